@@ -1,0 +1,136 @@
+"""The linear system behind polishing and sensitivities: optimality conditions of the market on one active set.
+
+With the active set fixed, every free variable is affine in the nodal prices μ and storage prices σ, and the conditions left are
+
+    balance(μ, σ, r) = 0,   −storage(μ, σ, e) = 0,   slope of every free e and r = 0.
+
+Their matrix in (μ, σ, free e, free r) is symmetric:
+
+    [ K    C ]      K positive semidefinite: sums of 1/curvature over the free variables at a prosumer and hour,
+    [ Cᵀ   0 ]      a weighted graph Laplacian for the free trades, and −η/κ, −1/(η·κ) between μ and σ.
+
+Idle storage and prosumers without a free variable make K singular: there the prices are not unique. The matrix is shifted by ±``SHIFT``,
+which makes it quasidefinite; iterative refinement takes the shift back out, and undetermined prices stay where they started.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csc_array
+from scipy.sparse.linalg import SuperLU, splu
+
+from ..day import Array
+from .market_data import MarketData
+
+BoolArray = NDArray[np.bool_]
+
+SHIFT = 1e-9
+"""Shift of the diagonal, whose entries are between 1 and 1000. Smaller loses digits in singular blocks, larger takes more refinement."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ActiveSet:
+    """Which variables are free, that is off their bounds; shapes (T, N), (T, J) for storage and (T, K) for trades."""
+
+    demand: BoolArray
+    renewable: BoolArray
+    imported: BoolArray
+    exported: BoolArray
+    charge: BoolArray
+    discharge: BoolArray
+    stored: BoolArray
+    trade: BoolArray
+
+    def same_as(self, other: ActiveSet) -> bool:
+        """Return whether exactly the same variables are free."""
+        return all(np.array_equal(getattr(self, name), getattr(other, name)) for name in self.__dataclass_fields__)
+
+
+class KktSystem:
+    """The factorised system of one active set."""
+
+    def __init__(self, data: MarketData, active: ActiveSet) -> None:
+        self._data = data
+        self._active = active
+        n_periods, n, j = data.structure.n_periods, data.structure.n_prosumers, len(data.structure.owner)
+        # Unknowns are numbered hour by hour, which keeps the factor's fill within neighbouring hours.
+        width = n + j + j + n
+        hour = np.arange(n_periods)[:, None] * width
+        self._mu = hour + np.arange(n)
+        self._sigma = hour + n + np.arange(j)
+        self._stored = hour + n + j + np.arange(j)
+        self._renewable = hour + n + 2 * j + np.arange(n)
+        self._used = np.ones(n_periods * width, dtype=bool)
+        self._used[self._stored[~active.stored]] = False
+        self._used[self._renewable[~active.renewable]] = False
+        self._position = np.cumsum(self._used) - 1
+
+    @cached_property
+    def _factor(self) -> SuperLU:
+        return splu(self._matrix(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+
+    def _matrix(self) -> csc_array:
+        data, active, structure = self._data, self._active, self._data.structure
+        mu, sigma, owner = self._mu, self._sigma, structure.owner
+        rows, columns, values = [], [], []
+
+        def add(row: Array, column: Array, value: Array | float) -> None:
+            rows.append(row.ravel())
+            columns.append(column.ravel())
+            values.append(np.broadcast_to(value, row.shape).ravel())
+
+        diagonal = active.demand / data.utility_curvature + (active.imported | active.exported) / data.grid_friction
+        weight_in, weight_out = active.charge / data.storage_wear, active.discharge / data.storage_wear
+        eta = data.storage_efficiency
+        diagonal[:, owner] += weight_in + weight_out
+        add(mu, mu, diagonal + SHIFT)
+        add(sigma, sigma, eta**2 * weight_in + weight_out / eta**2 + SHIFT)
+        coupling = -(eta * weight_in + weight_out / eta)
+        add(mu[:, owner], sigma, coupling)
+        add(sigma, mu[:, owner], coupling)
+
+        period, pair = np.nonzero(active.trade)
+        stiffness = 1.0 / data.trade_friction[period, pair]
+        seller, buyer = mu[period, structure.seller[pair]], mu[period, structure.buyer[pair]]
+        for row, column, sign in ((seller, seller, 1), (buyer, buyer, 1), (seller, buyer, -1), (buyer, seller, -1)):
+            add(row, column, sign * stiffness)
+
+        period, store = np.nonzero(active.stored)  # energy at the end of `period`: −σ of that period, +σ of the next one
+        stored = self._stored[period, store]
+        for sign, shift in ((-1.0, 0), (1.0, 1)):
+            keep = period + shift < structure.n_periods
+            price = sigma[period[keep] + shift, store[keep]]
+            add(stored[keep], price, sign)
+            add(price, stored[keep], sign)
+        add(stored, stored, -SHIFT)
+        free = self._renewable[active.renewable]
+        add(free, mu[active.renewable], 1.0)
+        add(mu[active.renewable], free, 1.0)
+        add(free, free, -SHIFT)
+
+        size = int(self._position[-1]) + 1
+        entries = (self._position[np.concatenate(rows)], self._position[np.concatenate(columns)])
+        return csc_array((np.concatenate(values), entries), shape=(size, size))
+
+    def solve(self, balance: Array, storage: Array, stored: Array, renewable: Array) -> tuple[Array, Array, Array, Array]:
+        """Solve for the right-hand sides of the four families of rows.
+
+        Args:
+            balance: Right-hand side of the balances, shape (T, N).
+            storage: Of the negated storage equations, shape (T, J).
+            stored: Of the slopes of free stored energy, shape (T, J); entries of held ones are ignored.
+            renewable: Of the slopes of free renewable use, shape (T, N); entries of held ones are ignored.
+
+        Returns:
+            The unknowns μ, σ, e and r, shapes (T, N), (T, J), (T, J), (T, N), zero where held.
+        """
+        whole = np.zeros(len(self._used))
+        whole[self._mu], whole[self._sigma] = balance, storage
+        whole[self._stored], whole[self._renewable] = stored, renewable
+        solution = np.zeros_like(whole)
+        solution[self._used] = self._factor.solve(whole[self._used])
+        return solution[self._mu], solution[self._sigma], solution[self._stored], solution[self._renewable]

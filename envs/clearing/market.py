@@ -1,0 +1,164 @@
+"""The peer-to-peer market: the transition of the game, ``clear(day, charges) → Clearing``.
+
+Clarabel solves the CVXPY program to a moderate tolerance, polishing makes the answer exact, and the certificate is computed from the final
+arrays alone. An answer that misses :data:`.solution.TOLERANCE` is solved again at tighter tolerances and raises if that fails as well.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from importlib.metadata import version
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..day import Array, Day
+from ..errors import ClearingError
+from .market_data import MarketData, Structure, read_charges, scale
+from .point import Point, certify, objective
+from .polish import polish
+from .problem import CompiledMarket
+from .solution import TOLERANCE, Certificate, Clearing
+
+INTERIOR_POINT_TOLERANCES = (1e-8, 1e-10, 1e-6)
+"""Tried in this order. A looser one comes last: where Clarabel cannot reach the others, polishing usually starts from less."""
+_WARM_STEPS = 12  # Newton steps allowed from a start; further than that the interior point is quicker (0.5 ms a step against 40 ms)
+
+
+class Market(Protocol):
+    """Anything that clears a day; other mechanisms and faster solvers come in beside :class:`P2PMarket`."""
+
+    def clear(self, day: Day, charges: ArrayLike, *, start: Clearing | None = None) -> Clearing:
+        """Return the outcome of ``day`` at ``charges`` in EUR/kWh, shape (T, N, N) or (N, N)."""
+        ...
+
+
+class P2PMarket:
+    """The exact clearing by CVXPY and Clarabel, polished and certified; compiled once per structure of day."""
+
+    def __init__(self) -> None:
+        self._compiled: dict[tuple[Any, ...], CompiledMarket] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave compiled problems behind: they hold solver objects, and any process can compile them again."""
+        return {}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Start without compiled problems."""
+        self._compiled = {}
+
+    def clear(self, day: Day, charges: ArrayLike, *, start: Clearing | None = None) -> Clearing:
+        """Clear the market.
+
+        Args:
+            day: The day's data.
+            charges: Network charge of each trade from row to column, EUR/kWh, at least 0, shape (T, N, N) or (N, N).
+            start: A clearing of the same day at nearby charges. Polishing is tried from it first; the result is the same to rounding.
+
+        Returns:
+            The unique outcome, with its certificate.
+
+        Raises:
+            ValueError: If the charges are negative, not finite or of the wrong shape.
+            ClearingError: If no answer within :data:`.solution.TOLERANCE` was found; the message names the day and the charges.
+        """
+        began = time.perf_counter()
+        full_charges = read_charges(day, charges)
+        data = scale(day, full_charges, Structure.of(day))
+        failures: list[str] = []
+        for point, interior_steps in self._starting_points(data, start, failures):
+            steps = polish(data, point, max_steps=_WARM_STEPS if interior_steps == 0 else 40)
+            certificate = certify(data, point)
+            if certificate.holds():
+                return _clearing(day, data, point, certificate, (interior_steps, steps), time.perf_counter() - began)
+            failures.append(f"{interior_steps} interior-point and {steps} polishing steps left {certificate}")
+        raise ClearingError(
+            f"the clearing must be exact to {TOLERANCE:g}, and is not: {'; '.join(failures)}. To replay it, clear day {day.label!r} at "
+            f"charges from {full_charges.min():.17g} to {full_charges.max():.17g} EUR/kWh (mean {full_charges.mean():.17g})."
+        )
+
+    def _starting_points(self, data: MarketData, start: Clearing | None, failures: list[str]) -> Iterator[tuple[Point, int]]:
+        """Yield points to polish: the given one, then the interior point's at each tolerance."""
+        # Loading CVXPY takes a second; a process that only reads results never needs it.
+        from cvxpy.error import SolverError
+
+        if start is not None:
+            yield point_of(data, start), 0
+        key = data.structure.key
+        if key not in self._compiled:
+            self._compiled[key] = CompiledMarket(data.structure)
+        for tolerance in INTERIOR_POINT_TOLERANCES:
+            try:
+                yield self._compiled[key].solve(data, tolerance=tolerance)
+            except SolverError as error:
+                failures.append(f"Clarabel failed at tolerance {tolerance:g}: {error}")
+
+
+def verify(day: Day, charges: ArrayLike, clearing: Clearing) -> Certificate:
+    """Recompute a clearing's certificate from its arrays alone, whoever made it.
+
+    Args:
+        day: The day it claims to clear.
+        charges: The charges in EUR/kWh, shape (T, N, N) or (N, N).
+        clearing: The arrays to check.
+    """
+    data = scale(day, read_charges(day, charges), Structure.of(day))
+    return certify(data, point_of(data, clearing))
+
+
+def point_of(data: MarketData, clearing: Clearing) -> Point:
+    """Return a clearing's arrays in the dimensionless form of ``data``."""
+    power, price, owner = data.power_unit, data.price_unit, data.structure.owner
+    return Point(
+        demand=clearing.demand / power,
+        renewable=clearing.renewable_used / power,
+        imported=clearing.grid_import / power,
+        exported=clearing.grid_export / power,
+        charge=clearing.storage_charge[:, owner] / power,
+        discharge=clearing.storage_discharge[:, owner] / power,
+        stored=clearing.stored_energy[1:, owner] / (power * data.period_hours),
+        trade=clearing.trade[:, data.structure.seller, data.structure.buyer] / power,
+        nodal_price=clearing.nodal_price / price,
+        storage_price=clearing.storage_price[:, owner] / price,
+    )
+
+
+def _clearing(
+    day: Day, data: MarketData, point: Point, certificate: Certificate, iterations: tuple[int, int], seconds: float
+) -> Clearing:
+    power, price, structure = data.power_unit, data.price_unit, data.structure
+    stored = np.empty((day.n_periods + 1, day.n_prosumers))
+    stored[:] = day.storage_start  # without storage power the energy stays where it is
+    stored[1:, structure.owner] = point.stored * (power * day.period_hours)
+    trade = np.zeros((day.n_periods, day.n_prosumers, day.n_prosumers))
+    trade[:, structure.seller, structure.buyer] = point.trade * power
+    return Clearing(
+        demand=_read_only(point.demand * power),
+        renewable_used=_read_only(point.renewable * power),
+        grid_import=_read_only(point.imported * power),
+        grid_export=_read_only(point.exported * power),
+        storage_charge=_at_owners(point.charge * power, day, structure),
+        storage_discharge=_at_owners(point.discharge * power, day, structure),
+        stored_energy=_read_only(stored),
+        trade=_read_only(trade),
+        nodal_price=_read_only(point.nodal_price * price),
+        storage_price=_at_owners(point.storage_price * price, day, structure),
+        objective_eur=objective(data, point) * data.objective_unit,
+        certificate=certificate,
+        solver=f"Clarabel {version('clarabel')} through CVXPY {version('cvxpy')}, polished",
+        iterations=iterations,
+        seconds=seconds,
+    )
+
+
+def _at_owners(values: Array, day: Day, structure: Structure) -> Array:
+    whole = np.zeros((day.n_periods, day.n_prosumers))
+    whole[:, structure.owner] = values
+    return _read_only(whole)
+
+
+def _read_only(array: Array) -> Array:
+    array.setflags(write=False)
+    return array

@@ -1,0 +1,149 @@
+"""How the clearing moves with the charges: exact along a line of charges, up to the next change of the active set.
+
+On one active set every variable is affine in the charges. :func:`respond_along` returns that affine piece for charges + step·direction and the
+whole interval of steps on which it is the clearing, found by a ratio test: a free variable may reach a bound, and the slope of a held one
+may change sign. Both ends can be certified like any clearing, and between them optimality follows, because the optimality conditions of one
+active set are linear.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from ..day import Array
+from .kkt import ActiveSet, BoolArray, KktSystem
+from .market_data import MarketData
+from .point import Point, balance_residual, stored_slope
+from .polish import adopt
+
+_REFINEMENTS = 2
+_DRIFT = 1e-12
+"""Dimensionless violation that is rounding: such a variable sits on the border of its piece."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Response:
+    """One affine piece of the clearing along charges + step·direction.
+
+    Attributes:
+        data: The dimensionless market at step 0.
+        point: The clearing at step 0.
+        slope: Its derivative with respect to the step (a Point of derivatives).
+        step_min: Least step of the piece, at most 0.
+        step_max: Greatest step of the piece, at least 0.
+    """
+
+    data: MarketData
+    point: Point
+    slope: Point
+    step_min: float
+    step_max: float
+
+    def at(self, step: float) -> Point:
+        """Return the point at a step; it is the clearing where the step lies within the piece."""
+        names = [field.name for field in fields(Point)]
+        return Point(**{name: getattr(self.point, name) + step * getattr(self.slope, name) for name in names})
+
+
+def respond_along(data: MarketData, point: Point, direction: Array, *, reach: tuple[float, float]) -> Response:
+    """Return the affine piece of the clearing around an exact point.
+
+    Args:
+        data: The dimensionless market the point clears.
+        point: An exact (polished) clearing; its variables are put on their bounds in place.
+        direction: Change of the dimensionless charges per unit of step, shape (T, K).
+        reach: Least and greatest step of interest, which bound the piece.
+    """
+    active = adopt(data, point)
+    slope = _derivative(data, active, direction)
+    low, high = reach
+    for value, change, floor in _margins(data, point, slope, active, direction):
+        margin = np.maximum(value - floor, 0.0)  # how far the condition is from failing
+        with np.errstate(divide="ignore", invalid="ignore"):
+            steps = margin / -change
+        tiny = np.abs(change) <= _DRIFT
+        low = max(low, float(np.max(np.where((change > 0) & ~tiny, steps, -np.inf), initial=-np.inf)))
+        high = min(high, float(np.min(np.where((change < 0) & ~tiny, steps, np.inf), initial=np.inf)))
+    return Response(data=data, point=point, slope=slope, step_min=min(low, 0.0), step_max=max(high, 0.0))
+
+
+def _derivative(data: MarketData, active: ActiveSet, direction: Array) -> Point:
+    """Return the derivative of every variable, by the system of the active set with iterative refinement."""
+    n_periods, owners = data.structure.n_periods, len(data.structure.owner)
+    slope = Point(
+        **{name: np.zeros((n_periods, data.structure.n_prosumers)) for name in ("demand", "renewable", "imported", "exported", "nodal_price")},
+        **{name: np.zeros((n_periods, owners)) for name in ("charge", "discharge", "stored", "storage_price")},
+        trade=np.zeros_like(direction),
+    )
+    system = KktSystem(data, active)
+    for _ in range(1 + _REFINEMENTS):
+        _follow_prices(data, active, slope, direction)
+        balance = balance_residual(data, slope)
+        gained = data.storage_efficiency * slope.charge - slope.discharge / data.storage_efficiency
+        storage = np.diff(slope.stored, axis=0, prepend=0.0) - gained
+        mu, sigma, stored, renewable = system.solve(-balance, storage, stored_slope(slope.storage_price), -slope.nodal_price)
+        slope.nodal_price = slope.nodal_price + mu
+        slope.storage_price = slope.storage_price + sigma
+        slope.stored = slope.stored + stored
+        slope.renewable = slope.renewable + renewable
+    _follow_prices(data, active, slope, direction)
+    return slope
+
+
+def _follow_prices(data: MarketData, active: ActiveSet, slope: Point, direction: Array) -> None:
+    """Set the derivatives of the strictly convex variables from those of the prices, in place."""
+    mu, sigma, eta = slope.nodal_price, slope.storage_price, data.storage_efficiency
+    mu_owner = mu[:, data.structure.owner]
+    slope.demand = active.demand * -mu / data.utility_curvature
+    slope.imported = active.imported * mu / data.grid_friction
+    slope.exported = active.exported * -mu / data.grid_friction
+    slope.charge = active.charge * (eta * sigma - mu_owner) / data.storage_wear
+    slope.discharge = active.discharge * (mu_owner - sigma / eta) / data.storage_wear
+    spread = mu[:, data.structure.buyer] - mu[:, data.structure.seller]
+    slope.trade = active.trade * (spread - direction) / data.trade_friction
+
+
+def _margins(
+    data: MarketData, point: Point, slope: Point, active: ActiveSet, direction: Array
+) -> Iterator[tuple[Array, Array, Array | float]]:
+    """Yield (value, derivative, floor) of everything that must stay at or above its floor; a derivative of 0 means no condition."""
+    mu, sigma, eta, owner = point.nodal_price, point.storage_price, data.storage_efficiency, data.structure.owner
+    d_mu, d_sigma = slope.nodal_price, slope.storage_price
+    seller, buyer = data.structure.seller, data.structure.buyer
+    spread, d_spread = mu[:, buyer] - mu[:, seller] - data.charge, d_mu[:, buyer] - d_mu[:, seller] - direction
+    families = (  # the response before clipping, times the curvature, and its derivative
+        (data.utility_slope - mu, -d_mu, data.utility_curvature, data.demand_min, data.demand_max),
+        (mu - data.import_price, d_mu, data.grid_friction, 0.0, data.import_limit),
+        (data.export_price - mu, -d_mu, data.grid_friction, 0.0, data.export_limit),
+        (eta * sigma - mu[:, owner], eta * d_sigma - d_mu[:, owner], data.storage_wear, 0.0, data.storage_power),
+        (mu[:, owner] - sigma / eta, d_mu[:, owner] - d_sigma / eta, data.storage_wear, 0.0, data.storage_power),
+        (spread, d_spread, data.trade_friction, 0.0, data.trade_limit),
+    )
+    for willing, change, curvature, lower, upper in families:
+        wanted, change = willing / curvature, change / curvature
+        low, high = wanted <= lower, wanted >= upper
+        free, movable = ~(low | high), upper > lower
+        yield wanted, change * free, lower
+        yield -wanted, -change * free, -upper
+        yield -wanted, -change * (low & movable), -np.asarray(lower)
+        yield wanted, change * (high & movable & ~low), upper
+    push, d_push = stored_slope(sigma), stored_slope(d_sigma)
+    yield from _held_by_slope(point.stored, slope.stored, push, d_push, active.stored, data.stored_min, data.stored_max)
+    zero = np.zeros_like(data.renewable)
+    yield from _held_by_slope(point.renewable, slope.renewable, -mu, -d_mu, active.renewable, zero, data.renewable)
+
+
+def _held_by_slope(
+    value: Array, change: Array, push: Array, push_change: Array, free: BoolArray, lower: Array, upper: Array
+) -> Iterator[tuple[Array, Array, Array | float]]:
+    """Yield the conditions of variables without curvature: free ones stay in their box, held ones keep the sign of their slope."""
+    movable = upper > lower
+    at_lower = ~free & movable & (value <= lower)
+    at_upper = ~free & movable & ~at_lower
+    yield value, change * free, lower
+    yield -value, -change * free, -upper
+    yield push, push_change * at_lower, 0.0
+    yield -push, -push_change * at_upper, 0.0

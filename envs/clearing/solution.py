@@ -1,0 +1,81 @@
+"""What a clearing returns: primal and dual arrays with the certificate that proves them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from numpy.typing import NDArray
+
+from ..day import Array
+
+TOLERANCE = 1e-9
+"""Greatest scaled primal residual, dual residual and duality gap a clearing may be returned with."""
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """How far a clearing is from exact, computed from its arrays alone.
+
+    Attributes:
+        primal_residual: Greatest violation of a balance, storage equation or bound, over the mean of ``demand_max``.
+        dual_residual: Greatest violation of stationarity by multipliers of the right sign, over the greatest price of the day.
+        gap: Primal minus dual objective, over the day's energy turnover at the greatest price; may be negative by rounding.
+    """
+
+    primal_residual: float
+    dual_residual: float
+    gap: float
+
+    @property
+    def worst(self) -> float:
+        """The greatest of the three in absolute value; NaN if any of them is."""
+        values = (abs(self.primal_residual), abs(self.dual_residual), abs(self.gap))
+        return float("nan") if any(value != value for value in values) else max(values)
+
+    def holds(self, tolerance: float = TOLERANCE) -> bool:
+        """Return whether all three are within ``tolerance``; False where one is NaN."""
+        return self.worst <= tolerance
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Clearing:
+    """The unique outcome of the peer-to-peer market on one day at one set of charges.
+
+    Attributes:
+        demand: d in kW, shape (T, N).
+        renewable_used: r in kW, shape (T, N).
+        grid_import: m in kW, shape (T, N).
+        grid_export: x in kW, shape (T, N).
+        storage_charge: c in kW, shape (T, N).
+        storage_discharge: s in kW, shape (T, N).
+        stored_energy: e in kWh, shape (T + 1, N), the first row being the start.
+        trade: p in kW, shape (T, N, N), from row to column.
+        nodal_price: μ in EUR/kWh, shape (T, N), what one more kWh at a prosumer is worth.
+        storage_price: σ in EUR/kWh, shape (T, N), what one more stored kWh is worth; 0 without storage.
+        objective_eur: Optimal value of the followers' program.
+        certificate: Residuals and gap of these arrays.
+        solver: Name and version of what solved it.
+        iterations: Interior-point iterations and polishing steps, (0, k) where the interior point was not needed.
+        seconds: Wall time of the clearing.
+    """
+
+    demand: Array
+    renewable_used: Array
+    grid_import: Array
+    grid_export: Array
+    storage_charge: Array
+    storage_discharge: Array
+    stored_energy: Array
+    trade: Array
+    nodal_price: Array
+    storage_price: Array
+    objective_eur: float
+    certificate: Certificate
+    solver: str
+    iterations: tuple[int, int]
+    seconds: float
+
+    @property
+    def traded_kw(self) -> NDArray:
+        """Power sold less power bought in trades, shape (T, N)."""
+        return self.trade.sum(axis=2) - self.trade.sum(axis=1)

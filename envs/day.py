@@ -1,0 +1,243 @@
+"""One day of the community's data: everything the market clearing needs, frozen and validated.
+
+Symbols follow the model of Yang, Chen, Hu and Spanos (IEEE Trans. Power Systems, 2023; arXiv 2205.01945). T is the number of periods,
+N the number of prosumers, B the number of buses of the grid.
+
+==========================  ======  ============  ========  ====================================================================
+field                       symbol  unit          shape     meaning
+==========================  ======  ============  ========  ====================================================================
+``period_hours``            Δ       h             scalar    length of a period
+``demand_min``              d̲       kW            (T, N)    least flexible demand
+``demand_max``              d̄       kW            (T, N)    greatest flexible demand
+``utility_curvature``       a       EUR/kWh/kW    (T, N)    > 0; the utility of demand d is b·d − ½·a·d²
+``utility_slope``           b       EUR/kWh       (T, N)    utility of the first kWh
+``renewable``               R       kW            (T, N)    available solar and wind power, curtailable
+``import_price``            λᵐ      EUR/kWh       (T,)      price of the retail backstop; at least ``export_price``
+``export_price``            λˣ      EUR/kWh       (T,)      price the retail backstop pays
+``loss_price``              ρ       EUR/kWh       (T,)      what the operator pays for losses
+``overload_price``          φ       EUR/kWh       scalar    what the operator pays for flow above a branch limit
+``import_fee``              ν       EUR/kWh       scalar    what the operator earns on imports
+``import_limit``            M       kW            (N,)      connection limit
+``export_limit``            X       kW            (N,)      connection limit
+``grid_friction``           ε_g     EUR/kWh/kW    (N,)      > 0; quadratic cost of using the connection
+``storage_power``           S       kW            (N,)      limit of charging and of discharging; 0 without storage
+``storage_capacity``        E       kWh           (N,)      0 without storage
+``storage_efficiency``      η       1             (N,)      one way, in (0, 1]
+``storage_wear``            κ       EUR/kWh/kW    (N,)      > 0 where there is storage
+``storage_start``           e₀      kWh           (N,)      between 0 and the capacity
+``trade_limit``             P       kW            (N, N)    row sells to column; 0 between those who may not trade
+``trade_friction``          ε       EUR/kWh/kW    (N, N)    > 0; quadratic transaction cost
+``base_injection``                  kW            (T, B)    flow-causing injection outside the community, positive into the grid
+==========================  ======  ============  ========  ====================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float64]
+
+_T_BY_N: Final = ("demand_min", "demand_max", "utility_curvature", "utility_slope", "renewable")
+_BY_T: Final = ("import_price", "export_price", "loss_price")
+_BY_N: Final = (
+    "import_limit",
+    "export_limit",
+    "grid_friction",
+    "storage_power",
+    "storage_capacity",
+    "storage_efficiency",
+    "storage_wear",
+    "storage_start",
+)
+_SCALARS: Final = ("period_hours", "overload_price", "import_fee")
+_MAX_LISTED: Final = 8  # entries named per rule in an error, so that a message stays readable
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Day:
+    """The data of one clearing; see the module's table for symbols, units and shapes.
+
+    Construct it with :func:`make_day`, which broadcasts scalars, copies, validates and freezes the arrays.
+    """
+
+    label: str
+    period_hours: float
+    demand_min: Array
+    demand_max: Array
+    utility_curvature: Array
+    utility_slope: Array
+    renewable: Array
+    import_price: Array
+    export_price: Array
+    loss_price: Array
+    overload_price: float
+    import_fee: float
+    import_limit: Array
+    export_limit: Array
+    grid_friction: Array
+    storage_power: Array
+    storage_capacity: Array
+    storage_efficiency: Array
+    storage_wear: Array
+    storage_start: Array
+    trade_limit: Array
+    trade_friction: Array
+    base_injection: Array
+
+    @property
+    def n_periods(self) -> int:
+        """Number of periods T."""
+        return int(self.demand_min.shape[0])
+
+    @property
+    def n_prosumers(self) -> int:
+        """Number of prosumers N."""
+        return int(self.demand_min.shape[1])
+
+    @property
+    def has_storage(self) -> NDArray[np.bool_]:
+        """Which prosumers can charge and discharge, shape (N,)."""
+        return self.storage_power > 0
+
+    @property
+    def can_trade(self) -> NDArray[np.bool_]:
+        """Which ordered pairs may trade, shape (N, N)."""
+        return self.trade_limit > 0
+
+    def arrays(self) -> dict[str, Array | float | str]:
+        """Return every field by name, as the re-verification files of ``gridtoll clear --npz`` hold them."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+def make_day(
+    *,
+    label: str = "unnamed",
+    period_hours: float = 1.0,
+    n_buses: int = 0,
+    base_injection: ArrayLike | None = None,
+    **values: ArrayLike,
+) -> Day:
+    """Build a validated, frozen :class:`Day`.
+
+    Scalars are broadcast to the shapes of the module's table; (N,) values broadcast over periods.
+
+    Args:
+        label: How errors and reports call this day.
+        period_hours: Length of a period in hours.
+        n_buses: Number of buses B; with it an absent ``base_injection`` becomes zeros of shape (T, B).
+        base_injection: Injection outside the community in kW, shape (T, B).
+        **values: Every other field of the table.
+
+    Raises:
+        ValueError: If data breaks a rule of the model; every offending entry is named.
+    """
+    expected = {*_T_BY_N, *_BY_T, *_BY_N, "overload_price", "import_fee", "trade_limit", "trade_friction"}
+    missing, extra = expected - values.keys(), values.keys() - expected
+    if missing or extra:
+        raise ValueError(f"a day must have exactly its fields: missing {sorted(missing)}, unknown {sorted(extra)}.")
+    shape = np.shape(values["demand_max"])
+    if len(shape) != 2 or 0 in shape:
+        raise ValueError(f"`demand_max` must have shape (periods, prosumers) with both at least 1, got {shape}.")
+    n_periods, n_prosumers = int(shape[0]), int(shape[1])
+    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(_T_BY_N, (n_periods, n_prosumers))
+    shapes |= dict.fromkeys(_BY_T, (n_periods,)) | dict.fromkeys(_BY_N, (n_prosumers,))
+    shapes |= {"trade_limit": (n_prosumers, n_prosumers), "trade_friction": (n_prosumers, n_prosumers)}
+    frozen = {name: _frozen(name, values[name], wanted) for name, wanted in shapes.items()}
+    base = np.zeros((n_periods, n_buses)) if base_injection is None else np.asarray(base_injection, dtype=np.float64)
+    if base.ndim != 2 or base.shape[0] != n_periods:
+        raise ValueError(f"`base_injection` must have shape ({n_periods}, buses), got {base.shape}.")
+    diagonal_free = frozen["trade_limit"].copy()
+    np.fill_diagonal(diagonal_free, 0.0)  # nobody trades with themselves
+    diagonal_free.setflags(write=False)
+    frozen["trade_limit"] = diagonal_free
+    day = Day(
+        label=label,
+        period_hours=_scalar("period_hours", period_hours),
+        overload_price=_scalar("overload_price", values["overload_price"]),
+        import_fee=_scalar("import_fee", values["import_fee"]),
+        base_injection=_frozen("base_injection", base, (n_periods, base.shape[1])),
+        **frozen,
+    )
+    _validate(day)
+    return day
+
+
+def _scalar(name: str, value: ArrayLike) -> float:
+    array = np.asarray(value, dtype=np.float64)
+    if array.ndim:
+        raise ValueError(f"`{name}` must be a single number, got shape {array.shape}.")
+    return float(array)
+
+
+def _frozen(name: str, value: ArrayLike, shape: tuple[int, ...]) -> Array:
+    array = np.asarray(value, dtype=np.float64)
+    try:
+        array = np.array(np.broadcast_to(array, shape))
+    except ValueError:
+        raise ValueError(f"`{name}` must have shape {shape} or broadcast to it, got {array.shape}.") from None
+    array.setflags(write=False)
+    return array
+
+
+def _validate(day: Day) -> None:
+    """Raise one error that names every broken rule; uniqueness and feasibility of the clearing rest on these rules."""
+    faults: list[str] = []
+
+    def require(name: str, rule: str, holds: Callable[[], NDArray[np.bool_]], remedy: str = "") -> None:
+        value = np.asarray(getattr(day, name))
+        bad = np.argwhere(~np.broadcast_to(holds(), value.shape))
+        if len(bad):
+            listed = ", ".join(_entry(name, value, tuple(int(i) for i in where)) for where in bad[:_MAX_LISTED])
+            more = f" and {len(bad) - _MAX_LISTED} more" if len(bad) > _MAX_LISTED else ""
+            faults.append(f"`{name}` must {rule}, got {listed}{more}.{' ' + remedy if remedy else ''}")
+
+    for name in (*_T_BY_N, *_BY_T, *_BY_N, *_SCALARS, "trade_limit", "trade_friction", "base_injection"):
+        require(name, "be finite", lambda name=name: np.isfinite(getattr(day, name)))  # type: ignore[misc]
+    if not faults:  # the rules below compare numbers, which NaN and infinity would only repeat
+        stores = day.has_storage
+        require("period_hours", "be > 0", lambda: np.asarray(day.period_hours > 0))
+        require("demand_min", "be at least 0", lambda: day.demand_min >= 0)
+        require("demand_max", "be at least `demand_min`", lambda: day.demand_max >= day.demand_min)
+        require("utility_curvature", "be > 0", lambda: day.utility_curvature > 0, "Unique demand needs it.")
+        require("renewable", "be at least 0", lambda: day.renewable >= 0)
+        require("import_price", "be at least `export_price`", lambda: day.import_price >= day.export_price)
+        require("loss_price", "be at least 0", lambda: day.loss_price >= 0)
+        require("overload_price", "be at least 0", lambda: np.asarray(day.overload_price >= 0))
+        require("import_fee", "be at least 0", lambda: np.asarray(day.import_fee >= 0))
+        for name in ("import_limit", "export_limit", "storage_power", "storage_capacity", "storage_start", "trade_limit"):
+            require(name, "be at least 0", lambda name=name: getattr(day, name) >= 0)  # type: ignore[misc]
+        require("grid_friction", "be > 0", lambda: day.grid_friction > 0, "Unique imports and exports need it.")
+        require("trade_friction", "be > 0", lambda: day.trade_friction > 0, "Unique trades need it.")
+        require("storage_wear", "be > 0 where there is storage", lambda: ~stores | (day.storage_wear > 0), "Unique use needs it.")
+        require("storage_efficiency", "be in (0, 1]", lambda: (day.storage_efficiency > 0) & (day.storage_efficiency <= 1))
+        require("storage_start", "be at most `storage_capacity`", lambda: day.storage_start <= day.storage_capacity)
+        must_import = (day.demand_min - day.renewable).max(axis=0)
+        require(
+            "import_limit",
+            "be at least `demand_min` − `renewable` in every period, or the clearing is infeasible",
+            lambda: day.import_limit >= must_import,
+            f"It must be at least {np.array2string(must_import, precision=6, threshold=20)} kW.",
+        )
+    if faults:
+        raise ValueError(f"day {day.label!r} is not valid:\n" + "\n".join(f"  - {fault}" for fault in faults))
+
+
+def _entry(name: str, value: NDArray[np.float64], where: tuple[int, ...]) -> str:
+    """Return one offending entry in words, for example ``0.0 at period 3, prosumer 1``."""
+    if name in _T_BY_N:
+        axes: tuple[str, ...] = ("period", "prosumer")
+    elif name in _BY_T:
+        axes = ("period",)
+    elif name in _BY_N:
+        axes = ("prosumer",)
+    elif name == "base_injection":
+        axes = ("period", "bus")
+    else:
+        axes = ("seller", "buyer")[: len(where)]
+    place = ", ".join(f"{axis} {index}" for axis, index in zip(axes, where, strict=True))
+    return f"{float(value[where])}" + (f" at {place}" if place else "")

@@ -1,0 +1,28 @@
+"""The errors users meet, and the wording they share.
+
+Input that breaks a rule raises ``ValueError`` (a message per offending entry, all at once). A clearing that cannot be proved exact
+raises ``ClearingError``. Nothing else is raised on purpose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class ClearingError(RuntimeError):
+    """A clearing could not be solved to its tolerance; the message names the day and the charges needed to replay it."""
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> ValueError:
+    """Return the error for a name that is not known, with the nearest known one.
+
+    Args:
+        kind: What is being named, for example ``"community"``.
+        name: What came.
+        known: Every accepted name.
+    """
+    names = sorted(known)
+    near = get_close_matches(str(name), names, n=1, cutoff=0.4)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return ValueError(f"{kind} must be one of {', '.join(names)}; got {name!r}.{hint}")
