@@ -24,7 +24,7 @@ from scipy.sparse import csc_array
 from scipy.sparse.linalg import SuperLU, splu
 
 from ..day import Array
-from .market_data import MarketData
+from .market_data import IntArray, MarketData
 
 BoolArray = NDArray[np.bool_]
 
@@ -76,9 +76,11 @@ class KktSystem:
     def _matrix(self) -> csc_array:
         data, active, structure = self._data, self._active, self._data.structure
         mu, sigma, owner = self._mu, self._sigma, structure.owner
-        rows, columns, values = [], [], []
+        rows: list[IntArray] = []
+        columns: list[IntArray] = []
+        values: list[Array] = []
 
-        def add(row: Array, column: Array, value: Array | float) -> None:
+        def add(row: IntArray, column: IntArray, value: Array | float) -> None:
             rows.append(row.ravel())
             columns.append(column.ravel())
             values.append(np.broadcast_to(value, row.shape).ravel())
@@ -96,7 +98,7 @@ class KktSystem:
         period, pair = np.nonzero(active.trade)
         stiffness = 1.0 / data.trade_friction[period, pair]
         seller, buyer = mu[period, structure.seller[pair]], mu[period, structure.buyer[pair]]
-        for row, column, sign in ((seller, seller, 1), (buyer, buyer, 1), (seller, buyer, -1), (buyer, seller, -1)):
+        for row, column, sign in ((seller, seller, 1.0), (buyer, buyer, 1.0), (seller, buyer, -1.0), (buyer, seller, -1.0)):
             add(row, column, sign * stiffness)
 
         period, store = np.nonzero(active.stored)  # energy at the end of `period`: −σ of that period, +σ of the next one

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any, Protocol
 
 import numpy as np
+from cvxpy.error import SolverError
 from numpy.typing import ArrayLike
 
 from ..day import Array, Day
@@ -72,7 +74,8 @@ class P2PMarket:
             steps = polish(data, point, max_steps=_WARM_STEPS if interior_steps == 0 else 40)
             certificate = certify(data, point)
             if certificate.holds():
-                return _clearing(day, data, point, certificate, (interior_steps, steps), time.perf_counter() - began)
+                found = _clearing(day, data, point, certificate)
+                return replace(found, iterations=(interior_steps, steps), seconds=time.perf_counter() - began)
             failures.append(f"{interior_steps} interior-point and {steps} polishing steps left {certificate}")
         raise ClearingError(
             f"the clearing must be exact to {TOLERANCE:g}, and is not: {'; '.join(failures)}. To replay it, clear day {day.label!r} at "
@@ -81,9 +84,6 @@ class P2PMarket:
 
     def _starting_points(self, data: MarketData, start: Clearing | None, failures: list[str]) -> Iterator[tuple[Point, int]]:
         """Yield points to polish: the given one, then the interior point's at each tolerance."""
-        # Loading CVXPY takes a second; a process that only reads results never needs it.
-        from cvxpy.error import SolverError
-
         if start is not None:
             yield point_of(data, start), 0
         key = data.structure.key
@@ -125,9 +125,7 @@ def point_of(data: MarketData, clearing: Clearing) -> Point:
     )
 
 
-def _clearing(
-    day: Day, data: MarketData, point: Point, certificate: Certificate, iterations: tuple[int, int], seconds: float
-) -> Clearing:
+def _clearing(day: Day, data: MarketData, point: Point, certificate: Certificate) -> Clearing:
     power, price, structure = data.power_unit, data.price_unit, data.structure
     stored = np.empty((day.n_periods + 1, day.n_prosumers))
     stored[:] = day.storage_start  # without storage power the energy stays where it is
@@ -148,8 +146,8 @@ def _clearing(
         objective_eur=objective(data, point) * data.objective_unit,
         certificate=certificate,
         solver=f"Clarabel {version('clarabel')} through CVXPY {version('cvxpy')}, polished",
-        iterations=iterations,
-        seconds=seconds,
+        iterations=(0, 0),
+        seconds=0.0,
     )
 
 

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import isnan
 from typing import NamedTuple
 
 import numpy as np
@@ -29,7 +30,6 @@ import numpy as np
 from ..day import Array
 from .market_data import MarketData
 from .solution import Certificate
-
 
 AT_BOUND = 1e-11
 """Distance within which a variable counts as being on its bound: what changing units to kW and back may cost. The gap still sees it."""
@@ -159,4 +159,4 @@ def _loss_of_optimality(box: Box) -> float:
 
 
 def _worse(a: float, b: float) -> float:
-    return b if b > a or b != b else a
+    return b if b > a or isnan(b) else a

@@ -1,17 +1,17 @@
 """Polishing: from a nearly optimal point to the exact one, by a Newton method on the optimality conditions.
 
-Given nodal prices μ and storage prices σ, every strictly convex variable has a closed-form response (:func:`.point.respond`). What remains is
-a square system in μ, σ, stored energy e and renewable use r:
+Given nodal prices μ and storage prices σ, every strictly convex variable has a closed-form response (:func:`.point.respond`). What
+remains is a square system in μ, σ, stored energy e and renewable use r:
 
     balance(μ, σ, r) = 0                       storage(μ, σ, e) = 0
     r = clip(r + μ/w, 0, R)                    e = clip(e − (σ_{t−1} − σ_t)/w, e_min, e_max)
 
-It is piecewise affine, so once the active set (which side of each clip a variable is on, read from primal and dual together) is that of the
-optimum, one Newton step lands on the optimum to rounding. A wrong guess is corrected by the next step, which is the exchange of an active-set
-method; a step with an unchanged active set is an iteration of iterative refinement.
+It is piecewise affine, so once the active set (which side of each clip a variable is on, read from primal and dual together) is that of
+the optimum, one Newton step lands on the optimum to rounding. A wrong guess is corrected by the next step, which is the exchange of an
+active-set method; a step with an unchanged active set is an iteration of iterative refinement.
 
-Idle storage leaves its prices undetermined. They must start inside their interval, where an interior point leaves them; least-norm prices sit
-on its edge, and the exchange then cycles (:mod:`.kkt` says how the singular matrix is handled).
+Idle storage leaves its prices undetermined. They must start inside their interval, where an interior point leaves them; least-norm prices
+sit on its edge, and the exchange then cycles (:mod:`.kkt` says how the singular matrix is handled).
 """
 
 from __future__ import annotations

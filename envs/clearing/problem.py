@@ -7,9 +7,9 @@ In the dimensionless form of :mod:`.market_data` (a period lasts 1), over hours 
                e_t − e_{t−1} − (η·c − s/η) = 0                     (dual σ)
                box bounds of every variable, e_T ≥ e_0
 
-The data are CVXPY Parameters and the problem is DPP, so that compilation happens once and every later day only fills in numbers. CVXPY keeps
-a dense table of (objective terms × parameter entries) while compiling: with curvatures and prices in the objective, 30 prosumers × 24 hours
-took 25 GB. The objective is therefore kept free of parameters:
+The data are CVXPY Parameters and the problem is DPP, so that compilation happens once and every later day only fills in numbers. CVXPY
+keeps a dense table of (objective terms × parameter entries) while compiling: with curvatures and prices in the objective, 30 prosumers ×
+24 hours took 25 GB. The objective is therefore kept free of parameters:
 
 * every strictly convex variable v is measured in its own unit 1/√curvature, v = unit·u, which makes its quadratic cost ½u²;
 * the linear costs of each hour are one variable, tied to the prices by one equation.

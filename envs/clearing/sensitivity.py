@@ -1,9 +1,9 @@
 """How the clearing moves with the charges: exact along a line of charges, up to the next change of the active set.
 
-On one active set every variable is affine in the charges. :func:`respond_along` returns that affine piece for charges + step·direction and the
-whole interval of steps on which it is the clearing, found by a ratio test: a free variable may reach a bound, and the slope of a held one
-may change sign. Both ends can be certified like any clearing, and between them optimality follows, because the optimality conditions of one
-active set are linear.
+On one active set every variable is affine in the charges. :func:`respond_along` returns that affine piece for charges + step·direction
+and the whole interval of steps on which it is the clearing, found by a ratio test: a free variable may reach a bound, and the slope of a
+held one may change sign. Both ends can be certified like any clearing, and between them optimality follows, because the optimality
+conditions of one active set are linear.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from ..day import Array
-from .kkt import ActiveSet, BoolArray, KktSystem
+from .kkt import ActiveSet, KktSystem
 from .market_data import MarketData
 from .point import Point, balance_residual, stored_slope
 from .polish import adopt
@@ -74,7 +74,10 @@ def _derivative(data: MarketData, active: ActiveSet, direction: Array) -> Point:
     """Return the derivative of every variable, by the system of the active set with iterative refinement."""
     n_periods, owners = data.structure.n_periods, len(data.structure.owner)
     slope = Point(
-        **{name: np.zeros((n_periods, data.structure.n_prosumers)) for name in ("demand", "renewable", "imported", "exported", "nodal_price")},
+        **{
+            name: np.zeros((n_periods, data.structure.n_prosumers))
+            for name in ("demand", "renewable", "imported", "exported", "nodal_price")
+        },
         **{name: np.zeros((n_periods, owners)) for name in ("charge", "discharge", "stored", "storage_price")},
         trade=np.zeros_like(direction),
     )
@@ -123,27 +126,20 @@ def _margins(
         (spread, d_spread, data.trade_friction, 0.0, data.trade_limit),
     )
     for willing, change, curvature, lower, upper in families:
-        wanted, change = willing / curvature, change / curvature
+        wanted, moved = willing / curvature, change / curvature
         low, high = wanted <= lower, wanted >= upper
         free, movable = ~(low | high), upper > lower
-        yield wanted, change * free, lower
-        yield -wanted, -change * free, -upper
-        yield -wanted, -change * (low & movable), -np.asarray(lower)
-        yield wanted, change * (high & movable & ~low), upper
-    push, d_push = stored_slope(sigma), stored_slope(d_sigma)
-    yield from _held_by_slope(point.stored, slope.stored, push, d_push, active.stored, data.stored_min, data.stored_max)
-    zero = np.zeros_like(data.renewable)
-    yield from _held_by_slope(point.renewable, slope.renewable, -mu, -d_mu, active.renewable, zero, data.renewable)
-
-
-def _held_by_slope(
-    value: Array, change: Array, push: Array, push_change: Array, free: BoolArray, lower: Array, upper: Array
-) -> Iterator[tuple[Array, Array, Array | float]]:
-    """Yield the conditions of variables without curvature: free ones stay in their box, held ones keep the sign of their slope."""
-    movable = upper > lower
-    at_lower = ~free & movable & (value <= lower)
-    at_upper = ~free & movable & ~at_lower
-    yield value, change * free, lower
-    yield -value, -change * free, -upper
-    yield push, push_change * at_lower, 0.0
-    yield -push, -push_change * at_upper, 0.0
+        yield wanted, moved * free, lower
+        yield -wanted, -moved * free, -upper
+        yield -wanted, -moved * (low & movable), -np.asarray(lower)
+        yield wanted, moved * (high & movable & ~low), upper
+    for value, change, push, d_push, free, least, greatest in (
+        (point.stored, slope.stored, stored_slope(sigma), stored_slope(d_sigma), active.stored, data.stored_min, data.stored_max),
+        (point.renewable, slope.renewable, -mu, -d_mu, active.renewable, np.zeros_like(mu), data.renewable),
+    ):  # without curvature: free ones stay in their box, held ones keep the sign of their slope
+        at_lower = ~free & (greatest > least) & (value <= least)
+        at_upper = ~free & (greatest > least) & ~at_lower
+        yield value, change * free, least
+        yield -value, -change * free, -greatest
+        yield push, d_push * at_lower, 0.0
+        yield -push, -d_push * at_upper, 0.0

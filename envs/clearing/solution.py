@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-from numpy.typing import NDArray
+from math import isnan
 
 from ..day import Array
 
@@ -30,7 +29,7 @@ class Certificate:
     def worst(self) -> float:
         """The greatest of the three in absolute value; NaN if any of them is."""
         values = (abs(self.primal_residual), abs(self.dual_residual), abs(self.gap))
-        return float("nan") if any(value != value for value in values) else max(values)
+        return float("nan") if any(isnan(value) for value in values) else max(values)
 
     def holds(self, tolerance: float = TOLERANCE) -> bool:
         """Return whether all three are within ``tolerance``; False where one is NaN."""
@@ -76,6 +75,7 @@ class Clearing:
     seconds: float
 
     @property
-    def traded_kw(self) -> NDArray:
+    def traded_kw(self) -> Array:
         """Power sold less power bought in trades, shape (T, N)."""
-        return self.trade.sum(axis=2) - self.trade.sum(axis=1)
+        net: Array = self.trade.sum(axis=2) - self.trade.sum(axis=1)
+        return net
