@@ -18,7 +18,8 @@ from itertools import pairwise
 import numpy as np
 
 from ...envs.clearing import TOLERANCE, Clearing, P2PMarket
-from ...envs.clearing.market import Market, point_of
+from ...envs.clearing.convert import point_of
+from ...envs.clearing.market import Market
 from ...envs.clearing.market_data import MarketData, Structure, read_charges, scale
 from ...envs.clearing.point import Point, certify, objective
 from ...envs.clearing.sensitivity import Response, respond_along

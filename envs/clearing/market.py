@@ -12,18 +12,18 @@ from dataclasses import replace
 from importlib.metadata import version
 from typing import Any, Protocol
 
-import numpy as np
 from cvxpy.error import SolverError
 from numpy.typing import ArrayLike
 
-from ..day import Array, Day
-from ..errors import ClearingError
+from ..day import Day
+from .convert import clearing_of, point_of
 from .market_data import MarketData, Structure, read_charges, scale
-from .point import Point, certify, objective
+from .point import Point, certify
 from .polish import polish
 from .problem import CompiledMarket
-from .solution import TOLERANCE, Certificate, Clearing
+from .solution import TOLERANCE, Certificate, Clearing, clearing_error
 
+SOLVER = f"Clarabel {version('clarabel')} through CVXPY {version('cvxpy')}, polished"
 INTERIOR_POINT_TOLERANCES = (1e-8, 1e-10, 1e-6)
 """Tried in this order. A looser one comes last: where Clarabel cannot reach the others, polishing usually starts from less."""
 _WARM_STEPS = 12  # Newton steps allowed from a start; further than that the interior point is quicker (0.5 ms a step against 40 ms)
@@ -43,13 +43,9 @@ class P2PMarket:
     def __init__(self) -> None:
         self._compiled: dict[tuple[Any, ...], CompiledMarket] = {}
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave compiled problems behind: they hold solver objects, and any process can compile them again."""
-        return {}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Start without compiled problems."""
-        self._compiled = {}
+    def __reduce__(self) -> tuple[type[P2PMarket], tuple[()]]:
+        """Pickle and copy without the compiled problems: they hold solver objects, and any process can compile them again."""
+        return type(self), ()
 
     def clear(self, day: Day, charges: ArrayLike, *, start: Clearing | None = None) -> Clearing:
         """Clear the market.
@@ -74,13 +70,10 @@ class P2PMarket:
             steps = polish(data, point, max_steps=_WARM_STEPS if interior_steps == 0 else 40)
             certificate = certify(data, point)
             if certificate.holds():
-                found = _clearing(day, data, point, certificate)
+                found = clearing_of(day, data, point, certificate, solver=SOLVER)
                 return replace(found, iterations=(interior_steps, steps), seconds=time.perf_counter() - began)
             failures.append(f"{interior_steps} interior-point and {steps} polishing steps left {certificate}")
-        raise ClearingError(
-            f"the clearing must be exact to {TOLERANCE:g}, and is not: {'; '.join(failures)}. To replay it, clear day {day.label!r} at "
-            f"charges from {full_charges.min():.17g} to {full_charges.max():.17g} EUR/kWh (mean {full_charges.mean():.17g})."
-        )
+        raise clearing_error(day.label, full_charges, failures)
 
     def _starting_points(self, data: MarketData, start: Clearing | None, failures: list[str]) -> Iterator[tuple[Point, int]]:
         """Yield points to polish: the given one, then the interior point's at each tolerance."""
@@ -106,57 +99,3 @@ def verify(day: Day, charges: ArrayLike, clearing: Clearing) -> Certificate:
     """
     data = scale(day, read_charges(day, charges), Structure.of(day))
     return certify(data, point_of(data, clearing))
-
-
-def point_of(data: MarketData, clearing: Clearing) -> Point:
-    """Return a clearing's arrays in the dimensionless form of ``data``."""
-    power, price, owner = data.power_unit, data.price_unit, data.structure.owner
-    return Point(
-        demand=clearing.demand / power,
-        renewable=clearing.renewable_used / power,
-        imported=clearing.grid_import / power,
-        exported=clearing.grid_export / power,
-        charge=clearing.storage_charge[:, owner] / power,
-        discharge=clearing.storage_discharge[:, owner] / power,
-        stored=clearing.stored_energy[1:, owner] / (power * data.period_hours),
-        trade=clearing.trade[:, data.structure.seller, data.structure.buyer] / power,
-        nodal_price=clearing.nodal_price / price,
-        storage_price=clearing.storage_price[:, owner] / price,
-    )
-
-
-def _clearing(day: Day, data: MarketData, point: Point, certificate: Certificate) -> Clearing:
-    power, price, structure = data.power_unit, data.price_unit, data.structure
-    stored = np.empty((day.n_periods + 1, day.n_prosumers))
-    stored[:] = day.storage_start  # without storage power the energy stays where it is
-    stored[1:, structure.owner] = point.stored * (power * day.period_hours)
-    trade = np.zeros((day.n_periods, day.n_prosumers, day.n_prosumers))
-    trade[:, structure.seller, structure.buyer] = point.trade * power
-    return Clearing(
-        demand=_read_only(point.demand * power),
-        renewable_used=_read_only(point.renewable * power),
-        grid_import=_read_only(point.imported * power),
-        grid_export=_read_only(point.exported * power),
-        storage_charge=_at_owners(point.charge * power, day, structure),
-        storage_discharge=_at_owners(point.discharge * power, day, structure),
-        stored_energy=_read_only(stored),
-        trade=_read_only(trade),
-        nodal_price=_read_only(point.nodal_price * price),
-        storage_price=_at_owners(point.storage_price * price, day, structure),
-        objective_eur=objective(data, point) * data.objective_unit,
-        certificate=certificate,
-        solver=f"Clarabel {version('clarabel')} through CVXPY {version('cvxpy')}, polished",
-        iterations=(0, 0),
-        seconds=0.0,
-    )
-
-
-def _at_owners(values: Array, day: Day, structure: Structure) -> Array:
-    whole = np.zeros((day.n_periods, day.n_prosumers))
-    whole[:, structure.owner] = values
-    return _read_only(whole)
-
-
-def _read_only(array: Array) -> Array:
-    array.setflags(write=False)
-    return array

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import isnan
 
 from ..day import Array
+from ..errors import ClearingError
 
 TOLERANCE = 1e-9
 """Greatest scaled primal residual, dual residual and duality gap a clearing may be returned with."""
@@ -56,6 +57,7 @@ class Clearing:
         solver: Name and version of what solved it.
         iterations: Interior-point iterations and polishing steps, (0, k) where the interior point was not needed.
         seconds: Wall time of the clearing.
+        fallback: Whether the solver asked for missed its tolerance and CVXPY cleared the day instead.
     """
 
     demand: Array
@@ -71,11 +73,26 @@ class Clearing:
     objective_eur: float
     certificate: Certificate
     solver: str
-    iterations: tuple[int, int]
-    seconds: float
+    iterations: tuple[int, int] = (0, 0)
+    seconds: float = 0.0
+    fallback: bool = False
 
     @property
     def traded_kw(self) -> Array:
         """Power sold less power bought in trades, shape (T, N)."""
         net: Array = self.trade.sum(axis=2) - self.trade.sum(axis=1)
         return net
+
+
+def clearing_error(label: str, charges: Array, failures: list[str]) -> ClearingError:
+    """Return the error of a day that could not be cleared exactly, with what is needed to replay it.
+
+    Args:
+        label: The day's label.
+        charges: Charges in EUR/kWh, any shape.
+        failures: What each attempt left.
+    """
+    return ClearingError(
+        f"the clearing must be exact to {TOLERANCE:g}, and is not: {'; '.join(failures)}. To replay it, clear day {label!r} at charges "
+        f"from {charges.min():.17g} to {charges.max():.17g} EUR/kWh (mean {charges.mean():.17g})."
+    )
