@@ -71,8 +71,9 @@ class KktSystem:
 
     @cached_property
     def _factor(self) -> SuperLU:
-        return splu(self._matrix(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+        return splu(self._matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
 
+    @cached_property
     def _matrix(self) -> csc_array:
         data, active, structure = self._data, self._active, self._data.structure
         mu, sigma, owner = self._mu, self._sigma, structure.owner
@@ -130,9 +131,23 @@ class KktSystem:
         Returns:
             The unknowns μ, σ, e and r, shapes (T, N), (T, J), (T, J), (T, N), zero where held.
         """
+        return self._split(self._factor.solve(self._join(balance, storage, stored, renewable)))
+
+    def multiply(self, mu: Array, sigma: Array, stored: Array, renewable: Array) -> tuple[Array, Array, Array, Array]:
+        """Return the unshifted matrix times the given unknowns, family by family as in :meth:`solve`."""
+        vector = self._join(mu, sigma, stored, renewable)
+        shifted = np.zeros(len(self._used))
+        shifted[self._mu], shifted[self._sigma] = SHIFT, SHIFT
+        shifted[self._stored], shifted[self._renewable] = -SHIFT, -SHIFT
+        return self._split(self._matrix @ vector - shifted[self._used] * vector)
+
+    def _join(self, mu: Array, sigma: Array, stored: Array, renewable: Array) -> Array:
         whole = np.zeros(len(self._used))
-        whole[self._mu], whole[self._sigma] = balance, storage
+        whole[self._mu], whole[self._sigma] = mu, sigma
         whole[self._stored], whole[self._renewable] = stored, renewable
-        solution = np.zeros_like(whole)
-        solution[self._used] = self._factor.solve(whole[self._used])
-        return solution[self._mu], solution[self._sigma], solution[self._stored], solution[self._renewable]
+        return whole[self._used]
+
+    def _split(self, vector: Array) -> tuple[Array, Array, Array, Array]:
+        whole = np.zeros(len(self._used))
+        whole[self._used] = vector
+        return whole[self._mu], whole[self._sigma], whole[self._stored], whole[self._renewable]

@@ -21,7 +21,7 @@ from .market_data import MarketData, Structure, read_charges, scale
 from .point import Point, certify
 from .polish import polish
 from .problem import CompiledMarket
-from .solution import TOLERANCE, Certificate, Clearing, clearing_error
+from .solution import Certificate, Clearing, clearing_error
 
 SOLVER = f"Clarabel {version('clarabel')} through CVXPY {version('cvxpy')}, polished"
 INTERIOR_POINT_TOLERANCES = (1e-8, 1e-10, 1e-6)

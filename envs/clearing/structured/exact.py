@@ -1,8 +1,8 @@
 """The last digits, in compiled loops: polishing and the certificate of :mod:`..polish` and :mod:`..point` in the layout of the kernel.
 
-The Newton matrix of polishing is brought to the normal equations of :mod:`.linear_algebra`: a free variable with curvature q has weight 1/q,
-and stored energy and curtailment, which have none, are given a proximal curvature ``PROXIMAL`` around where they stand. At the solution the
-proximal term is zero, so what is found is exact; a smaller one converges in fewer steps and loses more digits in each.
+The Newton matrix of polishing is brought to the normal equations of :mod:`.linear_algebra`: a free variable with curvature q has weight
+1/q, and stored energy and curtailment, which have none, are given a proximal curvature ``PROXIMAL`` around where they stand. At the
+solution the proximal term is zero, so what is found is exact; a smaller one converges in fewer steps and loses more digits in each.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def polish(sizes, seller, buyer, owner, eta, curvature, cost, lower, upper, stor
         gather(sizes, seller, buyer, owner, eta, v, balance, storage)
         for j in range(n_owners):
             storage[0, j] -= stored_start[j]
-        error = max(slope, max(_greatest(balance), _greatest(storage)))
+        error = _worse(slope, _worse(_greatest(balance), _greatest(storage)))
         stalled = 0 if error < 0.5 * best else stalled + 1
         if error < best:
             best = error

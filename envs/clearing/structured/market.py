@@ -1,8 +1,7 @@
 """The market cleared by the compiled kernel: the same program, certificate and answer as :class:`..market.P2PMarket`, many times faster.
 
-The interior point leaves out pairs whose charge exceeds the greatest price difference of the retail backstop, and every cap on a trade: both
-are free to be wrong, because polishing and the certificate look at all pairs and caps. An answer that misses the tolerance is solved again
-with everything in, then by CVXPY.
+The interior point leaves out pairs that can hardly trade, and the caps on trades: both are free to be wrong, because polishing and the
+certificate look at every pair and cap. An answer that misses the tolerance is solved again with every pair, then closer, then by CVXPY.
 """
 
 from __future__ import annotations
@@ -16,14 +15,16 @@ from numpy.typing import ArrayLike
 from ...day import Array, Day
 from ..convert import clearing_of, point_of
 from ..market import Market, P2PMarket
-from ..market_data import MarketData, Structure, read_charges, scale
+from ..market_data import IntArray, MarketData, Structure, read_charges, scale
 from ..solution import Certificate, Clearing
 from .exact import certify, polish
 from .interior_point import interior_point
 from .layout import Layout, flatten, unflatten
 
 SOLVER = "gridtoll's structured interior point, polished"
-_TOLERANCES = (1e-6, 1e-9)  # of the interior point: the first suffices almost always and saves three of twelve steps
+_ATTEMPTS = ((True, 1e-6), (False, 1e-8), (False, 1e-10), (False, 1e-12))
+"""Whether to leave pairs out, and the interior point's tolerance. The first suffices almost always, at three steps less than the last; a
+loose point now and then sends the exchange of polishing into a cycle, which a closer one does not."""
 _MAX_STEPS = 80
 _POLISHING_STEPS = 30
 _WARM_STEPS = 8
@@ -54,11 +55,9 @@ class StructuredMarket:
             flat, steps, certificate = _polished(layout, _flat_point(data, start), _WARM_STEPS)
             if certificate.holds():
                 return self._clearing(day, data, layout, flat, certificate, (0, steps), began)
-        for attempt, tolerance in enumerate(_TOLERANCES):
-            pairs = _worth_trading(data) if attempt == 0 else np.arange(layout.sizes[3])
+        for leave_out, tolerance in _ATTEMPTS:
+            pairs = _worth_trading(data) if leave_out else np.arange(layout.sizes[3])
             flat, interior_steps = _interior(layout, pairs, data, tolerance)
-            if interior_steps < 0:
-                continue
             flat, steps, certificate = _polished(layout, flat, _POLISHING_STEPS)
             if certificate.holds():
                 return self._clearing(day, data, layout, flat, certificate, (interior_steps, steps), began)
@@ -75,14 +74,25 @@ class StructuredMarket:
         return replace(found, iterations=iterations, seconds=time.perf_counter() - began)
 
 
-def _worth_trading(data: MarketData) -> np.ndarray:
-    """Return the pairs charged less than the retail spread in some hour; without binding connection limits no other pair trades."""
-    spread = data.import_price[:, :1] - data.export_price[:, :1]
+def _worth_trading(data: MarketData) -> IntArray:
+    """Return the pairs charged less than the price difference their two ends could reach by themselves in some hour.
+
+    A prosumer's price hardly exceeds what importing all it can use costs it, nor falls below what exporting all it has earns it.
+    """
+    structure = data.structure
+    power = np.zeros(data.demand_max.shape)
+    power[:, structure.owner] = data.storage_power
+    highest = data.import_price + data.grid_friction * (data.demand_max + power)
+    lowest = data.export_price - data.grid_friction * (data.renewable + power)
+    spread = highest[:, structure.buyer] - lowest[:, structure.seller]
     return np.flatnonzero((data.charge < spread).any(axis=0))
 
 
-def _interior(layout: Layout, pairs: np.ndarray, data: MarketData, tolerance: float) -> tuple[Flat, int]:
-    """Solve the market of some pairs, and return its answer with zero trade elsewhere and the number of steps."""
+def _interior(layout: Layout, pairs: IntArray, data: MarketData, tolerance: float) -> tuple[Flat, int]:
+    """Solve the market of some pairs, and return its answer with zero trade and the number of steps.
+
+    A breakdown late in the method leaves a point that is usually good enough to polish, so it is not told apart here.
+    """
     small = layout.keep_pairs(pairs)
     v = np.empty(small.cost.shape)
     mu = 0.5 * (data.import_price + data.export_price)
@@ -90,7 +100,7 @@ def _interior(layout: Layout, pairs: np.ndarray, data: MarketData, tolerance: fl
     steps = interior_point(*small.arguments(), tolerance, _MAX_STEPS, v, mu, sigma)
     whole = np.zeros(layout.cost.shape)
     whole[:, : layout.n_own] = v[:, : layout.n_own]
-    return (whole, mu, sigma), int(steps)
+    return (whole, mu, sigma), abs(int(steps))
 
 
 def _polished(layout: Layout, flat: Flat, max_steps: int) -> tuple[Flat, int, Certificate]:
@@ -104,5 +114,14 @@ def _polished(layout: Layout, flat: Flat, max_steps: int) -> tuple[Flat, int, Ce
 
 def _flat_point(data: MarketData, clearing: Clearing) -> Flat:
     point = point_of(data, clearing)
-    stored_and_used = (point.demand, point.renewable, point.imported, point.exported, point.charge, point.discharge, point.stored, point.trade)
+    stored_and_used = (
+        point.demand,
+        point.renewable,
+        point.imported,
+        point.exported,
+        point.charge,
+        point.discharge,
+        point.stored,
+        point.trade,
+    )
     return np.hstack(stored_and_used), point.nodal_price.copy(), point.storage_price.copy()

@@ -1,0 +1,76 @@
+"""Exact derivatives of anything that depends on a clearing, with respect to the charges, by one adjoint solve.
+
+On the active set at hand every variable is affine in the charges (:mod:`.kkt`). For a quantity S of the clearing with partial derivatives
+("cotangents") S_v in the variables and S_μ, S_σ in the prices, put the free variables' closed forms into S, solve the symmetric KKT
+system once for the adjoint λ, and read off, for a free trade k from i to j,
+
+    dS/dτ_k = −(S_p,k + λ_μ,i − λ_μ,j) / ε_k,        and 0 for a trade that is held at a bound.
+
+Where S depends on τ itself, as revenue does, its partial derivative is added by the caller (:func:`charge_gradient` of
+:mod:`..gradient`).
+
+At a kink (a charge at which a variable just reaches a bound) the derivative is that of one of the two adjoining pieces, the one on which
+the variable is held: a valid one-sided derivative along at least one direction, and an element of the generalised Jacobian.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import numpy as np
+
+from ..day import Array
+from .kkt import ActiveSet, KktSystem
+from .market_data import MarketData
+from .point import Point
+from .polish import adopt
+
+_REFINEMENTS = 2
+
+
+def zero_cotangent(data: MarketData) -> Point:
+    """Return a cotangent of zeros, to be filled in where a quantity depends on the clearing."""
+    structure = data.structure
+    t, n, j, k = structure.n_periods, structure.n_prosumers, len(structure.owner), len(structure.seller)
+    widths = {"charge": j, "discharge": j, "stored": j, "storage_price": j, "trade": k}
+    return Point(**{field.name: np.zeros((t, widths.get(field.name, n))) for field in fields(Point)})
+
+
+def vector_jacobian(data: MarketData, point: Point, cotangent: Point) -> Array:
+    """Return dS/dτ for a quantity with the given partial derivatives in the clearing's variables and prices.
+
+    Args:
+        data: The dimensionless market the point clears.
+        point: An exact clearing; its variables are put on their bounds in place.
+        cotangent: Partial derivatives of S, dimensionless like the point, the shapes of a point.
+
+    Returns:
+        Derivatives with respect to the dimensionless charges, shape (T, K).
+    """
+    active = adopt(data, point)
+    mu, sigma = _price_cotangent(data, active, cotangent)
+    system = KktSystem(data, active)
+    wanted = (mu, sigma, cotangent.stored, cotangent.renewable)  # of the last two, only the free entries enter the system
+    adjoint = system.solve(*wanted)
+    for _ in range(_REFINEMENTS):
+        missing = (target - reached for target, reached in zip(wanted, system.multiply(*adjoint), strict=True))
+        lam_mu, lam_sigma, lam_stored, lam_renewable = (old + new for old, new in zip(adjoint, system.solve(*missing), strict=True))
+        adjoint = (lam_mu, lam_sigma, lam_stored, lam_renewable)
+    seller, buyer, lam = data.structure.seller, data.structure.buyer, adjoint[0]
+    gradient: Array = -active.trade * (cotangent.trade + lam[:, seller] - lam[:, buyer]) / data.trade_friction
+    return gradient
+
+
+def _price_cotangent(data: MarketData, active: ActiveSet, cotangent: Point) -> tuple[Array, Array]:
+    """Return the derivatives of S in μ and σ with the strictly convex variables following the prices."""
+    structure, eta = data.structure, data.storage_efficiency
+    mu, sigma = cotangent.nodal_price.copy(), cotangent.storage_price.copy()
+    mu += active.imported * cotangent.imported / data.grid_friction - active.exported * cotangent.exported / data.grid_friction
+    mu -= active.demand * cotangent.demand / data.utility_curvature
+    charge, discharge = active.charge * cotangent.charge / data.storage_wear, active.discharge * cotangent.discharge / data.storage_wear
+    mu[:, structure.owner] += discharge - charge
+    sigma += eta * charge - discharge / eta
+    per_trade = active.trade * cotangent.trade / data.trade_friction
+    np.add.at(mu, (slice(None), structure.buyer), per_trade)
+    np.subtract.at(mu, (slice(None), structure.seller), per_trade)
+    return mu, sigma
