@@ -21,7 +21,7 @@ from ...envs.clearing import TOLERANCE, Clearing, P2PMarket
 from ...envs.clearing.convert import point_of
 from ...envs.clearing.market import Market
 from ...envs.clearing.market_data import MarketData, Structure, read_charges, scale
-from ...envs.clearing.point import Point, certify, objective
+from ...envs.clearing.point import Point, certify, net_bought, objective
 from ...envs.clearing.sensitivity import Response, respond_along
 from ...envs.day import Array, Day
 from ...envs.errors import ClearingError
@@ -144,10 +144,7 @@ class ChargeLine:
 
     def flow_kw(self, point: Point) -> Array:
         """Return the community's own flows in kW, shape (T, L), of a point or of a derivative."""
-        rows, n = np.arange(self.day.n_periods)[:, None], self.day.n_prosumers
-        net = np.zeros((self.day.n_periods, n))
-        np.add.at(net, (rows, self._structure.seller), point.trade)
-        np.subtract.at(net, (rows, self._structure.buyer), point.trade)
+        net = -net_bought(self._structure, point.trade)
         if self.flows == "injections":
             net += point.exported - point.imported
         return net @ self.network.prosumer_ptdf.T * self._blank.power_unit

@@ -22,7 +22,7 @@ import numpy as np
 from ..day import Array
 from .kkt import ActiveSet, KktSystem
 from .market_data import MarketData
-from .point import Point
+from .point import Point, net_bought
 from .polish import adopt
 
 _REFINEMENTS = 2
@@ -57,7 +57,7 @@ def vector_jacobian(data: MarketData, point: Point, cotangent: Point) -> Array:
         lam_mu, lam_sigma, lam_stored, lam_renewable = (old + new for old, new in zip(adjoint, system.solve(*missing), strict=True))
         adjoint = (lam_mu, lam_sigma, lam_stored, lam_renewable)
     seller, buyer, lam = data.structure.seller, data.structure.buyer, adjoint[0]
-    gradient: Array = -active.trade * (cotangent.trade + lam[:, seller] - lam[:, buyer]) / data.trade_friction
+    gradient: Array = active.trade * (lam[:, buyer] - lam[:, seller] - cotangent.trade) / data.trade_friction
     return gradient
 
 
@@ -70,7 +70,4 @@ def _price_cotangent(data: MarketData, active: ActiveSet, cotangent: Point) -> t
     charge, discharge = active.charge * cotangent.charge / data.storage_wear, active.discharge * cotangent.discharge / data.storage_wear
     mu[:, structure.owner] += discharge - charge
     sigma += eta * charge - discharge / eta
-    per_trade = active.trade * cotangent.trade / data.trade_friction
-    np.add.at(mu, (slice(None), structure.buyer), per_trade)
-    np.subtract.at(mu, (slice(None), structure.seller), per_trade)
-    return mu, sigma
+    return mu + net_bought(structure, active.trade * cotangent.trade / data.trade_friction), sigma

@@ -28,7 +28,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..day import Array
-from .market_data import MarketData
+from .market_data import MarketData, Structure
 from .solution import Certificate
 
 AT_BOUND = 1e-11
@@ -79,13 +79,19 @@ def balance_residual(data: MarketData, point: Point) -> Array:
     structure = data.structure
     residual = point.renewable + point.imported - point.exported - point.demand
     residual[:, structure.owner] += point.discharge - point.charge
-    # One bincount over (period, prosumer) is several times faster than np.add.at.
-    n_periods, n = residual.shape
+    return residual + net_bought(structure, point.trade)
+
+
+def net_bought(structure: Structure, trade: Array) -> Array:
+    """Return what each prosumer buys less what it sells, shape (T, N), of trades of shape (T, K).
+
+    One bincount over (period, prosumer) is several times faster than ``np.add.at``.
+    """
+    n_periods, n = structure.n_periods, structure.n_prosumers
     rows = np.arange(n_periods)[:, None] * n
-    flat = point.trade.ravel()
-    bought = np.bincount((rows + structure.buyer).ravel(), flat, n_periods * n)
-    sold = np.bincount((rows + structure.seller).ravel(), flat, n_periods * n)
-    return residual + (bought - sold).reshape(n_periods, n)
+    bought = np.bincount((rows + structure.buyer).ravel(), trade.ravel(), n_periods * n)
+    sold = np.bincount((rows + structure.seller).ravel(), trade.ravel(), n_periods * n)
+    return (bought - sold).reshape(n_periods, n)
 
 
 def storage_residual(data: MarketData, point: Point) -> Array:

@@ -87,7 +87,7 @@ def polish(sizes, seller, buyer, owner, eta, curvature, cost, lower, upper, stor
 
 @njit(**OPTIONS)
 def _adopt(curvature, cost, lower, upper, price, v, weight, still):
-    """Put every variable where primal and dual say it belongs; return the greatest slope of a free one and whether the active set changed."""
+    """Put every variable where primal and dual say it belongs; return the greatest slope of a free one, and if any changed."""
     greatest, changed = 0.0, False
     for t in range(v.shape[0]):
         for i in range(v.shape[1]):

@@ -148,10 +148,7 @@ def _start(curvature, cost, lower, upper, v, z_low, z_high, price):
                 v[t, i] = low
                 continue
             wish = -(cost[t, i] + price[t, i])
-            if curvature[t, i] > 0.0:
-                wish = wish / curvature[t, i]
-            else:
-                wish = low + 0.5 * width
+            wish = wish / curvature[t, i] if curvature[t, i] > 0.0 else low + 0.5 * width
             room = min(width, 1.0)
             inside = min(max(wish, low + 0.1 * room), upper[t, i] - 0.1 * room)
             slope = curvature[t, i] * inside + cost[t, i] + price[t, i]

@@ -1,4 +1,4 @@
-"""A dimensionless market as the kernel's flat arrays: one row of W = 4N + 3J + K variables per hour, in the order d, r, m, x, c, s, e, p."""
+"""A dimensionless market as the kernel's arrays: a row of W = 4N + 3J + K variables per hour, in the order d, r, m, x, c, s, e, p."""
 
 from __future__ import annotations
 
