@@ -91,7 +91,7 @@ def net_bought(structure: Structure, trade: Array) -> Array:
     rows = np.arange(n_periods)[:, None] * n
     bought = np.bincount((rows + structure.buyer).ravel(), trade.ravel(), n_periods * n)
     sold = np.bincount((rows + structure.seller).ravel(), trade.ravel(), n_periods * n)
-    return (bought - sold).reshape(n_periods, n)
+    return np.asarray(bought - sold, dtype=np.float64).reshape(n_periods, n)
 
 
 def storage_residual(data: MarketData, point: Point) -> Array:
