@@ -1,4 +1,4 @@
-"""Upper bounds on the leader's profit between two exact responses.
+"""Upper bounds on the leader's profit, or welfare, between two exact responses.
 
 Let a < b be two charges with exact responses, w = b − a, Δq = q_a − q_b ≥ 0. Writing the followers' optimality conditions at g ∈ [a, b]
 against those at a and at b gives
@@ -17,6 +17,9 @@ an infinite norm, which is why injections are written as x − m + sold − boug
 * **value bound**: q_g ≤ min(q_a, (V_b − V_a − (b − g)·q_b)/(g − a)), since V is concave with slope q, times g; less the least losses and
   overload within r of either end; plus the greatest import fee.
 * **interpolation bound**: Π at the interpolated point plus everything the radius ½√δ can change.
+
+For welfare the revenue γ·q_g is replaced by γ·q_g − V(γ). Since q does not increase, V(γ) ≥ V_a + (γ − a)·q_g, so this is at most
+a·q_g − V_a, which either bound on q_g turns into a number.
 
 Both are valid whatever the active sets in between. The lesser counts.
 """
@@ -76,7 +79,7 @@ def norms(line: ChargeLine) -> Norms:
 
 
 def upper_bound(line: ChargeLine, norms: Norms, left: LinePoint, right: LinePoint) -> tuple[float, float]:
-    """Bound Π on [left.charge, right.charge] from above.
+    """Bound the leader's goal on [left.charge, right.charge] from above.
 
     Returns:
         The bound in EUR, and the charge at which the interpolation bound peaks: where to look next.
@@ -90,12 +93,15 @@ def upper_bound(line: ChargeLine, norms: Norms, left: LinePoint, right: LinePoin
 
 def _value_bound(line: ChargeLine, norms: Norms, left: LinePoint, right: LinePoint, radius: float) -> float:
     a, b, q_a, q_b = left.charge, right.charge, left.charged_kwh, right.charged_kwh
-    area = right.value_eur - left.value_eur + _ROUNDING * (abs(right.value_eur) + abs(left.value_eur))  # ∫ q over [a, b]
+    rounding = _ROUNDING * (abs(right.value_eur) + abs(left.value_eur))
+    area = right.value_eur - left.value_eur + rounding  # ∫ q over [a, b]
     # With the excess e = area − w·q_b the bound on revenue is g·min(q_a, q_b + e/(g − a)). The first rises up to the crossing g° of the
     # two; beyond it the second is convex in g, so its ends suffice.
     excess = max(area - (b - a) * q_b, 0.0)
     crossing = a + excess / (q_a - q_b) if q_a > q_b else b
     revenue = b * q_a if crossing >= b else max(crossing * q_a, b * (q_b + excess / (b - a)))
+    if line.objective == "welfare":
+        revenue = a * q_a - left.value_eur + rounding
     fee = line.day.import_fee * (min(left.imported_kwh, right.imported_kwh) + norms.imported * radius)
     return revenue + fee - _least_loss(line, norms, left, right, radius) - _least_overload(line, norms, (left, right), radius)
 
@@ -122,6 +128,8 @@ def _interpolation_bound(line: ChargeLine, norms: Norms, left: LinePoint, right:
     # Revenue (a + t·w)·(q_a − t·Δq) and losses ‖f_a + t·(f_b − f_a)‖² as polynomials in t, lowest power first.
     drop = left.charged_kwh - right.charged_kwh
     revenue = np.array([left.charge * left.charged_kwh, width * left.charged_kwh - left.charge * drop, -width * drop])
+    if line.objective == "welfare":
+        revenue = np.array([left.charge * left.charged_kwh - left.value_eur, -left.charge * drop, 0.0])
     flow, change = left.flow_kw, right.flow_kw - left.flow_kw
     weight = line.loss_weight
     loss = np.array([np.sum(weight * flow**2), 2 * np.sum(weight * flow * change), np.sum(weight * change**2)])

@@ -5,7 +5,8 @@ response is piecewise affine in γ, and on each piece the leader's profit
 
     Π(γ) = γ·q(γ) + ν·Σ Δ m − [ρ-weighted losses of the flows f − those of the base flows] − φ·Σ Δ max(0, |f| − F)
 
-is quadratic between the charges at which a branch reaches its limit. :meth:`ChargeLine.piece` clears once and returns the whole affine
+is quadratic between the charges at which a branch reaches its limit; so is the welfare −V(γ) + Π(γ).
+:meth:`ChargeLine.piece` clears once and returns the whole affine
 piece around a charge, certified at both of its ends.
 """
 
@@ -26,6 +27,7 @@ from ...envs.clearing.sensitivity import Response, respond_along
 from ...envs.day import Array, Day
 from ...envs.errors import ClearingError
 from ...envs.network import Network
+from ...envs.reward import Objective, check_objective
 from ...envs.settlement import Flows
 
 
@@ -42,6 +44,7 @@ class LinePoint:
         flow_kw: f, shape (T, L).
         loss_eur: ρ-weighted losses of f, the base flows' own included.
         profit_eur: Π(γ).
+        goal_eur: What the leader maximises: Π(γ), or the welfare −V(γ) + Π(γ).
     """
 
     charge: float
@@ -52,6 +55,7 @@ class LinePoint:
     flow_kw: Array
     loss_eur: float
     profit_eur: float
+    goal_eur: float
 
 
 class ChargeLine:
@@ -62,11 +66,22 @@ class ChargeLine:
         network: Where the prosumers sit.
         basis: B, what a coefficient of 1 charges per kWh and pair, shape (N, N).
         flows: Which account of the flows the operator answers for.
+        objective: What the leader maximises.
         market: What clears; a new :class:`P2PMarket` where absent.
     """
 
-    def __init__(self, day: Day, network: Network, basis: Array, *, flows: Flows, market: Market | None = None) -> None:
+    def __init__(
+        self,
+        day: Day,
+        network: Network,
+        basis: Array,
+        *,
+        flows: Flows,
+        objective: Objective = "profit",
+        market: Market | None = None,
+    ) -> None:
         self.day = day
+        self.objective: Objective = check_objective(objective)
         self.network = network
         self.basis = basis
         self.flows = flows
@@ -122,15 +137,18 @@ class ChargeLine:
         charged, imported = self.charged_kwh(point), self.imported_kwh(point)
         over = float(np.maximum(0.0, np.abs(flow) - self.network.grid.branch_limit_kw).sum())
         profit = charge * charged + self.day.import_fee * imported - (loss - self._base_loss_eur)
+        profit -= self.day.overload_price * self.day.period_hours * over
+        value = objective(data, point) * data.objective_unit
         return LinePoint(
             charge=charge,
-            value_eur=objective(data, point) * data.objective_unit,
+            value_eur=value,
             charged_kwh=charged,
             imported_kwh=imported,
             curved=self._curved(point),
             flow_kw=flow,
             loss_eur=loss,
-            profit_eur=profit - self.day.overload_price * self.day.period_hours * over,
+            profit_eur=profit,
+            goal_eur=profit - value if self.objective == "welfare" else profit,
         )
 
     def charged_kwh(self, point: Point) -> float:
@@ -197,14 +215,14 @@ class Piece:
         return self.line.line_point(charge, self.response.at(charge - self.charge))
 
     def best(self) -> LinePoint:
-        """Return the most profitable response of the piece, in closed form between branch limits."""
+        """Return the response of the piece that the leader likes best, in closed form between branch limits."""
         candidates = {self.lower, self.upper}
         edges = [self.lower, *self._limit_crossings(), self.upper]
         for left, right in pairwise(edges):
             slope, bend = self._slope_and_bend(0.5 * (left + right))
-            if bend < 0:  # Π = … + slope·s + ½·bend·s² around the middle of the segment
+            if bend < 0:  # the goal is … + slope·s + ½·bend·s² around the middle of the segment
                 candidates.add(min(max(0.5 * (left + right) - slope / bend, left), right))
-        return max((self.at(charge) for charge in sorted(candidates)), key=lambda point: point.profit_eur)
+        return max((self.at(charge) for charge in sorted(candidates)), key=lambda point: point.goal_eur)
 
     def _limit_crossings(self) -> list[float]:
         """Return the charges strictly inside the piece at which some |f| equals its limit."""
@@ -216,13 +234,16 @@ class Piece:
         return sorted(self.charge + float(step) for step in np.unique(steps[inside]))
 
     def _slope_and_bend(self, charge: float) -> tuple[float, float]:
-        """Return the first and second derivative of Π at a charge of the piece where no branch is exactly at its limit."""
+        """Return the first and second derivative of the goal at a charge of the piece where no branch is exactly at its limit."""
         line, change = self.line, self.response.slope
         here = self.at(charge)
         flow_change, charged_change = line.flow_kw(change), line.charged_kwh(change)
         over = np.abs(here.flow_kw) > line.network.grid.branch_limit_kw
         overload = line.day.overload_price * line.day.period_hours * float(np.sum(np.sign(here.flow_kw) * flow_change * over))
-        slope = here.charged_kwh + charge * charged_change + line.day.import_fee * line.imported_kwh(change) - overload
+        revenue_slope, revenue_bend = here.charged_kwh + charge * charged_change, 2.0 * charged_change
+        if line.objective == "welfare":  # −V has the slope −q: what is paid in charges is not lost
+            revenue_slope, revenue_bend = charge * charged_change, charged_change
+        slope = revenue_slope + line.day.import_fee * line.imported_kwh(change) - overload
         slope -= 2.0 * float(np.sum(line.loss_weight * here.flow_kw * flow_change))
-        bend = 2.0 * charged_change - 2.0 * float(np.sum(line.loss_weight * flow_change**2))
+        bend = revenue_bend - 2.0 * float(np.sum(line.loss_weight * flow_change**2))
         return slope, bend

@@ -17,6 +17,7 @@ from ...envs.clearing.market import Market
 from ...envs.day import Day
 from ...envs.errors import ClearingError
 from ...envs.network import Network
+from ...envs.reward import Objective
 from ...envs.settlement import Flows, settle
 from ...envs.tariff import Tariff
 from .bounds import norms, upper_bound
@@ -33,12 +34,12 @@ class SolvedPiece:
     lower: float
     upper: float
     best_charge: float
-    best_profit_eur: float
+    best_eur: float
 
 
 @dataclass(frozen=True)
 class PrunedGap:
-    """An interval of charges none of which earns more than the bound."""
+    """An interval of charges at none of which the objective exceeds the bound."""
 
     lower: float
     upper: float
@@ -47,15 +48,19 @@ class PrunedGap:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Optimum:
-    """The best charge of a day with the proof that no charge in [0, cap] earns more than the upper bound.
+    """The best charge of a day with the proof that no charge in [0, cap] does better than the upper bound.
 
     Attributes:
         charge: Best charge found, EUR/kWh.
         charge_cap: Greatest charge allowed, EUR/kWh.
-        profit_eur: What it earns, from the affine piece it was found on.
-        recleared_profit_eur: What it earns when the day is cleared again from scratch and settled.
-        upper_bound_eur: No charge in [0, cap] earns more.
-        relative_gap: (upper bound − profit) / max(charge revenue at the optimum, 1e-6 × the community's retail bill of the day).
+        objective: What is maximised, ``"profit"`` or ``"welfare"``.
+        profit_eur: The operator's profit there, from the affine piece it was found on.
+        recleared_profit_eur: The same when the day is cleared again from scratch and settled.
+        welfare_eur: Welfare of prosumers and operator there.
+        recleared_welfare_eur: The same, cleared again.
+        upper_bound_eur: No charge in [0, cap] takes the objective higher.
+        relative_gap: (upper bound − objective) / max(charge revenue at the optimum, 1e-6 × the community's retail bill of the day); for
+            welfare, which is on the scale of the bill, over the bill itself.
         revenue_eur: Charge revenue at the optimum.
         clearings: Market clearings used, the last one included.
         seconds: Wall time.
@@ -65,8 +70,11 @@ class Optimum:
 
     charge: float
     charge_cap: float
+    objective: Objective
     profit_eur: float
     recleared_profit_eur: float
+    welfare_eur: float
+    recleared_welfare_eur: float
     upper_bound_eur: float
     relative_gap: float
     revenue_eur: float
@@ -74,6 +82,11 @@ class Optimum:
     seconds: float
     pieces: tuple[SolvedPiece, ...]
     gaps: tuple[PrunedGap, ...]
+
+    @property
+    def recleared_eur(self) -> float:
+        """The objective at the optimum, cleared again: what a policy's reward is compared with."""
+        return self.recleared_welfare_eur if self.objective == "welfare" else self.recleared_profit_eur
 
 
 def solve_optimum(
@@ -83,10 +96,11 @@ def solve_optimum(
     *,
     cap: float,
     flows: Flows = "trades",
+    objective: Objective = "profit",
     market: Market | None = None,
     tolerance: float = 1e-6,
 ) -> Optimum:
-    """Find the charge that earns the operator most on one day, and prove it.
+    """Find the charge that is best for the operator, or for all, on one day, and prove it.
 
     Args:
         day: The day.
@@ -94,6 +108,7 @@ def solve_optimum(
         tariff: A tariff of one coefficient for the whole day.
         cap: Greatest charge allowed, EUR/kWh.
         flows: Which account of the flows the operator answers for.
+        objective: ``"profit"`` of the operator, or ``"welfare"`` of prosumers and operator together.
         market: What clears; a new :class:`P2PMarket` where absent.
         tolerance: Relative gap at which the search ends.
 
@@ -110,21 +125,25 @@ def solve_optimum(
         )
     basis = tariff.basis[0]
     began = time.perf_counter()
-    line = ChargeLine(day, network, basis, flows=flows, market=market)
+    line = ChargeLine(day, network, basis, flows=flows, objective=objective, market=market)
     search = _Search(line, cap=cap, tolerance=tolerance)
     search.run()
     best = search.incumbent
     clearing = line.clear(best.charge)
     settlement = settle(day, network, best.charge * basis, clearing, flows=flows)
     # Rounding may put either evaluation of the incumbent above the closed-form bound of its own piece.
-    bound = max(search.open_bound, best.profit_eur, settlement.profit_eur)
+    recleared = settlement.welfare_eur if objective == "welfare" else settlement.profit_eur
+    bound = max(search.open_bound, best.goal_eur, recleared)
     return Optimum(
         charge=best.charge,
         charge_cap=cap,
+        objective=objective,
         profit_eur=best.profit_eur,
         recleared_profit_eur=settlement.profit_eur,
+        welfare_eur=best.profit_eur - best.value_eur,
+        recleared_welfare_eur=settlement.welfare_eur,
         upper_bound_eur=bound,
-        relative_gap=(bound - best.profit_eur) / search.yardstick,
+        relative_gap=(bound - best.goal_eur) / search.yardstick,
         revenue_eur=settlement.revenue_eur,
         clearings=line.clearings,
         seconds=time.perf_counter() - began,
@@ -163,6 +182,8 @@ class _Search:
     @property
     def yardstick(self) -> float:
         """What the gap is measured by, in EUR."""
+        if self._line.objective == "welfare":
+            return self._line.retail_bill_eur
         revenue = self.incumbent.charge * self.incumbent.charged_kwh
         return max(revenue, 1e-6 * self._line.retail_bill_eur)
 
@@ -177,11 +198,11 @@ class _Search:
 
     def run(self) -> None:
         """Split gaps until none can beat the incumbent by more than half the tolerance; the other half is for rounding."""
-        while self.open_bound > self.incumbent.profit_eur + 0.5 * self._tolerance * self.yardstick:
+        while self.open_bound > self.incumbent.goal_eur + 0.5 * self._tolerance * self.yardstick:
             if self._line.clearings >= _MAX_CLEARINGS:
                 raise ClearingError(
                     f"the optimum of day {self._line.day.label!r} must close within {_MAX_CLEARINGS} clearings, and is still between "
-                    f"{self.incumbent.profit_eur} and {self.open_bound} EUR. A larger tolerance than {self._tolerance:g} closes earlier."
+                    f"{self.incumbent.goal_eur} and {self.open_bound} EUR. A larger tolerance than {self._tolerance:g} closes earlier."
                 )
             gap = heapq.heappop(self._gaps)
             piece = self._line.piece(gap.look_at, cap=self._cap)
@@ -191,8 +212,8 @@ class _Search:
 
     def _solve(self, piece: Piece) -> None:
         best = piece.best()
-        self.pieces.append(SolvedPiece(piece.lower, piece.upper, best.charge, best.profit_eur))
-        if best.profit_eur > self.incumbent.profit_eur:
+        self.pieces.append(SolvedPiece(piece.lower, piece.upper, best.charge, best.goal_eur))
+        if best.goal_eur > self.incumbent.goal_eur:
             self.incumbent = best
 
     def _push(self, left: LinePoint, right: LinePoint) -> None:

@@ -25,8 +25,6 @@ from .market_data import MarketData
 from .point import Point, net_bought
 from .polish import adopt
 
-_REFINEMENTS = 2
-
 
 def zero_cotangent(data: MarketData) -> Point:
     """Return a cotangent of zeros, to be filled in where a quantity depends on the clearing."""
@@ -49,13 +47,7 @@ def vector_jacobian(data: MarketData, point: Point, cotangent: Point) -> Array:
     """
     active = adopt(data, point)
     mu, sigma = _price_cotangent(data, active, cotangent)
-    system = KktSystem(data, active)
-    wanted = (mu, sigma, cotangent.stored, cotangent.renewable)  # of the last two, only the free entries enter the system
-    adjoint = system.solve(*wanted)
-    for _ in range(_REFINEMENTS):
-        missing = (target - reached for target, reached in zip(wanted, system.multiply(*adjoint), strict=True))
-        lam_mu, lam_sigma, lam_stored, lam_renewable = (old + new for old, new in zip(adjoint, system.solve(*missing), strict=True))
-        adjoint = (lam_mu, lam_sigma, lam_stored, lam_renewable)
+    adjoint = KktSystem(data, active).solve_exactly(mu, sigma, cotangent.stored, cotangent.renewable)
     seller, buyer, lam = data.structure.seller, data.structure.buyer, adjoint[0]
     gradient: Array = active.trade * (lam[:, buyer] - lam[:, seller] - cotangent.trade) / data.trade_friction
     return gradient

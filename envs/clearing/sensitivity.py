@@ -16,10 +16,9 @@ import numpy as np
 from ..day import Array
 from .kkt import ActiveSet, KktSystem
 from .market_data import MarketData
-from .point import Point, balance_residual, stored_slope
+from .point import Point, net_bought, stored_slope
 from .polish import adopt
 
-_REFINEMENTS = 2
 _DRIFT = 1e-12
 """Dimensionless violation that is rounding: such a variable sits on the border of its piece."""
 
@@ -71,42 +70,24 @@ def respond_along(data: MarketData, point: Point, direction: Array, *, reach: tu
 
 
 def _derivative(data: MarketData, active: ActiveSet, direction: Array) -> Point:
-    """Return the derivative of every variable, by the system of the active set with iterative refinement."""
-    n_periods, owners = data.structure.n_periods, len(data.structure.owner)
-    slope = Point(
-        **{
-            name: np.zeros((n_periods, data.structure.n_prosumers))
-            for name in ("demand", "renewable", "imported", "exported", "nodal_price")
-        },
-        **{name: np.zeros((n_periods, owners)) for name in ("charge", "discharge", "stored", "storage_price")},
-        trade=np.zeros_like(direction),
+    """Return the derivative of every variable, by the system of the active set."""
+    structure, eta = data.structure, data.storage_efficiency
+    direct = net_bought(structure, active.trade * -direction / data.trade_friction)  # what free trades do while prices stand still
+    idle = np.zeros(eta.shape)
+    mu, sigma, stored, renewable = KktSystem(data, active).solve_exactly(-direct, idle, idle, np.zeros(direct.shape))
+    mu_owner, spread = mu[:, structure.owner], mu[:, structure.buyer] - mu[:, structure.seller]
+    return Point(
+        demand=active.demand * -mu / data.utility_curvature,
+        renewable=renewable,
+        imported=active.imported * mu / data.grid_friction,
+        exported=active.exported * -mu / data.grid_friction,
+        charge=active.charge * (eta * sigma - mu_owner) / data.storage_wear,
+        discharge=active.discharge * (mu_owner - sigma / eta) / data.storage_wear,
+        stored=stored,
+        trade=active.trade * (spread - direction) / data.trade_friction,
+        nodal_price=mu,
+        storage_price=sigma,
     )
-    system = KktSystem(data, active)
-    for _ in range(1 + _REFINEMENTS):
-        _follow_prices(data, active, slope, direction)
-        balance = balance_residual(data, slope)
-        gained = data.storage_efficiency * slope.charge - slope.discharge / data.storage_efficiency
-        storage = np.diff(slope.stored, axis=0, prepend=0.0) - gained
-        mu, sigma, stored, renewable = system.solve(-balance, storage, stored_slope(slope.storage_price), -slope.nodal_price)
-        slope.nodal_price = slope.nodal_price + mu
-        slope.storage_price = slope.storage_price + sigma
-        slope.stored = slope.stored + stored
-        slope.renewable = slope.renewable + renewable
-    _follow_prices(data, active, slope, direction)
-    return slope
-
-
-def _follow_prices(data: MarketData, active: ActiveSet, slope: Point, direction: Array) -> None:
-    """Set the derivatives of the strictly convex variables from those of the prices, in place."""
-    mu, sigma, eta = slope.nodal_price, slope.storage_price, data.storage_efficiency
-    mu_owner = mu[:, data.structure.owner]
-    slope.demand = active.demand * -mu / data.utility_curvature
-    slope.imported = active.imported * mu / data.grid_friction
-    slope.exported = active.exported * -mu / data.grid_friction
-    slope.charge = active.charge * (eta * sigma - mu_owner) / data.storage_wear
-    slope.discharge = active.discharge * (mu_owner - sigma / eta) / data.storage_wear
-    spread = mu[:, data.structure.buyer] - mu[:, data.structure.seller]
-    slope.trade = active.trade * (spread - direction) / data.trade_friction
 
 
 def _margins(
