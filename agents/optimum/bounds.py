@@ -88,7 +88,7 @@ def upper_bound(line: ChargeLine, norms: Norms, left: LinePoint, right: LinePoin
     fall = max(left.charged_kwh - right.charged_kwh, 0.0) + _ROUNDING * abs(left.charged_kwh)
     interpolated, peak = _interpolation_bound(line, norms, left, right, fall)
     bound = min(interpolated, _value_bound(line, norms, left, right, np.sqrt(width * fall)))
-    return bound, peak
+    return float(bound), float(peak)
 
 
 def _value_bound(line: ChargeLine, norms: Norms, left: LinePoint, right: LinePoint, radius: float) -> float:

@@ -129,6 +129,11 @@ class ChargeLine:
                 )
         return Piece(line=self, charge=charge, response=response)
 
+    def cleared(self, charge: float) -> LinePoint:
+        """Clear the day at one charge in EUR/kWh and evaluate the leader's account."""
+        clearing = self.clear(charge)
+        return self.line_point(charge, point_of(self._data_at(charge), clearing))
+
     def line_point(self, charge: float, point: Point) -> LinePoint:
         """Evaluate the leader's account at an exact response."""
         data = self._data_at(charge)

@@ -21,29 +21,11 @@ from ...envs.reward import Objective
 from ...envs.settlement import Flows, settle
 from ...envs.tariff import Tariff
 from .bounds import norms, upper_bound
+from .certificate import Certificate, PrunedGap, SolvedPiece
 from .line import ChargeLine, LinePoint, Piece
 
 _MAX_CLEARINGS = 20_000
 _CENTRE = 0.02  # a gap is never split closer than this share of its width to an end: slivers cost as much as halves
-
-
-@dataclass(frozen=True)
-class SolvedPiece:
-    """An affine piece of the response: its best charge is known in closed form."""
-
-    lower: float
-    upper: float
-    best_charge: float
-    best_eur: float
-
-
-@dataclass(frozen=True)
-class PrunedGap:
-    """An interval of charges at none of which the objective exceeds the bound."""
-
-    lower: float
-    upper: float
-    bound_eur: float
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -64,8 +46,7 @@ class Optimum:
         revenue_eur: Charge revenue at the optimum.
         clearings: Market clearings used, the last one included.
         seconds: Wall time.
-        pieces: The solved pieces, by charge.
-        gaps: The pruned intervals between them, by charge; with the pieces they cover [0, cap].
+        certificate: The proof, which can be kept, checked and drawn; None where an optimum was read from a store of numbers.
     """
 
     charge: float
@@ -80,8 +61,17 @@ class Optimum:
     revenue_eur: float
     clearings: int
     seconds: float
-    pieces: tuple[SolvedPiece, ...]
-    gaps: tuple[PrunedGap, ...]
+    certificate: Certificate | None
+
+    @property
+    def pieces(self) -> tuple[SolvedPiece, ...]:
+        """The solved pieces of the certificate."""
+        return () if self.certificate is None else self.certificate.pieces
+
+    @property
+    def gaps(self) -> tuple[PrunedGap, ...]:
+        """The bounded intervals of the certificate."""
+        return () if self.certificate is None else self.certificate.gaps
 
     @property
     def recleared_eur(self) -> float:
@@ -134,6 +124,19 @@ def solve_optimum(
     # Rounding may put either evaluation of the incumbent above the closed-form bound of its own piece.
     recleared = settlement.welfare_eur if objective == "welfare" else settlement.profit_eur
     bound = max(search.open_bound, best.goal_eur, recleared)
+    certificate = Certificate(
+        day=day,
+        network=network,
+        basis=basis,
+        flows=flows,
+        objective=objective,
+        charge_cap=cap,
+        charge=best.charge,
+        best_eur=best.goal_eur,
+        upper_bound_eur=bound,
+        pieces=tuple(sorted(search.pieces, key=lambda piece: piece.lower)),
+        gaps=tuple(sorted(search.open_gaps(), key=lambda gap: gap.lower)),
+    )
     return Optimum(
         charge=best.charge,
         charge_cap=cap,
@@ -147,8 +150,7 @@ def solve_optimum(
         revenue_eur=settlement.revenue_eur,
         clearings=line.clearings,
         seconds=time.perf_counter() - began,
-        pieces=tuple(sorted(search.pieces, key=lambda piece: piece.lower)),
-        gaps=tuple(sorted(search.open_gaps(), key=lambda gap: gap.lower)),
+        certificate=certificate,
     )
 
 
