@@ -1,0 +1,76 @@
+# `make help` lists the targets. Each sets up its virtual environment on a fresh machine and is quick the second time.
+
+PYTHON ?= python3
+VENV ?= .venv
+WORKERS ?= 2
+
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PYTEST := $(BIN)/pytest -n $(WORKERS)
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL: # the tests fill the machine by themselves
+.PHONY: help venv demo test test-long check lint types coverage wheel bench format lock clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+venv: $(READY) ## set up the virtual environment
+
+# A new environment, or one whose pyproject.toml or lock has changed since. hatchling comes first, so that the package itself is
+# built with the locked version instead of the newest one.
+$(READY): pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "gridtoll needs Python 3.11 or newer, got $$($(PYTHON) --version): run make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock hatchling
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --no-build-isolation --editable ".[dev]"
+	@touch $@
+
+demo: $(READY) ## train on simbench-rural, evaluate on unseen days, print a table and draw a picture
+	$(BIN)/gridtoll demo
+
+test: $(READY) ## run the fast tests
+	$(PYTEST) -m "not long"
+
+test-long: $(READY) ## run the long tests
+	$(PYTEST) -m long || [ $$? -eq 5 ] # pytest's exit status where no test is marked so
+
+check: lint types coverage wheel ## everything CI wants of a commit: format, lint, types, tests, coverage, documents, wheel
+
+lint: $(READY) ## check format and style
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+
+types: $(READY) ## check types
+	$(BIN)/mypy
+
+# The two folders that hold the economics must stay above 95% of their lines; the command line is run by its tests in processes of
+# their own, which coverage does not see.
+coverage: $(READY) ## run the fast tests and check what they cover
+	$(PYTEST) -m "not long" --cov --cov-report=
+	$(BIN)/coverage report --include="envs/*,agents/*" --fail-under=95.01
+
+wheel: $(READY) ## build the wheel, install it elsewhere and run tests against it
+	$(BIN)/pytest -m wheel
+
+bench: $(READY) ## measure clearings, optima and the environment on this machine
+	$(BIN)/python benchmarks/run.py
+
+format: $(READY) ## rewrite the files in the project's format
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+lock: ## write requirements.lock anew from the newest versions that pyproject.toml allows
+	rm -rf $(VENV)-lock
+	$(PYTHON) -m venv $(VENV)-lock
+	grep '^torch==' requirements.lock > $(VENV)-lock/torch.txt
+	$(VENV)-lock/bin/python -m pip install --quiet --constraint $(VENV)-lock/torch.txt --editable ".[dev]"
+	sed -n '/^#/p' requirements.lock > $(VENV)-lock/requirements.lock
+	$(VENV)-lock/bin/python -m pip freeze --all --exclude pip --exclude gridtoll | sed 's/+cpu$$//' >> $(VENV)-lock/requirements.lock
+	mv $(VENV)-lock/requirements.lock requirements.lock
+	rm -rf $(VENV)-lock
+
+clean: ## remove the environments and everything that tools left behind
+	rm -rf .venv .venv-* build dist htmlcov .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find envs agents train tests -name __pycache__ -type d -prune -exec rm -rf {} +

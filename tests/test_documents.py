@@ -1,0 +1,177 @@
+"""Documents tell the truth: their code runs and prints what they say it prints, their links lead somewhere, docstring examples hold.
+
+In a document, a ``python`` block is executed, all blocks of one document in one namespace, and a ``text`` block right after it is what
+it printed. In a ``console`` block the lines ``$ gridtoll …`` are executed, and what stands below them is what they print. ``...``
+stands for any text, as in doctest. A comment ``<!-- not executed: why -->`` before a block exempts it, ``<!-- long -->`` leaves it to the
+long tests, together with all python blocks of that document.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import doctest
+import importlib
+import io
+import os
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import gridtoll
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_EXEMPT = re.compile(r"<!-- not executed: .+? -->\s*\Z", re.DOTALL)
+_LONG = re.compile(r"<!-- long -->\s*\Z")
+_FLAGS = doctest.ELLIPSIS
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: its language, text, first line's number, and the comments before it."""
+
+    language: str
+    text: str
+    line: int
+    before: str
+    after: str
+
+    @property
+    def is_exempt(self) -> bool:
+        return bool(_EXEMPT.search(self.before))
+
+    @property
+    def is_long(self) -> bool:
+        return bool(_LONG.search(self.before))
+
+
+def blocks_of(document: Path) -> list[Block]:
+    text = document.read_text(encoding="utf-8")
+    found = list(_FENCE.finditer(text))
+    return [
+        Block(match[1], match[2], text.count("\n", 0, match.start(2)) + 1, text[: match.start()], text[match.end() :]) for match in found
+    ]
+
+
+def commands_of(block: Block) -> list[tuple[str, str]]:
+    """The ``$`` lines of a console block with the text below each, lines continued by a backslash joined."""
+    text = block.text.replace("\\\n", "")
+    return [(match[1], match[2]) for match in re.finditer(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", text, re.MULTILINE)]
+
+
+def executed(kind: str, *, long: bool) -> list[Path]:
+    """The documents with blocks of a kind to execute; one with a long block is long as a whole."""
+    chosen = []
+    for document in DOCUMENTS:
+        blocks = [block for block in blocks_of(document) if block.language == kind and not block.is_exempt]
+        if blocks and any(block.is_long for block in blocks) == long:
+            chosen.append(document)
+    return chosen
+
+
+def parameters(kind: str) -> list[Any]:
+    quick = [pytest.param(path, id=str(path.relative_to(ROOT))) for path in executed(kind, long=False)]
+    return quick + [pytest.param(path, id=str(path.relative_to(ROOT)), marks=pytest.mark.long) for path in executed(kind, long=True)]
+
+
+def require_output(place: str, expected: str, printed: str) -> None:
+    checker = doctest.OutputChecker()
+    assert checker.check_output(expected, printed, _FLAGS), f"{place} says it prints\n{expected}\nbut it printed\n{printed}"
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder of its own, so that what a document writes does not land in the repository."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("document", parameters("python"))
+def test_python_in_a_document_runs_and_prints_what_it_says(document: Path, elsewhere: Path) -> None:
+    blocks = blocks_of(document)
+    namespace: dict[str, object] = {"__name__": "__main__"}
+    for block, following in zip(blocks, [*blocks[1:], None], strict=True):
+        if block.language != "python" or block.is_exempt:
+            continue
+        printed = io.StringIO()
+        code = compile("\n" * (block.line - 1) + block.text, str(document), "exec")  # so that a failure names the document's line
+        with contextlib.redirect_stdout(printed):
+            exec(code, namespace)
+        if following is not None and following.language == "text" and block.after.lstrip().startswith("```text"):
+            require_output(f"{document.name}:{block.line}", following.text, printed.getvalue())
+
+
+@pytest.mark.parametrize("document", parameters("console"))
+def test_commands_in_a_document_succeed_and_print_what_it_says(document: Path, elsewhere: Path) -> None:
+    main = importlib.import_module("gridtoll.train.cli").main
+    for block in blocks_of(document):
+        if block.language != "console" or block.is_exempt:
+            continue
+        for command, expected in commands_of(block):
+            program, *arguments = shlex.split(command, comments=True)
+            if program != "gridtoll":
+                continue  # installation and git are for the reader; the environment this runs in already has them
+            printed = io.StringIO()
+            with contextlib.redirect_stdout(printed):
+                status = exit_status(main, arguments)
+            assert status == 0, f"{document.name}:{block.line}: `{command}` ended with {status}"
+            if expected.strip():
+                require_output(f"{document.name}:{block.line}", expected, printed.getvalue())
+
+
+def exit_status(main: object, arguments: list[str]) -> int:
+    """Call the command line in this process and return its exit status, however it leaves."""
+    assert callable(main)
+    try:
+        status = main(arguments)
+    except SystemExit as leaving:
+        status = leaving.code
+    return 0 if status is None else int(str(status))
+
+
+def module_names() -> list[str]:
+    root = Path(gridtoll.__file__).parent
+    files = sorted(path.relative_to(root) for folder in ("envs", "agents", "train") for path in (root / folder).rglob("*.py"))
+    return [".".join(("gridtoll", *path.with_suffix("").parts)).removesuffix(".__init__") for path in files]
+
+
+@pytest.mark.parametrize("name", module_names())
+def test_the_examples_of_a_module_hold(name: str, elsewhere: Path) -> None:
+    if name.endswith("__main__"):
+        pytest.skip("importing it runs it")
+    outcome = doctest.testmod(importlib.import_module(name), optionflags=_FLAGS)
+    assert outcome.failed == 0
+
+
+@pytest.mark.parametrize("document", [pytest.param(path, id=str(path.relative_to(ROOT))) for path in DOCUMENTS])
+def test_links_in_a_document_lead_to_files_that_exist(document: Path) -> None:
+    text = _FENCE.sub("", document.read_text(encoding="utf-8"))
+    targets = [target.partition("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", text)]
+    local = [target for target in targets if target and not re.match(r"[a-z]+:", target)]
+    assert [target for target in local if not (document.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("document", [pytest.param(path, id=str(path.relative_to(ROOT))) for path in DOCUMENTS])
+def test_make_targets_named_in_a_document_exist(document: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    named = set(re.findall(r"(?:`|^\$ )make ([a-z-]+)", document.read_text(encoding="utf-8"), re.MULTILINE))
+    assert named - targets == set()
+
+
+def test_the_file_map_of_the_readme_names_what_stands_at_the_root() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    [map_] = [block.text for block in blocks_of(ROOT / "README.md") if block.language == "text" and block.text.startswith("envs/")]
+    named = re.findall(r"^(\S+)", map_, re.MULTILINE)
+    assert [name for name in named if not (ROOT / name).exists()] == []
+    assert readme.count("img.shields.io") + readme.count("badge.svg") <= 2
+
+
+def test_the_readme_shows_code_on_its_first_screen() -> None:
+    first = next(block for block in blocks_of(ROOT / "README.md") if block.language == "python")
+    assert first.line <= 35
+    assert os.linesep.join(first.text.splitlines()).count(os.linesep) < 12

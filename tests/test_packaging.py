@@ -1,0 +1,171 @@
+"""The package as its users get it: names, versions, dependencies, the wheel, the source archive, a clone of any name."""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tomllib
+import venv
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import gridtoll
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("envs", "agents", "train")
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+WHEEL_TESTS = [f"tests/test_{name}.py" for name in ("packaging", "documents", "day", "reward", "tariff", "two_prosumers")]
+"""What the wheel is tried with: its contents, every module's import and examples, the command line, a community with its clearing."""
+
+
+def run(*command: str | Path, cwd: Path = ROOT, **environment: str) -> str:
+    """Run a command and return what it printed; should it fail, the failure's message is what it said."""
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH" and not name.startswith("COV")}
+    words = [str(part) for part in command]
+    done = subprocess.run(words, cwd=cwd, env=inherited | environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{' '.join(map(str, command))} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def locked_versions() -> dict[str, str]:
+    lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    pins = (line.split("==") for line in lines if line and not line.startswith("#"))
+    return {canonicalize_name(name): version for name, version in pins}
+
+
+def own_requirements(extra: str | None = None) -> list[Requirement]:
+    listed = PROJECT["dependencies"] if extra is None else PROJECT["optional-dependencies"][extra]
+    return [Requirement(line) for line in listed]
+
+
+def package_files(root: Path) -> set[str]:
+    """Everything under the three package folders that is part of the package, as paths below the root."""
+    files = {path.relative_to(root).as_posix() for folder in PACKAGES for path in (root / folder).rglob("*") if path.is_file()}
+    return {name for name in files if "__pycache__" not in name} | {"__init__.py", "py.typed"}
+
+
+def absolute_imports(path: Path) -> set[str]:
+    """The top-level names of what a module imports from outside its own package."""
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    chosen = {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module and not node.level}
+    return {name.partition(".")[0] for name in plain | chosen}
+
+
+def copy_of_the_repository(destination: Path) -> Path:
+    """Copy what a clone would hold, under another name, without asking git."""
+    left_out = shutil.ignore_patterns(".git", ".venv*", "__pycache__", ".*_cache", ".hypothesis", ".coverage*", "dist", "build", "runs")
+    shutil.copytree(ROOT, destination, symlinks=True, ignore=left_out)
+    return destination
+
+
+def test_importing_gridtoll_imports_nothing_else() -> None:
+    listing = run(sys.executable, "-c", "import sys; before = set(sys.modules); import gridtoll; print(*(set(sys.modules) - before))")
+    assert listing.split() == ["gridtoll"]
+
+
+def test_the_installed_version_is_the_one_in_the_source() -> None:
+    assert importlib.metadata.version("gridtoll") == gridtoll.__version__
+
+
+def test_the_version_has_an_entry_in_the_changelog_and_the_citation() -> None:
+    assert f"## [{gridtoll.__version__}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.search(rf"^version: {re.escape(gridtoll.__version__)}$", (ROOT / "CITATION.cff").read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def test_the_link_that_makes_the_root_a_package_is_relative() -> None:
+    link = ROOT / ".pkg" / "gridtoll"
+    assert link.is_symlink()
+    assert link.readlink() == Path("..")
+
+
+@pytest.mark.parametrize("folder", PACKAGES)
+def test_every_folder_of_a_package_has_an_init_file(folder: str) -> None:
+    folders = {path.parent for path in (ROOT / folder).rglob("*.py")}
+    assert [str(path) for path in folders if not (path / "__init__.py").is_file()] == []
+
+
+@pytest.mark.parametrize("extra", [None, "dev"])
+def test_every_dependency_has_a_lower_bound_that_the_lock_satisfies(extra: str | None) -> None:
+    locked = locked_versions()
+    for requirement in own_requirements(extra):
+        assert [bound.operator for bound in requirement.specifier] == [">="], f"{requirement}: one honest lower bound, nothing else"
+        assert locked[canonicalize_name(requirement.name)] in requirement.specifier
+
+
+def test_the_lock_pins_everything_that_is_needed() -> None:
+    locked = locked_versions()
+    needed: set[str] = set()
+    waiting = own_requirements() + own_requirements("dev")
+    while waiting:
+        requirement = waiting.pop()
+        name = canonicalize_name(requirement.name)
+        if name in needed:
+            continue
+        needed.add(name)
+        for line in importlib.metadata.requires(name) or []:
+            further = Requirement(line)
+            if further.marker is None or any(further.marker.evaluate({"extra": extra}) for extra in ("", *requirement.extras)):
+                waiting.append(further)
+    cuda = {name for name in needed if name.startswith(("nvidia-", "cuda-", "triton"))}  # of torch's other build, see the lock's header
+    assert sorted(needed - cuda - locked.keys()) == []
+
+
+def test_every_third_party_import_is_a_declared_dependency() -> None:
+    declared = {canonicalize_name(requirement.name) for requirement in own_requirements()}
+    providers = importlib.metadata.packages_distributions()
+    undeclared = {
+        f"{path.relative_to(ROOT)}: {name}"
+        for folder in PACKAGES
+        for path in (ROOT / folder).rglob("*.py")
+        for name in absolute_imports(path) - sys.stdlib_module_names - {"gridtoll"}
+        if not declared & {canonicalize_name(provider) for provider in providers.get(name, [])}
+    }
+    assert undeclared == set()
+
+
+def test_a_clone_in_a_folder_of_another_name_imports_as_gridtoll(tmp_path: Path) -> None:
+    clone = copy_of_the_repository(tmp_path / "some other-name")
+    place = run(sys.executable, "-c", "import gridtoll.envs.day as d; print(d.__file__)", cwd=tmp_path, PYTHONPATH=str(clone / ".pkg"))
+    assert Path(place.strip()).resolve() == clone.resolve() / "envs" / "day.py"
+
+
+@pytest.mark.wheel
+def test_the_built_wheel_holds_the_package_and_passes_tests_in_an_environment_of_its_own(tmp_path: Path) -> None:
+    source = copy_of_the_repository(tmp_path / "source")
+    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", tmp_path / "dist", source)  # the wheel is built from the archive
+    [wheel] = (tmp_path / "dist").glob("*.whl")
+    [archive] = (tmp_path / "dist").glob("*.tar.gz")
+
+    metadata = f"gridtoll-{gridtoll.__version__}.dist-info"
+    with zipfile.ZipFile(wheel) as file:
+        held = set(file.namelist())
+    assert {name for name in held if not name.startswith(metadata)} == {f"gridtoll/{name}" for name in package_files(source)}
+    assert {f"{metadata}/licenses/LICENSE", f"{metadata}/entry_points.txt"} <= held
+
+    with tarfile.open(archive) as file:
+        names = {name.partition("/")[2] for name in file.getnames()}
+    assert {*package_files(source), "tests/conftest.py", "requirements.lock", "README.md", "LICENSE", "pyproject.toml"} <= names
+    assert not any(name.startswith(".venv") or "__pycache__" in name for name in names)
+
+    # An environment with nothing but the wheel; the dependencies are those of this one, whose own gridtoll a path entry leaves out.
+    home = tmp_path / "environment"
+    venv.create(home)
+    python = home / "bin" / "python"
+    run(sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps", "--no-index", wheel)
+    [site] = home.glob("lib/*/site-packages")
+    (site / "dependencies.pth").write_text(f"{Path(pytest.__file__).parent.parent}\n", encoding="utf-8")
+    assert Path(run(python, "-P", "-c", "import gridtoll; print(gridtoll.__file__)", cwd=tmp_path).strip()).is_relative_to(site)
+    assert run(home / "bin" / "gridtoll", "--help", cwd=tmp_path).startswith("usage: gridtoll")
+    run(python, "-P", "-m", "pytest", "-o", "pythonpath=", "-o", f"cache_dir={tmp_path}", "-m", "not wheel and not long", *WHEEL_TESTS)
