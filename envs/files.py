@@ -1,0 +1,50 @@
+"""Writing files so that a reader never sees half of one, and where gridtoll keeps what it can rebuild."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+
+def write_atomically(path: str | Path, write: Callable[[BinaryIO], object]) -> None:
+    """Write a file completely or not at all.
+
+    The content goes to a temporary file in the same folder, reaches the disk, and takes the name in one step; whoever opens ``path``
+    meanwhile, another process included, finds the old content or the new. After an error nothing is left behind.
+
+    Args:
+        path: The file to write; its folder is created if absent.
+        write: Receives the open binary file and writes the content.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    draft = Path(temporary)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.chmod(0o666 & ~_umask())  # mkstemp makes files private, which a shared results folder would not expect
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def user_cache_dir() -> Path:
+    """Return the folder for data that can be rebuilt: ``$GRIDTOLL_CACHE``, else gridtoll's part of the user's cache folder."""
+    chosen = os.environ.get("GRIDTOLL_CACHE")
+    if chosen:
+        return Path(chosen)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "gridtoll"
+
+
+def _umask() -> int:
+    mask = os.umask(0)  # the only portable way to read it is to set it
+    os.umask(mask)
+    return mask

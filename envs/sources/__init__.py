@@ -1,0 +1,50 @@
+"""Where communities come from: by name, or from a folder of CSV files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, Literal
+
+from ..community import Community
+from ..errors import unknown_name
+from .folder import export_community
+from .folder_reading import read_folder
+from .ieee import IEEE_NAMES, ieee
+from .simbench import simbench_rural
+from .two_prosumers import two_prosumers
+
+__all__ = ["COMMUNITY_NAMES", "DEFAULT_COMMUNITY", "export_community", "load_community"]
+
+_NAMED: Final[dict[str, Callable[[int | Literal["all"] | None], Community]]] = {
+    "simbench-rural": simbench_rural,
+    **{name: (lambda partners, name=name: ieee(name, partners)) for name in IEEE_NAMES},  # type: ignore[misc]
+    "two-prosumers": two_prosumers,
+}
+COMMUNITY_NAMES: Final[tuple[str, ...]] = tuple(_NAMED)
+"""The communities that come with gridtoll."""
+DEFAULT_COMMUNITY: Final = "simbench-rural"
+
+
+def load_community(name: str | Path, *, partners: int | Literal["all"] | None = None) -> Community:
+    """Return a community by name, or from a folder of CSV files.
+
+    Named communities of real data are extracted from SimBench and pandapower once (about 15 s) and kept in the user's cache folder.
+
+    Args:
+        name: One of :data:`COMMUNITY_NAMES`, or a folder: a path that exists or holds a separator.
+        partners: With how many electrically nearest each prosumer may trade, ``"all"``, or None for the community's own rule: all up to
+            45 prosumers and 20 beyond; a folder's settings.
+
+    Raises:
+        ValueError: If there is no such community, or its folder has faults; each is named with file, row and column.
+    """
+    if partners not in ("all", None) and not (isinstance(partners, int) and partners >= 1):
+        raise ValueError(f"`partners` must be a whole number from 1, 'all', or None for the community's own rule, got {partners!r}.")
+    text = os.fspath(name)
+    if text in _NAMED:
+        return _NAMED[text](partners)
+    if isinstance(name, Path) or Path(text).is_dir() or os.sep in text or "/" in text:
+        return read_folder(Path(text), partners=partners)
+    raise unknown_name("community (or a folder)", text, COMMUNITY_NAMES)

@@ -1,0 +1,75 @@
+"""The format of a community folder: its files, columns and settings, and the README that explains them to users."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from . import tables
+
+FORMAT_VERSION: Final = 1
+
+SETTINGS: Final = {
+    "format": "version of this folder format",
+    "name": "name of the community",
+    "base_power_kw": "base of r_pu and x_pu in branches.csv, kW",
+    "slack_bus": "bus that takes up what injections do not balance; a name from buses.csv",
+    "partners": "with how many electrically nearest each prosumer may trade, or all",
+    "trade_friction": "quadratic transaction cost of a trade, EUR/kWh/kW, above 0",
+    "charge_cap": "greatest network charge at mean distance, EUR/kWh, above 0",
+    "flexibility_value": "s: curvature of utility is s / load, EUR/kWh, above 0",
+    "demand_min_share": "least flexible demand as a share of the load, 0 to 1",
+    "demand_max_share": "greatest flexible demand as a share of the load, at least 1",
+    "load_floor": "loads count as at least this share of the prosumer's mean, above 0",
+    "overload_price": "what the operator pays for flow above a limit, EUR/kWh, at least 0",
+    "import_fee": "what the operator earns on imports, EUR/kWh, at least 0",
+}
+BUS_COLUMNS: Final = ("bus", "x", "y", "zone")
+BRANCH_RULES: Final = {"r_pu": tables.NOT_NEGATIVE, "x_pu": tables.NOT_ZERO, "limit_kw": tables.POSITIVE}
+PROSUMER_RULES: Final = {
+    "storage_power_kw": tables.NOT_NEGATIVE,
+    "storage_capacity_kwh": tables.NOT_NEGATIVE,
+    "import_limit_kw": tables.NOT_NEGATIVE,
+    "export_limit_kw": tables.NOT_NEGATIVE,
+    "grid_friction_eur_per_kwh_per_kw": tables.POSITIVE,
+    "storage_efficiency": tables.SHARE,
+    "storage_wear_eur_per_kwh_per_kw": tables.POSITIVE,
+    "storage_start_kwh": tables.NOT_NEGATIVE,
+}
+ALWAYS: Final = ("storage_power_kw", "storage_capacity_kwh")
+KINDS: Final = ("solar", "wind", "none")
+UNITS: Final = ("_eur_per_kwh_per_kw", "_kwh", "_kw")
+
+FOLDER_README: Final = """# A community for gridtoll
+
+Load it with `load_community("path/to/this/folder")` or `--community path/to/this/folder`. Everything is checked on load; errors name file,
+row (line of the file, the header being row 1) and column, all at once. Powers are in kW, energies in kWh, prices in EUR/kWh.
+
+| file | one row per | columns |
+|---|---|---|
+| `settings.csv` | setting | `name`, `value`, `meaning` (not read); the meanings are the manual of the settings |
+| `buses.csv` | bus | `bus` (name), optional `x`, `y` (for drawing) and `zone` (0, 1, …; clustered by distance if absent) |
+| `branches.csv` | line or transformer | `branch` (name), `from`, `to` (buses), `r_pu`, `x_pu` (on `base_power_kw`), `limit_kw` |
+| `prosumers.csv` | prosumer | `prosumer` (name), `bus`, `storage_power_kw`, `storage_capacity_kwh` (0 without), optional ones below |
+| `load_kw.csv` | hour | `hour` (like 2016-01-31T23:00), then one column per prosumer: load, at least 0 |
+| `renewable_kw.csv` | hour | the same: available solar or wind power, at least 0 |
+| `prices.csv` | hour | `hour`, `import_price`, and per price path `export_price_0`, `loss_price_0`, `export_price_1`, … |
+
+Optional columns of `prosumers.csv`, filled by gridtoll's rules if absent: `renewable_kind` (solar, wind or none), `import_limit_kw`,
+`export_limit_kw`, `grid_friction_eur_per_kwh_per_kw` (above 0), `storage_efficiency` (one way, above 0 and at most 1),
+`storage_wear_eur_per_kwh_per_kw` (above 0), `storage_start_kwh` (at most the capacity; storage must end the day no emptier).
+
+Hours must follow each other without a gap and make whole days from 00:00, the same in the three hourly files. No clock changes: use one
+time zone without summer time. Export prices must not exceed the import price; loss prices are at least 0. The splits (train, validation,
+test) need at least 6 whole weeks.
+
+Branch flows follow from `x_pu` by a DC power flow, losses from `r_pu`. A trade is limited by the smaller connection of the two: the
+seller's `export_limit_kw` and the buyer's `import_limit_kw`.
+"""
+
+
+def field_name(column: str) -> str:
+    """Return the name in :class:`Community` of a column of prosumers.csv, which has its unit behind it."""
+    for unit in UNITS:
+        if column.endswith(unit):
+            return column.removesuffix(unit)
+    return column

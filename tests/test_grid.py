@@ -1,0 +1,224 @@
+"""Our grid is pandapower's DC power flow, and its losses are those of the AC power flow at nominal voltage without reactive power."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from typing import Any
+
+import numpy as np
+import pandapower
+import pandapower.networks
+import pytest
+import simbench
+
+from gridtoll.envs.day import Array
+from gridtoll.envs.grid import Grid, grid_from_pandapower, make_grid, pandapower_buses
+
+SYSTEMS = ("simbench-rural", "ieee9", "ieee39", "ieee57", "ieee118", "case33bw")
+CASES = {"ieee9": "case9", "ieee39": "case39", "ieee57": "case57", "ieee118": "case118", "case33bw": "case33bw"}
+
+System = tuple[Any, Grid]
+_read: dict[str, System] = {}
+
+
+def system(name: str) -> System:
+    """Return a fresh copy of the pandapower network, and our grid of it."""
+    if name not in _read:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pandapower about the age of its own cases
+            is_case = name in CASES
+            net = getattr(pandapower.networks, CASES[name])() if is_case else simbench.get_simbench_net("1-LV-rural1--2-sw")
+            _read[name] = net, grid_from_pandapower(net, name)
+    net, grid = _read[name]
+    return copy.deepcopy(net), grid
+
+
+def solve(net: Any, *, alternating: bool) -> Array:
+    """Run a power flow and return the flow in kW into the first end of each line, then each transformer, in service."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if alternating:
+            pandapower.runpp(net)
+        else:
+            pandapower.rundcpp(net)
+    line = net.res_line.p_from_mw[net.line.in_service].to_numpy()
+    trafo = net.res_trafo.p_hv_mw[net.trafo.in_service].to_numpy()
+    flow: Array = 1e3 * np.concatenate([line, trafo])
+    return flow
+
+
+def inject(net: Any, injection_kw: Array) -> None:
+    """Add active power at the buses, in the order of our grid."""
+    for bus, index in pandapower_buses(net).items():
+        pandapower.create_sgen(net, bus, p_mw=injection_kw[index] / 1e3, q_mvar=0.0)
+
+
+def balanced_injection(grid: Grid, seed: int, scale_kw: float) -> Array:
+    """Return random injections that sum to zero, as trades do."""
+    injection = np.random.default_rng(seed).normal(0.0, scale_kw, grid.n_buses)
+    balanced: Array = injection - injection.mean()
+    return balanced
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_flows_are_those_of_pandapowers_own_dc_power_flow(name: str) -> None:
+    net, grid = system(name)
+    base = solve(net, alternating=False)
+    injection = balanced_injection(grid, seed=3, scale_kw=1e4 if name.startswith("ieee") else 10.0)
+    inject(net, injection)
+    difference = solve(net, alternating=False) - base
+    assert difference == pytest.approx(grid.flow(injection), abs=1e-7 * np.abs(difference).max())
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_the_slack_bus_takes_up_what_injections_do_not_balance(name: str) -> None:
+    net, grid = system(name)
+    base = solve(net, alternating=False)
+    injection = np.random.default_rng(4).uniform(0.0, 20.0, grid.n_buses)
+    inject(net, injection)
+    difference = solve(net, alternating=False) - base
+    assert difference == pytest.approx(grid.flow(injection), abs=1e-6 * np.abs(difference).max())
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+@pytest.mark.parametrize("seed", [5, 6, 7])
+def test_losses_are_those_of_the_ac_power_flow_but_for_voltages_and_reactive_power(name: str, seed: int) -> None:
+    """Ours are r f²: current at nominal voltage, no reactive power, and in a mesh divided as the DC flow does, which leaves r out.
+
+    Injections of moderate size alone make the losses: loads, generators and charging of the case are taken out, taps are neutral. The
+    two then differ by at most 1.3% (measured; with voltages between 0.98 and 1.01), so 3% leaves room for other draws. At seven times
+    these injections, voltages of 0.9 and below make ieee57 lose 70% more in the AC flow: ours are a model of lightly loaded grids.
+    """
+    net, grid = _emptied(name)
+    scale_kw = {"simbench-rural": 8.0, "case33bw": 60.0}.get(name, 3e3)
+    injection = balanced_injection(grid, seed, scale_kw)
+    inject(net, injection)
+    solve(net, alternating=True)
+    theirs = 1e3 * float(net.res_line.pl_mw.sum() + net.res_trafo.pl_mw.sum())
+    assert theirs == pytest.approx(grid.loss_coefficient @ grid.flow(injection) ** 2, rel=0.03)
+    assert net.res_bus.vm_pu.between(0.95, 1.05).all()
+
+
+def _emptied(name: str) -> System:
+    """Return the system without loads, generators, charging, iron losses and tap settings, the slack at nominal voltage."""
+    net, grid = system(name)
+    for kind in ("load", "sgen", "gen", "storage", "shunt"):
+        net[kind] = net[kind].iloc[:0]
+    net.ext_grid["vm_pu"] = 1.0
+    net.line["c_nf_per_km"] = 0.0
+    net.trafo[["i0_percent", "pfe_kw"]] = 0.0
+    net.trafo["tap_pos"] = net.trafo["tap_neutral"]
+    return net, grid
+
+
+def test_radial_grids_have_only_zero_and_one_in_their_ptdf() -> None:
+    for name in ("simbench-rural", "case33bw"):
+        assert set(np.unique(np.abs(system(name)[1].ptdf))) == {0.0, 1.0}
+
+
+def test_limits_are_thermal_currents_at_nominal_voltage_and_rated_powers_of_transformers() -> None:
+    rural, ieee9 = system("simbench-rural")[1], system("ieee9")[1]
+    assert rural.branch_limit_kw[:-1] == pytest.approx(np.sqrt(3) * 400 * 270 / 1e3)
+    assert rural.branch_limit_kw[-1] == pytest.approx(160.0)
+    assert sorted(set(ieee9.branch_limit_kw.round(3))) == [150e3, 250e3, 300e3]  # RATE_A of the case, MVA
+
+
+def test_lines_come_first_then_transformers_all_with_names() -> None:
+    net, grid = system("simbench-rural")
+    assert grid.branch_names == (*net.line.name, *net.trafo.name)
+    assert grid.n_branches == 14
+    assert grid.n_buses == 15
+    assert grid.bus_names[grid.slack_bus] == "MV1.101 Bus 4"
+
+
+def test_open_lines_are_left_out_and_buses_joined_by_a_switch_are_one() -> None:
+    net = pandapower.create_empty_network()
+    buses = [pandapower.create_bus(net, vn_kv=20.0, name=f"bus {k}") for k in range(5)]
+    pandapower.create_ext_grid(net, buses[0])
+    for start, end in ((0, 1), (1, 3), (2, 4), (0, 3)):
+        pandapower.create_line_from_parameters(
+            net, buses[start], buses[end], length_km=1.0, r_ohm_per_km=0.1, x_ohm_per_km=0.2, c_nf_per_km=0.0, max_i_ka=0.2
+        )
+    pandapower.create_switch(net, buses[1], buses[2], et="b", closed=True)
+    pandapower.create_switch(net, buses[1], 1, et="l", closed=False)  # line 1-3 is open at bus 1
+    grid = grid_from_pandapower(net, "switched")
+    assert grid.bus_names == ("bus 0", "bus 1", "bus 3", "bus 4")
+    assert grid.branch_names == ("line 0", "line 2", "line 3")
+    assert pandapower_buses(net) == {0: 0, 1: 1, 2: 1, 3: 2, 4: 3}
+    assert grid.flow([0.0, 1.0, 2.0, 4.0]).tolist() == [-5.0, -4.0, -2.0]
+
+
+def test_networks_with_other_kinds_of_branches_are_refused() -> None:
+    net = pandapower.create_empty_network()
+    first, second = (pandapower.create_bus(net, vn_kv=20.0) for _ in range(2))
+    pandapower.create_impedance(net, first, second, rft_pu=0.1, xft_pu=0.1, sn_mva=1.0)
+    with pytest.raises(ValueError, match="lines and two-winding transformers, got impedance"):
+        grid_from_pandapower(net, "odd")
+
+
+def small(**changes: Any) -> Grid:
+    """Return a triangle of three buses."""
+    values: dict[str, Any] = {
+        "bus_names": ("a", "b", "c"),
+        "branch_from": [0, 1, 2],
+        "branch_to": [1, 2, 0],
+        "branch_resistance_pu": 0.01,
+        "branch_reactance_pu": 0.1,
+        "branch_limit_kw": 100.0,
+        "base_power_kw": 1000.0,
+        "slack_bus": 0,
+    }
+    return make_grid("triangle", **(values | changes))
+
+
+def test_in_a_triangle_two_thirds_go_the_short_way() -> None:
+    grid = small()
+    assert grid.flow([-1.0, 1.0, 0.0]) == pytest.approx([-2 / 3, 1 / 3, 1 / 3])
+    assert grid.loss_coefficient == pytest.approx([1e-5] * 3)
+    assert grid.branch_names == ("a-b", "b-c", "c-a")
+    assert grid.flow(np.zeros((4, 2, 3))).shape == (4, 2, 3)
+
+
+def test_grids_cannot_be_changed_and_lie_within_the_unit_square() -> None:
+    grid = small()
+    with pytest.raises(ValueError, match="read-only"):
+        grid.ptdf[0, 0] = 1.0
+    for place in (grid, *(system(name)[1] for name in SYSTEMS)):
+        assert place.bus_position.min() >= 0.0
+        assert place.bus_position.max() <= 1.0
+        assert len(np.unique(place.bus_position, axis=0)) == place.n_buses
+
+
+def test_the_layout_of_a_grid_without_coordinates_is_the_same_every_time() -> None:
+    assert np.array_equal(small().bus_position, small().bus_position)
+
+
+def test_injections_of_the_wrong_shape_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"shape \(\.\.\., 3\), one column per bus, got \(2,\)"):
+        small().flow([1.0, 2.0])
+    with pytest.raises(ValueError, match="one column per bus"):
+        small().flow(1.0)
+
+
+def test_everything_wrong_with_a_grid_is_named_at_once() -> None:
+    with pytest.raises(ValueError, match="is not valid") as caught:
+        small(
+            bus_names=("a", "b", "b"),
+            branch_to=[0, 2, 7],
+            branch_reactance_pu=[0.1, 0.0, np.nan],
+            branch_resistance_pu=-1.0,
+            branch_limit_kw=0.0,
+            slack_bus=3,
+            base_power_kw=0.0,
+        )
+    text = str(caught.value)
+    for part in ("got twice: b", "branches [0, 2] do not", "`branch_reactance_pu`", "branches [1, 2]", "`branch_resistance_pu`"):
+        assert part in text
+    for part in ("`branch_limit_kw` must be above 0", "from 0 to 2, got 3", "`base_power_kw` must be > 0"):
+        assert part in text
+
+
+def test_a_grid_in_two_parts_is_refused_by_the_names_of_what_is_cut_off() -> None:
+    with pytest.raises(ValueError, match="connected to the slack bus 'a', these are not: c"):
+        small(branch_from=[0], branch_to=[1])
