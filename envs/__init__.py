@@ -1,0 +1,67 @@
+"""Grids, communities, the market clearing, and the environments built on them.
+
+Importing this package registers the environments with Gymnasium:
+
+==========================  ==============================================================
+id                          environment
+==========================  ==============================================================
+``gridtoll/DayAhead-v0``    :class:`DayAheadEnv`: one charge for a day, a contextual bandit
+==========================  ==============================================================
+
+``gymnasium.make("gridtoll.envs:gridtoll/DayAhead-v0")`` needs no import at all.
+"""
+
+from __future__ import annotations
+
+import gymnasium
+
+from .calendar import Scenario, split_days, split_scenarios
+from .clearing import Certificate, Clearing, Market, P2PMarket
+from .community import Community, make_community
+from .day import Day, make_day
+from .day_ahead import DayAheadEnv
+from .errors import ClearingError
+from .grid import Grid, make_grid
+from .network import Network, make_network
+from .observation import Observer, make_observer
+from .outcome import Outcome
+from .settlement import Settlement, settle
+from .sources import COMMUNITY_NAMES, export_community, load_community
+from .tariff import TARIFF_NAMES, Tariff, make_tariff
+
+__all__ = [
+    "COMMUNITY_NAMES",
+    "DAY_AHEAD_ID",
+    "TARIFF_NAMES",
+    "Certificate",
+    "Clearing",
+    "ClearingError",
+    "Community",
+    "Day",
+    "DayAheadEnv",
+    "Grid",
+    "Market",
+    "Network",
+    "Observer",
+    "Outcome",
+    "P2PMarket",
+    "Scenario",
+    "Settlement",
+    "Tariff",
+    "export_community",
+    "load_community",
+    "make_community",
+    "make_day",
+    "make_grid",
+    "make_network",
+    "make_observer",
+    "make_tariff",
+    "settle",
+    "split_days",
+    "split_scenarios",
+]
+
+DAY_AHEAD_ID = "gridtoll/DayAhead-v0"
+
+if DAY_AHEAD_ID not in gymnasium.registry:  # a reload would otherwise warn that it overrides itself
+    gymnasium.register(id=DAY_AHEAD_ID, entry_point="gridtoll.envs.day_ahead:DayAheadEnv")

@@ -1,0 +1,333 @@
+"""Day-ahead network pricing as a Gymnasium environment: a thin adapter over the economics of this folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, get_args
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+from gymnasium.error import ResetNeeded
+from numpy.typing import ArrayLike, NDArray
+
+from .calendar import Scenario, Split, split_days
+from .clearing import Clearing, Market, P2PMarket
+from .community import Community
+from .day import Array, Day
+from .errors import ClearingError, unknown_name
+from .observation import BOUND, Information, make_observer
+from .outcome import Outcome
+from .reward import Objective, check_objective, reward
+from .settlement import Flows, check_flows, settle
+from .sources import DEFAULT_COMMUNITY, load_community
+from .tariff import Period, make_tariff
+
+if TYPE_CHECKING:  # Matplotlib takes half a second, and only pictures need it
+    from .rendering import Window
+
+RenderMode = Literal["human", "rgb_array"]
+Observation = NDArray[np.float32]
+_RESET_OPTIONS: Final = ("day", "price_path")
+
+
+class Episode(NamedTuple):
+    """What `reset` fixes."""
+
+    scenario: Scenario
+    day: Day
+    observation: Observation
+
+
+class DayAheadEnv(gymnasium.Env[Observation, ArrayLike]):
+    """Set the network charge of tomorrow's peer-to-peer electricity market.
+
+    ## Description
+
+    A grid operator (the leader) posts a charge on the trades between prosumers, for a day. The prosumers (the followers) then plan demand,
+    storage, trades and use of the retail backstop, and their market clears: a convex program with one solution, which is solved to a
+    certified 1e-9 or not at all. The operator keeps the charges and pays for the losses and overloads that trades cause. Too low a charge
+    earns nothing; too high a one leaves nothing to charge.
+
+    One step is one day. This is a **contextual bandit**: the observation is the context, no action changes a later day, and the first step
+    ends the episode. The model is that of Yang, Chen, Hu and Spanos, "Optimal Network Charge for Peer-to-Peer Energy Trading: A Grid
+    Perspective" (IEEE Trans. Power Systems, 2023). Load, solar and wind profiles come from SimBench; the export price is synthetic.
+
+    ## Action Space
+
+    `Box(0, charge_cap, (K,), float32)`: the coefficients γ of the tariff in EUR/kWh; with `charges_per="hour"` those of all T hours one
+    after the other, `(T·K,)`.
+
+    | tariff     | K        | what a kWh sold by i to j is charged                                                |
+    |------------|----------|-------------------------------------------------------------------------------------|
+    | `unique`   | 1        | γ                                                                                   |
+    | `distance` | 1        | γ times the electrical distance of i and j, whose mean over pairs is 1              |
+    | `zonal`    | 2        | γ_0 within a zone, γ_1 for each zone border crossed                                 |
+    | `line`     | branches | the sum over branches of γ_l times the part of the electrical distance on branch l  |
+
+    The space is in single precision, as learning libraries ask, but `step` takes double precision as it is. Rounding at the edges, a
+    relative 1e-6 of the cap, is forgiven; whatever else lies outside is refused, never moved inside. For learners that want actions between
+    −1 and 1 there is `gymnasium.wrappers.RescaleAction`.
+
+    ## Observation Space
+
+    `Box(-5, 5, (size,), float32)`. Each number is (value − centre) / scale, cut off at ±5, so that no running normalisation is needed.
+    `env.unwrapped.observer.layout` says where a field lies and `.read(observation)` returns values in the units below. T is 24, N the
+    number of prosumers, P̄ the mean load of a prosumer over the year.
+
+    `information="public"` is what an operator sees before the day, a size of 270 for every community. Forecasts carry a seeded error of
+    10% in every hour.
+
+    | field             | size | unit         | centre | scale | meaning |
+    |-------------------|------|--------------|--------|-------|-----|
+    | `season`          | 2    | 1            | 0      | 1     | sine and cosine of the day of the year |
+    | `weekend`         | 1    | 1            | 0.5    | 0.5   | 1 on Saturday and Sunday, else 0 |
+    | `import_price`    | 1    | EUR/kWh      | 0.3    | 0.1   | mean import price of the day, as published |
+    | `spread`          | T    | EUR/kWh      | 0.2    | 0.1   | import price less forecast export price (as at least 0) |
+    | `load`            | T    | P̄·N         | 1      | 0.5   | forecast total demand at the import price |
+    | `renewable`       | T    | P̄·N         | 1.5    | 2     | forecast total renewable power |
+    | `surplus`         | T    | P̄·N         | 1      | 1.5   | forecast total surplus, own demand served |
+    | `deficit`         | T    | P̄·N         | 0.5    | 0.5   | forecast total deficit, own renewables used |
+    | `matched`         | T·4  | P̄·N         | 0.1    | 0.15  | matched, by hour and then distance (bins end at 0.375, 0.875, 1.375) |
+    | `revenue`         | 15   | EUR/h/(P̄·N) | 0.25   | 0.25  | guessed revenue at charges of 0.08 to 1.2 EUR/kWh |
+    | `storage_revenue` | 15   | EUR/h/(P̄·N) | 0.5    | 0.5   | the same from what storage owners could buy |
+    | `day_energy`      | 5    | h·P̄·N       | 10     | 10    | surplus, deficit, matched, storage need, storage capacity |
+    | `day_spread`      | 4    | EUR/kWh      | 0.2    | 0.1   | mean spread, that over the surplus, over the deficit, greatest |
+    | `past_load`       | 2    | P̄·N         | 1      | 0.5   | mean total load of the day before, of the week before |
+    | `past_renewable`  | 2    | P̄·N         | 1      | 1     | mean total renewable power, likewise |
+    | `past_price`      | 2    | EUR/kWh      | 0.1    | 0.1   | mean export price, likewise |
+    | `size`            | 1    | 1            | 3      | 1     | natural logarithm of N |
+    | `shares`          | 3    | 1            | 0.5    | 0.5   | shares: with renewables, with storage, of pairs that may trade |
+    | `distance_spread` | 1    | 1            | 0.5    | 0.25  | standard deviation of the distance of pairs (its mean is 1) |
+
+    `information="full"` has the same fields without forecast errors, then every private parameter of the day by hour and prosumer; the
+    table of these fields stands in `gridtoll.envs.observation_full`. Its size depends on the community.
+
+    ## Rewards
+
+    The operator's profit of the day in EUR: charge revenue and import fee less the cost of losses and of overload; with
+    `objective="welfare"` the surplus of prosumers and operator together.
+
+    `info` holds every term in EUR (`profit_eur`, `revenue_eur`, `import_fee_eur`, `loss_cost_eur`, `overload_cost_eur`, `welfare_eur`),
+    energies (`traded_kwh`, `charged_kwh`, `import_kwh`, `export_kwh`, `loss_kwh`, `overload_kwh`), `peak_loading` and `network_secure`,
+    the `charge` as read, the clearing's certificate (`primal_residual`, `dual_residual`, `gap`) and `solver`, and, from `reset` on, the
+    scenario: `day`, `price_path`, `date`. `env.unwrapped.outcome` keeps the arrays.
+
+    ## Starting State
+
+    `reset` draws a day of the split and a price path, each uniformly, by the environment's own generator. `reset(options={"day": k})` takes
+    day k of the data year, in the split or not, under price path 0; `{"day": k, "price_path": p}` picks both, and `{"price_path": p}`
+    draws only the day. Forecast errors belong to the scenario: the same day and price path always look the same.
+
+    ## Episode End
+
+    Every step terminates the episode; none is truncated. The last observation is that of the day just priced. A further step without a
+    reset raises `gymnasium.error.ResetNeeded`.
+
+    ## Arguments
+
+    | argument      | default            | meaning                                                                                   |
+    |---------------|--------------------|-------------------------------------------------------------------------------------------|
+    | `community`   | `"simbench-rural"` | a name, a folder of CSV files, or a `Community`                                           |
+    | `tariff`      | `"distance"`       | `"unique"`, `"distance"`, `"zonal"` or `"line"`                                           |
+    | `charges_per` | `"day"`            | `"day"`: coefficients stand all day; `"hour"`: each hour has its own                      |
+    | `split`       | `"train"`          | what `reset` draws days from: `"train"`, `"validation"` or `"test"`                       |
+    | `objective`   | `"profit"`         | `"profit"` or `"welfare"`                                                                 |
+    | `information` | `"public"`         | `"public"` or `"full"`                                                                    |
+    | `flows`       | `"trades"`         | flows the operator answers for: those of `"trades"`, or of all `"injections"`             |
+    | `charge_cap`  | the community's    | greatest coefficient in EUR/kWh                                                           |
+    | `import_fee`  | the community's    | what the operator earns per kWh that prosumers import, in EUR/kWh                         |
+    | `market`      | `P2PMarket()`      | the market mechanism, anything with its `clear(day, charges)`                             |
+    | `render_mode` | `None`             | `"rgb_array"` or `"human"`: the grid with line loading and net trades, the day by hour    |
+
+    ```python
+    import gymnasium
+
+    env = gymnasium.make("gridtoll.envs:gridtoll/DayAhead-v0", community="simbench-rural")
+    observation, info = env.reset(options={"day": 170})
+    observation, reward, terminated, truncated, info = env.step([0.4])
+    ```
+
+    ## Version History
+
+    * v0: first version. The version rises when behaviour changes, not when code does.
+    """
+
+    metadata = {"render_modes": ["human", "rgb_array"], "render_fps": 1}  # noqa: RUF012 - Gymnasium declares it so
+
+    def __init__(
+        self,
+        community: str | Path | Community = DEFAULT_COMMUNITY,
+        *,
+        tariff: str = "distance",
+        charges_per: Period = "day",
+        split: Split = "train",
+        objective: Objective = "profit",
+        information: Information = "public",
+        flows: Flows = "trades",
+        charge_cap: float | None = None,
+        import_fee: float | None = None,
+        market: Market | None = None,
+        render_mode: RenderMode | None = None,
+    ) -> None:
+        """Build the environment; see the class for the arguments.
+
+        Raises:
+            ValueError: If a name is unknown, a number out of range, or a community's data not valid.
+        """
+        if render_mode is not None and render_mode not in get_args(RenderMode):
+            raise unknown_name("`render_mode`", render_mode, get_args(RenderMode))
+        self.community = community if isinstance(community, Community) else load_community(community)
+        self.tariff = make_tariff(tariff, self.community.network, charges_per)
+        self.days = split_days(split, self.community.n_days)
+        self.objective: Objective = check_objective(objective)
+        self.flows: Flows = check_flows(flows)
+        self.charge_cap = _finite("charge_cap", self.community.charge_cap if charge_cap is None else charge_cap, above=True)
+        self.import_fee = None if import_fee is None else _finite("import_fee", import_fee, above=False)
+        self.market: Market = P2PMarket() if market is None else market
+        self.observer = make_observer(information, self.community)
+        self.render_mode = render_mode
+        n_coefficients = self.tariff.n_coefficients(self.community.n_periods)
+        self.action_space = spaces.Box(0.0, self.charge_cap, (n_coefficients,), np.float32)
+        self.observation_space = spaces.Box(-BOUND, BOUND, (self.observer.size,), np.float32)
+        self.outcome: Outcome | None = None
+        self._episode: Episode | None = None
+        self._window: Window | None = None
+
+    @property
+    def scenario(self) -> Scenario:
+        """The day index and price path of this episode.
+
+        Raises:
+            ResetNeeded: Before the first reset.
+        """
+        return self._current().scenario
+
+    @property
+    def day(self) -> Day:
+        """The data of this episode's day, with the import fee the environment was given.
+
+        Raises:
+            ResetNeeded: Before the first reset.
+        """
+        return self._current().day
+
+    def day_of(self, scenario: Scenario) -> Day:
+        """Return the data of any scenario as this environment would play it.
+
+        Raises:
+            ValueError: If there is no such day or price path.
+        """
+        day = self.community.day(scenario.day, price_path=scenario.price_path)
+        return day if self.import_fee is None else replace(day, import_fee=self.import_fee)
+
+    def reset(self, *, seed: int | None = None, options: Mapping[str, Any] | None = None) -> tuple[Observation, dict[str, Any]]:
+        """Begin an episode with a day drawn from the split, or with the one picked.
+
+        Args:
+            seed: Seeds the draws of this and later resets.
+            options: ``day`` and ``price_path`` to pick; see the class.
+
+        Raises:
+            ValueError: If an option is unknown, or there is no such day or price path.
+        """
+        super().reset(seed=seed)
+        scenario = self._pick(options or {})
+        day = self.day_of(scenario)
+        self._episode = Episode(scenario, day, self.observer.observe(scenario, day))
+        self.outcome = None
+        if self.render_mode == "human":
+            self.render()
+        return self._observation(), self._info()
+
+    def step(self, action: ArrayLike) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Post a charge for the day, clear the market and end the episode.
+
+        Args:
+            action: γ in EUR/kWh, in single or double precision.
+
+        Raises:
+            ValueError: If the charge has the wrong shape, is not a number, negative or above the cap.
+            ResetNeeded: If the episode has not begun, or ended with the last step.
+            ClearingError: If the clearing cannot be certified; the message says how to replay it.
+        """
+        if self.outcome is not None:
+            raise ResetNeeded("an episode is one day, and this day is priced; call `reset` for the next.")
+        day, network = self.day, self.community.network
+        coefficients = self.tariff.read(action, day.n_periods, self.charge_cap)
+        charges = self.tariff.charges(coefficients)
+        clearing = self._clear(day, charges, coefficients)
+        settlement = settle(day, network, charges, clearing, flows=self.flows, charge_base=self.tariff.basis)
+        self.outcome = Outcome(charge=self.tariff.action(coefficients), charges=charges, clearing=clearing, settlement=settlement)
+        if self.render_mode == "human":
+            self.render()
+        return self._observation(), reward(settlement, self.objective), True, False, self._info()
+
+    def render(self) -> NDArray[np.uint8] | None:
+        """Return the day's picture as an RGB array, shape (height, width, 3), or show it in a window, by the render mode."""
+        if self.render_mode is None:
+            gymnasium.logger.warn('to render, make the environment with render_mode="rgb_array" or "human".')
+            return None
+        from .rendering import Window, picture  # noqa: PLC0415 - see the top of the module
+
+        title = f"{self.community.name} on {self.community.date(self.scenario.day)}, price path {self.scenario.price_path}"
+        if self.render_mode == "rgb_array":
+            return picture(self.community.network, self.day, title, self.outcome)
+        self._window = self._window or Window()
+        self._window.show(self.community.network, self.day, title, self.outcome)
+        return None
+
+    def close(self) -> None:
+        """Close the window, if there is one."""
+        if self._window is not None:
+            self._window.close()
+        self._window = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the window behind: copies and other processes open their own."""
+        return self.__dict__ | {"_window": None}
+
+    def _current(self) -> Episode:
+        if self._episode is None:
+            raise ResetNeeded("an episode begins with `reset`; call it first.")
+        return self._episode
+
+    def _observation(self) -> Observation:
+        return self._current().observation.copy()  # whoever gets it may write into it
+
+    def _pick(self, options: Mapping[str, Any]) -> Scenario:
+        unknown = sorted(set(options) - set(_RESET_OPTIONS))
+        if unknown:
+            raise unknown_name("an option of `reset`", unknown[0], _RESET_OPTIONS)
+        day, price_path = options.get("day"), options.get("price_path")
+        if price_path is None:
+            price_path = 0 if day is not None else self.np_random.integers(self.community.n_price_paths)
+        if day is None:
+            day = self.np_random.choice(self.days)
+        for name, value, count in (("day", day, self.community.n_days), ("price_path", price_path, self.community.n_price_paths)):
+            if not isinstance(value, int | np.integer) or isinstance(value, bool) or not 0 <= value < count:
+                raise ValueError(f"option `{name}` of `reset` must be a whole number from 0 to {count - 1}, got {value!r}.")
+        return Scenario(int(day), int(price_path))
+
+    def _clear(self, day: Day, charges: Array, coefficients: Array) -> Clearing:
+        try:
+            return self.market.clear(day, charges)
+        except ClearingError as error:
+            raise ClearingError(
+                f"{error} In the environment: community {self.community.name!r}, {self.tariff.kind} tariff per {self.tariff.per}, "
+                f"reset(options={self.scenario._asdict()}), step({self.tariff.action(coefficients).tolist()}); seed {self.np_random_seed}."
+            ) from error
+
+    def _info(self) -> dict[str, Any]:
+        scenario = self.scenario
+        info = scenario._asdict() | {"date": self.community.date(scenario.day).isoformat()}
+        return info if self.outcome is None else info | self.outcome.info()
+
+
+def _finite(name: str, value: float, *, above: bool) -> float:
+    """Return a number that must be finite and above 0, or at least 0."""
+    if not np.isfinite(value) or value < 0 or (above and value == 0):
+        raise ValueError(f"`{name}` must be a finite number {'> 0' if above else 'of at least 0'} in EUR/kWh, got {value!r}.")
+    return float(value)

@@ -1,0 +1,107 @@
+"""What a leader sees: numbers scaled into a finite box, and the table that says which is which.
+
+``public`` observations hold what an operator knows before the day, in a size that does not depend on the community; ``full`` ones hold the
+truth of the same fields and every private parameter. See :mod:`.observation_public` and :mod:`.observation_full` for the fields.
+
+Every number is (value − centre) / scale, cut off at ±``BOUND``, with the centre and scale of its field. They are the same for every
+community: power counts in units of the community's own mean load, prices in EUR/kWh. No running normalisation is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .calendar import Scenario
+from .community import Community
+from .day import Day
+from .errors import unknown_name
+from .observation_fields import Field, Values
+from .observation_full import full_fields, full_values
+from .observation_public import Geometry, forecast_factors, make_geometry, public_fields, public_values
+
+Information = Literal["public", "full"]
+BOUND: Final = 5.0
+"""Observations lie within ±this; few numbers come near it."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Observer:
+    """Turns a scenario into an observation; build it with :func:`make_observer`.
+
+    Attributes:
+        information: ``"public"`` or ``"full"``.
+        community: Whose days are observed.
+        fields: The fields, in the order they stand in.
+        layout: Where each field lies in the observation, by name.
+        geometry: What of the community no day changes.
+    """
+
+    information: Information
+    community: Community
+    geometry: Geometry
+    fields: tuple[Field, ...]
+    layout: Mapping[str, slice]
+
+    @property
+    def size(self) -> int:
+        """How many numbers an observation has."""
+        return sum(field.size for field in self.fields)
+
+    def observe(self, scenario: Scenario, day: Day) -> NDArray[np.float32]:
+        """Return the observation of a scenario, shape (size,), within ±``BOUND``; the same scenario gives the same observation.
+
+        Args:
+            scenario: Which day and price path it is.
+            day: The day itself, that of the community.
+        """
+        if self.information == "public":
+            factors = forecast_factors(self.community, scenario, day.n_periods)
+            values = public_values(self.community, self.geometry, scenario, day, factors=factors)
+        else:
+            values = public_values(self.community, self.geometry, scenario, day) | full_values(self.community, day)
+        scaled = [(np.ravel(values[field.name]) - field.centre) / field.scale for field in self.fields]
+        return np.clip(np.concatenate(scaled), -BOUND, BOUND).astype(np.float32)
+
+    def read(self, observation: NDArray[np.floating]) -> Values:
+        """Return the values of an observation by field, in the units of the field table (cut off where the observation was)."""
+        wide = np.asarray(observation, dtype=np.float64)
+        return {field.name: wide[self.layout[field.name]] * field.scale + field.centre for field in self.fields}
+
+
+def make_observer(information: str, community: Community) -> Observer:
+    """Return the observer of a community.
+
+    Raises:
+        ValueError: If `information` is unknown.
+    """
+    fields = public_fields(community.n_periods)
+    match information:
+        case "public":
+            chosen: Information = "public"
+        case "full":
+            chosen = "full"
+            fields += full_fields(community.n_periods, community.n_prosumers)
+        case _:
+            raise unknown_name("`information`", information, get_args(Information))
+    return Observer(information=chosen, community=community, fields=fields, layout=_layout(fields), geometry=make_geometry(community))
+
+
+def field_table(fields: tuple[Field, ...]) -> str:
+    """Return fields as a table in Markdown, as the environments' documentation shows it."""
+    rows = [("field", "size", "unit", "centre", "scale", "meaning")]
+    rows += [(f"`{f.name}`", f.shape, f.unit, f"{f.centre:g}", f"{f.scale:g}", f.meaning) for f in fields]
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    widths[-1] = 3  # the last column is ragged, which keeps lines short
+    lines = ["| " + " | ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)) + " |" for row in rows]
+    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    return "\n".join(lines)
+
+
+def _layout(fields: tuple[Field, ...]) -> dict[str, slice]:
+    ends = np.cumsum([field.size for field in fields]).tolist()
+    return {field.name: slice(end - field.size, end) for field, end in zip(fields, ends, strict=True)}
