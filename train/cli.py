@@ -1,0 +1,96 @@
+"""The command ``gridtoll``: reads the command line, runs a subcommand, prints what it reports.
+
+Reports go to stdout, with ``--json`` as exactly one JSON object; progress bars, notes and errors go to stderr. Exit codes: 0 when all went
+well, 2 for input that cannot be used, for a clearing that failed and for a result that contradicts the model, 130 when interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from importlib import import_module
+from typing import Final, Protocol, cast
+
+from .. import __version__
+from ..envs.errors import ClearingError
+from .errors import ModelMismatchError
+from .report import Report
+
+COMMANDS: Final = {
+    "clear": "clear one day's market at a charge, and settle it",
+    "optimum": "find the exact optimal charge of one day, with its certificate",
+    "train": "train a leader into a run folder",
+    "evaluate": "score a leader against the optimum on days it has not seen",
+    "communities": "list, show and export communities",
+    "demo": "train, evaluate and draw, all in one go",
+}
+
+_EPILOG: Final = """\
+a first look:
+  gridtoll clear --day 180 --charge 0.2
+  gridtoll optimum --day 180
+  gridtoll evaluate best-constant --days 16
+  gridtoll train --out runs/first
+  gridtoll evaluate runs/first
+
+`gridtoll COMMAND --help` explains a command. Charges are in EUR/kWh, power in kW, money in EUR.
+"""
+
+
+class _Command(Protocol):
+    DESCRIPTION: str
+    EXAMPLES: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], Report]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``gridtoll`` with the given arguments (those of the process if absent) and return its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    parser, command = _parser(given)
+    options = parser.parse_args(given)
+    if command is None:
+        parser.print_help()
+        return 0
+    try:
+        with contextlib.redirect_stdout(sys.stderr):  # whatever a library prints, stdout stays ours
+            report = command.run(options)
+    except (ValueError, ClearingError, ModelMismatchError, OSError, BrokenProcessPool) as error:
+        print(f"gridtoll {given[0]}: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"gridtoll {given[0]}: interrupted", file=sys.stderr)
+        return 130
+    try:
+        print(report.as_json() if options.json else report.text, flush=True)
+    except BrokenPipeError:  # the reader, `head` say, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _parser(given: Sequence[str]) -> tuple[argparse.ArgumentParser, _Command | None]:
+    """Return the parser with the arguments of the command asked for, and that command.
+
+    Only that command's module is imported: PyTorch and CVXPY take seconds, which the help need not wait for.
+    """
+    parser = argparse.ArgumentParser(
+        prog="gridtoll",
+        description="Network charges for peer-to-peer energy trading: clear markets, train leaders, compare them with the exact optimum.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"gridtoll {__version__}")
+    choices = parser.add_subparsers(title="commands", metavar="COMMAND")
+    chosen = None
+    for name, summary in COMMANDS.items():
+        subparser = choices.add_parser(name, help=summary, formatter_class=argparse.RawDescriptionHelpFormatter)
+        if given[:1] == [name]:
+            chosen = cast(_Command, import_module(f".commands.{name}", __package__))
+            subparser.description = chosen.DESCRIPTION
+            subparser.epilog = f"examples:\n{chosen.EXAMPLES}"
+            chosen.add_arguments(subparser)
+    return parser, chosen

@@ -1,0 +1,1 @@
+"""One module per subcommand of ``gridtoll``: ``DESCRIPTION`` and ``EXAMPLES`` for its help, ``add_arguments`` and ``run``."""

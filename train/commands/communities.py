@@ -1,0 +1,85 @@
+"""``gridtoll communities``: what there is to play, and a template for one's own."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...envs.calendar import SPLIT_NAMES
+from ...envs.community import Community
+from ...envs.sources import COMMUNITY_NAMES, DEFAULT_COMMUNITY, export_community, load_community
+from ..report import Report, lines
+from .options import add_report_options
+
+DESCRIPTION = """\
+List the communities that come with gridtoll, show what one consists of, or write one as a folder of CSV files.
+
+A folder written by `export` is a documented template: change its numbers, or replace them by your own, and pass the folder wherever a
+community is asked for. It is checked when it is loaded, and every fault is named with file, row and column.
+"""
+EXAMPLES = """\
+  gridtoll communities list
+  gridtoll communities show simbench-rural
+  gridtoll communities export ieee9 my-community
+  gridtoll clear --community ./my-community --day 0 --charge 0.1
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    listing = actions.add_parser("list", help="name every community")
+    showing = actions.add_parser("show", help="say what a community consists of")
+    showing.add_argument("name", metavar="NAME", help="a name from `list`, or a folder")
+    exporting = actions.add_parser("export", help="write a community as a folder of CSV files")
+    exporting.add_argument("name", metavar="NAME", help="a name from `list`, or a folder")
+    exporting.add_argument("folder", type=Path, metavar="DIR", help="a folder that does not exist or is empty")
+    for action in (listing, showing, exporting):
+        add_report_options(action)
+
+
+def run(options: argparse.Namespace) -> Report:
+    """List, show or export."""
+    match options.action:
+        case "list":
+            text = "\n".join(f"{name}{'  (the default)' if name == DEFAULT_COMMUNITY else ''}" for name in COMMUNITY_NAMES)
+            return Report({"communities": list(COMMUNITY_NAMES), "default": DEFAULT_COMMUNITY}, text)
+        case "show":
+            values = _facts(load_community(options.name))
+            return Report(values, lines({name: _words(value) for name, value in values.items()}))
+        case _:
+            community = load_community(options.name)
+            export_community(community, options.folder)
+            return Report({"community": community.name, "folder": str(options.folder)}, f"wrote {community.name} to {options.folder}")
+
+
+def _facts(community: Community) -> dict[str, Any]:
+    grid = community.network.grid
+    kinds = np.array(community.renewable_kind)
+    energy = float(community.load_kw.sum())
+    return {
+        "name": community.name,
+        "prosumers": community.n_prosumers,
+        "with_solar": int((kinds == "solar").sum()),
+        "with_wind": int((kinds == "wind").sum()),
+        "with_storage": int((community.storage_power > 0).sum()),
+        "buses": grid.n_buses,
+        "branches": grid.n_branches,
+        "grid": grid.name,
+        "days": community.n_days,
+        "first_date": community.first_date.isoformat(),
+        "price_paths": community.n_price_paths,
+        "split_days": {split: len(community.scenarios(split)) for split in SPLIT_NAMES},
+        "mean_load_kw": energy / len(community.load_kw),
+        "renewable_share": float(community.renewable_kw.sum()) / energy,
+        "trading_pairs": int((community.trade_limit > 0).sum()),
+        "charge_cap_eur_per_kwh": community.charge_cap,
+        "content_hash": community.content_hash,
+    }
+
+
+def _words(value: Any) -> Any:
+    return ", ".join(f"{key} {item}" for key, item in value.items()) if isinstance(value, dict) else value

@@ -1,0 +1,130 @@
+"""Arguments that several subcommands share, so that each is explained once."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from ..task import Task
+from ..workers import available_cores
+
+_TASK_OPTIONS: Final[dict[str, dict[str, object]]] = {
+    "community": {
+        "metavar": "C",
+        "help": f"a name from `gridtoll communities list`, or a folder of CSV files (default: {Task.community})",
+    },
+    "tariff": {
+        "metavar": "T",
+        "help": f"what is priced: unique (each kWh alike), distance, zonal or line (default: {Task.tariff})",
+    },
+    "charges-per": {"metavar": "day|hour", "help": f"how long a charge stands (default: {Task.charges_per})"},
+    "flows": {
+        "metavar": "trades|injections",
+        "help": f"which flows the operator answers for: those of trades, or of all that enters the wires (default: {Task.flows})",
+    },
+    "objective": {"metavar": "profit|welfare", "help": f"what the leader is rewarded with (default: {Task.objective})"},
+    "information": {
+        "metavar": "public|full",
+        "help": f"what the leader observes: forecasts and totals, or every private parameter (default: {Task.information})",
+    },
+    "charge-cap": {"metavar": "EUR", "type": float, "help": "greatest charge in EUR/kWh (default: the community's own)"},
+    "import-fee": {
+        "metavar": "EUR",
+        "type": float,
+        "help": "what the operator earns per kWh imported, in EUR/kWh (default: the community's own, 0 for the named ones)",
+    },
+}
+
+
+def add_task_options(parser: argparse.ArgumentParser, *names: str) -> None:
+    """Add the named options that say which game is played; absent ones are None, so that a run's own can stand in."""
+    group = parser.add_argument_group("the game")
+    for name in names:
+        group.add_argument(f"--{name}", **_TASK_OPTIONS[name])  # type: ignore[arg-type]
+
+
+def add_scenario_options(parser: argparse.ArgumentParser) -> None:
+    """Add which day is meant."""
+    parser.add_argument("--day", type=int, required=True, metavar="K", help="day of the data year, from 0")
+    parser.add_argument("--price-path", type=int, default=0, metavar="P", help="which synthetic price path, from 0 (default: 0)")
+
+
+def add_report_options(parser: argparse.ArgumentParser) -> None:
+    """Add how the report is printed."""
+    parser.add_argument("--json", action="store_true", help="print the report as one JSON object")
+
+
+def add_work_options(parser: argparse.ArgumentParser) -> None:
+    """Add how much of the machine is used and how much is said meanwhile."""
+    parser.add_argument(
+        "--jobs",
+        type=positive,
+        default=available_cores(),
+        metavar="N",
+        help="processes that clear days side by side; results do not depend on it (default: the cores available, %(default)s here)",
+    )
+    parser.add_argument("--quiet", action="store_true", help="show no progress bars")
+
+
+def task_from(options: argparse.Namespace, default: Task | None = None) -> Task:
+    """Return the game the options ask for; what they leave open is as in ``default``."""
+    given = {name.replace("-", "_"): getattr(options, name.replace("-", "_"), None) for name in _TASK_OPTIONS}
+    return (default or Task()).changed(**{name: value for name, value in given.items() if value is not None})
+
+
+def charges_from(text: str) -> tuple[float, ...]:
+    """Read one charge, or several separated by commas.
+
+    Raises:
+        ValueError: If any of them is not a number.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    bad = [part for part in parts if not _is_number(part)]
+    if bad:
+        raise ValueError(f"charges must be numbers in EUR/kWh separated by commas, got {', '.join(map(repr, bad))} in {text!r}.")
+    return tuple(float(part) for part in parts)
+
+
+def positive(text: str) -> int:
+    """Read an integer of at least 1."""
+    return _at_least(1)(text)
+
+
+def natural(text: str) -> int:
+    """Read an integer of at least 0."""
+    return _at_least(0)(text)
+
+
+def existing_parent(path: Path | None) -> Path | None:
+    """Return a path to be written later, refusing it before the work begins where its folder is missing or it is a folder itself.
+
+    Raises:
+        ValueError: If the file cannot be written there.
+    """
+    if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
+        reason = "is a folder" if path.is_dir() else "is in a folder that does not exist"
+        raise ValueError(f"a file to write must have a name in an existing folder, got {path}, which {reason}.")
+    return path
+
+
+def _at_least(least: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = least - 1
+        if value < least:
+            raise argparse.ArgumentTypeError(f"must be an integer of at least {least}, got {text!r}")
+        return value
+
+    return read
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,117 @@
+"""``gridtoll train``: a leader learned into a run folder."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from ...agents.learned import ALGORITHM_NAMES, DEFAULTS, LearnerSettings
+from ...envs.errors import unknown_name
+from ..config import TrainConfig
+from ..learn import resume, train
+from ..report import Report, lines
+from ..runs import RunFolder
+from ..task import Task
+from ..workers import Workers
+from .options import add_report_options, add_task_options, add_work_options, natural, positive, task_from
+
+_DEFAULT = TrainConfig()
+_SETTINGS = {field.name for kind in (TrainConfig, LearnerSettings, Task) for field in fields(kind)}
+
+DESCRIPTION = f"""\
+Train a leader with stable-baselines3 on the training days of a community.
+
+A day is one step, so this is a contextual bandit: the learner sees the day's observation, posts charges between 0 and the cap (it acts
+between -1 and 1; policies are saved and evaluated in EUR/kWh), and is rewarded with the day's profit. After every {_DEFAULT.validate_every}
+days it plays validation days; the policy that earned most there is the one kept. Watch with `tensorboard --logdir runs`.
+
+A run can be killed at any moment and resumed from its last checkpoint, with the same result as if it had not been. Checkpoints contain
+pickles: resume only runs of your own.
+"""
+EXAMPLES = """\
+  gridtoll train --out runs/first
+  gridtoll train --out runs/ppo --algorithm ppo --steps 8000 --seed 1
+  gridtoll train --community ieee9 --tariff unique --out runs/ieee9
+  gridtoll train --resume runs/first
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    place = parser.add_mutually_exclusive_group(required=True)
+    place.add_argument("--out", type=Path, metavar="DIR", help="start a run in this folder, which must be new or empty")
+    place.add_argument("--resume", type=Path, metavar="DIR", help="go on with the run in this folder; other settings are its own")
+    learning = parser.add_argument_group("learning (not with --resume)")
+    learning.add_argument("--algorithm", metavar="A", help=f"{', '.join(ALGORITHM_NAMES)} (default: {_DEFAULT.learner.algorithm})")
+    learning.add_argument("--seed", type=natural, metavar="S", help=f"of weights, exploration and scenarios (default: {_DEFAULT.seed})")
+    learning.add_argument("--steps", type=positive, metavar="N", help=f"training days to play (default: {_DEFAULT.steps})")
+    learning.add_argument(
+        "--parallel-days", type=positive, metavar="N", help=f"days played between updates (default: {_DEFAULT.parallel_days})"
+    )
+    learning.add_argument(
+        "--validate-every", type=positive, metavar="N", help=f"training days between validations (default: {_DEFAULT.validate_every})"
+    )
+    learning.add_argument("--validation-days", type=positive, metavar="N", help=f"days of each (default: {_DEFAULT.validation_days})")
+    learning.add_argument("--learning-rate", type=float, metavar="R", help="of Adam")
+    learning.add_argument("--batch-size", type=positive, metavar="N", help="days in a gradient step")
+    learning.add_argument("--updates", type=positive, metavar="N", help="gradient steps a round (SAC, TD3), or epochs a rollout (PPO)")
+    learning.add_argument("--warmup-days", type=positive, metavar="N", help="random days at first (SAC, TD3), or days a rollout (PPO)")
+    learning.add_argument("--exploration", type=float, metavar="S", help="noise of TD3, initial noise of PPO, in half caps")
+    learning.add_argument("--hidden", metavar="U,U", help="units of each hidden layer, separated by commas")
+    add_task_options(parser, "community", "tariff", "charges-per", "flows", "objective", "information", "charge-cap", "import-fee")
+    add_work_options(parser)
+    add_report_options(parser)
+
+
+def run(options: argparse.Namespace) -> Report:
+    """Train."""
+    given = _given(options)
+    if options.resume is not None and given:
+        named = ", ".join("--" + name.replace("_", "-") for name in given)
+        raise ValueError(f"a resumed run keeps its own settings, got {named} as well.")
+    with Workers(options.jobs, quiet=options.quiet) as workers:
+        done = train(_config(options), options.out, workers) if options.resume is None else resume(options.resume, workers)
+    return _report(done)
+
+
+def _given(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the settings the command line states."""
+    asked_for = {name: value for name, value in vars(options).items() if name in _SETTINGS}
+    return {name: value for name, value in asked_for.items() if value is not None}
+
+
+def _config(options: argparse.Namespace) -> TrainConfig:
+    """Return the training the options ask for; what they leave open has the algorithm's own defaults."""
+    given = _given(options)
+    algorithm = given.get("algorithm", _DEFAULT.learner.algorithm)
+    if algorithm not in DEFAULTS:
+        raise unknown_name("algorithm", algorithm, ALGORITHM_NAMES)
+    learner: dict[str, Any] = {
+        name: given[name] for name in ("learning_rate", "batch_size", "updates", "warmup_days", "exploration") if name in given
+    }
+    if "hidden" in given:
+        learner["hidden"] = _units(given["hidden"])
+    rest = {name: given[name] for name in ("seed", "steps", "parallel_days", "validate_every", "validation_days") if name in given}
+    return TrainConfig(task=task_from(options), learner=replace(DEFAULTS[algorithm], **learner), **rest)
+
+
+def _units(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise ValueError(f"hidden layers must be whole numbers of units separated by commas, got {text!r}.") from None
+
+
+def _report(done: RunFolder) -> Report:
+    """Say what came out of a run."""
+    progress, best = done.progress(), done.load("best")
+    values = {
+        "run": str(done.path),
+        "steps": progress[-1]["step"],
+        "seconds": sum(row["seconds"] for row in progress),
+        "best_step": best.step if best else None,
+        "best_validation_objective_eur": best.facts["objective_eur"] if best else None,
+    }
+    return Report(values, f"{lines(values)}\nNext: gridtoll evaluate {done.path}")

@@ -1,0 +1,171 @@
+"""Leaders by name, as the command line and the demo call them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..agents.baselines import N_SAMPLE, BestConstant, ConstantPolicy, RandomPolicy, ZeroPolicy, best_constant
+from ..agents.learned import load_policy
+from ..agents.optimum import Optimum, OptimumPolicy
+from ..agents.policy import Policy
+from ..envs.calendar import Scenario
+from ..envs.day import Day
+from ..envs.errors import unknown_name
+from .config import TrainConfig
+from .optima import references
+from .rounds import training_scenarios
+from .runs import RunFolder
+from .store import store, stored
+from .task import Episode, Task, environment_of, n_charges, play
+from .workers import Workers
+
+LEADER_NAMES: Final = ("zero", "random", "constant:G", "best-constant", "optimum")
+"""Every leader known by name; anything else is a run folder."""
+
+
+@dataclass(frozen=True)
+class Leader:
+    """A leader with what reports call it.
+
+    Attributes:
+        name: What rows and tables call it.
+        policy: The leader.
+        seed: Of its training where it was trained, else the one it was made with.
+    """
+
+    name: str
+    policy: Policy
+    seed: int
+
+
+def make_leader(text: str, task: Task, scenarios: Sequence[Scenario], workers: Workers, *, seed: int) -> Leader:
+    """Return the leader a name or run folder stands for.
+
+    Args:
+        text: One of ``LEADER_NAMES`` with a number for G (several separated by commas), or a run folder.
+        task: The game it will play.
+        scenarios: What it will play; only the optimum looks at them, as it must.
+        workers: Clear days where choosing the leader takes some.
+        seed: Of random charges, and of the sample of days the best constant is chosen on.
+
+    Raises:
+        ValueError: If there is no such leader, or it does not fit the game.
+    """
+    environment = environment_of(task)
+    size = n_charges(task)
+    kind, _, number = text.partition(":")
+    match kind:
+        case "zero" if not number:
+            return Leader(text, ZeroPolicy(size), seed)
+        case "random" if not number:
+            return Leader(text, RandomPolicy(environment.charge_cap, size, seed=seed), seed)
+        case "constant" if number:
+            return Leader(text, ConstantPolicy(_charges(number, task)), seed)
+        case "best-constant" if not number:
+            return Leader(text, ConstantPolicy(find_best_constant(task, workers, seed=seed).charges), seed)
+        case "optimum" if not number:
+            return Leader(text, _optimum(task, scenarios, workers), seed)
+    folder = Path(text)
+    if not folder.exists() and folder.name == text:
+        raise unknown_name("a leader (or a run folder)", text, LEADER_NAMES)
+    return learned_leader(RunFolder.open(folder), task)
+
+
+def learned_leader(run: RunFolder, task: Task) -> Leader:
+    """Return the best policy of a finished run.
+
+    Raises:
+        ValueError: If the run was cut short or damaged, or its policy does not fit the game.
+    """
+    config = TrainConfig.from_json(run.config["config"])
+    checkpoint, best = run.load("checkpoint"), run.load("best")
+    step = checkpoint.step if checkpoint else 0
+    if best is None or step < config.steps:
+        raise ValueError(
+            f"only a finished run can be evaluated, but {run.path} was cut short after {step} of {config.steps} training days. "
+            f"Finish it with `gridtoll train --resume {run.path}`."
+        )
+    environment = environment_of(task)
+    if environment.charge_cap != best.facts["charge_cap"]:
+        raise ValueError(
+            f"a learned leader must play with the charge cap it was trained with, {best.facts['charge_cap']} EUR/kWh, got "
+            f"{environment.charge_cap}. Pass --charge-cap {best.facts['charge_cap']}."
+        )
+    policy = load_policy(
+        best.files["policy.pt"],
+        config.learner,
+        environment.observer.size,
+        cap=environment.charge_cap,
+        n_coefficients=n_charges(task),
+    )
+    return Leader(f"{config.learner.algorithm} {run.path}", policy, config.seed)
+
+
+def find_best_constant(task: Task, workers: Workers, *, seed: int) -> BestConstant:
+    """Return the best constant charge over a seeded sample of ``N_SAMPLE`` training scenarios, found once and then kept in the cache."""
+    environment = environment_of(task)
+    every = training_scenarios(task)
+    picked = np.random.default_rng(seed).choice(len(every), min(N_SAMPLE, len(every)), replace=False)
+    sample = [every[place] for place in sorted(picked)]
+    key = {
+        "community": environment.community.content_hash,
+        "scenarios": [list(scenario) for scenario in sample],
+        "tariff": [task.tariff, task.charges_per],
+        "objective": task.objective,
+        "flows": task.flows,
+        "charge_cap": environment.charge_cap,
+        "import_fee": task.import_fee,
+    }
+    kept = stored("best-constant", key)
+    if kept is not None:
+        return BestConstant(np.array(kept["charges"]), kept["mean_profit_eur"], kept["evaluations"])
+    found = best_constant(
+        lambda charges: mean_objective(task, sample, charges, workers, f"best constant: trying {np.round(charges, 4)}"),
+        environment.charge_cap,
+        n_charges(task),
+    )
+    store(
+        "best-constant",
+        key,
+        {"charges": found.charges.tolist(), "mean_profit_eur": found.mean_profit_eur, "evaluations": found.evaluations},
+    )
+    return found
+
+
+def mean_objective(
+    task: Task, scenarios: Sequence[Scenario], charges: NDArray[np.float64], workers: Workers, label: str | None = None
+) -> float:
+    """Return the mean reward in EUR of the same charges on every scenario."""
+    episodes = [Episode(task, scenario, tuple(charges.tolist())) for scenario in scenarios]
+    return float(np.mean([outcome.objective_eur for outcome in workers.map(play, episodes, label)]))
+
+
+def _charges(text: str, task: Task) -> NDArray[np.float64]:
+    """Return the charges of ``constant:G``, one number standing for all coefficients, checked before anything is cleared."""
+    environment = environment_of(task)
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        raise ValueError(f"a constant charge must be given as numbers in EUR/kWh, such as constant:0.2, got constant:{text}.") from None
+    charges = np.full(n_charges(task), numbers[0]) if len(numbers) == 1 else np.array(numbers)
+    environment.tariff.read(charges, environment.community.n_periods, environment.charge_cap)
+    return charges
+
+
+def _optimum(task: Task, scenarios: Sequence[Scenario], workers: Workers) -> OptimumPolicy:
+    """Return the clairvoyant, its optima found beforehand."""
+    environment = environment_of(task)
+    optima: dict[str, Optimum] = {}
+    for scenario, reference in zip(scenarios, references(task, scenarios, workers), strict=True):
+        optima[environment.day_of(scenario).label] = reference.optimum
+
+    def solve(day: Day) -> Optimum:
+        return optima[day.label]
+
+    return OptimumPolicy(lambda: environment.day, solve)

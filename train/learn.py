@@ -1,0 +1,182 @@
+"""Training a leader into a run folder, and going on after an interruption.
+
+Training alternates between playing and learning in *stretches* of days. After each stretch the policy plays validation days, the best so
+far is kept, and a checkpoint is written. Every source of chance is seeded afresh at the start of a stretch, from the seed of the run and
+the days played so far, so that a checkpoint needs no generator states: a training killed at any moment and resumed ends with the same
+weights to the last bit as one never interrupted, on the same machine and package versions. What a resumed run does not share is wall times
+in ``progress.jsonl`` and TensorBoard.
+
+Metrics, in TensorBoard and ``progress.jsonl``:
+
+* ``validation/objective_eur``: mean reward on the validation days in EUR, of the deterministic policy; the checkpoint kept is the one with
+  the greatest.
+* ``rollout/ep_rew_mean``: mean reward in EUR of the latest training days, exploration included.
+* ``train/…``: stable-baselines3's own, on rewards in units of :func:`reward_unit_eur`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.logger import configure
+from stable_baselines3.common.utils import set_random_seed
+from tqdm import tqdm
+
+from ..agents.learned import LearnedPolicy, checkpoint_parts, make_learner, restore_learner, write_weights
+from ..envs.calendar import split_hash
+from .config import TrainConfig
+from .optima import daily_bill_eur
+from .rounds import Rounds
+from .runs import RunFolder
+from .task import Episode, Task, environment_of, observe, play
+from .workers import Workers
+
+REWARD_UNIT = 0.1
+"""A learner's reward of 1, as a share of the community's mean daily retail bill; the best charge earns about that much a day."""
+
+
+def train(config: TrainConfig, folder: Path, workers: Workers) -> RunFolder:
+    """Train a leader from the start.
+
+    Args:
+        config: What to train.
+        folder: New or empty.
+        workers: Play the days.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        ValueError: If the configuration cannot be played, or the folder holds something.
+        ClearingError: If a day could not be cleared; the run can be resumed.
+    """
+    environment = environment_of(config.task)  # before the folder, so that a wrong name leaves nothing behind
+    community = environment.community
+    community.scenarios("validation", config.validation_days)
+    identity = {"community_hash": community.content_hash, "split_hash": split_hash(community.n_days)}
+    run = RunFolder.create(folder, {"config": config.to_json(), **identity})
+    return _go_on(run, config, workers)
+
+
+def resume(folder: Path, workers: Workers) -> RunFolder:
+    """Go on with a run from its last checkpoint, or from the start where it has none; a finished run is returned as it is.
+
+    This reads pickles: resume only runs of your own.
+
+    Raises:
+        ValueError: If it is no run folder, is damaged, or the community's data are not those it was trained on.
+        ClearingError: If a day could not be cleared.
+    """
+    run = RunFolder.open(folder)
+    config = TrainConfig.from_json(run.config["config"])
+    now = environment_of(config.task).community.content_hash
+    if run.config.get("community_hash") != now:
+        raise ValueError(
+            f"a run must go on with the data it was started with, but community {config.task.community!r} has changed. Train again."
+        )
+    return _go_on(run, config, workers)
+
+
+def _go_on(run: RunFolder, config: TrainConfig, workers: Workers) -> RunFolder:
+    """Train from the last checkpoint to the end."""
+    checkpoint, best = run.load("checkpoint"), run.load("best")
+    step = checkpoint.step if checkpoint else 0
+    best_score = float(best.facts["objective_eur"]) if best and checkpoint else -np.inf
+    run.rewind_progress(step)
+    rounds = Rounds(
+        config.task,
+        workers,
+        n_parallel=config.parallel_days,
+        seed=config.seed,
+        played=step,
+        reward_unit_eur=reward_unit_eur(config.task),
+    )
+    with _alone_in_this_process(), tqdm(total=config.steps, initial=step, desc="training days", disable=workers.quiet, unit="") as bar:
+        learner = (
+            restore_learner(config.learner, checkpoint.files, rounds)
+            if checkpoint
+            else make_learner(config.learner, rounds, seed=config.seed)
+        )
+        learner.set_logger(configure(str(run.path / "tensorboard"), ["tensorboard"]))
+        while step < config.steps:
+            began = time.perf_counter()
+            _learn(learner, config, min(config.validate_every, config.steps - step), bar)
+            step = learner.num_timesteps
+            score = _validate(learner, config, workers)
+            learner.logger.record("validation/objective_eur", score)
+            learner.logger.dump(step)
+            if score > best_score:
+                best_score = score
+                _keep(run, learner, config, step, score)
+            run.record({"step": step, "seconds": round(time.perf_counter() - began, 3), "objective_eur": score})
+            run.save("checkpoint", step, checkpoint_parts(learner))
+        learner.logger.close()
+    return run
+
+
+def _learn(learner: BaseAlgorithm, config: TrainConfig, days: int, bar: tqdm[Any]) -> None:
+    """Play and learn for one stretch."""
+    seed = _stretch_seed(config.seed, learner.num_timesteps)
+    set_random_seed(seed)
+    learner.action_space.seed(seed)
+
+    def advance(*_: object) -> bool:
+        bar.update(config.parallel_days)
+        return True
+
+    learner.learn(days, callback=advance, reset_num_timesteps=False, log_interval=50)
+
+
+def _validate(learner: BaseAlgorithm, config: TrainConfig, workers: Workers) -> float:
+    """Return the mean reward in EUR of the deterministic policy on the validation days."""
+    task = config.task
+    environment = environment_of(task)
+    policy = LearnedPolicy(learner.policy, environment.charge_cap)
+    scenarios = environment.community.scenarios("validation", config.validation_days)
+    episodes = [
+        Episode(task, scenario, tuple(policy.predict(observe(task, scenario), deterministic=True)[0].tolist())) for scenario in scenarios
+    ]
+    return float(np.mean([outcome.objective_eur for outcome in workers.map(play, episodes)]))
+
+
+def _keep(run: RunFolder, learner: BaseAlgorithm, config: TrainConfig, step: int, score: float) -> None:
+    """Keep the policy as the best so far."""
+    facts = {"objective_eur": score, "charge_cap": environment_of(config.task).charge_cap}
+    run.save("best", step, {"policy.pt": lambda file: write_weights(learner.policy, file)}, facts)
+
+
+def reward_unit_eur(task: Task) -> float:
+    """Return what a learner's reward of 1 stands for, in EUR."""
+    return REWARD_UNIT * daily_bill_eur(environment_of(task).community)
+
+
+def _stretch_seed(seed: int, step: int) -> int:
+    return int.from_bytes(hashlib.sha256(f"{seed}/{step}".encode()).digest()[:4], "big")
+
+
+@contextmanager
+def _alone_in_this_process() -> Iterator[None]:
+    """Use one thread, and give the process its random states back afterwards.
+
+    stable-baselines3 draws from the global generators, which belong to the caller. Small networks learn no faster with more threads, and
+    sums would depend on how many there are.
+    """
+    threads = torch.get_num_threads()
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002 - not ours, but to be given back
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        random.setstate(states[0])
+        np.random.set_state(states[1])  # noqa: NPY002
+        torch.set_rng_state(states[2])
