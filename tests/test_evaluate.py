@@ -1,0 +1,200 @@
+"""Scores: regret against the exact optimum, the same whoever computes them and however often."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gridtoll.agents.baselines import ConstantPolicy, ZeroPolicy
+from gridtoll.agents.optimum import solve_optimum
+from gridtoll.envs.calendar import Scenario
+from gridtoll.train import evaluate as module
+from gridtoll.train import optima
+from gridtoll.train.errors import ModelMismatchError
+from gridtoll.train.evaluate import Evaluation, evaluate, summary_table, write_rows
+from gridtoll.train.leaders import find_best_constant, make_leader, mean_objective
+from gridtoll.train.optima import reference_of, references, scenario_hash, solve_scenario
+from gridtoll.train.store import store, stored
+from gridtoll.train.task import Episode, Outcome, Task, environment_of, observe, play
+from gridtoll.train.workers import Workers
+
+TASK = Task(community="two-prosumers")
+SCENARIOS = [Scenario(day, day % 4) for day in (3, 50, 180, 200, 300)]
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("GRIDTOLL_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def workers() -> Iterator[Workers]:
+    with Workers(1) as one:
+        yield one
+
+
+def score(name: str, workers: Workers, *, task: Task = TASK, seed: int = 0) -> Evaluation:
+    leader = make_leader(name, task, SCENARIOS, workers, seed=seed)
+    return evaluate(leader.policy, task, SCENARIOS, workers, name=leader.name, split="test", seed=leader.seed)
+
+
+def test_the_optimum_has_no_regret_and_zero_has_all_of_it(workers: Workers) -> None:
+    best, zero = score("optimum", workers), score("zero", workers)
+    np.testing.assert_allclose(best.regret_eur, 0, atol=1e-9)
+    np.testing.assert_allclose(zero.normalised_regret, 1, rtol=1e-12)
+    assert all(row.profit_eur <= row.upper_bound_eur + 1e-9 for row in best.rows)
+
+
+def test_no_leader_beats_the_optimum(workers: Workers) -> None:
+    for name in ("random", "best-constant", "constant:0.1"):
+        assert (score(name, workers).regret_eur >= -1e-9).all()
+
+
+def test_three_numbers_of_a_day_are_those_of_the_environment_and_the_search(workers: Workers) -> None:
+    environment = environment_of(TASK)
+    for row in score("constant:0.2", workers).rows:
+        environment.reset(options={"day": row.day, "price_path": row.price_path})
+        _, reward, *_ = environment.step([0.2])
+        optimum = solve_optimum(environment.day, environment.community.network, environment.tariff, cap=environment.charge_cap)
+        assert row.profit_eur == reward
+        assert row.optimum_eur == optimum.recleared_profit_eur
+        assert row.upper_bound_eur == optimum.upper_bound_eur
+        assert row.regret_eur == pytest.approx(row.optimum_eur - row.profit_eur)
+        assert row.normalised_regret == pytest.approx(row.regret_eur / (row.optimum_eur - row.zero_eur))
+
+
+def test_rows_do_not_depend_on_the_number_of_processes(workers: Workers) -> None:
+    with Workers(2) as two:
+        assert score("random", two, seed=3).rows == score("random", workers, seed=3).rows
+
+
+def test_random_charges_follow_the_seed(workers: Workers) -> None:
+    assert score("random", workers, seed=1).rows == score("random", workers, seed=1).rows
+    assert not np.array_equal(score("random", workers, seed=1).profit_eur, score("random", workers, seed=2).profit_eur)
+
+
+def test_optima_are_found_once_and_a_damaged_file_is_found_again(
+    workers: Workers, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = references(TASK, SCENARIOS[:2], workers)
+    files = sorted((own_cache / "optima").rglob("*.json"))
+    assert len(files) == 2
+    for damaged in files[1:]:
+        damaged.write_text('{"key":')
+    solved = []
+    monkeypatch.setattr(optima, "solve_scenario", lambda task, scenario: solved.append(scenario) or solve_scenario(task, scenario))
+    again = references(TASK, SCENARIOS[:2], workers)
+    assert len(solved) == 1
+    assert [entry.optimum.charge for entry in again] == [entry.optimum.charge for entry in first]
+    assert [entry.zero_profit_eur for entry in again] == [entry.zero_profit_eur for entry in first]
+
+
+@pytest.mark.parametrize("change", [{"flows": "injections"}, {"tariff": "unique"}, {"charge_cap": 0.05}, {"import_fee": 0.08}])
+def test_another_game_has_another_optimum(change: dict[str, object]) -> None:
+    assert reference_of(replace(TASK, **change), SCENARIOS[2]).optimum != reference_of(TASK, SCENARIOS[2]).optimum  # type: ignore[arg-type]
+
+
+def test_what_is_stored_is_served_to_the_same_question_only(own_cache: Path) -> None:
+    store("things", {"a": [1, 2]}, {"answer": 0.1})
+    assert stored("things", {"a": (1, 2)}) == {"answer": 0.1}
+    assert stored("things", {"a": [1, 3]}) is None
+    assert stored("others", {"a": [1, 2]}) is None
+    [file] = (own_cache / "things").rglob("*.json")
+    file.write_text(json.dumps({"key": "another", "value": {}}))
+    assert stored("things", {"a": [1, 2]}) is None
+
+
+def test_a_leader_above_the_upper_bound_fails_the_evaluation(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
+    def rich(episode: Episode) -> Outcome:
+        return replace(play(episode), profit_eur=1e3)
+
+    references(TASK, SCENARIOS, workers)
+    monkeypatch.setattr(module, "play", rich)
+    with pytest.raises(ModelMismatchError, match=r"'mine' did on day 3, price path 3, charge 0\.1: 1000\.0 > "):
+        evaluate(ConstantPolicy([0.1]), TASK, SCENARIOS, workers, name="mine", split="test")
+
+
+def test_days_with_nothing_to_win_are_listed_and_left_out_of_normalised_means(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
+    worth = sorted(row.optimum_eur - row.zero_eur for row in score("zero", workers).rows)
+    monkeypatch.setattr(module, "NORMALISATION_FLOOR", (worth[0] + worth[1]) / 2 / optima.daily_bill_eur(environment_of(TASK).community))
+    scored = score("zero", workers)
+    [excluded] = scored.excluded_days
+    assert excluded in [scenario.day for scenario in SCENARIOS]
+    assert len(scored.normalised_regret) == 4
+    assert scored.summary().values()["excluded_days"] == [excluded]
+    assert scored.summary().days == 5
+    monkeypatch.setattr(module, "NORMALISATION_FLOOR", 1e9)
+    nothing = score("zero", workers).summary()
+    assert np.isnan(nothing.values()["normalised_regret_mean"])
+    assert "nan" in summary_table([nothing])
+
+
+def test_a_summary_adds_up_the_rows_and_its_intervals_follow_the_seed(workers: Workers) -> None:
+    scored = score("constant:0.1", workers)
+    values = scored.summary(4).values()
+    assert values["mean_profit_eur"] == pytest.approx(scored.profit_eur.mean())
+    assert values["mean_regret_eur"] == pytest.approx(scored.regret_eur.mean())
+    assert values["normalised_regret_mean"] == pytest.approx(scored.normalised_regret.mean())
+    low, high = values["normalised_regret_ci95"]
+    assert low <= values["normalised_regret_iqm"] <= high
+    assert values == scored.summary(4).values()
+    assert scored.summary().normalised_worst_decile == pytest.approx(scored.normalised_regret.max())
+
+
+def test_rows_written_can_be_read_back(workers: Workers, tmp_path: Path) -> None:
+    scored = [score(name, workers) for name in ("zero", "optimum")]
+    write_rows(tmp_path / "rows.csv", scored)
+    with (tmp_path / "rows.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 10
+    assert [float(row["profit_eur"]) for row in rows[:5]] == scored[0].profit_eur.tolist()
+    assert {row["algorithm"] for row in rows} == {"zero", "optimum"}
+    assert rows[0]["scenario_hash"] == rows[5]["scenario_hash"] != rows[1]["scenario_hash"]
+    assert rows[0]["date"] == "2016-01-04"
+
+
+def test_scenario_hashes_tell_games_data_apart() -> None:
+    hashes = {scenario_hash(TASK, scenario) for scenario in [*SCENARIOS, Scenario(3, 0)]}
+    hashes.add(scenario_hash(replace(TASK, import_fee=0.08), SCENARIOS[0]))
+    assert len(hashes) == 7
+
+
+def test_the_best_constant_beats_its_neighbours_on_its_sample_and_is_kept(workers: Workers, own_cache: Path) -> None:
+    found = find_best_constant(TASK, workers, seed=1)
+    assert find_best_constant(TASK, workers, seed=1).charges.tolist() == found.charges.tolist()
+    assert len(list((own_cache / "best-constant").rglob("*.json"))) == 1
+    grid = [mean_objective(TASK, SCENARIOS, np.array([level]), workers) for level in (0.0, float(found.charges[0]))]
+    assert grid[1] > grid[0]
+    assert find_best_constant(TASK, workers, seed=2).mean_profit_eur != found.mean_profit_eur
+
+
+def test_only_profit_and_one_coefficient_have_an_exact_optimum(workers: Workers) -> None:
+    with pytest.raises(ValueError, match="'profit', the only objective"):
+        references(replace(TASK, objective="welfare"), SCENARIOS, workers)
+    with pytest.raises(ValueError, match="one coefficient"):
+        references(replace(TASK, tariff="zonal"), SCENARIOS[:1], workers)
+
+
+def test_a_constant_for_several_coefficients_is_one_number_or_all_of_them(workers: Workers) -> None:
+    zonal = replace(TASK, tariff="zonal")
+    observation = observe(zonal, SCENARIOS[0])
+    charges = [
+        make_leader(f"constant:{text}", zonal, [], workers, seed=0).policy.predict(observation)[0].tolist() for text in ("0.1", "0.1,0.3")
+    ]
+    assert charges == [[0.1, 0.1], [0.1, 0.3]]
+    with pytest.raises(ValueError, match="must have shape"):
+        make_leader("constant:0.1,0.2,0.3", zonal, [], workers, seed=0)
+
+
+def test_a_leader_that_posts_nonsense_is_named_by_its_charge(workers: Workers) -> None:
+    with pytest.raises(ValueError, match="between 0 and the cap"):
+        evaluate(ConstantPolicy([9.0]), TASK, SCENARIOS, workers, name="mine", split="test")
+    with pytest.raises(ValueError, match="shape"):
+        evaluate(ZeroPolicy(2), TASK, SCENARIOS, workers, name="mine", split="test")

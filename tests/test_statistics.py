@@ -1,0 +1,107 @@
+"""Statistics against closed forms."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from gridtoll.train.statistics import (
+    Interval,
+    hierarchical_bootstrap,
+    interquartile_mean,
+    mean,
+    paired_difference,
+    worst_decile_mean,
+)
+
+
+def generator(seed: int = 7) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def test_the_interquartile_mean_of_eight_numbers_is_the_mean_of_the_middle_four() -> None:
+    assert interquartile_mean([100, 1, 2, 3, 4, 5, 6, -100]) == pytest.approx(3.5)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 40, 41, 42, 43])
+def test_the_interquartile_mean_is_the_trimmed_mean_of_the_literature(n: int) -> None:
+    scores = generator().normal(size=(6, n))
+    np.testing.assert_allclose(interquartile_mean(scores), stats.trim_mean(scores, 0.25, axis=1), rtol=1e-14)
+
+
+def test_the_worst_decile_is_the_mean_of_the_greatest_tenth_and_of_one_day_at_least() -> None:
+    assert worst_decile_mean(np.arange(30.0)) == pytest.approx(28.0)
+    assert worst_decile_mean([0.5, 2.0]) == 2.0
+
+
+def test_the_interval_of_equal_scores_is_that_score() -> None:
+    assert hierarchical_bootstrap(np.full((3, 5), 2.5), generator()) == Interval(2.5, 2.5, 2.5)
+
+
+def test_the_interval_of_a_mean_over_many_days_is_the_normal_one() -> None:
+    scores = generator().normal(3.0, 2.0, size=400)
+    interval = hierarchical_bootstrap(scores, generator(1))
+    half = 1.959964 * scores.std() / np.sqrt(400)
+    assert interval.centre == pytest.approx(scores.mean())
+    assert interval.low == pytest.approx(scores.mean() - half, abs=0.05 * half)
+    assert interval.high == pytest.approx(scores.mean() + half, abs=0.05 * half)
+
+
+def test_days_shared_by_all_seeds_do_not_count_as_new_evidence() -> None:
+    days = generator().normal(size=60)
+    one, many = hierarchical_bootstrap(days, generator(2)), hierarchical_bootstrap(np.tile(days, (10, 1)), generator(2))
+    assert many.high - many.low == pytest.approx(one.high - one.low, rel=0.03)
+
+
+def test_the_variance_of_the_bootstrap_is_that_of_crossed_resampling() -> None:
+    scores = np.add.outer(generator(3).normal(size=8), generator(4).normal(size=30))  # a seed effect and a day effect, nothing else
+    interval = hierarchical_bootstrap(scores, generator(5), level=0.6827)  # one standard deviation to each side
+    expected = np.sqrt(scores.mean(axis=1).var() / 8 + scores.mean(axis=0).var() / 30)
+    assert (interval.high - interval.low) / 2 == pytest.approx(expected, rel=0.05)
+
+
+def test_one_generator_gives_one_interval_and_another_gives_another() -> None:
+    scores = generator().normal(size=(2, 9))
+    assert hierarchical_bootstrap(scores, generator(1)) == hierarchical_bootstrap(scores, generator(1))
+    assert hierarchical_bootstrap(scores, generator(1)) != hierarchical_bootstrap(scores, generator(2))
+
+
+def test_a_large_table_is_resampled_in_blocks_with_the_same_meaning() -> None:
+    scores = generator().normal(size=(10, 1000))
+    interval = hierarchical_bootstrap(scores, generator(1), statistic=interquartile_mean, n_resamples=450)
+    assert interval.low < interval.centre < interval.high
+
+
+def test_pairing_removes_what_two_leaders_share() -> None:
+    days = generator().normal(scale=50.0, size=40)
+    saved = generator(1).normal(1.0, 0.5, size=40)
+    interval = paired_difference(days + saved, days, generator(2))
+    assert interval.centre == pytest.approx(saved.mean())
+    assert interval.is_clear_of_zero
+    assert not paired_difference(days, days, generator(2)).is_clear_of_zero
+
+
+def test_one_row_is_paired_with_every_seed_of_the_other() -> None:
+    days = np.arange(5.0)
+    assert paired_difference(days, np.stack([days - 1, days - 3]), generator(), statistic=mean).centre == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize(
+    ("scores", "options", "match"),
+    [
+        ([], {}, "at least one of each"),
+        ([1.0, float("nan")], {}, "all finite"),
+        ([1.0], {"level": 1.0}, "between 0 and 1"),
+        ([1.0], {"n_resamples": 0}, "at least 1"),
+    ],
+)
+def test_scores_that_cannot_be_resampled_are_refused(scores: list[float], options: dict[str, float], match: str) -> None:
+    with pytest.raises(ValueError, match=match):
+        hierarchical_bootstrap(scores, generator(), **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("first", "second"), [((4,), (5,)), ((2, 4), (3, 4))])
+def test_scores_of_different_days_or_seeds_are_not_paired(first: tuple[int, ...], second: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="same days and seeds"):
+        paired_difference(np.zeros(first), np.zeros(second), generator())
