@@ -23,8 +23,8 @@ from .layout import Layout, flatten, unflatten
 
 SOLVER = "gridtoll's structured interior point, polished"
 _ATTEMPTS = ((True, 1e-6), (False, 1e-8), (False, 1e-10), (False, 1e-12))
-"""Whether to leave pairs out, and the interior point's tolerance. The first suffices almost always, at three steps less than the last; a
-loose point now and then sends the exchange of polishing into a cycle, which a closer one does not."""
+"""Whether to leave pairs and caps out, and the interior point's tolerance. The first suffices almost always, at three steps less than the
+last; a loose point now and then sends the exchange of polishing into a cycle, which a closer one does not."""
 _MAX_STEPS = 80
 _POLISHING_STEPS = 30
 _WARM_STEPS = 8
@@ -56,8 +56,8 @@ class StructuredMarket:
             if certificate.holds():
                 return self._clearing(day, data, layout, flat, certificate, (0, steps), began)
         for leave_out, tolerance in _ATTEMPTS:
-            pairs = _worth_trading(data) if leave_out else np.arange(layout.sizes[3])
-            flat, interior_steps = _interior(layout, pairs, data, tolerance)
+            small = layout.keep_pairs(_worth_trading(data)) if leave_out else layout
+            flat, interior_steps = _interior(layout, small, data, tolerance)
             flat, steps, certificate = _polished(layout, flat, _POLISHING_STEPS)
             if certificate.holds():
                 return self._clearing(day, data, layout, flat, certificate, (interior_steps, steps), began)
@@ -88,12 +88,11 @@ def _worth_trading(data: MarketData) -> IntArray:
     return np.flatnonzero((data.charge < spread).any(axis=0))
 
 
-def _interior(layout: Layout, pairs: IntArray, data: MarketData, tolerance: float) -> tuple[Flat, int]:
-    """Solve the market of some pairs, and return its answer with zero trade and the number of steps.
+def _interior(layout: Layout, small: Layout, data: MarketData, tolerance: float) -> tuple[Flat, int]:
+    """Solve a market, ``layout`` or a part of its pairs, and return its answer with zero trade and the number of steps.
 
     A breakdown late in the method leaves a point that is usually good enough to polish, so it is not told apart here.
     """
-    small = layout.keep_pairs(pairs)
     v = np.empty(small.cost.shape)
     mu = 0.5 * (data.import_price + data.export_price)
     sigma = np.tile(mu.mean(axis=0)[layout.owner], (layout.sizes[0], 1))
