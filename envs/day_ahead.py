@@ -91,7 +91,7 @@ class DayAheadEnv(gymnasium.Env[Observation, ArrayLike]):
     | `surplus`         | T    | P̄·N         | 1      | 1.5   | forecast total surplus, own demand served |
     | `deficit`         | T    | P̄·N         | 0.5    | 0.5   | forecast total deficit, own renewables used |
     | `matched`         | T·4  | P̄·N         | 0.1    | 0.15  | matched, by hour and then distance (bins end at 0.375, 0.875, 1.375) |
-    | `revenue`         | 15   | EUR/h/(P̄·N) | 0.25   | 0.25  | guessed revenue at charges of 0.08 to 1.2 EUR/kWh |
+    | `revenue`         | 15   | EUR/h/(P̄·N) | 0.25   | 0.25  | guessed revenue at charges of 0.067 to 1 EUR/kWh |
     | `storage_revenue` | 15   | EUR/h/(P̄·N) | 0.5    | 0.5   | the same from what storage owners could buy |
     | `day_energy`      | 5    | h·P̄·N       | 10     | 10    | surplus, deficit, matched, storage need, storage capacity |
     | `day_spread`      | 4    | EUR/kWh      | 0.2    | 0.1   | mean spread, that over the surplus, over the deficit, greatest |

@@ -41,8 +41,8 @@ N_RINGS: Final = 11
 """The last ring takes everything further."""
 BIN_OF_RING: Final = (0, 0, 1, 1, 2, 2, 3, 3, 3, 3, 3)
 """Which bin of the ``matched`` field each ring counts in."""
-CHARGE_LEVELS: Final = tuple(round(0.08 * k, 2) for k in range(1, 16))
-"""Charges in EUR/kWh at mean distance at which revenue is guessed: 0.08 to 1.2."""
+CHARGE_LEVELS: Final = tuple(round(k / 15, 3) for k in range(1, 16))
+"""Charges in EUR/kWh at mean distance at which revenue is guessed, up to the default cap."""
 SOFTNESS: Final = 0.1
 """Range of spreads in EUR/kWh over which trade in a ring fades out, as real trade does: frictions grow with it, and rings have width."""
 

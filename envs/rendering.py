@@ -1,7 +1,8 @@
 """The picture of a day: the grid with line loading and net trades, and the day hour by hour.
 
 Matplotlib is loaded with this module, which the environment loads on the first picture. Colours are those of cividis and of a purple to
-orange scale, both readable with any kind of colour vision, and line width repeats what line colour says.
+orange scale, both readable with any kind of colour vision, and line width repeats what line colour says. The black square is the slack bus,
+where the grid meets the rest of the world.
 """
 
 from __future__ import annotations
@@ -103,14 +104,14 @@ def _draw_grid(axes: Axes, network: Network, day: Day, outcome: Outcome | None) 
     axes.set_aspect("equal", adjustable="datalim")
     axes.margins(0.07)
     if outcome is None:
-        axes.add_collection(LineCollection(list(ends), colors=_QUIET, linewidths=2.0 * few, zorder=1))
+        axes.add_collection(LineCollection(list(ends), colors=_QUIET, linewidths=2.0 * max(few, 0.6), zorder=1))
         axes.scatter(at[:, 0], at[:, 1], s=200 * few, color="white", edgecolors=_INK, zorder=3)
     else:
         clearing, settlement = outcome.clearing, outcome.settlement
         loading = np.abs(settlement.flow_kw) / grid.branch_limit_kw * 100.0
         peak = int(loading.max(axis=1).argmax())
         load_scale = Normalize(0.0, max(float(loading[peak].max()), 1.0))
-        width = few * (1.5 + 6.0 * load_scale(loading[peak]))
+        width = max(few, 0.6) * (1.5 + 6.0 * load_scale(loading[peak]))
         lines = LineCollection(
             list(ends), array=loading[peak], cmap=_LOADING, norm=load_scale, linewidths=width, capstyle="round", zorder=1
         )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gridtoll.envs.clearing import P2PMarket
+from gridtoll.envs.clearing import Clearing, P2PMarket
 from gridtoll.envs.day import Day, make_day
 from gridtoll.envs.grid import make_grid
 from gridtoll.envs.network import Network, make_network
@@ -94,7 +94,23 @@ def random_basis(seed: int, n: int) -> Array:
     """A charge basis as a tariff has them: at least 0, zero diagonal, mean 1 over pairs; not symmetric, which no rule asks for."""
     basis = np.random.default_rng(seed).uniform(0.2, 2.0, (n, n))
     np.fill_diagonal(basis, 0.0)
-    return basis * (n * (n - 1) / basis.sum())
+    return basis * (n * (n - 1) / float(basis.sum()))
+
+
+def charges_of(day: Day, charge: float) -> Array:
+    """Charges of mean ``charge`` in EUR/kWh that differ from pair to pair."""
+    return charge * random_basis(1, day.n_prosumers) if day.n_prosumers > 1 else np.zeros((1, 1))
+
+
+def clear(day: Day, charge: float) -> tuple[Array, Clearing]:
+    """Charges of that mean, and the day cleared at them."""
+    charges = charges_of(day, charge)
+    return charges, market().clear(day, charges)
+
+
+def retail_bill(day: Day) -> float:
+    """What rounding is measured by, in EUR: the bill if the middle of every demand range were imported."""
+    return float(day.period_hours * np.sum(np.abs(day.import_price[:, None]) * 0.5 * (day.demand_min + day.demand_max)))
 
 
 def pair_day(*, exports: bool = True, **changes: Any) -> Day:
@@ -168,7 +184,9 @@ DEGENERATE: dict[str, Callable[[], Day]] = {
     "nobody has storage": lambda: random_day(6, stores=0, storage_wear=0.0),
     "zero prices": lambda: random_day(7, import_price=0.0, export_price=0.0),
     "negative prices": lambda: random_day(7, import_price=-0.05, export_price=-0.3),
-    "prices of both signs": lambda: random_day(7, import_price=[0.3, -0.1, 0.0, 0.3, 0.2, 0.0], export_price=[0.0, -0.2, 0.0, -0.1, 0.2, -0.3]),
+    "prices of both signs": lambda: random_day(
+        7, import_price=[0.3, -0.1, 0.0, 0.3, 0.2, 0.0], export_price=[0.0, -0.2, 0.0, -0.1, 0.2, -0.3]
+    ),
     "nobody may trade": lambda: random_day(8, trade_limit=0.0),
     "one pair may trade, one way": lambda: random_day(8, trade_limit=4.0 * (np.arange(25).reshape(5, 5) == 1)),
     "quarter hours": lambda: random_day(9, hours=0.25),

@@ -13,11 +13,13 @@ import numpy as np
 import pytest
 
 from gridtoll.envs import parameters
+from gridtoll.envs.clearing.structured import StructuredMarket
 from gridtoll.envs.community import Community, make_community
 from gridtoll.envs.grid import make_grid
 from gridtoll.envs.network import Network, make_network
 from gridtoll.envs.parameters import MarketParameters
 from gridtoll.envs.sources import COMMUNITY_NAMES, load_community
+from gridtoll.envs.sources.ieee_limits import BRANCH_LIMIT_KW, free_p2p_peak, limit_from_peak
 
 SIZES = {"simbench-rural": 13, "ieee9": 9, "ieee39": 21, "ieee57": 42, "ieee118": 99, "case33bw": 32, "two-prosumers": 2}
 
@@ -92,6 +94,16 @@ def test_ieee_systems_have_sun_wind_and_storage_in_the_shares_stated(name: str) 
     assert low <= energy.min()
     assert energy.max() <= high
     assert community.storage_capacity[stores] == pytest.approx(2 * community.storage_power[stores])
+
+
+def test_limits_we_set_ourselves_load_the_worst_branch_of_its_peak_hour_to_110_percent() -> None:
+    """The day is the one that set the limit of case33bw; what happened in it is found by the exact clearing without charge."""
+    community = load_community("case33bw")
+    market = StructuredMarket()
+    peak = free_p2p_peak(community, lambda day: market.clear(day, np.zeros((32, 32))).traded_kw, days=[144])
+    assert peak == pytest.approx(1554.318, rel=1e-5)
+    assert limit_from_peak(peak) == BRANCH_LIMIT_KW["case33bw"]
+    assert peak / community.network.grid.branch_limit_kw == pytest.approx(1.1, rel=5e-3)
 
 
 def test_the_default_community_is_the_village_simbench_describes() -> None:

@@ -19,8 +19,8 @@ import gridtoll
 from gridtoll.envs import observation_full
 from gridtoll.envs.calendar import Scenario
 from gridtoll.envs.community import Community, make_community
-from gridtoll.envs.day import Array
 from gridtoll.envs.day_ahead import DayAheadEnv
+from gridtoll.envs.grid import IntArray
 from gridtoll.envs.observation import BOUND, Observer, field_table, make_observer
 from gridtoll.envs.observation_full import full_fields
 from gridtoll.envs.observation_public import (
@@ -38,7 +38,7 @@ N, N_DAYS = 6, 84
 INFORMATION = ("public", "full")
 
 
-def tiny(order: Array | None = None, unit: float = 1.0, **changes: Any) -> Community:
+def tiny(order: IntArray | None = None, unit: float = 1.0, **changes: Any) -> Community:
     """Six prosumers, two of them with storage, and twelve weeks of data; in another order or another unit of power on request."""
     random = np.random.default_rng(5)
     hours = np.arange(24 * N_DAYS)
@@ -266,7 +266,7 @@ def test_the_calendar_says_season_and_weekend() -> None:
 
 
 def test_nothing_in_the_global_generator_is_touched() -> None:
-    before = np.random.get_state()[1].copy()  # type: ignore[union-attr,index]  # noqa: NPY002
+    before = np.random.get_state()[1].copy()  # type: ignore[index]  # noqa: NPY002
     observe(make_observer("public", tiny()), 5)
     np.testing.assert_array_equal(before, np.random.get_state()[1])  # type: ignore[index]  # noqa: NPY002
 

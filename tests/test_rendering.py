@@ -53,7 +53,7 @@ def test_line_colours_are_the_loading_of_the_peak_hour_and_widths_rise_with_it()
     loading = 100.0 * np.abs(outcome.settlement.flow_kw) / network.grid.branch_limit_kw
     peak = int(loading.max(axis=1).argmax())
     np.testing.assert_allclose(np.asarray(lines.get_array()), loading[peak])
-    assert (np.diff(np.array(lines.get_linewidths())[np.argsort(loading[peak])]) >= 0).all()
+    assert (np.diff(np.array(lines.get_linewidth())[np.argsort(loading[peak])]) >= 0).all()
     assert any(f"{peak:02d}:00" in text for text in texts(figure))
 
 
@@ -129,7 +129,7 @@ def test_a_window_draws_day_after_day_into_one_figure_and_closes() -> None:
     window = Window()
     window.show(network, day, "A day", None)
     window.show(network, day, "The same day", outcome_of(day, network))
-    assert plt.get_fignums() == [window.figure.number]  # type: ignore[attr-defined]
+    assert plt.get_fignums() == [window.figure.number]
     assert any(text.startswith("The same day") for text in texts(window.figure))
     window.close()
     window.close()

@@ -6,11 +6,12 @@ system once for the adjoint λ, and read off, for a free trade k from i to j,
 
     dS/dτ_k = −(S_p,k + λ_μ,i − λ_μ,j) / ε_k,        and 0 for a trade that is held at a bound.
 
-Where S depends on τ itself, as revenue does, its partial derivative is added by the caller (:func:`charge_gradient` of
-:mod:`..gradient`).
+Where S depends on τ itself, as revenue does, the caller adds its partial derivative (:mod:`..gradient`).
 
-At a kink (a charge at which a variable just reaches a bound) the derivative is that of one of the two adjoining pieces, the one on which
-the variable is held: a valid one-sided derivative along at least one direction, and an element of the generalised Jacobian.
+At a kink, a charge at which a variable just reaches a bound, each active set that describes the point has a derivative of its own. Without
+``active`` it is that of the set :func:`.polish.adopt` reads from the point, on which a variable exactly at its bound is held there. Where
+one variable is at its kink, this is the derivative on one of the two sides. Where several are at once it need not be one along any
+direction; :func:`.one_sided.piece_ahead` finds the active set that is valid along a given direction, and proves it.
 """
 
 from __future__ import annotations
@@ -34,18 +35,20 @@ def zero_cotangent(data: MarketData) -> Point:
     return Point(**{field.name: np.zeros((t, widths.get(field.name, n))) for field in fields(Point)})
 
 
-def vector_jacobian(data: MarketData, point: Point, cotangent: Point) -> Array:
+def vector_jacobian(data: MarketData, point: Point, cotangent: Point, *, active: ActiveSet | None = None) -> Array:
     """Return dS/dτ for a quantity with the given partial derivatives in the clearing's variables and prices.
 
     Args:
         data: The dimensionless market the point clears.
-        point: An exact clearing; its variables are put on their bounds in place.
+        point: An exact clearing; its variables are put on their bounds in place, unless ``active`` is given.
         cotangent: Partial derivatives of S, dimensionless like the point, the shapes of a point.
+        active: The piece to differentiate on; read from the point where absent.
 
     Returns:
         Derivatives with respect to the dimensionless charges, shape (T, K).
     """
-    active = adopt(data, point)
+    if active is None:
+        active = adopt(data, point)
     mu, sigma = _price_cotangent(data, active, cotangent)
     adjoint = KktSystem(data, active).solve_exactly(mu, sigma, cotangent.stored, cotangent.renewable)
     seller, buyer, lam = data.structure.seller, data.structure.buyer, adjoint[0]

@@ -16,7 +16,7 @@ from .market_data import MarketData
 from .point import Point
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True)
 class Cotangent:
     """∂S/∂v of a quantity S for every array v of a :class:`.solution.Clearing`: same names and shapes, in units of S per unit of v.
 

@@ -33,6 +33,8 @@ SHIFT = 1e-7
 chains of idle hours that six steps of refinement were needed where 1e-7 takes two."""
 _MAX_REFINEMENTS = 20
 _REFINED = 1e-14  # residual relative to the right-hand side
+_UNSOLVABLE = 1e-7  # residual of the same kind that no refinement leaves: the right-hand side asks for what the matrix cannot reach
+_PROJECTIONS = 3
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -137,10 +139,20 @@ class KktSystem:
         return self._split(self._factor.solve(self._join(balance, storage, stored, renewable)))
 
     def solve_exactly(self, balance: Array, storage: Array, stored: Array, renewable: Array) -> tuple[Array, Array, Array, Array]:
-        """Solve the system without its shift, to rounding, by iterative refinement; arguments and result as in :meth:`solve`."""
+        """Solve the system without its shift, to rounding, by iterative refinement; arguments and result as in :meth:`solve`.
+
+        A right-hand side on prices that nothing answers to cannot be met. That part of it is left out, as if those prices stood still.
+        """
         wanted = (balance, storage, np.where(self._active.stored, stored, 0.0), np.where(self._active.renewable, renewable, 0.0))
-        solution = self.solve(*wanted)
         scale = max(float(np.abs(part).max(initial=0.0)) for part in wanted)
+        solution, error = self._refined(wanted, scale)
+        if error > _UNSOLVABLE * scale:
+            solution, _ = self._refined(self._reachable(*wanted), scale)
+        return solution
+
+    def _refined(self, wanted: tuple[Array, Array, Array, Array], scale: float) -> tuple[tuple[Array, Array, Array, Array], float]:
+        """Return the refined solution and its greatest residual."""
+        solution = self.solve(*wanted)
         best = np.inf
         for _ in range(_MAX_REFINEMENTS):
             missing = [target - reached for target, reached in zip(wanted, self._multiply(*solution), strict=True)]
@@ -150,15 +162,34 @@ class KktSystem:
             best = error
             mu, sigma, e, r = (old + new for old, new in zip(solution, self.solve(*missing), strict=True))
             solution = (mu, sigma, e, r)
-        return solution
+        return solution, error
+
+    def _reachable(self, balance: Array, storage: Array, stored: Array, renewable: Array) -> tuple[Array, Array, Array, Array]:
+        """Return a right-hand side without its part outside the range of the unshifted matrix.
+
+        Solving and multiplying by the shift again leaves that part as it is, and shrinks all others by the shift over their eigenvalue.
+        The least pivot has half its digits only, so that a second pass is needed for the other half. Taking the part from the residual of a
+        solution instead would lose the digits by which the solution is too large.
+        """
+        inside = self._join(balance, storage, stored, renewable)
+        for _ in range(2):
+            outside = inside
+            for _ in range(_PROJECTIONS):
+                outside = self._shift * self._factor.solve(outside)
+            inside = inside - outside
+        return self._split(inside)
 
     def _multiply(self, mu: Array, sigma: Array, stored: Array, renewable: Array) -> tuple[Array, Array, Array, Array]:
         """Return the unshifted matrix times the given unknowns, family by family as in :meth:`solve`."""
         vector = self._join(mu, sigma, stored, renewable)
-        shifted = np.zeros(len(self._used))
-        shifted[self._mu], shifted[self._sigma] = SHIFT, SHIFT
-        shifted[self._stored], shifted[self._renewable] = -SHIFT, -SHIFT
-        return self._split(self._matrix @ vector - shifted[self._used] * vector)
+        return self._split(self._matrix @ vector - self._shift * vector)
+
+    @cached_property
+    def _shift(self) -> Array:
+        whole = np.zeros(len(self._used))
+        whole[self._mu], whole[self._sigma] = SHIFT, SHIFT
+        whole[self._stored], whole[self._renewable] = -SHIFT, -SHIFT
+        return whole[self._used]
 
     def _join(self, mu: Array, sigma: Array, stored: Array, renewable: Array) -> Array:
         whole = np.zeros(len(self._used))

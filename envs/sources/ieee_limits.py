@@ -1,9 +1,16 @@
 """Branch limits we set ourselves, in kW, for cases that come without usable ones (9,900 MVA on each branch, or 2,000 GVA).
 
 Each number is one limit for every branch of the case, such that the year's Free P2P (no charge) loads the worst branch to 110%: the
-greatest |flow| of trades over all branches and hours of the year, divided by 1.10.
+greatest flow of trades over branches, hours, days and price paths, divided by 1.10 and rounded to three digits. To derive them again:
 
-How they were derived, so that anyone can do it again: ``free_p2p_peak`` below, given a function that clears a day without charge.
+>>> from gridtoll.envs.clearing.structured import StructuredMarket  # doctest: +SKIP
+>>> from gridtoll.envs.sources import load_community  # doctest: +SKIP
+>>> market = StructuredMarket()  # doctest: +SKIP
+>>> peak = free_p2p_peak(load_community("case33bw"), lambda day: market.clear(day, 0.0 * day.trade_limit).traded_kw)  # doctest: +SKIP
+>>> limit_from_peak(peak)  # doctest: +SKIP
+1410.0
+
+Whoever changes loads, renewables, storage or prices of these systems derives them again.
 """
 
 from __future__ import annotations
@@ -17,8 +24,8 @@ from ..community import Community
 from ..day import Array, Day
 from ..parameters import IEEE_OVERLOAD
 
-BRANCH_LIMIT_KW: Final[dict[str, float]] = {}
-"""Limit of every branch by community."""
+BRANCH_LIMIT_KW: Final[dict[str, float]] = {"ieee57": 716_000.0, "ieee118": 591_000.0, "case33bw": 1_410.0}
+"""Limit of every branch by community; the peaks were 787,335 kW, 649,620 kW and 1,554.32 kW."""
 
 
 def free_p2p_peak(community: Community, traded_kw: Callable[[Day], Array], days: Iterable[int] | None = None) -> float:
