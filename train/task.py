@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..envs.calendar import Scenario
+from ..envs.clearing.structured import StructuredMarket
 from ..envs.day_ahead import DayAheadEnv
 from ..envs.observation import Information
 from ..envs.reward import Objective
@@ -85,7 +86,7 @@ class Outcome:
 
 @lru_cache(maxsize=4)
 def environment_of(task: Task) -> DayAheadEnv:
-    """Return this process's environment of a task.
+    """Return this process's environment of a task, cleared by the compiled kernel.
 
     Raises:
         ValueError: If a name in the task is unknown or a number out of range.
@@ -99,6 +100,7 @@ def environment_of(task: Task) -> DayAheadEnv:
         flows=task.flows,
         charge_cap=task.charge_cap,
         import_fee=task.import_fee,
+        market=StructuredMarket(),
     )
 
 
