@@ -14,8 +14,9 @@ from .policy import Observation, State
 
 Array = NDArray[np.float64]
 
-N_SAMPLE: Final = 40
-"""Training scenarios the best constant charge is chosen on."""
+N_SAMPLE: Final = 200
+"""Training scenarios the best constant charge is chosen on. With 40 it lost 2% of its mean profit on the default community: profits differ
+so much from day to day that a small sample favours its own sunniest days."""
 N_GRID: Final = 12
 """Charges tried before refining; mean profit over a sample may have several local maxima, and the grid picks one."""
 N_SWEEPS: Final = 4
