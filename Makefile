@@ -10,7 +10,7 @@ PYTEST := $(BIN)/pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # the tests fill the machine by themselves
-.PHONY: help venv demo test test-long check lint types coverage wheel bench format lock clean
+.PHONY: help venv demo test test-long check lint types coverage wheel bench format documents lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,7 +31,7 @@ demo: $(READY) ## train on simbench-rural, evaluate on unseen days, print a tabl
 	$(BIN)/gridtoll demo
 
 test: $(READY) ## run the fast tests
-	$(PYTEST) -m "not long"
+	$(PYTEST) -m "not long and not wheel"
 
 test-long: $(READY) ## run the long tests
 	$(PYTEST) -m long || [ $$? -eq 5 ] # pytest's exit status where no test is marked so
@@ -48,7 +48,7 @@ types: $(READY) ## check types
 # The two folders that hold the economics must stay above 95% of their lines; the command line is run by its tests in processes of
 # their own, which coverage does not see.
 coverage: $(READY) ## run the fast tests and check what they cover
-	$(PYTEST) -m "not long" --cov --cov-report=
+	$(PYTEST) -m "not long and not wheel" --cov --cov-report=
 	$(BIN)/coverage report --include="envs/*,agents/*" --fail-under=95.01
 
 wheel: $(READY) ## build the wheel, install it elsewhere and run tests against it
@@ -60,6 +60,9 @@ bench: $(READY) ## measure clearings, optima and the environment on this machine
 format: $(READY) ## rewrite the files in the project's format
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+documents: $(READY) ## write what the code in README.md and docs/ prints below it
+	$(BIN)/python tests/test_documents.py
 
 lock: ## write requirements.lock anew from the newest versions that pyproject.toml allows
 	rm -rf $(VENV)-lock

@@ -2,8 +2,9 @@
 
 In a document, a ``python`` block is executed, all blocks of one document in one namespace, and a ``text`` block right after it is what
 it printed. In a ``console`` block the lines ``$ gridtoll …`` are executed, and what stands below them is what they print. ``...``
-stands for any text, as in doctest. A comment ``<!-- not executed: why -->`` before a block exempts it, ``<!-- long -->`` leaves it to the
-long tests, together with all python blocks of that document.
+stands for any text, as in doctest. A comment ``<!-- not executed: why -->`` before a block exempts it, ``<!-- long -->`` leaves the
+document's blocks of that kind to the long tests. Run as a script, this module writes what is printed into the documents
+(`make documents`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ import io
 import os
 import re
 import shlex
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -91,28 +95,26 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("document", parameters("python"))
-def test_python_in_a_document_runs_and_prints_what_it_says(document: Path, elsewhere: Path) -> None:
+def run_python(document: Path) -> Iterator[tuple[int, str, str]]:
+    """Execute a document's python blocks; yield line, expected and printed text of those with a text block right after them."""
     blocks = blocks_of(document)
     namespace: dict[str, object] = {"__name__": "__main__"}
-    for block, following in zip(blocks, [*blocks[1:], None], strict=True):
+    for block, following in zip_longest(blocks, blocks[1:]):
         if block.language != "python" or block.is_exempt:
             continue
         printed = io.StringIO()
         code = compile("\n" * (block.line - 1) + block.text, str(document), "exec")  # so that a failure names the document's line
         with contextlib.redirect_stdout(printed):
             exec(code, namespace)
-        if following is not None and following.language == "text" and block.after.lstrip().startswith("```text"):
-            require_output(f"{document.name}:{block.line}", following.text, printed.getvalue())
+        if following is not None and block.after.lstrip().startswith("```text\n"):
+            yield block.line, following.text, printed.getvalue()
 
 
-@pytest.mark.parametrize("document", parameters("console"))
-def test_commands_in_a_document_succeed_and_print_what_it_says(document: Path, elsewhere: Path) -> None:
+def run_commands(document: Path) -> Iterator[tuple[int, str, str, str]]:
+    """Execute the `gridtoll` lines of a document's console blocks; yield line, command, expected and printed text of each."""
     main = importlib.import_module("gridtoll.train.cli").main
     for block in blocks_of(document):
-        if block.language != "console" or block.is_exempt:
-            continue
-        for command, expected in commands_of(block):
+        for command, expected in commands_of(block) if block.language == "console" and not block.is_exempt else ():
             program, *arguments = shlex.split(command, comments=True)
             if program != "gridtoll":
                 continue  # installation and git are for the reader; the environment this runs in already has them
@@ -120,8 +122,20 @@ def test_commands_in_a_document_succeed_and_print_what_it_says(document: Path, e
             with contextlib.redirect_stdout(printed):
                 status = exit_status(main, arguments)
             assert status == 0, f"{document.name}:{block.line}: `{command}` ended with {status}"
-            if expected.strip():
-                require_output(f"{document.name}:{block.line}", expected, printed.getvalue())
+            yield block.line, command, expected, printed.getvalue()
+
+
+@pytest.mark.parametrize("document", parameters("python"))
+def test_python_in_a_document_runs_and_prints_what_it_says(document: Path, elsewhere: Path) -> None:
+    for line, expected, printed in run_python(document):
+        require_output(f"{document.name}:{line}", expected, printed)
+
+
+@pytest.mark.parametrize("document", parameters("console"))
+def test_commands_in_a_document_succeed_and_print_what_it_says(document: Path, elsewhere: Path) -> None:
+    for line, _, expected, printed in run_commands(document):
+        if expected.strip():
+            require_output(f"{document.name}:{line}", expected, printed)
 
 
 def exit_status(main: object, arguments: list[str]) -> int:
@@ -175,3 +189,22 @@ def test_the_readme_shows_code_on_its_first_screen() -> None:
     first = next(block for block in blocks_of(ROOT / "README.md") if block.language == "python")
     assert first.line <= 35
     assert os.linesep.join(first.text.splitlines()).count(os.linesep) < 12
+
+
+def write_what_is_printed(document: Path) -> None:
+    """Bring the output blocks of a document up to date, and keep the `...` that ends one where it stands."""
+    text = document.read_text(encoding="utf-8")
+    for _, expected, printed in run_python(document):
+        text = text.replace(f"```text\n{expected}```", f"```text\n{printed}```", 1)
+    for _, command, expected, printed in run_commands(document):
+        lines = printed.splitlines(keepends=True)
+        shown = [*lines[: expected.count("\n") - 1], "...\n"] if expected.endswith("...\n") else lines
+        if expected.strip():
+            text = text.replace(f"$ {command}\n{expected}", f"$ {command}\n{''.join(shown)}", 1)
+    document.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        for path in DOCUMENTS:
+            write_what_is_printed(path)
