@@ -27,6 +27,12 @@ from gridtoll.envs.day import Day
 Array = NDArray[np.float64]
 
 
+PRIMAL = ("demand", "renewable_used", "grid_import", "grid_export", "storage_charge", "storage_discharge", "stored_energy", "trade")
+"""The arrays of a clearing that are unique on every day."""
+PRICES = ("nodal_price", "storage_price")
+"""Those that are unique only where something at the prosumer, or its storage, is off its bounds."""
+
+
 class Family(NamedTuple):
     """One row of the model's list of variables, with cost ½·quadratic·v² + (linear + price)·v, price from the balances and storage."""
 
@@ -57,22 +63,22 @@ class Residuals:
 def residuals(day: Day, charges: Array, clearing: Clearing, *, at_bound: float = 1e-9) -> Residuals:
     """Measure a clearing against the optimality conditions; ``at_bound`` is the distance, in kW over the mean, that counts as none."""
     power, price = units(day)
-    primal = [np.abs(balance(day, clearing)).max() / power]
+    primal: list[float] = [float(np.abs(balance(day, clearing)).max()) / power]
     stationarity, complementarity = [0.0], [0.0]
     for family in families(day, charges, clearing):
-        v, low, high, use = (np.asarray(part)[family.exists] for part in (family.value, family.lower, family.upper, family.exists))
+        v, low, high = family.value[family.exists], family.lower[family.exists], family.upper[family.exists]
         if not family.exists.all():
-            primal.append(np.abs(family.value[~family.exists]).max() / power)
-        if not use.any():
+            primal.append(float(np.abs(family.value[~family.exists]).max()) / power)
+        if not family.exists.any():
             continue
         reduced = (family.quadratic * family.value + family.linear + family.price)[family.exists] / price
-        primal.append(np.maximum(low - v, v - high).max() / power)
+        primal.append(float(np.maximum(low - v, v - high).max()) / power)
         inside = (v - low > at_bound * power) & (high - v > at_bound * power)
         stationarity.append(np.abs(reduced[inside]).max(initial=0.0))
         held = np.maximum(reduced, 0.0) * (v - low) + np.maximum(-reduced, 0.0) * (high - v)
         complementarity.append(np.abs(held).max() / power)
     energy = power * day.period_hours
-    primal += [np.abs(part).max() / energy for part in storage_violations(day, clearing)]
+    primal += [float(np.abs(part).max()) / energy for part in storage_violations(day, clearing)]
     turnover = max(day.demand_max.sum() * day.period_hours, energy) * price
     gap = (cost(day, charges, clearing) - dual_value(day, charges, clearing)) / turnover
     return Residuals(float(max(primal)), float(max(stationarity)), float(max(complementarity)), float(gap))
@@ -88,7 +94,8 @@ def units(day: Day) -> tuple[float, float]:
 def balance(day: Day, clearing: Clearing) -> Array:
     """Left side of the balance, shape (T, N)."""
     own = clearing.renewable_used + clearing.grid_import - clearing.grid_export - clearing.demand
-    return own + clearing.storage_discharge - clearing.storage_charge - clearing.trade.sum(axis=2) + clearing.trade.sum(axis=1)
+    bought: Array = clearing.trade.sum(axis=1) - clearing.trade.sum(axis=2)
+    return own + clearing.storage_discharge - clearing.storage_charge + bought
 
 
 def storage_violations(day: Day, clearing: Clearing) -> Iterator[Array]:
@@ -109,9 +116,7 @@ def families(day: Day, charges: Array, clearing: Clearing) -> Iterator[Family]:
     full, zero = np.ones((t, n)), np.zeros((t, n))
     everywhere, stores = full > 0, np.broadcast_to(day.storage_power > 0, (t, n))
     wear, friction = day.storage_wear * full, day.grid_friction * full
-    yield Family(
-        "demand", clearing.demand, day.utility_curvature, -day.utility_slope, mu, day.demand_min, day.demand_max, everywhere
-    )
+    yield Family("demand", clearing.demand, day.utility_curvature, -day.utility_slope, mu, day.demand_min, day.demand_max, everywhere)
     yield Family("renewable", clearing.renewable_used, zero, zero, -mu, zero, day.renewable, everywhere)
     bought = day.import_price[:, None] * full
     yield Family("import", clearing.grid_import, friction, bought, -mu, zero, day.import_limit * full, everywhere)
@@ -127,9 +132,7 @@ def families(day: Day, charges: Array, clearing: Clearing) -> Iterator[Family]:
     pairs = np.broadcast_to(day.trade_limit > 0, shape)
     between = np.broadcast_to(mu[:, :, None] - mu[:, None, :], shape)  # the seller's price less the buyer's
     trade_friction, limit = np.broadcast_to(day.trade_friction, shape), np.broadcast_to(day.trade_limit, shape)
-    yield Family(
-        "trade", clearing.trade, trade_friction, np.broadcast_to(charges, shape), between, np.zeros(shape), limit, pairs
-    )
+    yield Family("trade", clearing.trade, trade_friction, np.broadcast_to(charges, shape), between, np.zeros(shape), limit, pairs)
 
 
 def cost(day: Day, charges: Array, clearing: Clearing) -> float:
@@ -152,3 +155,12 @@ def dual_value(day: Day, charges: Array, clearing: Clearing) -> float:
         best = np.where(a > 0, np.clip(-b / safe, family.lower, family.upper), np.where(b > 0, family.lower, family.upper))
         total += float((0.5 * a * best**2 + b * best)[family.exists].sum())
     return day.period_hours * total
+
+
+def assert_same(one: Clearing, other: Clearing, *, power: float = 1.0, price: float = 1.0, energy: float = 1.0, rel: float = 1e-9) -> None:
+    """Require the second clearing to be the first in other units: so many new units of power, price and energy to an old one."""
+    for name in (*PRIMAL, "nodal_price"):  # idle storage leaves its price undetermined
+        unit = price if name in PRICES else energy if name == "stored_energy" else power
+        expected = getattr(one, name) * unit
+        scale = max(float(np.abs(expected).max()), unit)
+        np.testing.assert_allclose(getattr(other, name), expected, rtol=rel, atol=rel * scale, err_msg=name)

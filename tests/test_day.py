@@ -51,7 +51,8 @@ def test_a_day_owns_its_arrays_and_cannot_be_changed() -> None:
 
 def test_a_day_is_rebuilt_from_its_own_arrays_and_survives_copying() -> None:
     day = random_day(0, base_injection=np.ones((6, 2)))
-    for twin in (make_day(**day.arrays()), copy.deepcopy(day), pickle.loads(pickle.dumps(day))):
+    own: dict[str, Any] = day.arrays()
+    for twin in (make_day(**own), copy.deepcopy(day), pickle.loads(pickle.dumps(day))):
         assert twin.label == day.label
         assert all(np.array_equal(value, day.arrays()[name]) for name, value in twin.arrays().items())
 

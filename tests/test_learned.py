@@ -41,7 +41,7 @@ TASK = Task(community="two-prosumers")
 
 
 def tiny(algorithm: str = "sac", **changes: object) -> TrainConfig:
-    learner = replace(DEFAULTS[algorithm], hidden=(8,), batch_size=8, updates=2, warmup_days=16)
+    learner = replace(DEFAULTS[algorithm], hidden=(8,), batch_size=8, updates=2, warmup_days=8)
     config = TrainConfig(task=TASK, learner=learner, seed=5, steps=48, parallel_days=4, validate_every=16, validation_days=3)
     return replace(config, **changes)  # type: ignore[arg-type]
 
@@ -144,7 +144,7 @@ def test_a_round_pays_what_the_environment_pays() -> None:
     assert dones.all()
     for place, scenario in enumerate(scenarios):
         observation, _ = environment.reset(options=scenario._asdict())
-        np.testing.assert_array_equal(first[place], observation)  # type: ignore[index]
+        np.testing.assert_array_equal(first[place], observation)
         np.testing.assert_array_equal(infos[place]["terminal_observation"], observation)
         _, reward, *_ = environment.step([0.25 * environment.charge_cap])
         assert rewards[place] == pytest.approx(reward / 2.0, rel=1e-6)
@@ -197,7 +197,7 @@ def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(
     results = [[(row["step"], row["objective_eur"]) for row in run.progress()] for run in (whole, cut)]
     assert results[0] == results[1]
     for kind in ("best", "checkpoint"):
-        one, other = whole.load(kind), cut.load(kind)  # type: ignore[arg-type]
+        one, other = whole.load(kind), cut.load(kind)
         assert one is not None
         assert other is not None
         assert (one.step, one.facts) == (other.step, other.facts)

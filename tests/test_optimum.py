@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders import DEGENERATE, market, pair_day, pair_network, random_basis, random_day, random_network
+from builders import DEGENERATE, market, pair_day, pair_network, random_basis, random_day, random_network, retail_bill
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -15,13 +15,11 @@ from oracles import pair_of, plain_profit
 
 from gridtoll.agents.optimum import Optimum, OptimumPolicy, solve_optimum
 from gridtoll.agents.optimum import search as search_module
-from gridtoll.agents.optimum.line import ChargeLine
 from gridtoll.envs.clearing import Clearing, P2PMarket
 from gridtoll.envs.clearing.point import Point
 from gridtoll.envs.day import Day
 from gridtoll.envs.errors import ClearingError
 from gridtoll.envs.network import Network
-from gridtoll.envs.settlement import settle
 from gridtoll.envs.tariff import Tariff, make_tariff
 
 Array = NDArray[np.float64]
@@ -35,11 +33,8 @@ def tariff_of(basis: Array) -> Tariff:
 
 def solve(day: Day, network: Network, **options: Any) -> Optimum:
     tariff = options.pop("tariff", make_tariff("distance", network))
-    return solve_optimum(day, network, tariff, **({"cap": 0.6, "market": market()} | options))
-
-
-def line_of(day: Day, network: Network, **options: Any) -> ChargeLine:
-    return ChargeLine(day, network, network.distance, **({"flows": "trades", "market": market()} | options))
+    wanted: dict[str, Any] = {"cap": 0.6, "market": market()}
+    return solve_optimum(day, network, tariff, **(wanted | options))
 
 
 def goal_at(day: Day, network: Network, charge: float, flows: str = "trades", objective: str = "profit") -> float:
@@ -50,14 +45,11 @@ def goal_at(day: Day, network: Network, charge: float, flows: str = "trades", ob
     return profit if objective == "profit" else profit - clearing.objective_eur
 
 
-def bill(day: Day) -> float:
-    return float(day.period_hours * np.sum(np.abs(day.import_price[:, None]) * 0.5 * (day.demand_min + day.demand_max)))
-
-
 def assert_covered(optimum: Optimum) -> None:
     """The pieces and gaps leave no hole in [0, cap]."""
     reached = 0.0
-    for lower, upper in sorted([(part.lower, part.upper) for part in (*optimum.pieces, *optimum.gaps)]):
+    parts = [(piece.lower, piece.upper) for piece in optimum.pieces] + [(gap.lower, gap.upper) for gap in optimum.gaps]
+    for lower, upper in sorted(parts):
         assert lower <= reached, f"nothing is known between {reached!r} and {lower!r}"
         reached = max(reached, upper)
     assert reached >= optimum.charge_cap
@@ -66,7 +58,7 @@ def assert_covered(optimum: Optimum) -> None:
 def assert_proved(optimum: Optimum, day: Day) -> None:
     """Everything that makes the answer a certificate, but for the bounds themselves."""
     found = optimum.profit_eur if optimum.objective == "profit" else optimum.welfare_eur
-    yardstick = max(optimum.revenue_eur, 1e-6 * bill(day)) if optimum.objective == "profit" else bill(day)
+    yardstick = max(optimum.revenue_eur, 1e-6 * retail_bill(day)) if optimum.objective == "profit" else retail_bill(day)
     assert_covered(optimum)
     assert 0.0 <= optimum.charge <= optimum.charge_cap
     assert optimum.relative_gap <= TOLERANCE
@@ -74,8 +66,8 @@ def assert_proved(optimum: Optimum, day: Day) -> None:
     assert max(part.best_eur for part in optimum.pieces) == found
     assert all(part.lower <= part.best_charge <= part.upper for part in optimum.pieces)
     assert max([part.bound_eur for part in optimum.gaps], default=-np.inf) <= optimum.upper_bound_eur
-    assert optimum.recleared_profit_eur == pytest.approx(optimum.profit_eur, rel=1e-9, abs=1e-11 * bill(day))
-    assert optimum.recleared_welfare_eur == pytest.approx(optimum.welfare_eur, rel=1e-9, abs=1e-11 * bill(day))
+    assert optimum.recleared_profit_eur == pytest.approx(optimum.profit_eur, rel=1e-9, abs=1e-11 * retail_bill(day))
+    assert optimum.recleared_welfare_eur == pytest.approx(optimum.welfare_eur, rel=1e-9, abs=1e-11 * retail_bill(day))
 
 
 # --- closed form ----------------------------------------------------------------------------------------------------------------------
@@ -84,7 +76,11 @@ def assert_proved(optimum: Optimum, day: Day) -> None:
 @pytest.mark.parametrize("exports", [True, False])
 @pytest.mark.parametrize("resistance_pu", [0.0, 1.0, 40.0])
 def test_the_best_charge_of_two_prosumers_is_the_closed_form(exports: bool, resistance_pu: float) -> None:
-    day, network, form = pair_day(exports=exports), pair_network(resistance_pu=resistance_pu), pair_of(pair_day(exports=exports), exports=exports)
+    day, network, form = (
+        pair_day(exports=exports),
+        pair_network(resistance_pu=resistance_pu),
+        pair_of(pair_day(exports=exports), exports=exports),
+    )
     optimum = solve(day, network, cap=2.0)
     loss = 0.1 * resistance_pu / 100.0  # EUR/kW²: the loss price times r over the base power
     best = form.best_charge(loss)
@@ -140,8 +136,8 @@ def test_no_charge_of_a_dense_grid_earns_more(name: str) -> None:
     assert_proved(optimum, day)
     found = optimum.recleared_eur
     width = 0.02 * optimum.charge_cap
-    grid = [*np.linspace(0.0, optimum.charge_cap, 60), *np.clip(np.linspace(-width, width, 30) + optimum.charge, 0.0, optimum.charge_cap)]
-    rounding = 1e-12 * bill(day)
+    grid = [*np.linspace(0.0, optimum.charge_cap, 40), *np.clip(np.linspace(-width, width, 20) + optimum.charge, 0.0, optimum.charge_cap)]
+    rounding = 1e-12 * retail_bill(day)
     for charge in grid:
         goal = goal_at(day, network, float(charge), **options)
         assert goal <= found + 0.5 * TOLERANCE * optimum.revenue_eur + rounding, charge
@@ -149,14 +145,14 @@ def test_no_charge_of_a_dense_grid_earns_more(name: str) -> None:
     assert goal_at(day, network, optimum.charge, **options) == pytest.approx(found, rel=1e-11)
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(seed=st.integers(0, 10_000), flows=st.sampled_from(["trades", "injections"]), limit_kw=st.sampled_from([0.5, 2.0, 50.0]))
 def test_the_optimum_of_a_random_day_is_proved_and_beats_random_charges(seed: int, flows: str, limit_kw: float) -> None:
     day, network = random_day(seed, n=4, periods=4), random_network(seed, n=4, limit_kw=limit_kw)
     optimum = solve(day, network, flows=flows)
     assert_proved(optimum, day)
     for charge in np.random.default_rng(seed).uniform(0.0, optimum.charge_cap, 8):
-        assert goal_at(day, network, float(charge), flows=flows) <= optimum.upper_bound_eur + 1e-12 * bill(day)
+        assert goal_at(day, network, float(charge), flows=flows) <= optimum.upper_bound_eur + 1e-12 * retail_bill(day)
 
 
 @pytest.mark.parametrize("name", [name for name in DEGENERATE if name not in ("one prosumer", "nothing at all")])
@@ -169,7 +165,7 @@ def test_difficult_days_are_proved(name: str) -> None:
 def test_every_pruned_gap_and_solved_piece_bounds_what_lies_in_it() -> None:
     day, network = random_day(10), random_network(10, limit_kw=1.0)
     optimum = solve(day, network)
-    random, rounding = np.random.default_rng(0), 1e-12 * bill(day)
+    random, rounding = np.random.default_rng(0), 1e-12 * retail_bill(day)
     assert len(optimum.gaps) >= 2
     assert len(optimum.pieces) >= 2
     for bound, part in [(gap.bound_eur, gap) for gap in optimum.gaps] + [(piece.best_eur, piece) for piece in optimum.pieces]:
@@ -178,58 +174,18 @@ def test_every_pruned_gap_and_solved_piece_bounds_what_lies_in_it() -> None:
             assert goal_at(day, network, min(charge, part.upper)) <= bound + rounding
 
 
-def test_the_best_of_a_piece_is_best_of_all_its_charges_also_where_a_branch_reaches_its_limit() -> None:
-    crossings = 0
-    for seed in range(5):
-        day, network = random_day(seed, n=4, periods=3), random_network(seed, n=4, limit_kw=0.4)
-        for objective in ("profit", "welfare"):
-            line = line_of(day, network, objective=objective)
-            for charge in (0.02, 0.12):
-                piece = line.piece(charge, cap=1.0)
-                best = piece.best()
-                crossings += len(piece._limit_crossings())
-                for crossing in piece._limit_crossings():
-                    full = np.abs(np.abs(piece.at(crossing).flow_kw) - 0.4).min()
-                    assert full <= 1e-9
-                goals = [piece.at(float(at)).goal_eur for at in np.linspace(piece.lower, piece.upper, 200)]
-                assert max(goals) <= best.goal_eur + 1e-13
-    assert crossings > 0  # or this has tested less than its name says
-
-
-# --- the account --------------------------------------------------------------------------------------------------------------------
-
-
-@settings(max_examples=20)
-@given(seed=st.integers(0, 10_000), charge=st.floats(0.0, 0.5), flows=st.sampled_from(["trades", "injections"]), base=st.booleans())
-def test_the_account_along_the_line_is_the_settlement_and_the_model(seed: int, charge: float, flows: Any, base: bool) -> None:
-    random = np.random.default_rng(seed)
-    day = random_day(seed, hours=0.5, import_fee=0.08, base_injection=float(base) * random.normal(0.0, 3.0, (6, 6)))
-    network = random_network(seed, meshed=True, limit_kw=1.0)
-    line = line_of(day, network, flows=flows)
-    point = line.piece(charge, cap=1.0).at(charge)
-    charges = charge * network.distance
-    clearing = market().clear(day, charges)
-    settlement = settle(day, network, charges, clearing, flows=flows, charge_base=network.distance)
-    near = {"rel": 1e-10, "abs": 1e-11}
-    assert point.profit_eur == pytest.approx(settlement.profit_eur, **near)
-    assert point.profit_eur == pytest.approx(plain_profit(day, network, charges, clearing, flows=flows), **near)
-    assert point.profit_eur - point.value_eur == pytest.approx(settlement.welfare_eur, **near)
-    assert point.charged_kwh == pytest.approx(settlement.charged_kwh, **near)
-    assert point.imported_kwh == pytest.approx(settlement.import_kwh, **near)
-    assert point.loss_eur - line.base_loss_eur == pytest.approx(settlement.loss_cost_eur, **near)
-    assert point.flow_kw == pytest.approx(settlement.flow_kw, **near)
-    assert point.value_eur == pytest.approx(clearing.objective_eur, **near)
-    assert line.retail_bill_eur == pytest.approx(bill(day))
+# --- several hours ---------------------------------------------------------------------------------------------------------------------
 
 
 def test_hours_with_a_charge_of_their_own_are_many_one_hour_problems_without_storage() -> None:
     """Hours decouple when nobody has storage: the optimum of a day is at most the sum of the optima of its hours."""
     day, network = random_day(11, stores=0), random_network(11, limit_kw=50.0)
     whole = solve(day, network)
+    fields: dict[str, Any] = day.arrays()
     hours = []
     for period in range(day.n_periods):
-        rows = {name: value[period : period + 1] for name, value in day.arrays().items() if np.shape(value)[:1] == (6,) and np.ndim(value) < 3}
-        hours.append(solve(replace(day, **rows), network).profit_eur)  # type: ignore[arg-type]
+        rows = {name: value[period : period + 1] for name, value in fields.items() if np.shape(value)[:1] == (6,) and np.ndim(value) < 3}
+        hours.append(solve(replace(day, **rows), network).profit_eur)
     assert whole.profit_eur <= sum(hours) + 1e-9
 
 
@@ -246,12 +202,12 @@ def test_the_same_day_is_searched_in_the_same_way_every_time() -> None:
 
 
 def test_a_looser_tolerance_needs_no_more_clearings_and_keeps_its_promise() -> None:
-    day, network = random_day(4, import_fee=0.08), random_network(1, limit_kw=1.0)
-    exact, loose = solve(day, network), solve(day, network, tolerance=1e-2)
+    day, network = random_day(10), random_network(10, limit_kw=1.0)
+    exact, loose = solve(day, network), solve(day, network, tolerance=0.3)
     assert loose.clearings < exact.clearings
-    assert loose.relative_gap <= 1e-2
+    assert loose.relative_gap <= 0.3
     assert loose.upper_bound_eur >= exact.profit_eur
-    assert loose.profit_eur >= exact.profit_eur - 1e-2 * max(loose.revenue_eur, exact.revenue_eur)
+    assert loose.profit_eur >= exact.profit_eur - 0.3 * max(loose.revenue_eur, exact.revenue_eur)
 
 
 class CountingMarket:
@@ -293,15 +249,16 @@ def test_a_day_without_base_injection_needs_no_buses() -> None:
 
 def test_a_search_that_does_not_close_is_an_error_that_says_how_far_it_got(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search_module, "_MAX_CLEARINGS", 3)
-    with pytest.raises(ClearingError, match=r"the optimum of day 'random day 2' must close within 3 clearings, and is still between .* EUR"):
+    with pytest.raises(
+        ClearingError, match=r"the optimum of day 'random day 2' must close within 3 clearings, and is still between .* EUR"
+    ):
         solve(random_day(2), random_network(1))
 
 
 def test_a_piece_that_is_not_the_clearing_at_its_ends_is_never_used(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pieces are taken on proof: here the derivative is spoilt, and nothing built on it may come back as exact."""
     from gridtoll.agents.optimum import line as line_module
-
-    respond_along = line_module.respond_along
+    from gridtoll.envs.clearing.sensitivity import respond_along
 
     def spoilt(*args: Any, **options: Any) -> Any:
         response = respond_along(*args, **options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from typing import Any
 
 import kkt
 import numpy as np
@@ -186,7 +187,7 @@ def test_a_piece_ends_where_a_trade_meets_its_cap() -> None:
         ({"demand_max": np.array([[10.0, 8.3]])}, "demand", 1, 1.2 - 0.1 * 8.3),
     ],
 )
-def test_a_piece_ends_where_any_variable_meets_its_bound(changes: dict[str, object], held: str, prosumer: int, price: float) -> None:
+def test_a_piece_ends_where_any_variable_meets_its_bound(changes: dict[str, Any], held: str, prosumer: int, price: float) -> None:
     """The closed form gives the charge at which the prosumer's nodal price is the one that fills the bound."""
     day, form = pair_day(**changes), pair_of(pair_day(), exports=True)
     trade = abs(form.slope[prosumer] * price - form.intercept[prosumer])
@@ -200,3 +201,28 @@ def test_a_piece_ends_where_any_variable_meets_its_bound(changes: dict[str, obje
         assert charge + end == pytest.approx(kink, rel=1e-10)
         moves.append(bool(getattr(piece.slope, held)[0, prosumer]))
     assert moves == ([False, True] if held == "demand" else [True, False])
+
+
+def test_sun_unused_partly_used_and_fully_used_are_three_pieces() -> None:
+    """Paid to import, the seller leaves the sun alone until the buyer wants more than the connection carries.
+
+    With imports at their limit of 2 kW the seller's price is 0.7 − τ − 0.14·2: zero at τ = 0.42, from where sun is used, at a price of 0,
+    until all of it is, at 3 kW and τ = 0.7 − 0.14·3 = 0.28.
+    """
+    day = pair_day(
+        exports=False,
+        demand_max=np.array([[0.0, 10.0]]),
+        renewable=[[1.0, 0.0]],
+        import_limit=[2.0, 0.0],
+        import_price=-0.05,
+        export_price=-0.3,
+    )
+    ends = {}
+    for charge in (0.1, 0.35, 0.425):
+        data = scale(day, read_charges(day, charge * (1 - np.eye(2))), Structure.of(day))
+        point = point_of(data, market().clear(day, charge * (1 - np.eye(2))))
+        piece = respond_along(data, point, data.charge / charge, reach=(-charge, 1.0))
+        ends[charge] = (charge + piece.step_min, charge + piece.step_max)
+    assert ends[0.1] == pytest.approx((0.0, 0.28), abs=1e-12)
+    assert ends[0.35] == pytest.approx((0.28, 0.42), abs=1e-12)
+    assert ends[0.425] == pytest.approx((0.42, 0.45), abs=1e-12)  # where imports leave their limit: −0.05 + 0.01·2 = 0.7 − τ − 0.14·2

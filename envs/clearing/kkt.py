@@ -24,6 +24,7 @@ from scipy.sparse import csc_array
 from scipy.sparse.linalg import SuperLU, splu
 
 from ..day import Array
+from ..errors import ClearingError
 from .market_data import IntArray, MarketData
 
 BoolArray = NDArray[np.bool_]
@@ -76,7 +77,12 @@ class KktSystem:
 
     @cached_property
     def _factor(self) -> SuperLU:
-        return splu(self._matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+        try:
+            return splu(self._matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+        except RuntimeError as error:
+            raise ClearingError(
+                "the optimality system must be regular to rounding, and its matrix is not; frictions may be too small for double precision."
+            ) from error
 
     @cached_property
     def _matrix(self) -> csc_array:

@@ -24,7 +24,7 @@ from .problem import CompiledMarket
 from .solution import Certificate, Clearing, clearing_error
 
 SOLVER = f"Clarabel {version('clarabel')} through CVXPY {version('cvxpy')}, polished"
-INTERIOR_POINT_TOLERANCES = (1e-8, 1e-10, 1e-6)
+INTERIOR_POINT_TOLERANCES = (1e-8, 1e-10, 1e-12, 1e-6)
 """Tried in this order. A looser one comes last: where Clarabel cannot reach the others, polishing usually starts from less."""
 _WARM_STEPS = 12  # Newton steps allowed from a start; further than that the interior point is quicker (0.5 ms a step against 40 ms)
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..errors import ClearingError
 from .kkt import ActiveSet, KktSystem
 from .market_data import MarketData
 from .point import Point, balance_residual, respond, storage_residual, stored_slope
@@ -57,7 +58,10 @@ def polish(data: MarketData, point: Point, *, max_steps: int = _MAX_STEPS) -> in
             break
         if system is None or previous is None or not active.same_as(previous):
             system, previous = KktSystem(data, active), active
-        mu, sigma, stored, renewable = system.solve(-balance, storage, slope_e, slope_r)
+        try:
+            mu, sigma, stored, renewable = system.solve(-balance, storage, slope_e, slope_r)
+        except ClearingError:
+            break  # the best point met may still do, and is certified in any case
         point.nodal_price = point.nodal_price + mu
         point.storage_price = point.storage_price + sigma
         point.stored = point.stored + stored

@@ -17,6 +17,8 @@ keeps a dense table of (objective terms × parameter entries) while compiling: w
 
 from __future__ import annotations
 
+import warnings
+
 import cvxpy as cp
 import numpy as np
 from scipy.sparse import csc_array
@@ -139,7 +141,10 @@ class CompiledMarket:
         if self._storage is not None:
             self._storage.fill(data)
         tolerances = {"tol_gap_abs": tolerance, "tol_gap_rel": tolerance, "tol_feas": tolerance}
-        self.problem.solve(solver=cp.CLARABEL, canon_backend=cp.COO_CANON_BACKEND, warm_start=False, max_iter=200, **tolerances)
+        with warnings.catch_warnings():
+            # Polishing and the certificate judge the answer, so what Clarabel thinks of its own accuracy is of no interest.
+            warnings.filterwarnings("ignore", message="Solution may be inaccurate", category=UserWarning)
+            self.problem.solve(solver=cp.CLARABEL, canon_backend=cp.COO_CANON_BACKEND, warm_start=False, max_iter=200, **tolerances)
         if self.problem.status not in (cp.OPTIMAL, cp.OPTIMAL_INACCURATE):
             raise cp.error.SolverError(f"Clarabel ended with status {self.problem.status!r}.")
         return self._read(data), int(self.problem.solver_stats.num_iters)
