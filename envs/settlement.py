@@ -93,6 +93,11 @@ def check_flows(flows: str) -> Flows:
     raise unknown_name("the account of `flows`", flows, get_args(Flows))
 
 
+def base_flow(day: Day, network: Network) -> Array:
+    """Return the flows of the base injection alone in kW, shape (T, L); a day without any may leave its buses out."""
+    return network.grid.flow(day.base_injection) if day.base_injection.any() else np.zeros((day.n_periods, network.grid.n_branches))
+
+
 def trade_price(clearing: Clearing) -> Array:
     """Return π, what the buyer pays the seller per kWh before charges, in EUR/kWh, shape (T, N, N)."""
     price = clearing.nodal_price
@@ -174,7 +179,7 @@ def flow_and_base(day: Day, network: Network, clearing: Clearing, *, flows: Flow
         net = clearing.traded_kw
     else:
         net = clearing.renewable_used + clearing.storage_discharge - clearing.storage_charge - clearing.demand
-    base = network.grid.flow(day.base_injection) if day.base_injection.any() else np.zeros((day.n_periods, network.grid.n_branches))
+    base = base_flow(day, network)
     return net @ network.prosumer_ptdf.T + base, base
 
 

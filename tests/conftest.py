@@ -17,5 +17,5 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")  # the tests run one process a core already; threads on top of that only wait
     os.environ["MPLBACKEND"] = "Agg"
-    if config.cache is not None:  # quick the second time, apart from the user's own cache, gone with `make clean`
+    if getattr(config, "cache", None) is not None:  # quick the second time, apart from the user's own cache, gone with `make clean`
         os.environ.setdefault("GRIDTOLL_CACHE", str(config.cache.mkdir("gridtoll")))

@@ -282,7 +282,7 @@ def test_a_piece_that_is_not_the_clearing_at_its_ends_is_never_used(monkeypatch:
 
 @pytest.mark.parametrize("options", [{"cap": 0.0}, {"cap": -1.0}, {"cap": np.nan}, {"tolerance": 0.0}, {"tolerance": np.nan}])
 def test_a_cap_or_tolerance_that_is_not_positive_is_refused(options: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match=r"the charge cap and the tolerance must be > 0, got"):
+    with pytest.raises(ValueError, match=r"must be finite and > 0, and the tolerance > 0, got"):
         solve(pair_day(), pair_network(), **options)
 
 

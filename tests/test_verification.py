@@ -86,7 +86,7 @@ def test_the_dual_residual_is_the_greatest_slope_against_which_nothing_holds(see
 def test_power_beyond_a_bound_is_a_violation_even_where_every_balance_holds(excess: float) -> None:
     day = random_day(0, trade_limit=0.5)
     charges, clearing = clear(day, 0.05)
-    period, seller, buyer = np.argwhere(clearing.trade == (0.5 if excess > 0 else 0.0))[-1]
+    period, seller, buyer = np.argwhere(day.can_trade & (clearing.trade == (0.5 if excess > 0 else 0.0)))[-1]
     trade = clearing.trade.copy()
     trade[period, seller, buyer] += excess  # back and forth, so that nobody's balance changes
     trade[period, buyer, seller] += excess

@@ -27,6 +27,7 @@ Both are valid whatever the active sets in between. The lesser counts.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -131,10 +132,7 @@ def _interpolation_bound(line: ChargeLine, norms: Norms, left: LinePoint, right:
     if line.objective == "welfare":
         revenue = np.array([left.charge * left.charged_kwh - left.value_eur, -left.charge * drop, 0.0])
     flow, change = left.flow_kw, right.flow_kw - left.flow_kw
-    weight = line.loss_weight
-    loss = np.array([np.sum(weight * flow**2), 2 * np.sum(weight * flow * change), np.sum(weight * change**2)])
-    fee = day.import_fee * np.array([left.imported_kwh, right.imported_kwh - left.imported_kwh, 0.0])
-    profit = revenue + fee - loss
+    profit = revenue + _fee_less_loss(line, left, right)
     # (√L − s·r)₊² ≥ L − 2·s·r·√L, and √L is convex along the chord: its ends bound it.
     slack = 2.0 * norms.loss * radius * np.sqrt(max(left.loss_eur, right.loss_eur))
     slack += radius * (right.charge * norms.charged + day.import_fee * norms.imported)
@@ -147,7 +145,7 @@ def _interpolation_bound(line: ChargeLine, norms: Norms, left: LinePoint, right:
         line_of_t = np.array([overload - t * tangent, tangent, 0.0])
         t = _peak(profit - line_of_t)
     total = profit - line_of_t
-    bound = float(total @ np.array([1.0, t, t * t])) + slack + line.base_loss_eur
+    bound = float(total @ np.array([1.0, t, t * t])) + slack
     return bound, left.charge + t * width
 
 
@@ -157,3 +155,37 @@ def _peak(polynomial: Array) -> float:
     if bend < 0:
         return float(np.clip(-slope / (2.0 * bend), 0.0, 1.0))
     return 1.0 if slope + bend > 0 else 0.0
+
+
+def best_on_chord(line: ChargeLine, left: LinePoint, right: LinePoint) -> float:
+    """Return the leader's greatest goal between two ends of one affine piece of the response, in EUR.
+
+    Everything is a polynomial in t between the t at which a branch reaches its limit, so the ends and the peak of each segment decide.
+    """
+    width, drop = right.charge - left.charge, left.charged_kwh - right.charged_kwh
+    flow, change = left.flow_kw, right.flow_kw - left.flow_kw
+    limit = line.network.grid.branch_limit_kw
+    revenue = np.array([left.charge * left.charged_kwh, width * left.charged_kwh - left.charge * drop, -width * drop])
+    if line.objective == "welfare":  # less V = V_a + w·(q_a·t − ½·Δq·t²)
+        revenue -= np.array([left.value_eur, width * left.charged_kwh, -0.5 * width * drop])
+    goal_without_overload = revenue + _fee_less_loss(line, left, right)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        crossings = np.concatenate([((limit - flow) / change).ravel(), ((-limit - flow) / change).ravel()])
+    edges = [0.0, *np.unique(crossings[(crossings > 0.0) & (crossings < 1.0)]), 1.0]
+    best = float("-inf")
+    for low, high in pairwise(edges):
+        sign = np.sign(flow + 0.5 * (low + high) * change) * (np.abs(flow + 0.5 * (low + high) * change) > limit)
+        over = np.array([np.sum(sign * flow - np.abs(sign) * limit), np.sum(sign * change), 0.0])
+        goal = goal_without_overload - line.day.overload_price * line.day.period_hours * over
+        peak = -goal[1] / (2.0 * goal[2]) if goal[2] < 0 else low
+        best = max(best, *(float(goal @ np.array([1.0, t, t * t])) for t in (low, min(max(peak, low), high), high)))
+    return best
+
+
+def _fee_less_loss(line: ChargeLine, left: LinePoint, right: LinePoint) -> Array:
+    """Return import fee less the community's losses along the chord, as a polynomial in t, lowest power first."""
+    flow, change, weight = left.flow_kw, right.flow_kw - left.flow_kw, line.loss_weight
+    loss = np.array([np.sum(weight * flow**2) - line.base_loss_eur, 2 * np.sum(weight * flow * change), np.sum(weight * change**2)])
+    fee = line.day.import_fee * np.array([left.imported_kwh, right.imported_kwh - left.imported_kwh, 0.0])
+    polynomial: Array = fee - loss
+    return polynomial

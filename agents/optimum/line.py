@@ -28,7 +28,7 @@ from ...envs.day import Array, Day
 from ...envs.errors import ClearingError
 from ...envs.network import Network
 from ...envs.reward import Objective, check_objective
-from ...envs.settlement import Flows
+from ...envs.settlement import Flows, base_flow, check_flows
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -84,13 +84,13 @@ class ChargeLine:
         self.objective: Objective = check_objective(objective)
         self.network = network
         self.basis = basis
-        self.flows = flows
+        self.flows: Flows = check_flows(flows)
         self.clearings = 0
         self._market = P2PMarket() if market is None else market
         self._structure = Structure.of(day)
         self._blank = scale(day, read_charges(day, np.zeros_like(basis)), self._structure)
         self._direction = read_charges(day, basis)[:, self._structure.seller, self._structure.buyer] / self._blank.price_unit
-        self.base_flow_kw = network.grid.flow(day.base_injection)
+        self.base_flow_kw = base_flow(day, network)
         # ρ_t·Δ·w_l: EUR per kW² of flow.
         self.loss_weight = day.period_hours * day.loss_price[:, None] * network.grid.loss_coefficient
         self._base_loss_eur = float(np.sum(self.loss_weight * self.base_flow_kw**2))

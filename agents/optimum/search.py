@@ -12,6 +12,7 @@ from __future__ import annotations
 import heapq
 import time
 from dataclasses import dataclass
+from math import inf
 
 from ...envs.clearing.market import Market
 from ...envs.day import Day
@@ -106,8 +107,8 @@ def solve_optimum(
         ValueError: If the tariff has more than one coefficient, or the cap or the tolerance is not above 0.
         ClearingError: If a clearing misses its tolerance, or the search does not close within its limit of clearings.
     """
-    if not cap > 0 or not tolerance > 0:
-        raise ValueError(f"the charge cap and the tolerance must be > 0, got {cap} and {tolerance}.")
+    if not 0 < cap < inf or not tolerance > 0:
+        raise ValueError(f"the charge cap must be finite and > 0, and the tolerance > 0, got {cap} and {tolerance}.")
     if tariff.n_coefficients(day.n_periods) != 1:
         raise ValueError(
             f"the exact optimum needs a tariff of one coefficient for the day, such as 'unique' or 'distance' charged per day; the "
@@ -146,7 +147,7 @@ def solve_optimum(
         welfare_eur=best.profit_eur - best.value_eur,
         recleared_welfare_eur=settlement.welfare_eur,
         upper_bound_eur=bound,
-        relative_gap=(bound - best.goal_eur) / search.yardstick,
+        relative_gap=(bound - best.goal_eur) / search.yardstick if bound > best.goal_eur else 0.0,
         revenue_eur=settlement.revenue_eur,
         clearings=line.clearings,
         seconds=time.perf_counter() - began,

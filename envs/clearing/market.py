@@ -12,6 +12,7 @@ from dataclasses import replace
 from importlib.metadata import version
 from typing import Any, Protocol
 
+import numpy as np
 from cvxpy.error import SolverError
 from numpy.typing import ArrayLike
 
@@ -98,4 +99,20 @@ def verify(day: Day, charges: ArrayLike, clearing: Clearing) -> Certificate:
         clearing: The arrays to check.
     """
     data = scale(day, read_charges(day, charges), Structure.of(day))
-    return certify(data, point_of(data, clearing))
+    certificate = certify(data, point_of(data, clearing))
+    misplaced_kw, misplaced_price = _misplaced(day, clearing)
+    return replace(
+        certificate,
+        primal_residual=float(np.maximum(certificate.primal_residual, misplaced_kw / data.power_unit)),
+        dual_residual=float(np.maximum(certificate.dual_residual, misplaced_price / data.price_unit)),
+    )
+
+
+def _misplaced(day: Day, clearing: Clearing) -> tuple[float, float]:
+    """Return the greatest quantity in kW (or kWh per period) and price in EUR/kWh that stands where the program has no variable."""
+    others = ~day.has_storage
+    idle = (clearing.storage_charge[:, others], clearing.storage_discharge[:, others], clearing.trade[:, ~day.can_trade])
+    moved = np.abs(clearing.stored_energy[:, others] - day.storage_start[others]).max(initial=0.0)
+    moved = np.maximum(moved, np.abs(clearing.stored_energy[0] - day.storage_start).max()) / day.period_hours
+    quantity = np.max([moved, *(np.abs(array).max(initial=0.0) for array in idle)])
+    return float(quantity), float(np.abs(clearing.storage_price[:, others]).max(initial=0.0))

@@ -54,7 +54,7 @@ def polish(data: MarketData, point: Point, *, max_steps: int = _MAX_STEPS) -> in
         if error < best:
             best = error
             kept = (point.nodal_price, point.storage_price, point.stored, point.renewable)
-        if error <= _CONVERGED or step == max_steps or (stalled >= 3 and best < 1e-11) or not np.isfinite(error):
+        if error <= _CONVERGED or step == max_steps or (stalled >= 3 and best < 1e-9) or not np.isfinite(error):
             break
         if system is None or previous is None or not active.same_as(previous):
             system, previous = KktSystem(data, active), active
