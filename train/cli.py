@@ -16,7 +16,6 @@ from importlib import import_module
 from typing import Final, Protocol, cast
 
 from .. import __version__
-from ..envs.errors import ClearingError
 from .errors import ModelMismatchError
 from .report import Report
 
@@ -59,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with contextlib.redirect_stdout(sys.stderr):  # whatever a library prints, stdout stays ours
             report = command.run(options)
-    except (ValueError, ClearingError, ModelMismatchError, OSError, BrokenProcessPool) as error:
+    except _expected_errors() as error:
         print(f"gridtoll {given[0]}: error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -70,6 +69,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader, `head` say, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
+
+
+def _expected_errors() -> tuple[type[Exception], ...]:
+    """Return the errors that are answered with a message; whatever else is raised is a defect, and shows where it came from."""
+    from ..envs.errors import ClearingError  # noqa: PLC0415 - the help does without the seconds that loading the environments takes
+
+    return ValueError, ClearingError, ModelMismatchError, OSError, BrokenProcessPool
 
 
 def _parser(given: Sequence[str]) -> tuple[argparse.ArgumentParser, _Command | None]:

@@ -42,6 +42,11 @@ class TrainConfig:
         bad = [f"`{name}` at least {bound}, got {getattr(self, name)}" for name, bound in least.items() if getattr(self, name) < bound]
         if bad:
             raise ValueError(f"a training needs {'; '.join(bad)}.")
+        if self.learner.algorithm != "ppo" and self.steps <= self.learner.warmup_days:
+            raise ValueError(
+                f"a training must go on after its {self.learner.warmup_days} days of random charges, or nothing is learned, got `steps` "
+                f"{self.steps}. Play more days, or lower `warmup_days`."
+            )
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON values for :meth:`from_json`."""

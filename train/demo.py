@@ -142,7 +142,7 @@ def _draw_one_day(axes: Axes, config: TrainConfig, evaluations: Mapping[str, Eva
     draw_profit_against_charge(
         axes,
         charges,
-        [outcome.profit_eur for outcome in outcomes],
+        [outcome.objective_eur for outcome in outcomes],
         chosen=chosen,
         upper_bound_eur=row.upper_bound_eur,
         title=f"{row.date}: the test day of median regret",

@@ -1,11 +1,11 @@
 """Scoring a leader: its profit on days of a split beside the exact optimum and the certified upper bound.
 
-On each day three numbers go through one and the same clearing: the leader's profit J, the optimum's J* (cleared again at its charge), and
-the upper bound no charge can exceed. Then
+On each day three numbers go through one and the same clearing: the leader's profit J (welfare, where that is its objective), the optimum's
+J* (cleared again at its charge), and the upper bound no charge can exceed. Then
 
     regret = J* − J  in EUR,        normalised regret = (J* − J) / (J* − J_ref),
 
-with J_ref the profit at no charge. Days with J* − J_ref below :data:`NORMALISATION_FLOOR` of the community's mean daily retail bill have
+with J_ref that of no charge. Days with J* − J_ref below :data:`NORMALISATION_FLOOR` of the community's mean daily retail bill have
 next to nothing to be won, so that their normalised regret would be noise: they are listed as excluded and left out of its means, but count
 in profits and regrets.
 
@@ -59,11 +59,14 @@ class Row:
         tariff: Kind of tariff.
         charges_per: How long a charge stands.
         flows: Which account of flows.
+        objective: What the leader was rewarded with, in which regret is measured.
         information: What the leader observed.
         charge: What it posted in EUR/kWh, several separated by spaces.
-        profit_eur: J, the operator's profit.
+        profit_eur: The operator's profit.
+        welfare_eur: That of prosumers and operator together.
+        objective_eur: J, one of these two.
         optimum_eur: J*, that of the optimal charge.
-        upper_bound_eur: No charge earns more.
+        upper_bound_eur: No charge takes J higher.
         zero_eur: J_ref, that of no charge.
         regret_eur: J* − J.
         normalised_regret: (J* − J) / (J* − J_ref); NaN on excluded days.
@@ -89,9 +92,12 @@ class Row:
     tariff: str
     charges_per: str
     flows: str
+    objective: str
     information: str
     charge: str
     profit_eur: float
+    welfare_eur: float
+    objective_eur: float
     optimum_eur: float
     upper_bound_eur: float
     zero_eur: float
@@ -123,7 +129,7 @@ class Evaluation:
 
     @property
     def profit_eur(self) -> Array:
-        """J of each day, shape (days,)."""
+        """The operator's profit of each day, shape (days,)."""
         return np.array([row.profit_eur for row in self.rows])
 
     @property
@@ -246,8 +252,7 @@ def evaluate(
 def _row(episode: Episode, outcome: Outcome, reference: Reference, *, name: str, split: str, seed: int) -> Row:
     task, scenario, optimum = episode.task, episode.scenario, reference.optimum
     community = environment_of(task).community
-    regret = optimum.recleared_profit_eur - outcome.profit_eur
-    worth = optimum.recleared_profit_eur - reference.zero_profit_eur
+    regret, worth = optimum.recleared_eur - outcome.objective_eur, optimum.recleared_eur - reference.zero_eur
     excluded = worth < NORMALISATION_FLOOR * daily_bill_eur(community)
     return Row(
         algorithm=name,
@@ -260,12 +265,15 @@ def _row(episode: Episode, outcome: Outcome, reference: Reference, *, name: str,
         tariff=task.tariff,
         charges_per=task.charges_per,
         flows=task.flows,
+        objective=task.objective,
         information=task.information,
         charge=" ".join(repr(charge) for charge in episode.charges),
         profit_eur=outcome.profit_eur,
-        optimum_eur=optimum.recleared_profit_eur,
+        welfare_eur=outcome.welfare_eur,
+        objective_eur=outcome.objective_eur,
+        optimum_eur=optimum.recleared_eur,
         upper_bound_eur=optimum.upper_bound_eur,
-        zero_eur=reference.zero_profit_eur,
+        zero_eur=reference.zero_eur,
         regret_eur=regret,
         normalised_regret=float("nan") if excluded else regret / worth,
         excluded=excluded,
@@ -283,10 +291,10 @@ def _row(episode: Episode, outcome: Outcome, reference: Reference, *, name: str,
 
 def _require_bounded(rows: Sequence[Row]) -> None:
     """Raise where a leader earned more than any charge can."""
-    above = [row for row in rows if row.profit_eur - row.upper_bound_eur > MISMATCH_TOLERANCE * max(1.0, abs(row.upper_bound_eur))]
+    above = [row for row in rows if row.objective_eur - row.upper_bound_eur > MISMATCH_TOLERANCE * max(1.0, abs(row.upper_bound_eur))]
     if above:
         listed = "; ".join(
-            f"day {row.day}, price path {row.price_path}, charge {row.charge}: {row.profit_eur!r} > {row.upper_bound_eur!r} EUR"
+            f"day {row.day}, price path {row.price_path}, charge {row.charge}: {row.objective_eur!r} > {row.upper_bound_eur!r} EUR"
             for row in above
         )
         raise ModelMismatchError(f"no leader can earn more than the certified upper bound, but {rows[0].algorithm!r} did on {listed}.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any
 
@@ -15,33 +15,27 @@ from .store import store, stored
 from .task import Episode, Task, environment_of, play
 from .workers import Workers
 
-_PROOF = ("certificate",)  # not kept: some hundred numbers a day that only a look at the proof needs
-
 
 @dataclass(frozen=True)
 class Reference:
     """The two ends of a scenario's scale.
 
     Attributes:
-        optimum: Best charge with its bounds; the proof's pieces and gaps are left out.
-        zero_profit_eur: The operator's profit when nothing is charged.
+        optimum: Best charge with its bounds, without the certificate, which is large and soon found again.
+        zero_eur: The objective when nothing is charged.
     """
 
     optimum: Optimum
-    zero_profit_eur: float
+    zero_eur: float
 
 
 def references(task: Task, scenarios: Sequence[Scenario], workers: Workers) -> list[Reference]:
     """Return the references of scenarios, from the user's cache where they have been computed before.
 
     Raises:
-        ValueError: If the task has no exact optimum: it needs a tariff of one coefficient for the day, and profit as its objective.
+        ValueError: If the task has no exact optimum: it needs a tariff of one coefficient for the day.
         ClearingError: If an optimum could not be proved.
     """
-    if task.objective != "profit":
-        raise ValueError(
-            f"regret is measured against the optimum of 'profit', the only objective with an exact one, got {task.objective!r}."
-        )
     return workers.map(partial(reference_of, task), scenarios, "optima")
 
 
@@ -52,18 +46,19 @@ def reference_of(task: Task, scenario: Scenario) -> Reference:
         "community": environment.community.content_hash,
         "scenario": list(scenario),
         "tariff": [task.tariff, task.charges_per],
+        "objective": task.objective,
         "flows": task.flows,
         "charge_cap": environment.charge_cap,
         "import_fee": task.import_fee,
     }
     kept = stored("optima", key)
     if kept is not None:
-        return Reference(Optimum(**kept["optimum"], certificate=None), kept["zero_profit_eur"])
+        return Reference(Optimum(**kept["optimum"], certificate=None), kept["zero_eur"])
     optimum = solve_scenario(task, scenario)
     zero = play(Episode(task, scenario, (0.0,)))
-    numbers = {field.name: getattr(optimum, field.name) for field in fields(optimum) if field.name not in _PROOF}
-    store("optima", key, {"optimum": numbers, "zero_profit_eur": zero.profit_eur})
-    return Reference(Optimum(**numbers, certificate=None), zero.profit_eur)
+    numbers = {field.name: getattr(optimum, field.name) for field in fields(optimum) if field.name != "certificate"}
+    store("optima", key, {"optimum": numbers, "zero_eur": zero.objective_eur})
+    return Reference(replace(optimum, certificate=None), zero.objective_eur)
 
 
 def solve_scenario(task: Task, scenario: Scenario, **settings: Any) -> Optimum:
@@ -76,6 +71,7 @@ def solve_scenario(task: Task, scenario: Scenario, **settings: Any) -> Optimum:
         environment.tariff,
         cap=environment.charge_cap,
         flows=task.flows,
+        objective=task.objective,
         market=environment.market,
         **settings,
     )

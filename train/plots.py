@@ -44,8 +44,9 @@ def draw_profit_against_charge(
     chosen: Mapping[str, tuple[float, float]],
     upper_bound_eur: float | None = None,
     title: str = "",
+    objective: str = "profit",
 ) -> None:
-    """Draw the operator's profit over the charge of one day, marking what was chosen.
+    """Draw the operator's profit, or welfare, over the charge of one day, marking what was chosen.
 
     Args:
         axes: Where to draw.
@@ -54,6 +55,7 @@ def draw_profit_against_charge(
         chosen: Charge in EUR/kWh and profit in EUR by the leader's name, the optimum among them.
         upper_bound_eur: Certified bound to draw across.
         title: Which day it is.
+        objective: What is drawn, ``"profit"`` or ``"welfare"``.
     """
     axes.plot(charges, profits, color="#444444", linewidth=1.2, zorder=1)
     if upper_bound_eur is not None:
@@ -61,7 +63,7 @@ def draw_profit_against_charge(
     for place, (name, (charge, profit)) in enumerate(chosen.items()):
         colour, marker = style(name, place)
         axes.plot([charge], [profit], marker, color=colour, markersize=11 if marker == "*" else 7, label=name, zorder=3)
-    axes.set(xlabel="charge at mean distance (EUR/kWh)", ylabel="operator's profit (EUR/day)", title=title)
+    axes.set(xlabel="charge (EUR/kWh)", ylabel=f"{objective} (EUR/day)", title=title)
     axes.set_xlim(left=0)
     axes.legend(fontsize=8)
     axes.grid(alpha=0.25)
@@ -79,7 +81,7 @@ def draw_regret_per_day(axes: Axes, days: Sequence[str], regret_eur: Mapping[str
     places = np.arange(len(days))
     for place, (name, regret) in enumerate(regret_eur.items()):
         colour, marker = style(name, place)
-        axes.plot(places, np.asarray(regret), marker, color=colour, markersize=4.5, linestyle="-", linewidth=0.6, alpha=0.9, label=name)
+        axes.plot(places, np.asarray(regret), marker, color=colour, markersize=5, alpha=0.9, label=name)  # no line: days are apart
     step = max(1, len(days) // 10)
     axes.set_xticks(places[::step], [days[place] for place in places[::step]], rotation=45, ha="right", fontsize=7)
     axes.set_ylabel("regret (EUR/day)")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -105,7 +106,8 @@ def _single_threaded_children() -> Iterator[None]:
 
 
 def _start_worker() -> None:
-    """End this worker when its parent is gone: a killed training would otherwise leave processes waiting for work for ever."""
+    """Leave interrupts to the parent, and end with it: a killed training would otherwise leave processes waiting for work for ever."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_follow_parent, daemon=True).start()
 
 

@@ -20,11 +20,11 @@ from .options import add_report_options, add_task_options, add_work_options, exi
 DESCRIPTION = f"""\
 Score a leader on days of a split: its profit beside the exact optimum of each day and the certified upper bound.
 
-Regret is the optimum's profit less the leader's, in EUR a day. Normalised regret divides it by what the optimum earns more than no charge
-would; days on which that is below {NORMALISATION_FLOOR:g} of the community's mean daily retail bill are listed as excluded and left out of
-normalised numbers. Intervals are 95% bootstrap intervals; normalised_regret_ci95 is that of the interquartile mean (IQM). A leader that
-earns more than the upper bound is a contradiction and fails the evaluation. Optima take some seconds each the first time and are kept in
-the user's cache folder.
+Regret is the optimum's profit (or welfare, with that objective) less the leader's, in EUR a day. Normalised regret divides it by what the
+optimum earns more than no charge would; days on which that is below {NORMALISATION_FLOOR:g} of the community's mean daily retail bill are
+listed as excluded and left out of normalised numbers. Intervals are 95% bootstrap intervals; normalised_regret_ci95 is that of the
+interquartile mean (IQM). A leader that earns more than the upper bound is a contradiction and fails the evaluation. Optima take some
+seconds each the first time and are kept in the user's cache folder.
 
 Evaluating a run folder reads no pickled objects. What the options leave open is as the run was trained.
 """
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--rows", type=Path, metavar="FILE", help="write one row a day to this CSV file")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the regret of each day into this file (.png, .svg or .pdf)")
-    add_task_options(parser, "community", "tariff", "charges-per", "flows", "information", "charge-cap", "import-fee")
+    add_task_options(parser, "community", "tariff", "charges-per", "flows", "objective", "information", "charge-cap", "import-fee")
     add_work_options(parser)
     add_report_options(parser)
 

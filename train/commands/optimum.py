@@ -19,7 +19,8 @@ DESCRIPTION = """\
 Find the charge that earns the operator most on one day, with a proof that no charge up to the cap earns more than the upper bound.
 
 The search is exact for tariffs with one coefficient for the day (unique and distance). The optimal charge is then cleared again from
-scratch; recleared_profit_eur is what the environment pays for it. relative_gap is (upper bound - profit) / charge revenue at the optimum.
+scratch; recleared_profit_eur is what the operator earns then. relative_gap is (upper bound - profit) / charge revenue at the optimum. With
+--objective welfare, the charge is that of greatest welfare, and the bound is on welfare.
 """
 EXAMPLES = """\
   gridtoll optimum --day 180
@@ -36,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--tolerance", type=float, default=1e-6, metavar="R", help="relative gap at which the search ends (default: %(default)s)"
     )
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw profit against charge into this file (.png, .svg or .pdf)")
-    add_task_options(parser, "community", "tariff", "charges-per", "flows", "charge-cap", "import-fee")
+    add_task_options(parser, "community", "tariff", "charges-per", "flows", "objective", "charge-cap", "import-fee")
     add_report_options(parser)
 
 
@@ -59,15 +60,16 @@ def run(options: argparse.Namespace) -> Report:
     label = environment_of(task).day.label
     if options.plot is not None:
         grid = np.linspace(0.0, optimum.charge_cap, _POINTS)
-        profits = [play(Episode(task, scenario, (float(charge),))).profit_eur for charge in grid]
+        values_drawn = [play(Episode(task, scenario, (float(charge),))).objective_eur for charge in grid]
         figure = Figure(figsize=(7, 4.5), layout="constrained")
         draw_profit_against_charge(
             figure.subplots(),
             grid,
-            profits,
-            chosen={"optimum": (optimum.charge, optimum.recleared_profit_eur)},
+            values_drawn,
+            chosen={"optimum": (optimum.charge, optimum.recleared_eur)},
             upper_bound_eur=optimum.upper_bound_eur,
             title=label,
+            objective=task.objective,
         )
         save_figure(figure, options.plot)
     return Report(values, f"{label}, {task.tariff} tariff\n{lines(values)}")
