@@ -114,13 +114,17 @@ def _picture(
     draw_intervals(means, regrets, "mean regret on test days (EUR/day), 95% interval")
     _draw_one_day(curve, config, evaluations, workers)
     shown = {name: evaluations[name].regret_eur for name in ("best constant", "learned")}
-    draw_regret_per_day(per_day, [row.date for row in evaluations["learned"].rows], shown, "each test day")
+    draw_regret_per_day(per_day, [row.date for row in evaluations["learned"].rows], shown, "regret on each test day")
     progress = run.progress()
     validation = environment_of(config.task).community.scenarios("validation", config.validation_days)
     constant = np.array([float(charge) for charge in evaluations["best constant"].rows[0].charge.split()])
     references = {"best constant": mean_objective(config.task, validation, constant, workers)}
     draw_learning_curve(
-        learning, [row["step"] for row in progress], [row["objective_eur"] for row in progress], references=references, title="learning"
+        learning,
+        [row["step"] for row in progress],
+        [row["objective_eur"] for row in progress],
+        references=references,
+        title="learning curve",
     )
     figure.suptitle(_title(config, len(evaluations["learned"].rows)), fontsize=10)
     return figure
@@ -132,13 +136,13 @@ def _draw_one_day(axes: Axes, config: TrainConfig, evaluations: Mapping[str, Eva
     place = int(np.argsort(regrets)[len(regrets) // 2])
     row = evaluations["learned"].rows[place]
     cap = environment_of(config.task).charge_cap
-    charges = np.linspace(0.0, cap, _CURVE_POINTS)
     scenario = Scenario(row.day, row.price_path)
-    outcomes = workers.map(play, [Episode(config.task, scenario, (float(charge),)) for charge in charges], "picture")
     chosen = {
         name: (float(evaluations[name].rows[place].charge), evaluations[name].rows[place].profit_eur)
         for name in ("best constant", "learned", "optimum")
     }
+    charges = np.union1d(np.linspace(0.0, cap, _CURVE_POINTS), [charge for charge, _ in chosen.values()])  # tops are kinks
+    outcomes = workers.map(play, [Episode(config.task, scenario, (float(charge),)) for charge in charges], "picture")
     draw_profit_against_charge(
         axes,
         charges,

@@ -202,7 +202,7 @@ class Summary:
 
 
 def summary_table(summaries: Sequence[Summary]) -> str:
-    """Return leaders side by side, for reading."""
+    """Return leaders on the same days side by side, for reading, with the days left out of normalised numbers below."""
     header = ["leader", "profit EUR/day", "regret EUR/day [95%]", "normalised regret [95%]", "IQM [95%]", "worst tenth"]
     rows = [
         [
@@ -215,7 +215,9 @@ def summary_table(summaries: Sequence[Summary]) -> str:
         ]
         for summary in summaries
     ]
-    return table(header, rows)
+    excluded = sorted({day for summary in summaries for day in summary.excluded_days})
+    listed = f"\nnormalised numbers leave out days with next to nothing to win: {', '.join(map(str, excluded))}" if excluded else ""
+    return table(header, rows) + listed
 
 
 def evaluate(

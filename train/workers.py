@@ -73,7 +73,7 @@ class Workers:
         """
         todo = list(items)
         hidden = self.quiet or label is None
-        with tqdm(total=len(todo), desc=label, disable=hidden, unit="", dynamic_ncols=True) as bar:
+        with tqdm(total=len(todo), desc=label, disable=hidden, leave=False, unit="", dynamic_ncols=True) as bar:
             results: list[Result] = []
             for result in self._results(function, todo):
                 results.append(result)

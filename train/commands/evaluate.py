@@ -67,9 +67,8 @@ def run(options: argparse.Namespace) -> Report:
         write_rows(options.rows, [evaluation])
     if options.plot is not None:
         save_figure(_picture(evaluation, task, options.split), options.plot)
-    excluded = f"\nexcluded from normalised numbers: days {', '.join(map(str, summary.excluded_days))}" if summary.excluded_days else ""
     title = f"{task.community}, {task.tariff} tariff per {task.charges_per}, {summary.days} {options.split} days"
-    return Report(summary.values(), f"{title}\n{summary_table([summary])}{excluded}")
+    return Report(summary.values(), f"{title}\n{summary_table([summary])}")
 
 
 def _trained_task(policy: str) -> Task | None:

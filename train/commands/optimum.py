@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> Report:
     }
     label = environment_of(task).day.label
     if options.plot is not None:
-        grid = np.linspace(0.0, optimum.charge_cap, _POINTS)
+        grid = np.union1d(np.linspace(0.0, optimum.charge_cap, _POINTS), [optimum.charge])  # its top is a kink
         values_drawn = [play(Episode(task, scenario, (float(charge),))).objective_eur for charge in grid]
         figure = Figure(figsize=(7, 4.5), layout="constrained")
         draw_profit_against_charge(
