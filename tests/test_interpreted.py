@@ -7,7 +7,17 @@ import pytest
 from builders import random_day
 from numba.core.dispatcher import Dispatcher
 
-from gridtoll.envs.clearing.structured import StructuredMarket, exact, interior_point, linear_algebra, market
+from gridtoll.envs.clearing.structured import (
+    StructuredMarket,
+    boxes,
+    edges,
+    exact,
+    interior_point,
+    kernel,
+    linear_algebra,
+    market,
+    market_sums,
+)
 from gridtoll.envs.day import Day
 
 DAYS = {
@@ -20,7 +30,7 @@ DAYS = {
 @pytest.fixture
 def interpreted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every compiled function, wherever it is called from, be the Python it was compiled from."""
-    for module in (exact, interior_point, linear_algebra, market):
+    for module in (boxes, edges, exact, interior_point, kernel, linear_algebra, market, market_sums):
         for name, value in vars(module).items():
             if isinstance(value, Dispatcher):
                 monkeypatch.setattr(module, name, value.py_func)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from ...envs.machine import available_cores
 from ..task import Task
-from ..workers import available_cores
 
 _TASK_OPTIONS: Final[dict[str, dict[str, object]]] = {
     "community": {

@@ -10,161 +10,194 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from .interior_point import gather, price_of
-from .linear_algebra import OPTIONS, factorise, solve
+from .linear_algebra import OPTIONS, blank_factors, factorise_chain, factorise_hour, solve
+from .market_sums import gather, greatest, price_of, weigh, worse
 
 PROXIMAL = 1e-6
 _SHIFT = 1e-9
 _WEIGHT = 0.05  # as in ..polish
 _CONVERGED = 1e-13
 _AT_BOUND = 1e-11  # as in ..point
+NO_PAIRS = np.empty(0, dtype=np.int64)  # trades stand apart here
 
 
 @njit(**OPTIONS)
-def polish(sizes, seller, buyer, owner, eta, curvature, cost, lower, upper, stored_start, max_steps, v, mu, sigma):
+def polish(program, charge, max_steps, patience, own, trade, mu, sigma):
     """Move a nearly optimal point to the exact optimum, in place.
 
     Args:
-        sizes: (T, N, J, K), with the index arrays and data as in :func:`.interior_point.interior_point`; every cap counts here.
+        program: The day, a :class:`.program.Program`.
+        charge: τ of the pairs, shape (T, K).
         max_steps: Newton steps after which the exchange is taken to cycle.
-        v: Variables, shape (T, W); only stored energy and renewable use are read.
+        patience: Steps without halving the error after which it is given up.
+        own: The prosumers' own variables, shape (T, V); only stored energy and renewable use are read.
+        trade: Receives the trades, shape (T, K).
         mu: Nodal prices, shape (T, N).
         sigma: Storage prices, shape (T, J).
 
     Returns:
-        Newton steps taken, and the residual of the equations that is left.
+        Newton steps taken.
     """
-    n_hours, n, n_owners, _ = sizes
-    shape = v.shape
-    price, weight, still = np.empty(shape), np.zeros(shape), np.zeros(shape)
-    hour_factor, coupling = np.empty((n_hours, n, n)), np.empty((n_hours, n_owners, n))
-    chain_factor, chain_link = np.empty((n_hours, n_owners, n_owners)), np.empty((n_hours, n_owners, n_owners))
-    balance, storage = np.empty((n_hours, n)), np.empty((n_hours, n_owners))
-    d_mu, d_sigma = np.empty((n_hours, n)), np.empty((n_hours, n_owners))
-    best, stalled, error = np.inf, 0, np.inf
-    kept_v, kept_mu, kept_sigma = v.copy(), mu.copy(), sigma.copy()
-    step = 0
+    n_hours, n, n_owners, n_pairs = program.sizes
+    at_stored = 2 * n + 2 * n_owners
+    price, still, weight = np.empty(own.shape), np.zeros(own.shape), np.zeros(own.shape)
+    trade_free, factors = np.zeros((n_hours, n_pairs), dtype=np.bool_), blank_factors(program.sizes)
+    net, storage = np.empty((n_hours, n)), np.empty((n_hours, n_owners))
+    best, stalled, step = np.inf, 0, 0
+    kept_own, kept_mu, kept_sigma = own.copy(), mu.copy(), sigma.copy()
     while True:
-        price_of(sizes, seller, buyer, owner, eta, mu, sigma, price)
-        slope, changed = _adopt(curvature, cost, lower, upper, price, v, weight, still)
-        gather(sizes, seller, buyer, owner, eta, v, balance, storage)
-        for j in range(n_owners):
-            storage[0, j] -= stored_start[j]
-        error = _worse(slope, _worse(_greatest(balance), _greatest(storage)))
+        price_of(program, NO_PAIRS, mu, sigma, price)
+        error, fine, changed = 0.0, True, step == 0
+        for t in range(n_hours):
+            slope, own_changed = _adopt_own(program, t, price, own, weight, still)
+            trades_changed = _adopt_trades(program, t, charge, mu, trade, trade_free)
+            error = worse(error, slope)
+            if own_changed or trades_changed or step == 0:
+                changed = True
+                matrix = factors.hour[t]
+                matrix[:] = 0.0
+                weigh(program, NO_PAIRS, weight, matrix, t)
+                _weigh_trades(program, t, trade_free, matrix)
+                fine &= factorise_hour(matrix, n, n_owners, _SHIFT)
+        _sum_up(program, own, trade, net, storage)
+        error = worse(error, worse(greatest(net), greatest(storage)))
         stalled = 0 if error < 0.5 * best else stalled + 1
         if error < best:
             best = error
-            kept_v[:], kept_mu[:], kept_sigma[:] = v, mu, sigma
-        if error <= _CONVERGED or step >= max_steps or (stalled >= 3 and best < 1e-11) or not error < 1e6:
+            kept_own[:], kept_mu[:], kept_sigma[:] = own, mu, sigma
+        arrived = error <= _CONVERGED or (stalled >= 3 and best < 1e-11)
+        if arrived or step >= max_steps or stalled >= patience or not error < 1e6 or not fine:
             break
-        if (changed or step == 0) and not factorise(
-            sizes, seller, buyer, owner, eta, weight, _SHIFT, hour_factor, coupling, chain_factor, chain_link
-        ):
+        if changed and not factorise_chain(program, weight, factors):
             break
-        gather(sizes, seller, buyer, owner, eta, still, d_mu, d_sigma)
+        gather(program, NO_PAIRS, still, net, storage)
+        net *= -1.0
+        solve(program, factors, net, storage)
+        price_of(program, NO_PAIRS, net, storage, price)
         for t in range(n_hours):
             for i in range(n):
-                d_mu[t, i] = -balance[t, i] - d_mu[t, i]
+                own[t, n + i] += still[t, n + i] - weight[t, n + i] * price[t, n + i]
+                mu[t, i] += net[t, i]
             for j in range(n_owners):
-                d_sigma[t, j] += storage[t, j]
-        solve(sizes, hour_factor, coupling, chain_factor, chain_link, d_mu, d_sigma)
-        price_of(sizes, seller, buyer, owner, eta, d_mu, d_sigma, price)
-        for t in range(n_hours):
-            for i in range(n, 2 * n):
-                v[t, i] += still[t, i] - weight[t, i] * price[t, i]
-            for i in range(4 * n + 2 * n_owners, 4 * n + 3 * n_owners):
-                v[t, i] += still[t, i] - weight[t, i] * price[t, i]
-            for i in range(n):
-                mu[t, i] += d_mu[t, i]
-            for j in range(n_owners):
-                sigma[t, j] += d_sigma[t, j]
+                own[t, at_stored + j] += still[t, at_stored + j] - weight[t, at_stored + j] * price[t, at_stored + j]
+                sigma[t, j] += storage[t, j]
         step += 1
-    v[:], mu[:], sigma[:] = kept_v, kept_mu, kept_sigma
-    price_of(sizes, seller, buyer, owner, eta, mu, sigma, price)
-    _adopt(curvature, cost, lower, upper, price, v, weight, still)
-    return step, best
-
-
-@njit(**OPTIONS)
-def _adopt(curvature, cost, lower, upper, price, v, weight, still):
-    """Put every variable where primal and dual say it belongs; return the greatest slope of a free one, and if any changed."""
-    greatest, changed = 0.0, False
-    for t in range(v.shape[0]):
-        for i in range(v.shape[1]):
-            low, high, slope = lower[t, i], upper[t, i], cost[t, i] + price[t, i]
-            q = curvature[t, i]
-            if q > 0.0:
-                wish = -slope / q
-                free = low < wish < high
-                v[t, i] = min(max(wish, low), high)
-                now = 1.0 / q if free else 0.0
-            else:
-                push = v[t, i] - slope / _WEIGHT
-                free = low < push < high
-                now = 0.0
-                if free:
-                    now = 1.0 / PROXIMAL
-                    still[t, i] = -slope * now
-                    greatest = max(greatest, abs(slope))
-                else:
-                    v[t, i] = low if push <= low else high
-                    still[t, i] = 0.0
-            changed |= now != weight[t, i]
-            weight[t, i] = now
-    return greatest, changed
-
-
-@njit(**OPTIONS)
-def certify(sizes, seller, buyer, owner, eta, curvature, cost, lower, upper, stored_start, v, mu, sigma):
-    """Return primal residual, dual residual and gap of a point as :func:`..point.certify` defines them; the gap is not yet scaled."""
-    n_hours, n, n_owners, _ = sizes
-    slope, balance, storage = np.empty(v.shape), np.empty((n_hours, n)), np.empty((n_hours, n_owners))
-    price_of(sizes, seller, buyer, owner, eta, mu, sigma, slope)
-    gather(sizes, seller, buyer, owner, eta, v, balance, storage)
-    gap, primal, dual = 0.0, 0.0, 0.0
+    own[:], mu[:], sigma[:] = kept_own, kept_mu, kept_sigma
+    price_of(program, NO_PAIRS, mu, sigma, price)
     for t in range(n_hours):
-        for i in range(n):
-            gap += mu[t, i] * balance[t, i]
-            primal = _worse(primal, abs(balance[t, i]))
-        for j in range(n_owners):
-            residual = storage[t, j] - (stored_start[j] if t == 0 else 0.0)
-            gap -= sigma[t, j] * residual
-            primal = _worse(primal, abs(residual))
-        for i in range(v.shape[1]):
-            low, high, value, q = lower[t, i], upper[t, i], v[t, i], curvature[t, i]
-            g = slope[t, i] + cost[t, i] + q * value
-            primal = _worse(primal, max(low - value, value - high))
-            at_low, at_high = value <= low + _AT_BOUND, value >= high - _AT_BOUND
-            wrong = abs(g)
-            if at_low and at_high:
-                wrong = 0.0
-            elif at_low:
-                wrong = max(-g, 0.0)
-            elif at_high:
-                wrong = max(g, 0.0)
-            dual = _worse(dual, wrong)
-            if q > 0.0:
-                move = min(max(value - g / q, low), high) - value
-            elif g > 0.0:
-                move = low - value
-            elif g < 0.0:
-                move = high - value
+        _adopt_own(program, t, price, own, weight, still)
+        _adopt_trades(program, t, charge, mu, trade, trade_free)
+    return step
+
+
+@njit(**OPTIONS)
+def _sum_up(program, own, trade, net, storage):
+    """Write what is left of the balances and the storage equations."""
+    net[:] = 0.0
+    storage[:] = 0.0
+    storage[:1] -= program.stored_start
+    gather(program, NO_PAIRS, own, net, storage)
+    for t in range(trade.shape[0]):
+        for k in range(trade.shape[1]):
+            if trade[t, k] != 0.0:
+                net[t, program.buyer[k]] += trade[t, k]
+                net[t, program.seller[k]] -= trade[t, k]
+
+
+@njit(**OPTIONS)
+def _adopt_own(program, t, price, v, weight, still):
+    """Put an hour's variables where primal and dual say they belong; return the greatest slope of a free one, and if any changed."""
+    steepest, changed = 0.0, False
+    for i in range(v.shape[1]):
+        low, high, q = program.lower[t, i], program.upper[t, i], program.curvature[t, i]
+        slope = program.cost[t, i] + price[t, i]
+        if q > 0.0:
+            wish = -slope / q
+            now = 1.0 / q if low < wish < high else 0.0
+            v[t, i] = min(max(wish, low), high)
+        else:
+            push = v[t, i] - slope / _WEIGHT
+            now = 0.0
+            if low < push < high:
+                now = 1.0 / PROXIMAL
+                still[t, i] = -slope * now
+                steepest = worse(steepest, abs(slope))
             else:
-                move = 0.0
-            gap -= g * move + 0.5 * q * move * move
-    return primal, dual, gap
+                v[t, i] = low if push <= low else high
+                still[t, i] = 0.0
+        changed |= now != weight[t, i]
+        weight[t, i] = now
+    return steepest, changed
 
 
 @njit(**OPTIONS)
-def _greatest(values):
-    greatest = 0.0
-    for t in range(values.shape[0]):
-        for i in range(values.shape[1]):
-            greatest = _worse(greatest, abs(values[t, i]))
-    return greatest
+def _adopt_trades(program, t, charge, mu, trade, free):
+    """Put an hour's trades where the prices say they belong; return whether any became free or ceased to be."""
+    changed = False
+    for k in range(trade.shape[1]):
+        wish = (mu[t, program.buyer[k]] - mu[t, program.seller[k]] - charge[t, k]) / program.friction[k]
+        now = 0.0 < wish < program.cap[k]
+        trade[t, k] = min(max(wish, 0.0), program.cap[k])
+        changed |= now != free[t, k]
+        free[t, k] = now
+    return changed
 
 
 @njit(**OPTIONS)
-def _worse(a, b):
-    """Return the greater, and NaN if either is: comparisons with NaN are false."""
-    return a if a >= b else b
+def _weigh_trades(program, t, free, matrix):
+    for k in range(free.shape[1]):
+        if free[t, k]:
+            i, j, weight = program.seller[k], program.buyer[k], 1.0 / program.friction[k]
+            matrix[i, i] += weight
+            matrix[j, j] += weight
+            matrix[i, j] -= weight
+
+
+@njit(**OPTIONS)
+def certify(program, charge, own, trade, mu, sigma):
+    """Return primal and dual residual and gap of a point as :func:`..point.certify` defines them, the gap not yet scaled, and its value."""
+    n_hours, n, n_owners, _ = program.sizes
+    net, storage, price = np.empty((n_hours, n)), np.empty((n_hours, n_owners)), np.empty(own.shape)
+    _sum_up(program, own, trade, net, storage)
+    price_of(program, NO_PAIRS, mu, sigma, price)
+    gap, primal, dual, value = 0.0, worse(greatest(net), greatest(storage)), 0.0, 0.0
+    for t in range(n_hours):
+        for i in range(own.shape[1]):
+            q, cost, low, high = program.curvature[t, i], program.cost[t, i], program.lower[t, i], program.upper[t, i]
+            outside, wrong, missed = _check(q, cost + price[t, i], low, high, own[t, i])
+            primal, dual, gap = worse(primal, outside), worse(dual, wrong), gap + missed
+            value += own[t, i] * (cost + 0.5 * q * own[t, i])
+        for k in range(trade.shape[1]):
+            q, cost = program.friction[k], charge[t, k]
+            slope = cost + mu[t, program.seller[k]] - mu[t, program.buyer[k]]
+            outside, wrong, missed = _check(q, slope, 0.0, program.cap[k], trade[t, k])
+            primal, dual, gap = worse(primal, outside), worse(dual, wrong), gap + missed
+            value += trade[t, k] * (cost + 0.5 * q * trade[t, k])
+        for i in range(n):
+            gap += mu[t, i] * net[t, i]
+        for j in range(n_owners):
+            gap -= sigma[t, j] * storage[t, j]
+    return primal, dual, gap, value
+
+
+@njit(**OPTIONS)
+def _check(q, slope_at_zero, low, high, value):
+    """Return a variable's distance from its bounds, its violation of stationarity and its part of the duality gap."""
+    g = slope_at_zero + q * value
+    at_low, at_high = value <= low + _AT_BOUND, value >= high - _AT_BOUND
+    wrong = abs(g)
+    if at_low and at_high:
+        wrong = 0.0
+    elif at_low:
+        wrong = max(-g, 0.0)
+    elif at_high:
+        wrong = max(g, 0.0)
+    if q > 0.0:
+        move = min(max(value - g / q, low), high) - value
+    elif g > 0.0:
+        move = low - value
+    elif g < 0.0:
+        move = high - value
+    else:
+        move = 0.0
+    return max(low - value, value - high), wrong, -(g + 0.5 * q * move) * move

@@ -1,253 +1,217 @@
 """A primal-dual interior point on the market's own structure (Mehrotra's predictor and corrector), in compiled loops.
 
-With bounds lo ≤ v ≤ hi and multipliers z_l, z_u ≥ 0 of them, a Newton step for slope g of the Lagrangian reads, for every variable,
-
-    w·Δv = …      with w = 1/(q + z_l/(v − lo) + z_u/(hi − v)),      Δv = w·(−g + c_l − c_u − aᵀΔy),
-    Δz_l = c_l − z_l − z_l·Δv/(v − lo),      Δz_u = c_u − z_u + z_u·Δv/(hi − v),
-
-where aᵀy is what the prices y = (μ, σ) add to the slope, and c_l, c_u steer the products to their target (0 in the predictor). Putting Δv
-into the balances leaves the normal equations of :mod:`.linear_algebra` in Δy. The method stops early: polishing needs a point near the
-optimum, not a precise one. Fixed variables (lo = hi) have weight 0, and uncapped ones hi = ``UNCAPPED``.
+Putting the step of every variable (:mod:`.boxes`, :mod:`.edges`) into the balances leaves the normal equations of :mod:`.linear_algebra` in
+the prices. The method stops early, because polishing needs a point near the optimum, not a precise one, and goes on from where it stopped
+should that not have been near enough. As primal and dual take steps of the same length and every equation is linear, residuals shrink by
+exactly what is left of each step and need not be looked at again.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 
-from .linear_algebra import OPTIONS, factorise, solve
+from ...day import Array
+from ..market_data import IntArray
+from .boxes import Boxes, advance_boxes, aim_boxes, correct_boxes, predict_boxes, start_boxes, weigh_boxes
+from .edges import (
+    Edges,
+    advance_edges,
+    aim_edges,
+    choose_edges,
+    correct_edges,
+    gather_rise,
+    predict_edges,
+    scatter_edges,
+    scatter_weights,
+    start_edges,
+    weigh_edges,
+)
+from .linear_algebra import OPTIONS, Factors, blank_factors, factorise_chain, factorise_hour, solve
+from .market_sums import gather, greatest, price_of, weigh
 
-UNCAPPED = 1e30
-_BACK_OFF = 0.995  # share of the way to the nearest bound that a step takes
+_BACK_OFF = 0.999  # share of the way to the nearest bound that a step takes
 _SHIFT = 1e-10
-_MARGIN = 0.02  # least multiplier at the start, in units of the greatest price
+
+
+class State(NamedTuple):
+    """Where the method stands.
+
+    Attributes:
+        boxes: Variables between two bounds.
+        pairs: The pairs whose trades are among them.
+        edges: The others.
+        n_products: How many products of slack and multiplier there are.
+        mu: Nodal prices, shape (T, N + 1), the last being the backstop's 0.
+        sigma: Storage prices, shape (T, J).
+        residual: Greatest violation of an equation, shape (1,).
+        factors: Work space of the factorisation.
+    """
+
+    boxes: Boxes
+    pairs: IntArray
+    edges: Edges
+    n_products: int
+    mu: Array
+    sigma: Array
+    residual: Array
+    factors: Factors
 
 
 @njit(**OPTIONS)
-def price_of(sizes, seller, buyer, owner, eta, mu, sigma, out):
-    """Write aᵀy, what the prices add to the slope of every variable, to ``out`` (T, W)."""
-    n_hours, n, n_owners, n_pairs = sizes
-    at_charge = 4 * n
-    at_discharge, at_stored, at_trade = at_charge + n_owners, at_charge + 2 * n_owners, at_charge + 3 * n_owners
-    for t in range(n_hours):
-        row, price = out[t], mu[t]
-        for i in range(n):
-            row[i] = price[i]
-            row[n + i] = -price[i]
-            row[2 * n + i] = -price[i]
-            row[3 * n + i] = price[i]
-        for j in range(n_owners):
-            own, stored = price[owner[j]], sigma[t, j]
-            row[at_charge + j] = own - eta[j] * stored
-            row[at_discharge + j] = stored / eta[j] - own
-            row[at_stored + j] = stored - (sigma[t + 1, j] if t + 1 < n_hours else 0.0)
-        for k in range(n_pairs):
-            row[at_trade + k] = price[seller[k]] - price[buyer[k]]
-
-
-@njit(**OPTIONS)
-def gather(sizes, seller, buyer, owner, eta, v, balance, storage):
-    """Write what the values ``v`` (T, W) add up to in the balances (T, N) and the storage equations (T, J), the start left out."""
-    n_hours, n, n_owners, n_pairs = sizes
-    at_charge = 4 * n
-    at_discharge, at_stored, at_trade = at_charge + n_owners, at_charge + 2 * n_owners, at_charge + 3 * n_owners
-    for t in range(n_hours):
-        row, net = v[t], balance[t]
-        for i in range(n):
-            net[i] = row[n + i] + row[2 * n + i] - row[3 * n + i] - row[i]
-        for j in range(n_owners):
-            net[owner[j]] += row[at_discharge + j] - row[at_charge + j]
-            before = v[t - 1, at_stored + j] if t > 0 else 0.0
-            storage[t, j] = row[at_stored + j] - before - eta[j] * row[at_charge + j] + row[at_discharge + j] / eta[j]
-        for k in range(n_pairs):
-            traded = row[at_trade + k]
-            net[buyer[k]] += traded
-            net[seller[k]] -= traded
-
-
-@njit(**OPTIONS)
-def interior_point(sizes, seller, buyer, owner, eta, curvature, cost, lower, upper, stored_start, tolerance, max_steps, v, mu, sigma):
-    """Solve the market to a moderate accuracy.
+def start(program, charge, pairs, capped):
+    """Return a centred start.
 
     Args:
-        sizes: (T, N, J, K); the index arrays and ``eta`` are as in :func:`.linear_algebra.factorise`.
-        curvature: q, shape (T, W).
-        cost: Linear cost, shape (T, W).
-        lower: lo, shape (T, W).
-        upper: hi, shape (T, W).
-        stored_start: Energy at the start, shape (J,).
-        tolerance: Mean product and greatest residual to stop at.
-        max_steps: Most steps.
-        v: Receives the variables, shape (T, W).
-        mu: Nodal prices; holds the start, receives the answer, shape (T, N).
-        sigma: Storage prices, likewise, shape (T, J).
+        program: The day, a :class:`.program.Program`.
+        charge: τ of the pairs, shape (T, K).
+        pairs: Pairs whose caps count, only with ``capped``; all other trades are edges without caps, see :mod:`.edges`.
+        capped: Whether the connections' limits count; otherwise the use of the backstop consists of edges, too.
+    """
+    n_hours, n, n_owners, _ = program.sizes
+    mu, sigma = np.zeros((n_hours, n + 1)), np.empty((n_hours, n_owners))
+    _start_prices(program, mu, sigma)
+    q, cost, lower, upper = _boxed(program, charge, pairs, capped)
+    price = np.empty(q.shape)
+    price_of(program, pairs, mu, sigma, price)
+    boxes = start_boxes(q.ravel(), cost.ravel(), lower.ravel(), upper.ravel(), price.ravel())
+    edges = choose_edges(program, charge, pairs, capped)
+    dual = start_edges(edges, mu.ravel())
+    n_products = 2 * int(boxes.free.sum()) + len(edges.flow)
+    net, storage = np.zeros((n_hours, n + 1)), np.zeros((n_hours, n_owners))
+    storage[:1] -= program.stored_start
+    gather(program, pairs, boxes.v.reshape(q.shape), net, storage)
+    scatter_edges(edges, edges.flow, net.ravel())
+    residual = np.array([max(dual, greatest(net[:, :n]), greatest(storage))])
+    return State(boxes, pairs, edges, max(n_products, 1), mu, sigma, residual, blank_factors(program.sizes))
+
+
+@njit(**OPTIONS)
+def advance(program, state, tolerance, max_steps):
+    """Take steps until mean product and residual are within ``tolerance``.
 
     Returns:
         Steps taken, negative where it broke down or did not arrive.
     """
-    n_hours, n, n_owners, _ = sizes
-    shape = v.shape
-    z_low, z_high, slope, weight = np.zeros(shape), np.zeros(shape), np.empty(shape), np.zeros(shape)
-    centre_low, centre_high, still, step = np.zeros(shape), np.zeros(shape), np.empty(shape), np.zeros(shape)
-    hour_factor, coupling = np.empty((n_hours, n, n)), np.empty((n_hours, n_owners, n))
-    chain_factor, chain_link = np.empty((n_hours, n_owners, n_owners)), np.empty((n_hours, n_owners, n_owners))
-    balance, storage = np.empty((n_hours, n)), np.empty((n_hours, n_owners))
-    d_mu, d_sigma = np.empty((n_hours, n)), np.empty((n_hours, n_owners))
-    price_of(sizes, seller, buyer, owner, eta, mu, sigma, slope)
-    _start(curvature, cost, lower, upper, v, z_low, z_high, slope)
+    n_hours, n, n_owners, _ = program.sizes
+    boxes, pairs, edges, factors = state.boxes, state.pairs, state.edges, state.factors
+    shape = (n_hours, len(boxes.v) // n_hours)
+    price, w = boxes.price.reshape(shape), boxes.w.reshape(shape)
+    net, storage = np.empty((n_hours, n + 1)), np.empty((n_hours, n_owners))
+    d_mu, d_sigma = np.zeros((n_hours, n + 1)), np.empty((n_hours, n_owners))
     for count in range(max_steps):
-        price_of(sizes, seller, buyer, owner, eta, mu, sigma, slope)
-        gather(sizes, seller, buyer, owner, eta, v, balance, storage)
-        for j in range(n_owners):
-            storage[0, j] -= stored_start[j]
-        products, n_products, dual = _weigh(curvature, cost, lower, upper, v, z_low, z_high, slope, weight)
-        mean = products / n_products
-        if mean <= tolerance and max(dual, _greatest(balance), _greatest(storage)) <= tolerance:
+        price_of(program, pairs, state.mu, state.sigma, price)
+        gather_rise(edges, state.mu.ravel())
+        products = weigh_boxes(boxes) + weigh_edges(edges)
+        mean = products / state.n_products
+        if mean <= tolerance and state.residual[0] <= tolerance:
             return count
-        if not factorise(sizes, seller, buyer, owner, eta, weight, _SHIFT, hour_factor, coupling, chain_factor, chain_link):
+        if not mean < 1e100 or not _factorise(program, pairs, edges, w, factors):
             return -count - 1
-        for corrector in range(2):
-            _stand_still(weight, slope, centre_low, centre_high, still)
-            gather(sizes, seller, buyer, owner, eta, still, d_mu, d_sigma)
-            for t in range(n_hours):
-                for i in range(n):
-                    d_mu[t, i] = -balance[t, i] - d_mu[t, i]
-                for j in range(n_owners):
-                    d_sigma[t, j] += storage[t, j]
-            solve(sizes, hour_factor, coupling, chain_factor, chain_link, d_mu, d_sigma)
-            price_of(sizes, seller, buyer, owner, eta, d_mu, d_sigma, step)
-            alpha = _step(lower, upper, v, z_low, z_high, weight, centre_low, centre_high, still, step)
-            if corrector == 0:
-                after = _products_after(lower, upper, v, z_low, z_high, step, alpha)
-                _aim(lower, upper, v, z_low, z_high, step, mean * (after / products) ** 3, centre_low, centre_high)
-        _advance(lower, upper, v, z_low, z_high, centre_low, centre_high, step, alpha)
+        net[:] = 0.0
+        storage[:] = 0.0
+        storage[:1] -= program.stored_start
+        gather(program, pairs, boxes.v.reshape(shape), net, storage)
+        gather(program, pairs, boxes.h.reshape(shape), net, storage)
+        scatter_edges(edges, edges.flow, net.ravel())
+        scatter_edges(edges, edges.h, net.ravel())
+        _solve(program, factors, net, storage, d_mu, d_sigma)
+        price_of(program, pairs, d_mu, d_sigma, price)
+        gather_rise(edges, d_mu.ravel())
+        worst, second = predict_boxes(boxes)
+        worst_edge, second_edge = predict_edges(edges)
+        alpha = min(1.0, _BACK_OFF / max(worst, worst_edge))
+        after = products * (1.0 - alpha) - alpha * alpha * (second + second_edge)
+        target = mean * (after / products) ** 3
+        aim_boxes(boxes, target)
+        aim_edges(edges, target)
+        gather(program, pairs, boxes.added.reshape(shape), net, storage)
+        scatter_edges(edges, edges.added, net.ravel())
+        _solve(program, factors, net, storage, d_mu, d_sigma)
+        price_of(program, pairs, d_mu, d_sigma, price)
+        gather_rise(edges, d_mu.ravel())
+        alpha = min(1.0, _BACK_OFF / max(correct_boxes(boxes), correct_edges(edges)))
+        advance_boxes(boxes, alpha)
+        advance_edges(edges, alpha)
         for t in range(n_hours):
             for i in range(n):
-                mu[t, i] += alpha * d_mu[t, i]
+                state.mu[t, i] += alpha * d_mu[t, i]
             for j in range(n_owners):
-                sigma[t, j] += alpha * d_sigma[t, j]
+                state.sigma[t, j] += alpha * d_sigma[t, j]
+        state.residual[0] *= 1.0 - alpha
     return -max_steps - 1
 
 
 @njit(**OPTIONS)
-def _greatest(values):
-    greatest = 0.0
-    for t in range(values.shape[0]):
-        for i in range(values.shape[1]):
-            greatest = max(greatest, abs(values[t, i]))
-    return greatest
+def _factorise(program, pairs, edges, w, factors):
+    """Factorise the normal matrix; return whether every pivot was positive."""
+    n_hours, n, n_owners, _ = program.sizes
+    matrix = factors.hour
+    matrix[:] = 0.0
+    diagonal = np.zeros((n_hours, n + 1))
+    scatter_weights(edges, diagonal.ravel(), matrix.ravel())
+    fine = True
+    for t in range(n_hours):
+        for i in range(n):
+            matrix[t, i, i] += diagonal[t, i]
+        weigh(program, pairs, w, matrix[t], t)
+        fine &= factorise_hour(matrix[t], n, n_owners, _SHIFT)
+    return fine and factorise_chain(program, w, factors)
 
 
 @njit(**OPTIONS)
-def _start(curvature, cost, lower, upper, v, z_low, z_high, price):
-    """Start centred: multipliers from the slope at the nearest bound, and variables where both products are alike."""
-    for t in range(v.shape[0]):
-        for i in range(v.shape[1]):
-            low, width = lower[t, i], upper[t, i] - lower[t, i]
-            if width <= 0.0:
-                v[t, i] = low
-                continue
-            wish = -(cost[t, i] + price[t, i])
-            wish = wish / curvature[t, i] if curvature[t, i] > 0.0 else low + 0.5 * width
-            room = min(width, 1.0)
-            inside = min(max(wish, low + 0.1 * room), upper[t, i] - 0.1 * room)
-            slope = curvature[t, i] * inside + cost[t, i] + price[t, i]
-            v[t, i] = inside
-            z_low[t, i] = max(slope, 0.0) + _MARGIN
-            if upper[t, i] < UNCAPPED:
-                z_high[t, i] = max(-slope, 0.0) + _MARGIN
+def _solve(program, factors, net, storage, d_mu, d_sigma):
+    """Solve for the price changes that close the balances ``net`` and storage equations ``storage``."""
+    n_hours, n, n_owners, _ = program.sizes
+    for t in range(n_hours):
+        for i in range(n):
+            d_mu[t, i] = -net[t, i]
+        for j in range(n_owners):
+            d_sigma[t, j] = storage[t, j]
+    solve(program, factors, d_mu, d_sigma)
 
 
 @njit(**OPTIONS)
-def _weigh(curvature, cost, lower, upper, v, z_low, z_high, slope, weight):
-    """Complete the slopes, write the weights, and return sum and number of the products and the greatest dual residual."""
-    products, number, dual = 0.0, 0, 0.0
-    for t in range(v.shape[0]):
-        for i in range(v.shape[1]):
-            below, above = v[t, i] - lower[t, i], upper[t, i] - v[t, i]
-            if upper[t, i] <= lower[t, i]:
-                weight[t, i] = 0.0
-                continue
-            full = slope[t, i] + curvature[t, i] * v[t, i] + cost[t, i]
-            slope[t, i] = full
-            stiffness = curvature[t, i] + z_low[t, i] / below
-            products += z_low[t, i] * below
-            number += 1
-            if above < 0.5 * UNCAPPED:
-                stiffness += z_high[t, i] / above
-                products += z_high[t, i] * above
-                number += 1
-            weight[t, i] = 1.0 / stiffness
-            dual = max(dual, abs(full - z_low[t, i] + z_high[t, i]))
-    return products, max(number, 1), dual
+def _start_prices(program, mu, sigma):
+    """Begin in the middle between import and export price, and value stored energy at the day's mean of that."""
+    n_hours, n, n_owners, _ = program.sizes
+    at_import = 2 * n + 3 * n_owners
+    for t in range(n_hours):
+        for i in range(n):
+            mu[t, i] = 0.5 * (program.cost[t, at_import + i] - program.cost[t, at_import + n + i])
+    for j in range(n_owners):
+        sigma[:, j] = mu[:, program.owner[j]].mean()
 
 
 @njit(**OPTIONS)
-def _stand_still(weight, slope, centre_low, centre_high, still):
-    """Write the step every variable would take if prices stood still."""
-    for t in range(weight.shape[0]):
-        for i in range(weight.shape[1]):
-            still[t, i] = weight[t, i] * (centre_low[t, i] - centre_high[t, i] - slope[t, i])
+def _boxed(program, charge, pairs, capped):
+    """Return curvature, cost and bounds of the variables between two bounds, each with shape (T, B)."""
+    n_hours, n, n_owners, _ = program.sizes
+    n_own = 4 * n + 3 * n_owners if capped else 2 * n + 3 * n_owners
+    shape = (n_hours, n_own + len(pairs))
+    q, cost, lower, upper = np.empty(shape), np.empty(shape), np.zeros(shape), np.empty(shape)
+    q[:, :n_own], cost[:, :n_own] = program.curvature[:, :n_own], program.cost[:, :n_own]
+    lower[:, :n_own], upper[:, :n_own] = program.lower[:, :n_own], program.upper[:, :n_own]
+    for t in range(n_hours):
+        for b, k in enumerate(pairs):
+            q[t, n_own + b], cost[t, n_own + b], upper[t, n_own + b] = program.friction[k], charge[t, k], program.cap[k]
+    return q, cost, lower, upper
 
 
 @njit(**OPTIONS)
-def _step(lower, upper, v, z_low, z_high, weight, centre_low, centre_high, still, step):
-    """Turn the price changes in ``step`` into the variables' steps, and return the share of them that stays inside every bound."""
-    worst = 1e-12  # greatest relative decrease of a slack or a multiplier
-    for t in range(v.shape[0]):
-        for i in range(v.shape[1]):
-            if weight[t, i] == 0.0:
-                step[t, i] = 0.0
-                continue
-            move = still[t, i] - weight[t, i] * step[t, i]
-            step[t, i] = move
-            relative = move / (v[t, i] - lower[t, i])
-            worst = max(worst, -relative, 1.0 + relative - centre_low[t, i] / z_low[t, i])
-            if upper[t, i] < UNCAPPED:
-                relative = move / (upper[t, i] - v[t, i])
-                worst = max(worst, relative, 1.0 - relative - centre_high[t, i] / z_high[t, i])
-    return min(1.0, _BACK_OFF / worst)
-
-
-@njit(**OPTIONS)
-def _products_after(lower, upper, v, z_low, z_high, step, alpha):
-    """Return the sum of products after a share ``alpha`` of the predictor's step."""
-    total = 0.0
-    for t in range(v.shape[0]):
-        for i in range(v.shape[1]):
-            if upper[t, i] <= lower[t, i]:
-                continue
-            move, below, above = step[t, i], v[t, i] - lower[t, i], upper[t, i] - v[t, i]
-            total += (below + alpha * move) * z_low[t, i] * (1.0 - alpha * (1.0 + move / below))
-            if above < 0.5 * UNCAPPED:
-                total += (above - alpha * move) * z_high[t, i] * (1.0 - alpha * (1.0 - move / above))
-    return total
-
-
-@njit(**OPTIONS)
-def _aim(lower, upper, v, z_low, z_high, step, target, centre_low, centre_high):
-    """Write the corrector's centring terms: the target product less the predictor's second-order error, over the slack."""
-    for t in range(v.shape[0]):
-        for i in range(v.shape[1]):
-            if upper[t, i] <= lower[t, i]:
-                continue
-            move, below, above = step[t, i], v[t, i] - lower[t, i], upper[t, i] - v[t, i]
-            centre_low[t, i] = (target + move * z_low[t, i] * (1.0 + move / below)) / below
-            if above < 0.5 * UNCAPPED:
-                centre_high[t, i] = (target - move * z_high[t, i] * (1.0 - move / above)) / above
-
-
-@njit(**OPTIONS)
-def _advance(lower, upper, v, z_low, z_high, centre_low, centre_high, step, alpha):
-    """Take the step, and clear the centring terms for the next predictor."""
-    for t in range(v.shape[0]):
-        for i in range(v.shape[1]):
-            if upper[t, i] <= lower[t, i]:
-                continue
-            move, below, above = step[t, i], v[t, i] - lower[t, i], upper[t, i] - v[t, i]
-            z_low[t, i] += alpha * (centre_low[t, i] - z_low[t, i] * (1.0 + move / below))
-            if above < 0.5 * UNCAPPED:
-                z_high[t, i] += alpha * (centre_high[t, i] - z_high[t, i] * (1.0 - move / above))
-            v[t, i] += alpha * move
-            centre_low[t, i] = 0.0
-            centre_high[t, i] = 0.0
+def over_cap(program, state):
+    """Return the pairs whose trade as an edge exceeds its cap, shape (*,), and whether any edge does, the backstop's included."""
+    _, n, n_owners, n_pairs = program.sizes
+    edges, at_import = state.edges, 2 * n + 3 * n_owners
+    over, exceeded = np.zeros(n_pairs, dtype=np.bool_), False
+    for e in range(len(edges.flow)):
+        hour, i, j = edges.seller[e] // (n + 1), edges.seller[e] % (n + 1), edges.buyer[e] % (n + 1)
+        if i == n:
+            exceeded |= edges.flow[e] > program.upper[hour, at_import + j]
+        elif j == n:
+            exceeded |= edges.flow[e] > program.upper[hour, at_import + n + i]
+        else:
+            over[edges.pair[e]] |= edges.flow[e] > program.cap[edges.pair[e]]
+    return np.flatnonzero(over), exceeded or over.any()

@@ -1,126 +1,162 @@
-"""The market cleared by the compiled kernel: the same program, certificate and answer as :class:`..market.P2PMarket`, many times faster.
-
-The interior point leaves out pairs that can hardly trade, and the caps on trades: both are free to be wrong, because polishing and the
-certificate look at every pair and cap. An answer that misses the tolerance is solved again with every pair, then closer, then by CVXPY.
-"""
+"""The market cleared by the compiled kernel: the same program, certificate and answer as :class:`..market.P2PMarket`, many times faster."""
 
 from __future__ import annotations
 
+import logging
+import threading
 import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ...day import Array, Day
-from ..convert import clearing_of, point_of
+from ...machine import available_cores
 from ..market import Market, P2PMarket
-from ..market_data import IntArray, MarketData, Structure, read_charges, scale
-from ..solution import Certificate, Clearing
-from .exact import certify, polish
-from .interior_point import interior_point
-from .layout import Layout, flatten, unflatten
+from ..market_data import read_charges
+from ..solution import TOLERANCE, Certificate, Clearing
+from .kernel import clear_cold, clear_warm
+from .program import Program, program_of
 
 SOLVER = "gridtoll's structured interior point, polished"
-_ATTEMPTS = ((True, 1e-6), (False, 1e-8), (False, 1e-10), (False, 1e-12))
-"""Whether to leave pairs and caps out, and the interior point's tolerance. The first suffices almost always, at three steps less than the
-last; a loose point now and then sends the exchange of polishing into a cycle, which a closer one does not."""
-_MAX_STEPS = 80
-_POLISHING_STEPS = 30
-_WARM_STEPS = 8
+_PATIENCE_S = 3.0  # a first call that takes longer than this compiles
 
-Flat = tuple[Array, Array, Array]  # v (T, W), μ (T, N), σ (T, J)
+_log = logging.getLogger(__name__)
+_ready = False
 
 
 class StructuredMarket:
     """The exact clearing by compiled loops over the market's structure.
 
+    The first clearing on a machine compiles the loops, which takes about half a minute and is announced by a log message; the machine code
+    is kept on disk, where later processes find it in a fraction of a second.
+
     Args:
         fallback: What clears a day the kernel cannot; a :class:`..market.P2PMarket` made on first use where absent.
+        threads: How many days :meth:`clear_many` clears at once; as many as there are cores where absent.
+
+    Attributes:
+        clearings: Days cleared so far.
+        fallbacks: How many of them the fallback had to clear.
     """
 
-    def __init__(self, fallback: Market | None = None) -> None:
+    def __init__(self, fallback: Market | None = None, *, threads: int | None = None) -> None:
+        if threads is not None and threads < 1:
+            raise ValueError(f"`threads` must be at least 1, got {threads}.")
         self.clearings = 0
         self.fallbacks = 0
         self._fallback = fallback
+        self._threads = threads
+        self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[type[StructuredMarket], tuple[Market | None]]:
+        """Pickle and copy what it is made of, without its counters and lock."""
+        return type(self), (self._fallback,)
 
     def clear(self, day: Day, charges: ArrayLike, *, start: Clearing | None = None) -> Clearing:
         """Clear the market; see :meth:`..market.P2PMarket.clear` for arguments, result and errors."""
-        began = time.perf_counter()
-        self.clearings += 1
-        full_charges = read_charges(day, charges)
-        data = scale(day, full_charges, Structure.of(day))
-        layout = flatten(data)
-        if start is not None:
-            flat, steps, certificate = _polished(layout, _flat_point(data, start), _WARM_STEPS)
-            if certificate.holds():
-                return self._clearing(day, data, layout, flat, certificate, (0, steps), began)
-        for leave_out, tolerance in _ATTEMPTS:
-            small = layout.keep_pairs(_worth_trading(data)) if leave_out else layout
-            flat, interior_steps = _interior(layout, small, data, tolerance)
-            flat, steps, certificate = _polished(layout, flat, _POLISHING_STEPS)
-            if certificate.holds():
-                return self._clearing(day, data, layout, flat, certificate, (interior_steps, steps), began)
-        self.fallbacks += 1
-        if self._fallback is None:
-            self._fallback = P2PMarket()
-        return replace(self._fallback.clear(day, full_charges), fallback=True)
+        with _announced():
+            found = _clear(day, charges, start)
+        return self._finish(day, charges, found)
 
-    @staticmethod
-    def _clearing(
-        day: Day, data: MarketData, layout: Layout, flat: Flat, certificate: Certificate, iterations: tuple[int, int], began: float
-    ) -> Clearing:
-        found = clearing_of(day, data, unflatten(layout, *flat), certificate, solver=SOLVER)
-        return replace(found, iterations=iterations, seconds=time.perf_counter() - began)
+    def clear_many(self, days: Sequence[Day], charges: Array) -> list[Clearing]:
+        """Clear many days at once, in threads; the results are those of :meth:`clear`, bit for bit.
 
+        Args:
+            days: K days; they may differ in everything.
+            charges: Charges of each day in EUR/kWh, shape (K, T, N, N) or (K, N, N), or K arrays of such shapes.
 
-def _worth_trading(data: MarketData) -> IntArray:
-    """Return the pairs charged less than the price difference their two ends could reach by themselves in some hour.
+        Returns:
+            K clearings in the order of the days.
 
-    A prosumer's price hardly exceeds what importing all it can use costs it, nor falls below what exporting all it has earns it.
-    """
-    structure = data.structure
-    power = np.zeros(data.demand_max.shape)
-    power[:, structure.owner] = data.storage_power
-    highest = data.import_price + data.grid_friction * (data.demand_max + power)
-    lowest = data.export_price - data.grid_friction * (data.renewable + power)
-    spread = highest[:, structure.buyer] - lowest[:, structure.seller]
-    return np.flatnonzero((data.charge < spread).any(axis=0))
+        Raises:
+            ValueError: If there are not as many charges as days, or some of them are invalid.
+            ClearingError: As :meth:`clear`.
+        """
+        if len(charges) != len(days):
+            raise ValueError(f"each day must have its charges, got {len(days)} days and {len(charges)} arrays of charges.")
+        n_threads = min(self._threads or available_cores(), len(days))
+        with _announced():
+            found = list(map(_clear, days[:1], charges[:1]))  # alone, should it have to be compiled
+        if n_threads > 1:
+            with ThreadPoolExecutor(n_threads) as pool:
+                found += pool.map(_clear, days[1:], charges[1:])
+        else:
+            found += map(_clear, days[1:], charges[1:])
+        return list(map(self._finish, days, charges, found))
 
-
-def _interior(layout: Layout, small: Layout, data: MarketData, tolerance: float) -> tuple[Flat, int]:
-    """Solve a market, ``layout`` or a part of its pairs, and return its answer with zero trade and the number of steps.
-
-    A breakdown late in the method leaves a point that is usually good enough to polish, so it is not told apart here.
-    """
-    v = np.empty(small.cost.shape)
-    mu = 0.5 * (data.import_price + data.export_price)
-    sigma = np.tile(mu.mean(axis=0)[layout.owner], (layout.sizes[0], 1))
-    steps = interior_point(*small.arguments(), tolerance, _MAX_STEPS, v, mu, sigma)
-    whole = np.zeros(layout.cost.shape)
-    whole[:, : layout.n_own] = v[:, : layout.n_own]
-    return (whole, mu, sigma), abs(int(steps))
+    def _finish(self, day: Day, charges: ArrayLike, found: Clearing) -> Clearing:
+        """Count a clearing, and return it where it holds, or what the fallback finds where it does not."""
+        with self._lock:
+            self.clearings += 1
+            if found.certificate.holds():
+                return found
+            self.fallbacks += 1
+            if self._fallback is None:
+                self._fallback = P2PMarket()
+            return replace(self._fallback.clear(day, charges), fallback=True)
 
 
-def _polished(layout: Layout, flat: Flat, max_steps: int) -> tuple[Flat, int, Certificate]:
-    """Polish a flat point in place and certify it."""
-    steps, _ = polish(*layout.arguments(), max_steps, *flat)
-    primal, dual, gap = certify(*layout.arguments(), *flat)
-    _, n, _, _ = layout.sizes
-    turnover = float(layout.upper[:, :n].sum()) or 1.0
-    return flat, int(steps), Certificate(primal_residual=primal, dual_residual=dual, gap=gap / turnover)
+@contextmanager
+def _announced() -> Iterator[None]:
+    """Tell whoever waits for the first clearing of this process what takes so long, if it does."""
+    global _ready  # noqa: PLW0603 - compiling is the process's affair, not any one market's
+    if _ready:
+        yield
+        return
+    timer = threading.Timer(_PATIENCE_S, _log.warning, ("compiling the market's loops for this machine, once: about half a minute.",))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+        _ready = True
+    finally:
+        timer.cancel()
 
 
-def _flat_point(data: MarketData, clearing: Clearing) -> Flat:
-    point = point_of(data, clearing)
-    stored_and_used = (
-        point.demand,
-        point.renewable,
-        point.imported,
-        point.exported,
-        point.charge,
-        point.discharge,
-        point.stored,
-        point.trade,
+def _clear(day: Day, charges: ArrayLike, start: Clearing | None = None) -> Clearing:
+    """Return what the kernel finds; whether it holds is for the caller to see."""
+    began = time.perf_counter()
+    program = program_of(day)
+    array = np.array(charges, dtype=np.float64, order="C")
+    if array.ndim == 2:
+        array = array[None]
+    n_hours, n, _, _ = program.sizes
+    if array.shape not in ((1, n, n), (n_hours, n, n)):
+        read_charges(day, charges)  # raises, and says what is wrong
+    if start is not None:
+        state = (start.renewable_used, start.stored_energy, start.nodal_price, start.storage_price)
+        found = _clearing(day, charges, program, began, clear_warm(program, array, *state))
+        if found.certificate.holds():
+            return found
+    return _clearing(day, charges, program, began, clear_cold(program, array, TOLERANCE))
+
+
+def _clearing(day: Day, charges: ArrayLike, program: Program, began: float, result: Any) -> Clearing:
+    valid, primal, dual, gap, value, steps, polishing, arrays = result
+    if not valid:
+        read_charges(day, charges)  # raises, and says what is wrong
+    for array in arrays:
+        array.setflags(write=False)
+    demand, renewable, imported, exported, charge, discharge, stored, trade, nodal_price, storage_price = arrays
+    return Clearing(
+        demand=demand,
+        renewable_used=renewable,
+        grid_import=imported,
+        grid_export=exported,
+        storage_charge=charge,
+        storage_discharge=discharge,
+        stored_energy=stored,
+        trade=trade,
+        nodal_price=nodal_price,
+        storage_price=storage_price,
+        objective_eur=value * program.period_hours * program.power_unit * program.price_unit,
+        certificate=Certificate(primal_residual=primal, dual_residual=dual, gap=gap),
+        solver=SOLVER,
+        iterations=(steps, polishing),
+        seconds=time.perf_counter() - began,
     )
-    return np.hstack(stored_and_used), point.nodal_price.copy(), point.storage_price.copy()
