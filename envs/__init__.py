@@ -17,15 +17,17 @@ import gymnasium
 
 from .calendar import Scenario, split_days, split_scenarios
 from .clearing import Certificate, Clearing, Market, P2PMarket
+from .clearing.solvers import BatchMarket, make_market
 from .community import Community, make_community
 from .day import Day, make_day
 from .day_ahead import DayAheadEnv
+from .day_ahead_vector import DayAheadVectorEnv
 from .errors import ClearingError
 from .grid import Grid, make_grid
 from .network import Network, make_network
 from .observation import Observer, make_observer
 from .outcome import Outcome
-from .settlement import Settlement, settle
+from .settlement import Settlement, Settlements, settle, settle_many
 from .sources import COMMUNITY_NAMES, export_community, load_community
 from .tariff import TARIFF_NAMES, Tariff, make_tariff
 
@@ -33,12 +35,14 @@ __all__ = [
     "COMMUNITY_NAMES",
     "DAY_AHEAD_ID",
     "TARIFF_NAMES",
+    "BatchMarket",
     "Certificate",
     "Clearing",
     "ClearingError",
     "Community",
     "Day",
     "DayAheadEnv",
+    "DayAheadVectorEnv",
     "Grid",
     "Market",
     "Network",
@@ -47,16 +51,19 @@ __all__ = [
     "P2PMarket",
     "Scenario",
     "Settlement",
+    "Settlements",
     "Tariff",
     "export_community",
     "load_community",
     "make_community",
     "make_day",
     "make_grid",
+    "make_market",
     "make_network",
     "make_observer",
     "make_tariff",
     "settle",
+    "settle_many",
     "split_days",
     "split_scenarios",
 ]
@@ -64,4 +71,8 @@ __all__ = [
 DAY_AHEAD_ID = "gridtoll/DayAhead-v0"
 
 if DAY_AHEAD_ID not in gymnasium.registry:  # a reload would otherwise warn that it overrides itself
-    gymnasium.register(id=DAY_AHEAD_ID, entry_point="gridtoll.envs.day_ahead:DayAheadEnv")
+    gymnasium.register(
+        id=DAY_AHEAD_ID,
+        entry_point="gridtoll.envs.day_ahead:DayAheadEnv",
+        vector_entry_point="gridtoll.envs.day_ahead_vector:DayAheadVectorEnv",
+    )

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import gymnasium
 import numpy as np
@@ -13,32 +12,24 @@ from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 from numpy.typing import ArrayLike, NDArray
 
-from .calendar import Scenario, Split, split_days
-from .clearing import Clearing, Market, P2PMarket
+from .calendar import Scenario, Split
+from .clearing import Clearing, Market
+from .clearing.solvers import Solver, choose_market
 from .community import Community
 from .day import Array, Day
 from .errors import ClearingError, unknown_name
-from .observation import BOUND, Information, make_observer
+from .game import Episode, Observation, make_game
+from .observation import Information
 from .outcome import Outcome
-from .reward import Objective, check_objective, reward
-from .settlement import Flows, check_flows, settle
-from .sources import DEFAULT_COMMUNITY, load_community
-from .tariff import Period, make_tariff
+from .reward import Objective, reward
+from .settlement import Flows, settle
+from .sources import DEFAULT_COMMUNITY
+from .tariff import Period
 
 if TYPE_CHECKING:  # Matplotlib takes half a second, and only pictures need it
     from .rendering import Window
 
 RenderMode = Literal["human", "rgb_array"]
-Observation = NDArray[np.float32]
-_RESET_OPTIONS: Final = ("day", "price_path")
-
-
-class Episode(NamedTuple):
-    """What `reset` fixes."""
-
-    scenario: Scenario
-    day: Day
-    observation: Observation
 
 
 class DayAheadEnv(gymnasium.Env[Observation, ArrayLike]):
@@ -112,8 +103,9 @@ class DayAheadEnv(gymnasium.Env[Observation, ArrayLike]):
 
     `info` holds every term in EUR (`profit_eur`, `revenue_eur`, `import_fee_eur`, `loss_cost_eur`, `overload_cost_eur`, `welfare_eur`),
     energies (`traded_kwh`, `charged_kwh`, `import_kwh`, `export_kwh`, `loss_kwh`, `overload_kwh`), `peak_loading` and `network_secure`,
-    the `charge` as read, the clearing's certificate (`primal_residual`, `dual_residual`, `gap`) and `solver`, and, from `reset` on, the
-    scenario: `day`, `price_path`, `date`. `env.unwrapped.outcome` keeps the arrays.
+    the `charge` as read, the clearing's certificate (`primal_residual`, `dual_residual`, `gap`), its `solver` and whether that was the
+    `fallback` of the one asked for, and, from `reset` on, the scenario: `day`, `price_path`, `date`. `env.unwrapped.outcome` keeps the
+    arrays.
 
     ## Starting State
 
@@ -139,7 +131,8 @@ class DayAheadEnv(gymnasium.Env[Observation, ArrayLike]):
     | `flows`       | `"trades"`         | flows the operator answers for: those of `"trades"`, or of all `"injections"`             |
     | `charge_cap`  | the community's    | greatest coefficient in EUR/kWh                                                           |
     | `import_fee`  | the community's    | what the operator earns per kWh that prosumers import, in EUR/kWh                         |
-    | `market`      | `P2PMarket()`      | the market mechanism, anything with its `clear(day, charges)`                             |
+    | `solver`      | `"cvxpy"`          | what clears: `"cvxpy"`, or `"structured"`, the compiled kernel, with the same answers     |
+    | `market`      | the solver's       | another market mechanism, anything with `clear(day, charges)`; instead of a solver        |
     | `render_mode` | `None`             | `"rgb_array"` or `"human"`: the grid with line loading and net trades, the day by hour    |
 
     ```python
@@ -149,6 +142,9 @@ class DayAheadEnv(gymnasium.Env[Observation, ArrayLike]):
     observation, info = env.reset(options={"day": 170})
     observation, reward, terminated, truncated, info = env.step([0.4])
     ```
+
+    Many days at once, cleared in one call by the compiled kernel: `gymnasium.make_vec` makes a
+    :class:`~gridtoll.envs.day_ahead_vector.DayAheadVectorEnv`, whose rows are these environments.
 
     ## Version History
 
@@ -169,29 +165,35 @@ class DayAheadEnv(gymnasium.Env[Observation, ArrayLike]):
         flows: Flows = "trades",
         charge_cap: float | None = None,
         import_fee: float | None = None,
+        solver: Solver | None = None,
         market: Market | None = None,
         render_mode: RenderMode | None = None,
     ) -> None:
         """Build the environment; see the class for the arguments.
 
         Raises:
-            ValueError: If a name is unknown, a number out of range, or a community's data not valid.
+            ValueError: If a name is unknown, a number out of range, a community's data not valid, or both a solver and a market given.
         """
         if render_mode is not None and render_mode not in get_args(RenderMode):
             raise unknown_name("`render_mode`", render_mode, get_args(RenderMode))
-        self.community = community if isinstance(community, Community) else load_community(community)
-        self.tariff = make_tariff(tariff, self.community.network, charges_per)
-        self.days = split_days(split, self.community.n_days)
-        self.objective: Objective = check_objective(objective)
-        self.flows: Flows = check_flows(flows)
-        self.charge_cap = _finite("charge_cap", self.community.charge_cap if charge_cap is None else charge_cap, above=True)
-        self.import_fee = None if import_fee is None else _finite("import_fee", import_fee, above=False)
-        self.market: Market = P2PMarket() if market is None else market
-        self.observer = make_observer(information, self.community)
+        self.game = make_game(
+            community,
+            tariff=tariff,
+            charges_per=charges_per,
+            split=split,
+            objective=objective,
+            information=information,
+            flows=flows,
+            charge_cap=charge_cap,
+            import_fee=import_fee,
+        )
+        self.community, self.tariff, self.observer = self.game.community, self.game.tariff, self.game.observer
+        self.days, self.charge_cap, self.import_fee = self.game.days, self.game.charge_cap, self.game.import_fee
+        self.objective, self.flows = self.game.objective, self.game.flows
+        self.market = choose_market(solver, market, default="cvxpy")
         self.render_mode = render_mode
-        n_coefficients = self.tariff.n_coefficients(self.community.n_periods)
-        self.action_space = spaces.Box(0.0, self.charge_cap, (n_coefficients,), np.float32)
-        self.observation_space = spaces.Box(-BOUND, BOUND, (self.observer.size,), np.float32)
+        self.action_space: spaces.Space[Any] = self.game.action_space()
+        self.observation_space: spaces.Space[Any] = self.game.observation_space()
         self.outcome: Outcome | None = None
         self._episode: Episode | None = None
         self._window: Window | None = None
@@ -220,8 +222,7 @@ class DayAheadEnv(gymnasium.Env[Observation, ArrayLike]):
         Raises:
             ValueError: If there is no such day or price path.
         """
-        day = self.community.day(scenario.day, price_path=scenario.price_path)
-        return day if self.import_fee is None else replace(day, import_fee=self.import_fee)
+        return self.game.day_of(scenario)
 
     def reset(self, *, seed: int | None = None, options: Mapping[str, Any] | None = None) -> tuple[Observation, dict[str, Any]]:
         """Begin an episode with a day drawn from the split, or with the one picked.
@@ -234,9 +235,7 @@ class DayAheadEnv(gymnasium.Env[Observation, ArrayLike]):
             ValueError: If an option is unknown, or there is no such day or price path.
         """
         super().reset(seed=seed)
-        scenario = self._pick(options or {})
-        day = self.day_of(scenario)
-        self._episode = Episode(scenario, day, self.observer.observe(scenario, day))
+        self._episode = self.game.episode(self.game.pick(self.np_random, options or {}))
         self.outcome = None
         if self.render_mode == "human":
             self.render()
@@ -297,37 +296,12 @@ class DayAheadEnv(gymnasium.Env[Observation, ArrayLike]):
     def _observation(self) -> Observation:
         return self._current().observation.copy()  # whoever gets it may write into it
 
-    def _pick(self, options: Mapping[str, Any]) -> Scenario:
-        unknown = sorted(set(options) - set(_RESET_OPTIONS))
-        if unknown:
-            raise unknown_name("an option of `reset`", unknown[0], _RESET_OPTIONS)
-        day, price_path = options.get("day"), options.get("price_path")
-        if price_path is None:
-            price_path = 0 if day is not None else self.np_random.integers(self.community.n_price_paths)
-        if day is None:
-            day = self.np_random.choice(self.days)
-        for name, value, count in (("day", day, self.community.n_days), ("price_path", price_path, self.community.n_price_paths)):
-            if not isinstance(value, int | np.integer) or isinstance(value, bool) or not 0 <= value < count:
-                raise ValueError(f"option `{name}` of `reset` must be a whole number from 0 to {count - 1}, got {value!r}.")
-        return Scenario(int(day), int(price_path))
-
     def _clear(self, day: Day, charges: Array, coefficients: Array) -> Clearing:
         try:
             return self.market.clear(day, charges)
         except ClearingError as error:
-            raise ClearingError(
-                f"{error} In the environment: community {self.community.name!r}, {self.tariff.kind} tariff per {self.tariff.per}, "
-                f"reset(options={self.scenario._asdict()}), step({self.tariff.action(coefficients).tolist()}); seed {self.np_random_seed}."
-            ) from error
+            raise ClearingError(f"{error} {self.game.replay(self.scenario, coefficients, self.np_random_seed)}") from error
 
     def _info(self) -> dict[str, Any]:
-        scenario = self.scenario
-        info = scenario._asdict() | {"date": self.community.date(scenario.day).isoformat()}
+        info = dict(self._current().info)
         return info if self.outcome is None else info | self.outcome.info()
-
-
-def _finite(name: str, value: float, *, above: bool) -> float:
-    """Return a number that must be finite and above 0, or at least 0."""
-    if not np.isfinite(value) or value < 0 or (above and value == 0):
-        raise ValueError(f"`{name}` must be a finite number {'> 0' if above else 'of at least 0'} in EUR/kWh, got {value!r}.")
-    return float(value)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
+
+from numpy.typing import NDArray
 
 from .clearing import Clearing
 from .day import Array
-from .settlement import Settlement
+from .settlement import Settlement, Settlements
+from .vector_format import as_array
 
 INFO_OF_SETTLEMENT: Final = (
     "profit_eur",
@@ -27,6 +32,17 @@ INFO_OF_SETTLEMENT: Final = (
 )
 """Fields of the settlement that `info` holds."""
 
+INFO_OF_CLEARING: Final[Mapping[str, Callable[[Clearing], Any]]] = MappingProxyType(
+    {
+        "primal_residual": lambda clearing: clearing.certificate.primal_residual,
+        "dual_residual": lambda clearing: clearing.certificate.dual_residual,
+        "gap": lambda clearing: clearing.certificate.gap,
+        "solver": lambda clearing: clearing.solver,
+        "fallback": lambda clearing: clearing.fallback,
+    }
+)
+"""What `info` holds of the clearing. Wall time is not among it: the same step gives the same `info`."""
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Outcome:
@@ -45,12 +61,19 @@ class Outcome:
     settlement: Settlement
 
     def info(self) -> dict[str, Any]:
-        """Return the numbers of `info`. Wall time is not among them: the same step gives the same `info`."""
-        certificate = self.clearing.certificate
-        return {name: getattr(self.settlement, name) for name in INFO_OF_SETTLEMENT} | {
-            "charge": self.charge.copy(),
-            "primal_residual": certificate.primal_residual,
-            "dual_residual": certificate.dual_residual,
-            "gap": certificate.gap,
-            "solver": self.clearing.solver,
-        }
+        """Return the numbers of `info`."""
+        of_settlement = {name: getattr(self.settlement, name) for name in INFO_OF_SETTLEMENT}
+        return of_settlement | {"charge": self.charge.copy()} | {name: read(self.clearing) for name, read in INFO_OF_CLEARING.items()}
+
+
+def infos(charge: Array, clearings: Sequence[Clearing], settlements: Settlements) -> dict[str, NDArray[Any]]:
+    """Return the numbers of `info` for R days as arrays with an axis of length R in front.
+
+    Args:
+        charge: γ in EUR/kWh as they were read, shape (R, coefficients).
+        clearings: The market's outcomes, length R.
+        settlements: Their settlements.
+    """
+    of_settlement = {name: settlements.values[name].copy() for name in INFO_OF_SETTLEMENT}
+    of_clearing = {name: as_array([read(clearing) for clearing in clearings]) for name, read in INFO_OF_CLEARING.items()}
+    return of_settlement | {"charge": charge.copy()} | of_clearing

@@ -19,10 +19,12 @@ surpluses and charge revenue sum to the gross welfare; and where 0 < p_ij < P_ij
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, cast, get_args
+from typing import Any, Final, Literal, NamedTuple, cast, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .clearing.solution import Clearing
 from .day import Array, Day
@@ -30,6 +32,8 @@ from .errors import unknown_name
 from .network import Network
 
 Flows = Literal["trades", "injections"]
+_AT_ONCE: Final = 2**16
+"""Numbers in an array of trades that are settled in one go: 0.5 MB, which processors hold in their caches."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -104,6 +108,26 @@ def trade_price(clearing: Clearing) -> Array:
     return 0.5 * (price[:, :, None] + price[:, None, :])
 
 
+@dataclass(frozen=True, eq=False)
+class Settlements:
+    """The settlements of R days.
+
+    Attributes:
+        values: Each field of :class:`Settlement` by name, with an axis of length R in front.
+    """
+
+    values: Mapping[str, NDArray[Any]]
+
+    def __len__(self) -> int:
+        """Return R."""
+        return len(self.values["profit_eur"])
+
+    def row(self, number: int) -> Settlement:
+        """Return one day's settlement."""
+        chosen = {name: value[number] for name, value in self.values.items()}
+        return Settlement(**{name: value if value.ndim else value.item() for name, value in chosen.items()})
+
+
 def settle(
     day: Day,
     network: Network,
@@ -126,87 +150,179 @@ def settle(
     Raises:
         ValueError: If `flows` is unknown.
     """
-    hours = day.period_hours
-    charge = np.broadcast_to(charges, clearing.trade.shape) * clearing.trade
-    charge_eur = 0.5 * hours * (charge.sum(axis=(0, 2)) + charge.sum(axis=(0, 1)))
-    payment_eur = _payments(day, clearing)
-    gross_surplus_eur = _gross_surplus(day, clearing)
+    full = np.broadcast_to(charges, clearing.trade.shape)[None]
+    return settle_many([day], network, full, [clearing], flows=flows, charge_base=charge_base).row(0)
+
+
+def settle_many(
+    days: Sequence[Day],
+    network: Network,
+    charges: Array,
+    clearings: Sequence[Clearing],
+    *,
+    flows: Flows = "trades",
+    charge_base: Array | None = None,
+) -> Settlements:
+    """Settle R cleared days of one shape, each as :func:`settle` would to the last bit.
+
+    Args:
+        days: The days that were cleared, length R.
+        network: Where the prosumers sit.
+        charges: τ in EUR/kWh, shape (R, T, N, N).
+        clearings: Their outcomes, length R.
+        flows: Which account of the flows the operator answers for.
+        charge_base: The tariff's basis, shape (K, N, N) or (N, N); each traded kWh counts as one where it is absent.
+
+    Raises:
+        ValueError: If `flows` is unknown.
+    """
+    rows = max(1, _AT_ONCE // clearings[0].trade.size)
+    chunks = [slice(first, first + rows) for first in range(0, len(days), rows)]
+    parts = [_settled(days[c], network, charges[c], clearings[c], flows=check_flows(flows), charge_base=charge_base) for c in chunks]
+    return Settlements(parts[0] if len(parts) == 1 else {name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
+
+
+def _settled(
+    days: Sequence[Day], network: Network, charges: Array, clearings: Sequence[Clearing], *, flows: Flows, charge_base: Array | None
+) -> dict[str, NDArray[Any]]:
+    """Return every field of the settlements of R days.
+
+    No operation may mix days or depend on how many there are, or rows would differ in their last bits: sums run over axes within a day, and
+    products with matrices are stacks of products, one for each day.
+    """
+    grid = network.grid
+    hours, overload_price, import_fee = _scalars(days)
+    c = _cleared(clearings)
+    charge = (charges * c.trade).sum(axis=1)  # (R, N, N)
+    charge_eur = 0.5 * hours[:, None] * (charge.sum(axis=2) + charge.sum(axis=1))
+    payment_eur = _payments(hours, c)
+    gross_surplus_eur = _gross_surplus(days, hours, c)
     surplus_eur = gross_surplus_eur - charge_eur + payment_eur
-    revenue_eur = hours * float(charge.sum())
-    traded_kwh = hours * clearing.trade.sum(axis=0)  # (N, N)
+    revenue_eur = hours * charge.sum(axis=(1, 2))
+    traded_kwh = hours[:, None, None] * c.trade.sum(axis=1)
     charged_kwh = _charged(traded_kwh, charge_base)
-    import_kwh = hours * float(clearing.grid_import.sum())
-    import_fee_eur = day.import_fee * import_kwh
-    flow_kw, base_flow_kw = flow_and_base(day, network, clearing, flows=flows)
-    loss_kwh = hours * ((flow_kw**2 - base_flow_kw**2) @ network.grid.loss_coefficient)  # (T,)
-    overload_kwh = hours * float(np.maximum(0.0, np.abs(flow_kw) - network.grid.branch_limit_kw).sum())
-    loss_cost_eur, overload_cost_eur = float(day.loss_price @ loss_kwh), day.overload_price * overload_kwh
+    import_kwh = hours * c.grid_import.sum(axis=(1, 2))
+    export_kwh = hours * c.grid_export.sum(axis=(1, 2))
+    flow_kw, base_flow_kw = _flows_and_bases(days, network, c, flows)
+    loss_kwh = hours[:, None] * ((flow_kw**2 - base_flow_kw**2) @ grid.loss_coefficient)  # (R, T)
+    overload_kwh = hours * np.maximum(0.0, np.abs(flow_kw) - grid.branch_limit_kw).sum(axis=(1, 2))
+    import_fee_eur, overload_cost_eur = import_fee * import_kwh, overload_price * overload_kwh
+    loss_cost_eur = (_together([day.loss_price for day in days]) * loss_kwh).sum(axis=1)
     profit_eur = revenue_eur + import_fee_eur - loss_cost_eur - overload_cost_eur
-    peak_loading = float((np.abs(flow_kw) / network.grid.branch_limit_kw).max(initial=0.0))
-    return Settlement(
-        profit_eur=profit_eur,
-        revenue_eur=revenue_eur,
-        import_fee_eur=import_fee_eur,
-        loss_cost_eur=loss_cost_eur,
-        overload_cost_eur=overload_cost_eur,
-        welfare_eur=float(surplus_eur.sum()) + profit_eur,
-        gross_welfare_eur=float(gross_surplus_eur.sum()),
-        surplus_eur=surplus_eur,
-        payment_eur=payment_eur,
-        charge_eur=charge_eur,
-        traded_kwh=float(traded_kwh.sum()),
-        charged_kwh=float(charged_kwh.sum()),
-        charged_kwh_by_coefficient=charged_kwh,
-        import_kwh=import_kwh,
-        export_kwh=hours * float(clearing.grid_export.sum()),
-        loss_kwh=float(loss_kwh.sum()),
-        overload_kwh=overload_kwh,
-        flow_kw=flow_kw,
-        peak_loading=peak_loading,
-        network_secure=peak_loading <= 1 + 1e-9,
-    )
+    peak_loading = (np.abs(flow_kw) / grid.branch_limit_kw).max(axis=(1, 2), initial=0.0)
+    return {
+        "profit_eur": profit_eur,
+        "revenue_eur": revenue_eur,
+        "import_fee_eur": import_fee_eur,
+        "loss_cost_eur": loss_cost_eur,
+        "overload_cost_eur": overload_cost_eur,
+        "welfare_eur": surplus_eur.sum(axis=1) + profit_eur,
+        "gross_welfare_eur": gross_surplus_eur.sum(axis=1),
+        "surplus_eur": surplus_eur,
+        "payment_eur": payment_eur,
+        "charge_eur": charge_eur,
+        "traded_kwh": traded_kwh.sum(axis=(1, 2)),
+        "charged_kwh": charged_kwh.sum(axis=1),
+        "charged_kwh_by_coefficient": charged_kwh,
+        "import_kwh": import_kwh,
+        "export_kwh": export_kwh,
+        "loss_kwh": loss_kwh.sum(axis=1),
+        "overload_kwh": overload_kwh,
+        "flow_kw": flow_kw,
+        "peak_loading": peak_loading,
+        "network_secure": peak_loading <= 1 + 1e-9,
+    }
+
+
+class _Cleared(NamedTuple):
+    """The arrays of R clearings, each with an axis in front.
+
+    Of each prosumer's trades, both of shape (R, T, N): ``traded_kw`` is Σ_j (p_ij − p_ji), and ``traded_at_prices`` the same weighted with
+    the partners' nodal prices, in EUR/h.
+    """
+
+    demand: Array
+    renewable_used: Array
+    grid_import: Array
+    grid_export: Array
+    storage_charge: Array
+    storage_discharge: Array
+    nodal_price: Array
+    trade: Array
+    traded_kw: Array
+    traded_at_prices: Array
+
+
+def _cleared(clearings: Sequence[Clearing]) -> _Cleared:
+    arrays = {name: _together([getattr(clearing, name) for clearing in clearings]) for name in _Cleared._fields[:-2]}
+    trade, price = arrays["trade"], arrays["nodal_price"]
+    weights = np.stack([np.ones_like(price), price], axis=-1)  # (R, T, N, 2): one product is quicker than sums over short axes
+    net = trade @ weights - trade.transpose(0, 1, 3, 2) @ weights
+    return _Cleared(**arrays, traded_kw=net[..., 0], traded_at_prices=net[..., 1])
+
+
+def _together(arrays: Sequence[Array]) -> Array:
+    """Return arrays of one shape with an axis in front: stacked, or of length 1 where all are the same object, as a year's limits are."""
+    first = arrays[0]
+    if all(array is first for array in arrays):
+        return first[None]
+    return np.concatenate(arrays).reshape(len(arrays), *first.shape)  # twice as quick as np.stack
 
 
 def flow_and_base(day: Day, network: Network, clearing: Clearing, *, flows: Flows = "trades") -> tuple[Array, Array]:
     """Return the flows of a clearing and those of the base injection alone, in kW, each of shape (T, L).
 
-    The prosumers' columns of the PTDF matrix keep this linear in N; no array over branches and pairs is formed.
-
     Raises:
         ValueError: If `flows` is unknown.
     """
-    if check_flows(flows) == "trades":
-        net = clearing.traded_kw
-    else:
-        net = clearing.renewable_used + clearing.storage_discharge - clearing.storage_charge - clearing.demand
-    base = base_flow(day, network)
-    return net @ network.prosumer_ptdf.T + base, base
+    flow, base = _flows_and_bases([day], network, _cleared([clearing]), check_flows(flows))
+    return flow[0], base[0]
 
 
-def _gross_surplus(day: Day, clearing: Clearing) -> Array:
-    """Return each prosumer's surplus in EUR before charges and payments, shape (N,)."""
-    demand, bought, sold = clearing.demand, clearing.grid_import, clearing.grid_export
-    utility = day.utility_slope * demand - 0.5 * day.utility_curvature * demand**2
-    retail = day.export_price[:, None] * sold - day.import_price[:, None] * bought
-    connection = 0.5 * day.grid_friction * (bought**2 + sold**2)
-    wear = 0.5 * day.storage_wear * (clearing.storage_charge**2 + clearing.storage_discharge**2)
-    trading = (0.5 * day.trade_friction * clearing.trade**2).sum(axis=0)  # (N, N)
-    friction = 0.5 * (trading.sum(axis=1) + trading.sum(axis=0))
-    surplus: Array = day.period_hours * ((utility + retail - connection - wear).sum(axis=0) - friction)
+def _flows_and_bases(days: Sequence[Day], network: Network, c: _Cleared, flows: Flows) -> tuple[Array, Array]:
+    """Return the flows of R clearings, shape (R, T, L), and those of base injections alone, (R, T, L) or (1, T, L) if all alike, in kW.
+
+    The prosumers' columns of the PTDF matrix keep this linear in N; no array over branches and pairs is formed.
+    """
+    net = c.traded_kw if flows == "trades" else c.renewable_used + c.storage_discharge - c.storage_charge - c.demand
+    shared = all(day.base_injection is days[0].base_injection for day in days)
+    bases = np.stack([base_flow(day, network) for day in days[: 1 if shared else None]])
+    flow: Array = net @ network.prosumer_ptdf.T + bases
+    return flow, bases
+
+
+def _scalars(days: Sequence[Day]) -> tuple[Array, Array, Array]:
+    """Return length of a period, overload price and import fee of each day, each of shape (R,)."""
+    numbers = np.array([(day.period_hours, day.overload_price, day.import_fee) for day in days])
+    return numbers[:, 0], numbers[:, 1], numbers[:, 2]
+
+
+def _gross_surplus(days: Sequence[Day], hours: Array, c: _Cleared) -> Array:
+    """Return each prosumer's surplus in EUR before charges and payments, shape (R, N)."""
+
+    def of_day(name: str) -> Array:
+        return _together([getattr(day, name) for day in days])
+
+    utility = of_day("utility_slope") * c.demand - 0.5 * of_day("utility_curvature") * c.demand**2
+    retail = of_day("export_price")[:, :, None] * c.grid_export - of_day("import_price")[:, :, None] * c.grid_import
+    connection = 0.5 * of_day("grid_friction")[:, None] * (c.grid_import**2 + c.grid_export**2)
+    wear = 0.5 * of_day("storage_wear")[:, None] * (c.storage_charge**2 + c.storage_discharge**2)
+    trading = 0.5 * of_day("trade_friction") * (c.trade**2).sum(axis=1)  # (R, N, N)
+    friction = 0.5 * (trading.sum(axis=2) + trading.sum(axis=1))
+    surplus: Array = hours[:, None] * ((utility + retail - connection - wear).sum(axis=1) - friction)
     return surplus
 
 
-def _payments(day: Day, clearing: Clearing) -> Array:
-    """Return what each prosumer receives for its trades, in EUR, shape (N,): sales less purchases at π_ij = ½(μ_i + μ_j)."""
-    net = clearing.trade - clearing.trade.transpose(0, 2, 1)  # antisymmetric, so that payments cancel pair by pair
-    price = clearing.nodal_price
-    received: Array = 0.5 * day.period_hours * (price * net.sum(axis=2) + (net @ price[:, :, None])[:, :, 0])
-    return np.asarray(received.sum(axis=0))
+def _payments(hours: Array, c: _Cleared) -> Array:
+    """Return what each prosumer receives for its trades, in EUR, shape (R, N): sales less purchases at π_ij = ½(μ_i + μ_j)."""
+    received: Array = (c.nodal_price * c.traded_kw + c.traded_at_prices).sum(axis=1)
+    return 0.5 * hours[:, None] * received
 
 
 def _charged(traded_kwh: Array, charge_base: Array | None) -> Array:
-    """Return the energy each coefficient of the tariff is charged on, in kWh, shape (K,)."""
+    """Return the energy each coefficient of the tariff is charged on, in kWh, shape (R, K)."""
     if charge_base is None:
-        return np.array([traded_kwh.sum()])
-    basis = charge_base[None] if charge_base.ndim == 2 else charge_base
-    return np.tensordot(basis, traded_kwh, axes=2)
+        return np.asarray(traded_kwh.sum(axis=(1, 2)))[:, None]
+    basis = charge_base.reshape(-1, traded_kwh[0].size)  # (K, N·N)
+    charged: Array = (basis @ traded_kwh.reshape(len(traded_kwh), -1, 1))[:, :, 0]
+    return charged

@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -27,7 +28,17 @@ from gymnasium.utils.env_checker import check_env
 from numpy.typing import ArrayLike
 
 import gridtoll
-from gridtoll.envs import DAY_AHEAD_ID, ClearingError, DayAheadEnv, Scenario, export_community, load_community, make_tariff, settle
+from gridtoll.envs import (
+    DAY_AHEAD_ID,
+    ClearingError,
+    DayAheadEnv,
+    Scenario,
+    export_community,
+    load_community,
+    make_market,
+    make_tariff,
+    settle,
+)
 from gridtoll.envs.calendar import split_days
 from gridtoll.envs.clearing import Clearing
 from gridtoll.envs.day import Day
@@ -287,6 +298,35 @@ def test_the_market_can_be_another() -> None:
     assert traded[0] == traded[1]
 
 
+def test_both_solvers_clear_alike_and_say_who_they_are() -> None:
+    infos = []
+    for solver in ("cvxpy", "structured"):
+        env = DayAheadEnv(TINY, solver=solver)
+        env.reset(options={"day": sunny_day()})
+        infos.append(env.step([0.05])[-1])
+    assert infos[0]["profit_eur"] == pytest.approx(infos[1]["profit_eur"], rel=1e-9)
+    assert "CVXPY" in infos[0]["solver"]
+    assert "structured" in infos[1]["solver"]
+    assert [info["fallback"] for info in infos] == [False, False]
+
+
+def test_a_solver_and_a_market_together_are_refused() -> None:
+    with pytest.raises(ValueError, match="only one may be given, got 'cvxpy'"):
+        tiny_env(solver="cvxpy")
+    with pytest.raises(ValueError, match=r"`solver` must be one of cvxpy, structured; got 'clarabel'"):
+        make_market("clarabel")
+
+
+def test_info_says_when_another_solver_had_to_finish() -> None:
+    class Fallen:
+        def clear(self, day: Day, charges: ArrayLike, *, start: Clearing | None = None) -> Clearing:
+            return replace(market().clear(day, charges, start=start), fallback=True)
+
+    env = tiny_env(market=Fallen())
+    env.reset(seed=0)
+    assert env.step([0.1])[-1]["fallback"] is True
+
+
 def test_the_import_fee_can_be_set_and_is_earned() -> None:
     free, paid = tiny_env(), tiny_env(import_fee=0.08)
     fees = []
@@ -321,6 +361,7 @@ def test_a_community_may_be_a_name_a_folder_or_itself(tmp_path: Path) -> None:
         ({"information": "publik"}, "Did you mean 'public'"),
         ({"flows": "trade"}, "Did you mean 'trades'"),
         ({"render_mode": "rgb"}, "Did you mean 'rgb_array'"),
+        ({"solver": "structure"}, "Did you mean 'structured'"),
         ({"charge_cap": 0.0}, "`charge_cap` must be a finite number > 0 in EUR/kWh, got 0.0"),
         ({"charge_cap": np.inf}, "`charge_cap` must be a finite number > 0"),
         ({"import_fee": -0.1}, "`import_fee` must be a finite number of at least 0 in EUR/kWh, got -0.1"),
@@ -394,7 +435,7 @@ def test_a_person_sees_each_day_in_a_window_that_copies_do_not_take_along() -> N
 def test_importing_the_environments_loads_neither_data_tools_nor_learners_nor_pictures() -> None:
     code = (
         "import gridtoll.envs, sys\n"
-        "print([name for name in ('pandapower', 'simbench', 'pandas', 'matplotlib', 'torch') if name in sys.modules])"
+        "print([name for name in ('pandapower', 'simbench', 'pandas', 'matplotlib', 'torch', 'numba') if name in sys.modules])"
     )
     environment = os.environ | {"PYTHONPATH": str(Path(gridtoll.__file__).parent.parent)}
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment).stdout

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -11,9 +11,10 @@ import pytest
 from builders import DEGENERATE, market, pair_day, pair_network, random_basis, random_day, random_network
 
 from gridtoll.envs.clearing import Clearing
+from gridtoll.envs.clearing.structured import StructuredMarket
 from gridtoll.envs.day import Array, Day
 from gridtoll.envs.network import Network
-from gridtoll.envs.settlement import Flows, Settlement, flow_and_base, settle, trade_price
+from gridtoll.envs.settlement import Flows, Settlement, flow_and_base, settle, settle_many, trade_price
 
 EXACT = 1e-9
 
@@ -219,3 +220,28 @@ def test_an_unknown_account_of_flows_is_refused() -> None:
     case = settled(pair_day(), pair_network(), 0.0)
     with pytest.raises(ValueError, match=r"the account of `flows` must be one of injections, trades; got 'trade'. Did you mean 'trades'\?"):
         settle(case.day, case.network, case.charges, case.clearing, flows="trade")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("flows", ["trades", "injections"])
+@pytest.mark.parametrize(("n", "periods"), [(2, 1), (2, 24), (5, 6), (13, 24)])
+def test_many_days_settle_together_as_each_does_alone_to_the_last_bit(n: int, periods: int, flows: Flows) -> None:
+    solver = StructuredMarket()
+    days = [random_day(seed, n=n, periods=periods, stores=1, import_fee=0.01 * seed) for seed in range(5)]
+    network, basis = random_network(1, n=n), np.stack([random_basis(seed, n) for seed in range(3)])
+    charges = np.stack([np.broadcast_to(0.03 * (1 + seed) * basis[0], (periods, n, n)) for seed in range(5)])
+    clearings = [solver.clear(day, charge) for day, charge in zip(days, charges, strict=True)]
+    alone = [
+        settle(day, network, charge, clearing, flows=flows, charge_base=basis)
+        for day, charge, clearing in zip(days, charges, clearings, strict=True)
+    ]
+    for n_rows in (1, 2, 5, 40):  # the last takes more than one go for the larger days
+        chosen = np.random.default_rng(n_rows).integers(0, 5, n_rows)
+        together = settle_many(
+            [days[k] for k in chosen], network, charges[chosen], [clearings[k] for k in chosen], flows=flows, charge_base=basis
+        )
+        assert len(together) == n_rows
+        for row, k in enumerate(chosen):
+            for field in fields(Settlement):
+                one, other = getattr(together.row(row), field.name), getattr(alone[k], field.name)
+                assert type(one) is type(other)
+                np.testing.assert_array_equal(one, other, strict=isinstance(one, np.ndarray), err_msg=field.name)

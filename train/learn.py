@@ -19,7 +19,7 @@ from __future__ import annotations
 import hashlib
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -32,12 +32,14 @@ from stable_baselines3.common.utils import set_random_seed
 from tqdm import tqdm
 
 from ..agents.learned import LearnedPolicy, checkpoint_parts, make_learner, restore_learner, write_weights
-from ..envs.calendar import split_hash
+from ..agents.vec_env import GymnasiumVecEnv
+from ..envs.calendar import Scenario, split_hash
+from ..envs.day_ahead_vector import DayAheadVectorEnv
 from .config import TrainConfig
 from .optima import daily_bill_eur
-from .rounds import Rounds
+from .rounds import Rounds, training_scenarios
 from .runs import RunFolder
-from .task import Episode, Task, environment_of, observe, play
+from .task import Task, as_options, batch_of, environment_of
 from .workers import Workers
 
 REWARD_UNIT = 0.1
@@ -50,7 +52,7 @@ def train(config: TrainConfig, folder: Path, workers: Workers) -> RunFolder:
     Args:
         config: What to train.
         folder: New or empty.
-        workers: Play the days.
+        workers: Say whether to show progress. Days are cleared together in this process, whose compiled loops share out the cores.
 
     Returns:
         The finished run.
@@ -92,14 +94,9 @@ def _go_on(run: RunFolder, config: TrainConfig, workers: Workers) -> RunFolder:
     step = checkpoint.step if checkpoint else 0
     best_score = float(best.facts["objective_eur"]) if best and checkpoint else -np.inf
     run.rewind_progress(step)
-    rounds = Rounds(
-        config.task,
-        workers,
-        n_parallel=config.parallel_days,
-        seed=config.seed,
-        played=step,
-        reward_unit_eur=reward_unit_eur(config.task),
-    )
+    scenarios = environment_of(config.task).community.scenarios("validation", config.validation_days)
+    validation = batch_of(config.task, len(scenarios))
+    rounds = training_rounds(config, played=step)
     with _alone_in_this_process(), tqdm(total=config.steps, initial=step, desc="training days", disable=workers.quiet, unit="") as bar:
         learner = (
             restore_learner(config.learner, checkpoint.files, rounds)
@@ -111,7 +108,7 @@ def _go_on(run: RunFolder, config: TrainConfig, workers: Workers) -> RunFolder:
             began = time.perf_counter()
             _learn(learner, config, min(config.validate_every, config.steps - step), bar)
             step = learner.num_timesteps
-            score = _validate(learner, config, workers)
+            score = _validate(learner, scenarios, validation)
             learner.logger.record("validation/objective_eur", score)
             learner.logger.dump(step)
             if score > best_score:
@@ -136,16 +133,20 @@ def _learn(learner: BaseAlgorithm, config: TrainConfig, days: int, bar: tqdm[Any
     learner.learn(days, callback=advance, reset_num_timesteps=False, log_interval=50)
 
 
-def _validate(learner: BaseAlgorithm, config: TrainConfig, workers: Workers) -> float:
-    """Return the mean reward in EUR of the deterministic policy on the validation days."""
-    task = config.task
-    environment = environment_of(task)
-    policy = LearnedPolicy(learner.policy, environment.charge_cap)
-    scenarios = environment.community.scenarios("validation", config.validation_days)
-    episodes = [
-        Episode(task, scenario, tuple(policy.predict(observe(task, scenario), deterministic=True)[0].tolist())) for scenario in scenarios
-    ]
-    return float(np.mean([outcome.objective_eur for outcome in workers.map(play, episodes)]))
+def training_rounds(config: TrainConfig, *, played: int) -> GymnasiumVecEnv:
+    """Return the training days that follow ``played`` of them, with actions between −1 and 1 and rewards of order 1."""
+    envs = batch_of(config.task, config.parallel_days)
+    rounds = Rounds(envs, training_scenarios(config.task), seed=config.seed, played=played)
+    return GymnasiumVecEnv(rounds, action_bounds=(0.0, envs.game.charge_cap), reward_unit=reward_unit_eur(config.task))
+
+
+def _validate(learner: BaseAlgorithm, scenarios: Sequence[Scenario], envs: DayAheadVectorEnv) -> float:
+    """Return the mean reward in EUR of the deterministic policy on the validation days, one in each row."""
+    policy = LearnedPolicy(learner.policy, envs.game.charge_cap)
+    observations, _ = envs.reset(options=as_options(scenarios))
+    charges = [policy.predict(observation, deterministic=True)[0] for observation in observations]  # one by one, as evaluation does
+    _, rewards, *_ = envs.step(charges)
+    return float(np.mean(rewards))
 
 
 def _keep(run: RunFolder, learner: BaseAlgorithm, config: TrainConfig, step: int, score: float) -> None:

@@ -6,16 +6,18 @@ a task once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from ..envs.calendar import Scenario
-from ..envs.clearing.structured import StructuredMarket
 from ..envs.day_ahead import DayAheadEnv
+from ..envs.day_ahead_vector import DayAheadVectorEnv
 from ..envs.observation import Information
 from ..envs.reward import Objective
 from ..envs.settlement import Flows
@@ -91,17 +93,22 @@ def environment_of(task: Task) -> DayAheadEnv:
     Raises:
         ValueError: If a name in the task is unknown or a number out of range.
     """
-    return DayAheadEnv(
-        task.community,
-        tariff=task.tariff,
-        charges_per=task.charges_per,
-        objective=task.objective,
-        information=task.information,
-        flows=task.flows,
-        charge_cap=task.charge_cap,
-        import_fee=task.import_fee,
-        market=StructuredMarket(),
-    )
+    return DayAheadEnv(solver="structured", **asdict(task))
+
+
+def batch_of(task: Task, num_envs: int) -> DayAheadVectorEnv:
+    """Return a new batched environment of a task, whose rows are reset by hand, each with a scenario (see :func:`as_options`).
+
+    Raises:
+        ValueError: If a name in the task is unknown or a number out of range.
+    """
+    arguments = asdict(task) | {"community": environment_of(task).community}
+    return DayAheadVectorEnv(num_envs, autoreset_mode=AutoresetMode.DISABLED, **arguments)
+
+
+def as_options(scenarios: Sequence[Scenario]) -> dict[str, list[int]]:
+    """Return the options that give each row of a batched environment its scenario."""
+    return {name: [getattr(scenario, name) for scenario in scenarios] for name in Scenario._fields}
 
 
 def n_charges(task: Task) -> int:

@@ -1,0 +1,319 @@
+"""Many days of the day-ahead game side by side, cleared in one call: the batched form of :mod:`.day_ahead`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from gymnasium.error import ResetNeeded
+from gymnasium.utils import seeding
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from numpy.typing import ArrayLike, NDArray
+
+from .calendar import Scenario, Split
+from .clearing import Clearing, Market
+from .clearing.solvers import Solver, choose_market, clear_many
+from .community import Community
+from .day import Array, Day
+from .errors import ClearingError, unknown_name
+from .game import Episode, Episodes, Observation, make_game
+from .observation import Information
+from .outcome import Outcome, infos
+from .reward import Objective
+from .settlement import Flows, Settlements, settle_many
+from .sources import DEFAULT_COMMUNITY
+from .tariff import Period
+from .vector_format import as_array, as_objects, by_key, mask_of, options_of, seeds_of
+
+AUTORESET_MODES: Final = (AutoresetMode.SAME_STEP, AutoresetMode.DISABLED)
+"""What rows can do when their episode ends. With NEXT_STEP every second step of a one-step episode would play nothing."""
+
+Infos = dict[str, Any]
+_DRAWS_NOTHING: Final = "A batched environment draws nothing; play a row's scenario in `DayAheadEnv` and draw that."
+
+
+class Batch(NamedTuple):
+    """What the last step did, by row."""
+
+    charge: Array  # γ, (num_envs, coefficients)
+    charges: Array  # τ, (num_envs, T, N, N)
+    clearings: list[Clearing]
+    settlements: Settlements
+
+
+class DayAheadVectorEnv(VectorEnv[Observation, ArrayLike, NDArray[Any]]):
+    """Set the network charge of many days of the peer-to-peer electricity market at once.
+
+    ## Description
+
+    `num_envs` rows, each of them a :class:`~gridtoll.envs.day_ahead.DayAheadEnv` with a generator of its own; see there for the game,
+    spaces, rewards and what `info` holds. A step clears the days of all rows in one call, which the compiled kernel shares out over the
+    cores. With the same solver, row k of `reset(seed=s)` and of every step after it equals the single environment seeded with s + k, to the
+    last bit, just as under Gymnasium's `SyncVectorEnv`.
+
+    ```python
+    import gymnasium
+
+    envs = gymnasium.make_vec("gridtoll.envs:gridtoll/DayAhead-v0", num_envs=64)
+    observations, infos = envs.reset(seed=0)
+    observations, rewards, terminated, truncated, infos = envs.step(envs.action_space.sample())
+    ```
+
+    ## Autoreset
+
+    `metadata["autoreset_mode"]` is `AutoresetMode.SAME_STEP`: every episode ends with its first step, and that step draws the next day. It
+    returns the next days' observations; those of the days just priced are `infos["final_obs"]`, and their `info` is
+    `infos["final_info"]`, both in Gymnasium's format. With `NEXT_STEP` every second step would play nothing, so it is not offered. With
+    `DISABLED` a step returns the observations and `info` of the days it priced, and `reset` must come before the next.
+
+    ## Starting State
+
+    `reset(seed=s)` seeds row k with s + k, `reset(seed=[…])` each row with its own; no seed leaves a row's generator as it is. `options`
+    are those of the single environment: `day` and `price_path` are one number for all rows or one for each, and `reset_mask`, a boolean
+    array of shape `(num_envs,)`, says which rows are reset; `infos` then hold only theirs.
+
+    ## Errors
+
+    A bad charge is refused with the number of its row, before anything is cleared; a clearing that fails names its row and how to replay it
+    in the single environment. Either leaves all rows as they were, still to be priced.
+
+    ## Arguments
+
+    `num_envs`, then those of :class:`~gridtoll.envs.day_ahead.DayAheadEnv`, but
+
+    | argument         | default                    | meaning                                                                        |
+    |------------------|----------------------------|--------------------------------------------------------------------------------|
+    | `num_envs`       | `1`                        | number of rows                                                                 |
+    | `solver`         | `"structured"`             | the compiled kernel, or `"cvxpy"`                                              |
+    | `market`         | the solver's               | instead of a solver; days are cleared one by one where it has no `clear_many`  |
+    | `autoreset_mode` | `AutoresetMode.SAME_STEP`  | or `AutoresetMode.DISABLED`, or the value of either                            |
+    | `render_mode`    | `None`                     | nothing else: to see a row, play its scenario in the single environment        |
+
+    `envs.outcome(row)` keeps the arrays of the last step, and `envs.fallbacks` counts the clearings that another solver than the one asked
+    for had to finish (`infos["final_info"]["fallback"]` says which). Observations and validated days are kept for when their scenario comes
+    up again, up to 256 MiB.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": [], "autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012 - Gymnasium declares it so
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        community: str | Path | Community = DEFAULT_COMMUNITY,
+        *,
+        tariff: str = "distance",
+        charges_per: Period = "day",
+        split: Split = "train",
+        objective: Objective = "profit",
+        information: Information = "public",
+        flows: Flows = "trades",
+        charge_cap: float | None = None,
+        import_fee: float | None = None,
+        solver: Solver | None = None,
+        market: Market | None = None,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
+        render_mode: None = None,
+    ) -> None:
+        """Build the environment; see the class for the arguments.
+
+        Raises:
+            ValueError: If a name is unknown, a number out of range, a community's data not valid, or both a solver and a market given.
+        """
+        if num_envs < 1:
+            raise ValueError(f"`num_envs` must be at least 1, got {num_envs}.")
+        if render_mode is not None:
+            raise ValueError(f"`render_mode` must be None, got {render_mode!r}. {_DRAWS_NOTHING}")
+        self.game = make_game(
+            community,
+            tariff=tariff,
+            charges_per=charges_per,
+            split=split,
+            objective=objective,
+            information=information,
+            flows=flows,
+            charge_cap=charge_cap,
+            import_fee=import_fee,
+        )
+        self.market = choose_market(solver, market, default="structured")
+        self.num_envs = num_envs
+        self.autoreset_mode = _autoreset_mode(autoreset_mode)
+        self.metadata = self.metadata | {"autoreset_mode": self.autoreset_mode}
+        self.single_action_space, self.single_observation_space = self.game.action_space(), self.game.observation_space()
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.fallbacks = 0
+        self._episodes = Episodes(self.game)
+        self._random, self._seeds = (list(each) for each in zip(*(seeding.np_random() for _ in range(num_envs)), strict=True))
+        self._rows: list[Episode | None] = [None] * num_envs  # None where there is no day to price
+        self._observations = np.zeros((num_envs, self.game.observer.size), dtype=np.float32)
+        self._batch: Batch | None = None
+
+    @property  # type: ignore[misc]
+    def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
+        """The generator of each row."""
+        return tuple(self._random)
+
+    @property
+    def np_random_seed(self) -> tuple[int, ...]:  # type: ignore[override]
+        """The seed of each row's generator."""
+        return tuple(self._seeds)
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: Mapping[str, Any] | None = None
+    ) -> tuple[Observation, Infos]:
+        """Begin an episode in every row, or in those of a mask.
+
+        Args:
+            seed: Row k is seeded with ``seed + k``, or with the k-th of a sequence; None leaves generators as they are.
+            options: ``day``, ``price_path`` and ``reset_mask``; see the class.
+
+        Returns:
+            The observations of all rows, shape (num_envs, size), and `info` of those reset.
+
+        Raises:
+            ValueError: If an option is unknown or has the wrong shape, or there is no such day or price path.
+        """
+        told = dict(options or {})
+        mask = mask_of(told.pop("reset_mask", None), self.num_envs)
+        seeds, told_rows = seeds_of(seed, self.num_envs), options_of(told, self.num_envs)
+        rows = np.flatnonzero(mask).tolist()
+        for row in rows:
+            if seeds[row] is not None:
+                self._random[row], self._seeds[row] = seeding.np_random(seeds[row])
+        begun = self._begin(rows, [self.game.pick(self._random[row], told_rows[row]) for row in rows])
+        return self._observations.copy(), by_key(_scenario_infos(begun), mask)
+
+    def step(self, actions: ArrayLike) -> tuple[Observation, Array, NDArray[np.bool_], NDArray[np.bool_], Infos]:
+        """Post charges in every row, clear the days together and end their episodes.
+
+        Args:
+            actions: γ in EUR/kWh, shape (num_envs, K), in single or double precision.
+
+        Returns:
+            Observations, shape (num_envs, size), rewards in EUR, terminated and truncated, shape (num_envs,), and `info`; see the class.
+
+        Raises:
+            ValueError: If a charge has the wrong shape, is not a number, negative or above the cap; every such row is named.
+            ResetNeeded: If a row's episode has not begun, or has ended and autoreset is disabled.
+            ClearingError: If a clearing cannot be certified; the message says how to replay it.
+        """
+        game, episodes = self.game, self._ready()
+        coefficients = self._read(actions)
+        charges = np.stack([game.tariff.charges(each) for each in coefficients])
+        days = [episode.day for episode in episodes]
+        clearings = self._clear(episodes, charges, coefficients)
+        settlements = settle_many(days, game.community.network, charges, clearings, flows=game.flows, charge_base=game.tariff.basis)
+        charge = np.stack([game.tariff.action(each) for each in coefficients])
+        self._batch = Batch(charge, charges, clearings, settlements)
+        self.fallbacks += sum(clearing.fallback for clearing in clearings)
+        every = np.ones(self.num_envs, dtype=np.bool_)
+        priced = by_key(_scenario_infos(episodes) | infos(charge, clearings, settlements), every)
+        earned = settlements.values[f"{game.objective}_eur"].copy()
+        if self.autoreset_mode is AutoresetMode.DISABLED:
+            self._rows = [None] * self.num_envs
+            return self._observations.copy(), earned, every, ~every, priced
+        ended = {"final_obs": as_objects(self._observations), "final_info": priced}
+        begun = self._begin(range(self.num_envs), [game.draw(random) for random in self._random])
+        return self._observations.copy(), earned, every.copy(), ~every, by_key(ended | _scenario_infos(begun), every)
+
+    @property
+    def scenarios(self) -> list[Scenario]:
+        """The day index and price path each row is about to price.
+
+        Raises:
+            ResetNeeded: If a row has none.
+        """
+        return [episode.scenario for episode in self._ready()]
+
+    @property
+    def days(self) -> list[Day]:
+        """The data of the day each row is about to price.
+
+        Raises:
+            ResetNeeded: If a row has none.
+        """
+        return [episode.day for episode in self._ready()]
+
+    def outcome(self, row: int) -> Outcome:
+        """Return what the last step led to in a row: charges, clearing and settlement with all arrays.
+
+        Raises:
+            ResetNeeded: Before the first step.
+        """
+        if self._batch is None:
+            raise ResetNeeded("there is an outcome only after a step.")
+        charge, charges, clearings, settlements = self._batch
+        return Outcome(charge=charge[row], charges=charges[row], clearing=clearings[row], settlement=settlements.row(row))
+
+    def render(self) -> None:
+        """Refuse: a batched environment draws nothing.
+
+        Raises:
+            ValueError: Always.
+        """
+        raise ValueError(_DRAWS_NOTHING)
+
+    def _begin(self, rows: Sequence[int], scenarios: Sequence[Scenario]) -> list[Episode]:
+        """Give rows their next episodes and return these; observations handed out before stay what they were."""
+        begun = [self._episodes.of(scenario) for scenario in scenarios]
+        self._observations = self._observations.copy()
+        for row, episode in zip(rows, begun, strict=True):
+            self._rows[row] = episode
+            self._observations[row] = episode.observation
+        return begun
+
+    def _ready(self) -> list[Episode]:
+        """Return the episodes of all rows, each of which must have begun."""
+        episodes = [episode for episode in self._rows if episode is not None]
+        if len(episodes) < self.num_envs:
+            missing = [row for row, episode in enumerate(self._rows) if episode is None]
+            raise ResetNeeded(f"every row must have a day to price, but rows {missing} have none; call `reset` for them.")
+        return episodes
+
+    def _read(self, actions: ArrayLike) -> Array:
+        """Return actions as validated coefficients, shape (num_envs, T, K), naming every row that cannot be read."""
+        tariff, n_periods = self.game.tariff, self.game.community.n_periods
+        wanted = (self.num_envs, tariff.n_coefficients(n_periods))
+        try:
+            values = np.asarray(actions, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise ValueError(f"charges must be an array of numbers in EUR/kWh of shape {wanted}, got {actions!r}.") from None
+        if values.shape != wanted:
+            raise ValueError(f"charges must have shape {wanted}, a row for each day, got {values.shape}.")
+        coefficients, faults = [], []
+        for row, action in enumerate(values):
+            try:
+                coefficients.append(tariff.read(action, n_periods, self.game.charge_cap))
+            except ValueError as error:
+                faults.append(f"  - row {row}: {error}")
+        if faults:
+            raise ValueError("charges of every row must be postable:\n" + "\n".join(faults))
+        return np.stack(coefficients)
+
+    def _clear(self, episodes: list[Episode], charges: Array, coefficients: Array) -> list[Clearing]:
+        days = [episode.day for episode in episodes]
+        try:
+            return clear_many(self.market, days, charges)
+        except ClearingError as error:
+            for row, episode in enumerate(episodes):  # the call does not say which day failed, so find out
+                try:
+                    self.market.clear(episode.day, charges[row])
+                except ClearingError as own:
+                    told = self.game.replay(episode.scenario, coefficients[row], self._seeds[row])
+                    raise ClearingError(f"row {row}: {own} {told}") from error
+            raise
+
+
+def _autoreset_mode(mode: AutoresetMode | str) -> AutoresetMode:
+    for known in AUTORESET_MODES:
+        if mode in (known, known.value):
+            return known
+    raise unknown_name("`autoreset_mode`", str(getattr(mode, "value", mode)), [known.value for known in AUTORESET_MODES])
+
+
+def _scenario_infos(episodes: Sequence[Episode]) -> Infos:
+    """Return what `info` says of scenarios, as arrays."""
+    return {name: as_array([episode.info[name] for episode in episodes]) for name in episodes[0].info}

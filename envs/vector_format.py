@@ -1,0 +1,84 @@
+"""What Gymnasium's vector environments agree on: how seeds, options and masks reach rows, and how `info` of rows is written down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def seeds_of(seed: int | Sequence[int | None] | None, num_envs: int) -> list[int | None]:
+    """Return the seed of each row: ``seed + k`` for row k, or the k-th of a sequence; None where a generator stays as it is.
+
+    Raises:
+        ValueError: If a sequence has not one seed for each row.
+    """
+    if seed is None:
+        return [None] * num_envs
+    if isinstance(seed, int | np.integer):
+        return [int(seed) + row for row in range(num_envs)]
+    seeds = list(seed)
+    if len(seeds) != num_envs:
+        raise ValueError(f"`seed` must be one number or one for each of the {num_envs} rows, got {len(seeds)}.")
+    return seeds
+
+
+def mask_of(mask: Any, num_envs: int) -> NDArray[np.bool_]:
+    """Return which rows an option ``reset_mask`` names, all of them where it is None.
+
+    Raises:
+        ValueError: If it is no boolean array with an entry for each row, one of them True.
+    """
+    if mask is None:
+        return np.ones(num_envs, dtype=np.bool_)
+    given = np.asarray(mask)
+    if given.shape != (num_envs,) or given.dtype != np.bool_ or not given.any():
+        raise ValueError(f"option `reset_mask` must be a boolean array of shape ({num_envs},) with at least one True, got {mask!r}.")
+    return given
+
+
+def options_of(told: Mapping[str, Any], num_envs: int) -> list[dict[str, Any]]:
+    """Return the options of each row: single values are everybody's, arrays hold one value for each row.
+
+    Raises:
+        ValueError: If an array has not one value for each row.
+    """
+    for name, value in told.items():
+        if np.shape(value) not in ((), (num_envs,)):
+            raise ValueError(f"option `{name}` of `reset` must be one number or one for each of the {num_envs} rows, got {value!r}.")
+    return [{name: value[row] if np.ndim(value) else value for name, value in told.items()} for row in range(num_envs)]
+
+
+def by_key(values: Mapping[str, Any], mask: NDArray[np.bool_]) -> dict[str, Any]:
+    """Return `info` in the vector format: each value with an entry for every row, and beside it which rows have one.
+
+    Args:
+        values: Arrays with an axis of the rows in the mask in front, or dictionaries in the vector format already.
+        mask: Which rows have values; others are left 0 or None.
+    """
+    result: dict[str, Any] = {}
+    for name, value in values.items():
+        result[name], result[f"_{name}"] = value if mask.all() else _with_gaps(value, mask), mask.copy()
+    return result
+
+
+def as_objects(rows: NDArray[Any]) -> NDArray[np.object_]:
+    """Return rows as objects, the form of ``final_obs``."""
+    objects = np.empty(len(rows), dtype=object)
+    for row, values in enumerate(rows):
+        objects[row] = values
+    return objects
+
+
+def as_array(values: Sequence[Any]) -> NDArray[Any]:
+    """Return values of one type as an array: numbers as numbers, words as objects."""
+    return np.array(values, dtype=object if isinstance(values[0], str) else None)
+
+
+def _with_gaps(value: NDArray[Any], mask: NDArray[np.bool_]) -> NDArray[Any]:
+    shape = (len(mask), *value.shape[1:])
+    full = np.full(shape, None) if value.dtype == object else np.zeros(shape, value.dtype)
+    full[mask] = value
+    return full
