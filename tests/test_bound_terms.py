@@ -17,6 +17,7 @@ from oracles import plain_profit
 
 from gridtoll.agents.optimum import bounds
 from gridtoll.agents.optimum.bounds import norms, upper_bound
+from gridtoll.agents.optimum.chord import Chord
 from gridtoll.agents.optimum.line import ChargeLine
 from gridtoll.envs.clearing import Clearing
 from gridtoll.envs.day import make_day
@@ -165,14 +166,13 @@ def test_each_bound_alone_holds(name: str) -> None:
     case = CASES[name]
     best = case.best()
     left, right = (case.line.cleared(charge) for charge in (case.low, case.high))
-    measure, fall = norms(case.line), left.charged_kwh - right.charged_kwh
-    assert best <= bounds._interpolation_bound(case.line, measure, left, right, fall)[0]
-    assert best <= bounds._value_bound(case.line, measure, left, right, np.sqrt((case.high - case.low) * fall))
+    assert best <= bounds.chord_bound(Chord(case.line, left, right))[0]
+    assert best <= bounds._value_bound(case.line, norms(case.line), left, right)
 
 
 def test_the_value_bound_is_reached_where_all_trade_stops_at_once() -> None:
     case = two_pairs(0.2, 0.4, trade_friction=1e-4, grid_friction=1e-4)
     best = case.best()
     left, right = (case.line.cleared(charge) for charge in (case.low, case.high))
-    bound = bounds._value_bound(case.line, norms(case.line), left, right, 0.0)
+    bound = bounds._value_bound(case.line, norms(case.line), left, right)
     assert best <= bound <= 1.01 * best

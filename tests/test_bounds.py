@@ -19,6 +19,7 @@ from oracles import pair_of
 
 from gridtoll.agents.optimum import bounds
 from gridtoll.agents.optimum.bounds import norms, upper_bound
+from gridtoll.agents.optimum.chord import Chord
 from gridtoll.agents.optimum.line import ChargeLine, LinePoint
 from gridtoll.envs.day import Day
 from gridtoll.envs.network import Network
@@ -132,15 +133,19 @@ def test_each_bound_alone_holds_on_every_part_of_an_interval(
     if left.charge >= right.charge:
         return
     measure = norms(line)
-    fall = max(left.charged_kwh - right.charged_kwh, 0.0) + bounds._ROUNDING * left.charged_kwh
-    radius = np.sqrt((right.charge - left.charge) * fall)
-    interpolated, _ = bounds._interpolation_bound(line, measure, left, right, fall)
-    by_value = bounds._value_bound(line, measure, left, right, radius)
+    radius = np.sqrt((right.charge - left.charge) * max(left.charged_kwh - right.charged_kwh, 0.0)) + 1e-9
+    chord = Chord(line, left, right)
+    interpolated, _ = bounds.chord_bound(chord)
+    by_value = bounds._value_bound(line, measure, left, right)
+    least, near = bounds.lower_bound(line, measure, left, right), bounds._radius(line, left, right)
     for share in (0.1, 0.5, 0.8):
         point = exact(line, left.charge + share * (right.charge - left.charge))
         slack = ROUNDING * line.retail_bill_eur
         assert point.goal_eur <= interpolated + slack
         assert point.goal_eur <= by_value + slack
+        assert point.goal_eur >= least - slack
+        straight = left.flow_kw + share * (right.flow_kw - left.flow_kw)
+        assert np.all(np.abs(point.flow_kw - straight) <= measure.flow * near + 1e-10)
         assert bounds._least_loss(line, measure, left, right, radius) <= point.loss_eur - line.base_loss_eur + slack
         over = np.maximum(0.0, np.abs(point.flow_kw) - line.network.grid.branch_limit_kw).sum()
         overload = line.day.overload_price * line.day.period_hours * over

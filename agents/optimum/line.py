@@ -6,15 +6,12 @@ response is piecewise affine in γ, and on each piece the leader's profit
     Π(γ) = γ·q(γ) + ν·Σ Δ m − [ρ-weighted losses of the flows f − those of the base flows] − φ·Σ Δ max(0, |f| − F)
 
 is quadratic between the charges at which a branch reaches its limit; so is the welfare −V(γ) + Π(γ).
-:meth:`ChargeLine.piece` clears once and returns the whole affine
-piece around a charge, certified at both of its ends.
+:meth:`ChargeLine.piece` clears once and returns the whole affine piece around a charge, certified at both of its ends.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
-from itertools import pairwise
 
 import numpy as np
 
@@ -22,40 +19,65 @@ from ...envs.clearing import TOLERANCE, Clearing, P2PMarket
 from ...envs.clearing.convert import point_of
 from ...envs.clearing.market import Market
 from ...envs.clearing.market_data import MarketData, Structure, read_charges, scale
-from ...envs.clearing.point import Point, certify, net_bought, objective
-from ...envs.clearing.sensitivity import Response, respond_along
 from ...envs.day import Array, Day
 from ...envs.errors import ClearingError
 from ...envs.network import Network
 from ...envs.reward import Objective, check_objective
 from ...envs.settlement import Flows, base_flow, check_flows
+from .chord import Chord
+from .flat import FlatMarket, FreeSet
+from .kernels import reach_of, snap
+
+_ROUNDING = 1e-12  # an equation that holds to this, in units of the mean load, holds: sums of its terms are no more exact
+_HALVINGS = 6  # of the reach of a piece whose end is not exact, before only the charge that was cleared is kept
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class LinePoint:
-    """The exact response at one charge.
+    """The exact response at one charge; vectors are those of :mod:`.flat`.
 
     Attributes:
         charge: γ, EUR/kWh.
         value_eur: V(γ), the followers' optimal objective.
         charged_kwh: q(γ) = V'(γ).
         imported_kwh: Σ Δ m.
-        curved: The strictly convex variables, each times the root of its curvature, in √EUR: their Euclidean norm is the Q norm.
         flow_kw: f, shape (T, L).
         loss_eur: ρ-weighted losses of f, the base flows' own included.
         profit_eur: Π(γ).
         goal_eur: What the leader maximises: Π(γ), or the welfare −V(γ) + Π(γ).
+        variables: x, shape (V,).
+        prices: y, shape (P,).
+        slopes: s, the Lagrangian's slope in x, shape (V,).
+        pull: The gradient in x of what the leader is paid for, overload left out, shape (V,).
+        relief: Prices λ that cancel much of it, shape (P,). Any would do for a bound; these make it tight.
+        worst: The greatest of the three numbers of the response's certificate.
+        gap_eur: By how much V may lie below ``value_eur``.
+        missed_eur: What the equations are missed by beyond rounding, at the day's greatest price.
+        n_curved: How many of the variables are strictly convex.
     """
 
     charge: float
     value_eur: float
     charged_kwh: float
     imported_kwh: float
-    curved: Array
     flow_kw: Array
     loss_eur: float
     profit_eur: float
     goal_eur: float
+    variables: Array
+    prices: Array
+    slopes: Array
+    pull: Array
+    relief: Array
+    worst: float
+    gap_eur: float
+    missed_eur: float
+    n_curved: int
+
+    @property
+    def curved(self) -> Array:
+        """The strictly convex variables, each times the root of its curvature, in √EUR: their Euclidean norm is the Q norm."""
+        return self.variables[: self.n_curved]
 
 
 class ChargeLine:
@@ -64,7 +86,7 @@ class ChargeLine:
     Args:
         day: The day.
         network: Where the prosumers sit.
-        basis: B, what a coefficient of 1 charges per kWh and pair, shape (N, N).
+        basis: B, what a coefficient of 1 charges per kWh and pair, shape (N, N) or (T, N, N).
         flows: Which account of the flows the operator answers for.
         objective: What the leader maximises.
         market: What clears; a new :class:`P2PMarket` where absent.
@@ -90,15 +112,13 @@ class ChargeLine:
         self._structure = Structure.of(day)
         self._blank = scale(day, read_charges(day, np.zeros_like(basis)), self._structure)
         self._direction = read_charges(day, basis)[:, self._structure.seller, self._structure.buyer] / self._blank.price_unit
+        self.flat = FlatMarket(self._blank, self._direction, counts_own_exchange=flows == "injections")
         self.base_flow_kw = base_flow(day, network)
         # ρ_t·Δ·w_l: EUR per kW² of flow.
         self.loss_weight = day.period_hours * day.loss_price[:, None] * network.grid.loss_coefficient
-        self._base_loss_eur = float(np.sum(self.loss_weight * self.base_flow_kw**2))
-
-    @property
-    def base_loss_eur(self) -> float:
-        """Losses of the base injection alone, which the community is not charged for."""
-        return self._base_loss_eur
+        self.base_loss_eur = float(np.sum(self.loss_weight * self.base_flow_kw**2))
+        self._turnover_eur = self.flat.unit * (float(self._blank.demand_max.sum()) or 1.0)
+        self._ptdf = network.prosumer_ptdf
 
     @property
     def retail_bill_eur(self) -> float:
@@ -114,87 +134,121 @@ class ChargeLine:
     def piece(self, charge: float, *, cap: float) -> Piece:
         """Clear at a charge and return the affine piece around it, within [0, cap].
 
+        Both ends are certified like clearings. Where one misses the tolerance, as rounding can make it in a chain of idle storage, the
+        piece is cut shorter on that side, and to the charge itself in the last resort: a shorter piece is as true as a longer one.
+
         Raises:
-            ClearingError: If an end of the piece is not an exact clearing.
+            ClearingError: If the market cannot clear the charge.
         """
         clearing = self.clear(charge)
         data = self._data_at(charge)
-        response = respond_along(data, point_of(data, clearing), self._direction, reach=(-charge, cap - charge))
-        for step in (response.step_min, response.step_max):
-            certificate = certify(self._data_at(charge + step), response.at(step))
-            if not certificate.holds():
-                raise ClearingError(
-                    f"the piece around {charge!r} EUR/kWh of day {self.day.label!r} must clear exactly to {TOLERANCE:g} at both ends; "
-                    f"at {charge + step!r} it leaves {certificate}."
-                )
-        return Piece(line=self, charge=charge, response=response)
+        point = point_of(data, clearing)
+        free_set = FreeSet(self.flat, data, point)
+        variables, prices = self.flat.pack(point), self.flat.prices(point)
+        snap(self.flat.scale, self.flat.lower, self.flat.upper, variables)
+        slopes = self.flat.slopes(variables, prices, charge)
+        try:
+            change, price_change = free_set.derivative()
+        except ClearingError:  # a singular system has no derivative; the clearing itself is exact all the same
+            change, price_change = np.zeros_like(variables), np.zeros_like(prices)
+            low, high = 0.0, 0.0
+        else:
+            slope_change = self.flat.slopes(change, price_change, 1.0) - self.flat.cost
+            low, high = reach_of(
+                self.flat.scale, self.flat.lower, self.flat.upper, free_set.free, variables, slopes, change,
+                slope_change, -charge, cap - charge,
+            )  # fmt: skip
+        response = _Response(free_set, variables, prices, change, price_change)
+        lower, upper = self._certified_end(charge, response, low), self._certified_end(charge, response, high)
+        return Piece(line=self, charge=charge, response=response, lower_end=lower, upper_end=upper)
+
+    def _certified_end(self, charge: float, response: _Response, step: float) -> LinePoint:
+        for _ in range(_HALVINGS):
+            end = self.along(charge, response, step)
+            if end.worst <= TOLERANCE:
+                return end
+            step *= 0.5
+        return self.along(charge, response, 0.0)
+
+    def along(self, charge: float, response: _Response, step: float) -> LinePoint:
+        """Return the response a step along the piece around a charge."""
+        at = charge + step
+        variables = response.variables + step * response.change
+        snap(self.flat.scale, self.flat.lower, self.flat.upper, variables)
+        return self._line_point(at, variables, response.prices + step * response.price_change, response)
 
     def cleared(self, charge: float) -> LinePoint:
         """Clear the day at one charge in EUR/kWh and evaluate the leader's account."""
         clearing = self.clear(charge)
-        return self.line_point(charge, point_of(self._data_at(charge), clearing))
-
-    def line_point(self, charge: float, point: Point) -> LinePoint:
-        """Evaluate the leader's account at an exact response."""
         data = self._data_at(charge)
-        flow = self.flow_kw(point) + self.base_flow_kw
-        loss = float(np.sum(self.loss_weight * flow**2))
-        charged, imported = self.charged_kwh(point), self.imported_kwh(point)
-        over = float(np.maximum(0.0, np.abs(flow) - self.network.grid.branch_limit_kw).sum())
-        profit = charge * charged + self.day.import_fee * imported - (loss - self._base_loss_eur)
-        profit -= self.day.overload_price * self.day.period_hours * over
-        value = objective(data, point) * data.objective_unit
+        point = point_of(data, clearing)
+        variables = self.flat.pack(point)
+        snap(self.flat.scale, self.flat.lower, self.flat.upper, variables)
+        return self._line_point(charge, variables, self.flat.prices(point), None)
+
+    def moved(self, point: LinePoint, charge: float) -> LinePoint:
+        """Return the same variables and prices at another charge: no response there any more, but a point that bounds may use."""
+        return replace(self._line_point(charge, point.variables.copy(), point.prices.copy(), None), relief=point.relief)
+
+    def relieved(self, point: LinePoint, piece: Piece) -> LinePoint:
+        """Return a point with the prices that relieve its pull on a piece, which makes bounds beside it tighter and no less valid."""
+        return replace(point, relief=self._relief(point.charge, self._loss_pull(point.flow_kw), piece.response))
+
+    def _line_point(self, charge: float, x: Array, prices: Array, response: _Response | None) -> LinePoint:
+        """Evaluate the leader's account at an exact response."""
+        flat, day = self.flat, self.day
+        flat.balance(x)
+        flat.level(x, prices)
+        slopes = flat.slopes(x, prices, charge)
+        certificate = flat.certificate(x, prices, slopes)
+        flow = flat.injection_kw(x) @ self._ptdf.T + self.base_flow_kw
+        loss = float(np.sum(self.loss_weight * flow * flow))
+        charged, imported = float(flat.charge_cost @ x), float(flat.import_kwh @ x)
+        profit = charge * charged + day.import_fee * imported - (loss - self.base_loss_eur)
+        profit -= day.overload_price * day.period_hours * float(np.maximum(0.0, np.abs(flow) - self.network.grid.branch_limit_kw).sum())
+        value = flat.quantity(x) + charge * charged
+        loss_pull = self._loss_pull(flow)
+        missed = float(np.maximum(np.abs(flat.residual(x)) - _ROUNDING, 0.0).sum())
         return LinePoint(
             charge=charge,
             value_eur=value,
             charged_kwh=charged,
             imported_kwh=imported,
-            curved=self._curved(point),
             flow_kw=flow,
             loss_eur=loss,
             profit_eur=profit,
             goal_eur=profit - value if self.objective == "welfare" else profit,
+            variables=x,
+            prices=prices,
+            slopes=slopes,
+            pull=charge * flat.charge_cost + day.import_fee * flat.import_kwh - loss_pull,
+            relief=np.zeros_like(prices) if response is None else self._relief(charge, loss_pull, response),
+            worst=certificate.worst,
+            gap_eur=max(certificate.gap, 0.0) * self._turnover_eur,
+            missed_eur=missed * flat.unit,
+            n_curved=flat.n_curved,
         )
 
-    def charged_kwh(self, point: Point) -> float:
-        """Return Σ Δ B p of a point, or of a derivative."""
-        weights = self._direction * self._blank.price_unit
-        return float(np.sum(weights * point.trade)) * self._energy_unit
+    def _loss_pull(self, flow_kw: Array) -> Array:
+        return self.flat.injection_gradient((2.0 * self.loss_weight * flow_kw) @ self._ptdf)
 
-    def imported_kwh(self, point: Point) -> float:
-        """Return Σ Δ m of a point, or of a derivative."""
-        return float(point.imported.sum()) * self._energy_unit
-
-    def flow_kw(self, point: Point) -> Array:
-        """Return the community's own flows in kW, shape (T, L), of a point or of a derivative."""
-        net = -net_bought(self._structure, point.trade)
-        if self.flows == "injections":
-            net += point.exported - point.imported
-        return net @ self.network.prosumer_ptdf.T * self._blank.power_unit
+    def _relief(self, charge: float, loss_pull: Array, response: _Response) -> Array:
+        against = self.day.import_fee * self.flat.import_kwh - loss_pull
+        return charge * response.price_change + response.free_set.prices_against(against)
 
     def _data_at(self, charge: float) -> MarketData:
         return replace(self._blank, charge=charge * self._direction)
 
-    @property
-    def _energy_unit(self) -> float:
-        return self._blank.power_unit * self._blank.period_hours
 
-    @cached_property
-    def _roots(self) -> tuple[Array, ...]:
-        data = self._blank
-        curvatures = (
-            data.utility_curvature,
-            data.grid_friction,
-            data.grid_friction,
-            data.storage_wear,
-            data.storage_wear,
-            data.trade_friction,
-        )
-        return tuple(np.sqrt(data.objective_unit * curvature) for curvature in curvatures)
+@dataclass(frozen=True, eq=False)
+class _Response:
+    """Variables and prices at a cleared charge, and how they move with it."""
 
-    def _curved(self, point: Point) -> Array:
-        families = (point.demand, point.imported, point.exported, point.charge, point.discharge, point.trade)
-        return np.concatenate([(root * values).ravel() for root, values in zip(self._roots, families, strict=True)])
+    free_set: FreeSet
+    variables: Array
+    prices: Array
+    change: Array
+    price_change: Array
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -203,52 +257,35 @@ class Piece:
 
     line: ChargeLine
     charge: float
-    response: Response
+    response: _Response
+    lower_end: LinePoint
+    upper_end: LinePoint
 
     @property
     def lower(self) -> float:
         """Least charge of the piece, EUR/kWh."""
-        return self.charge + self.response.step_min
+        return self.lower_end.charge
 
     @property
     def upper(self) -> float:
         """Greatest charge of the piece, EUR/kWh."""
-        return self.charge + self.response.step_max
+        return self.upper_end.charge
 
     def at(self, charge: float) -> LinePoint:
         """Return the exact response at a charge of the piece."""
-        return self.line.line_point(charge, self.response.at(charge - self.charge))
+        if charge == self.lower:
+            return self.lower_end
+        if charge == self.upper:
+            return self.upper_end
+        return self.line.along(self.charge, self.response, charge - self.charge)
 
     def best(self) -> LinePoint:
         """Return the response of the piece that the leader likes best, in closed form between branch limits."""
-        candidates = {self.lower, self.upper}
-        edges = [self.lower, *self._limit_crossings(), self.upper]
-        for left, right in pairwise(edges):
-            slope, bend = self._slope_and_bend(0.5 * (left + right))
-            if bend < 0:  # the goal is … + slope·s + ½·bend·s² around the middle of the segment
-                candidates.add(min(max(0.5 * (left + right) - slope / bend, left), right))
-        return max((self.at(charge) for charge in sorted(candidates)), key=lambda point: point.goal_eur)
+        return self.at(self.peak()[0])
 
-    def _limit_crossings(self) -> list[float]:
-        """Return the charges strictly inside the piece at which some |f| equals its limit."""
-        flow = self.line.flow_kw(self.response.point) + self.line.base_flow_kw
-        change, limit = self.line.flow_kw(self.response.slope), self.line.network.grid.branch_limit_kw
-        with np.errstate(divide="ignore", invalid="ignore"):
-            steps = np.concatenate([((limit - flow) / change).ravel(), ((-limit - flow) / change).ravel()])
-        inside = np.isfinite(steps) & (steps > self.response.step_min) & (steps < self.response.step_max)
-        return sorted(self.charge + float(step) for step in np.unique(steps[inside]))
-
-    def _slope_and_bend(self, charge: float) -> tuple[float, float]:
-        """Return the first and second derivative of the goal at a charge of the piece where no branch is exactly at its limit."""
-        line, change = self.line, self.response.slope
-        here = self.at(charge)
-        flow_change, charged_change = line.flow_kw(change), line.charged_kwh(change)
-        over = np.abs(here.flow_kw) > line.network.grid.branch_limit_kw
-        overload = line.day.overload_price * line.day.period_hours * float(np.sum(np.sign(here.flow_kw) * flow_change * over))
-        revenue_slope, revenue_bend = here.charged_kwh + charge * charged_change, 2.0 * charged_change
-        if line.objective == "welfare":  # −V has the slope −q: what is paid in charges is not lost
-            revenue_slope, revenue_bend = charge * charged_change, charged_change
-        slope = revenue_slope + line.day.import_fee * line.imported_kwh(change) - overload
-        slope -= 2.0 * float(np.sum(line.loss_weight * here.flow_kw * flow_change))
-        bend = revenue_bend - 2.0 * float(np.sum(line.loss_weight * flow_change**2))
-        return slope, bend
+    def peak(self, low: float = 0.0, high: float = 1.0) -> tuple[float, float]:
+        """Return the charge that the leader likes best between two shares of the piece, and the goal there in EUR."""
+        share, goal = Chord(self.line, self.lower_end, self.upper_end).peak(low, high)
+        if share in (0.0, 1.0):
+            return (self.lower, self.upper)[int(share)], goal
+        return self.lower + share * (self.upper - self.lower), goal

@@ -4,6 +4,9 @@ Each step clears inside the interval with the greatest upper bound, takes the wh
 two gaps left beside it back with bounds of their own (:mod:`.bounds`). It ends when no gap can beat the incumbent by more than the
 tolerance. The incumbent is re-cleared from scratch, and what it earns there is the profit reported.
 
+Under hard limits a piece counts only where its flows, affine in the charge, stay within the limits, and a gap only where they can
+(:func:`.bounds.secure_part`); a search that ends without any such charge has proved that there is none.
+
 Walking from piece to piece instead would take thousands of clearings near γ = 0, where pieces are 1e-5 wide.
 """
 
@@ -12,21 +15,26 @@ from __future__ import annotations
 import heapq
 import time
 from dataclasses import dataclass
-from math import inf
+from math import inf, isfinite, nan
+
+import numpy as np
 
 from ...envs.clearing.market import Market
-from ...envs.day import Day
+from ...envs.day import Array, Day
 from ...envs.errors import ClearingError
 from ...envs.network import Network
 from ...envs.reward import Objective
 from ...envs.settlement import Flows, settle
 from ...envs.tariff import Tariff
-from .bounds import norms, upper_bound
+from .bounds import norms, secure_part, upper_bound
 from .certificate import Certificate, PrunedGap, SolvedPiece
+from .chord import Chord
 from .line import ChargeLine, LinePoint, Piece
 
-_MAX_CLEARINGS = 20_000
+_MAX_CLEARINGS = 5_000
 _CENTRE = 0.02  # a gap is never split closer than this share of its width to an end: slivers cost as much as halves
+_RESOLUTION = 1e-13  # share of the cap below which two charges are not told apart
+_WITHIN = 0.5  # share of the tolerance on branch limits that answers use; the rest keeps them secure when cleared again
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -34,7 +42,7 @@ class Optimum:
     """The best charge of a day with the proof that no charge in [0, cap] does better than the upper bound.
 
     Attributes:
-        charge: Best charge found, EUR/kWh.
+        charge: Best charge found, EUR/kWh; NaN where no charge keeps every branch within its limit.
         charge_cap: Greatest charge allowed, EUR/kWh.
         objective: What is maximised, ``"profit"`` or ``"welfare"``.
         profit_eur: The operator's profit there, from the affine piece it was found on.
@@ -47,6 +55,9 @@ class Optimum:
         revenue_eur: Charge revenue at the optimum.
         clearings: Market clearings used, the last one included.
         seconds: Wall time.
+        hard_limits: Whether only charges counted that keep every branch within its limit.
+        secure: Whether the best charge does; with hard limits, False is proved and None undecided: charges closer together than can be
+            told apart may still do.
         certificate: The proof, which can be kept, checked and drawn; None where an optimum was read from a store of numbers.
     """
 
@@ -63,6 +74,8 @@ class Optimum:
     clearings: int
     seconds: float
     certificate: Certificate | None
+    hard_limits: bool = False
+    secure: bool | None = None
 
     @property
     def pieces(self) -> tuple[SolvedPiece, ...]:
@@ -90,6 +103,7 @@ def solve_optimum(
     objective: Objective = "profit",
     market: Market | None = None,
     tolerance: float = 1e-6,
+    hard_limits: bool = False,
 ) -> Optimum:
     """Find the charge that is best for the operator, or for all, on one day, and prove it.
 
@@ -102,10 +116,25 @@ def solve_optimum(
         objective: ``"profit"`` of the operator, or ``"welfare"`` of prosumers and operator together.
         market: What clears; a new :class:`P2PMarket` where absent.
         tolerance: Relative gap at which the search ends.
+        hard_limits: Whether every branch must stay within its limit (to a relative 1e-9), whatever overload costs.
 
     Raises:
         ValueError: If the tariff has more than one coefficient, or the cap or the tolerance is not above 0.
         ClearingError: If a clearing misses its tolerance, or the search does not close within its limit of clearings.
+    """
+    basis = one_basis(day, tariff, cap=cap, tolerance=tolerance)
+    began = time.perf_counter()
+    line = ChargeLine(day, network, basis, flows=flows, objective=objective, market=market)
+    search = _Search(line, cap=cap, tolerance=tolerance, hard_limits=hard_limits)
+    search.run()
+    return _optimum(search, began)
+
+
+def one_basis(day: Day, tariff: Tariff, *, cap: float, tolerance: float = 1.0) -> Array:
+    """Return the basis of a tariff of one coefficient, shape (N, N), after checking what a search is asked for.
+
+    Raises:
+        ValueError: If the tariff has more than one coefficient, or the cap or the tolerance is not above 0.
     """
     if not 0 < cap < inf or not tolerance > 0:
         raise ValueError(f"the charge cap must be finite and > 0, and the tolerance > 0, got {cap} and {tolerance}.")
@@ -114,44 +143,55 @@ def solve_optimum(
             f"the exact optimum needs a tariff of one coefficient for the day, such as 'unique' or 'distance' charged per day; the "
             f"{tariff.kind} tariff charged per {tariff.per} has {tariff.n_coefficients(day.n_periods)}."
         )
-    basis = tariff.basis[0]
-    began = time.perf_counter()
-    line = ChargeLine(day, network, basis, flows=flows, objective=objective, market=market)
-    search = _Search(line, cap=cap, tolerance=tolerance)
-    search.run()
-    best = search.incumbent
-    clearing = line.clear(best.charge)
-    settlement = settle(day, network, best.charge * basis, clearing, flows=flows)
-    # Rounding may put either evaluation of the incumbent above the closed-form bound of its own piece.
-    recleared = settlement.welfare_eur if objective == "welfare" else settlement.profit_eur
-    bound = max(search.open_bound, best.goal_eur, recleared)
+    basis: Array = tariff.basis[0]
+    return basis
+
+
+def _optimum(search: _Search, began: float) -> Optimum:
+    """Clear the incumbent again from scratch and put everything together."""
+    line, best = search.line, search.incumbent
+    profit = recleared_profit = welfare = recleared_welfare = revenue = nan
+    bound = max(search.open_bound, search.solved_bound)
+    if best is not None:
+        clearing = line.clear(best.charge)
+        settlement = settle(line.day, line.network, best.charge * line.basis, clearing, flows=line.flows)
+        # Rounding may put either evaluation of the incumbent above the closed-form bound of its own piece.
+        bound = max(bound, best.goal_eur, settlement.welfare_eur if line.objective == "welfare" else settlement.profit_eur)
+        profit, recleared_profit = best.profit_eur, settlement.profit_eur
+        welfare, recleared_welfare = best.profit_eur - best.value_eur, settlement.welfare_eur
+        revenue = settlement.revenue_eur
+    goal = -inf if best is None else best.goal_eur
+    secure = search.is_secure
     certificate = Certificate(
-        day=day,
-        network=network,
-        basis=basis,
-        flows=flows,
-        objective=objective,
-        charge_cap=cap,
-        charge=best.charge,
-        best_eur=best.goal_eur,
+        day=line.day,
+        network=line.network,
+        basis=line.basis,
+        flows=line.flows,
+        objective=line.objective,
+        charge_cap=search.cap,
+        charge=nan if best is None else best.charge,
+        best_eur=goal,
         upper_bound_eur=bound,
-        pieces=tuple(sorted(search.pieces, key=lambda piece: piece.lower)),
-        gaps=tuple(sorted(search.open_gaps(), key=lambda gap: gap.lower)),
+        pieces=tuple(sorted(search.pieces, key=lambda piece: (piece.lower, piece.upper))),
+        gaps=tuple(sorted(search.gaps(), key=lambda gap: gap.lower)),
+        hard_limits=search.hard_limits,
     )
     return Optimum(
-        charge=best.charge,
-        charge_cap=cap,
-        objective=objective,
-        profit_eur=best.profit_eur,
-        recleared_profit_eur=settlement.profit_eur,
-        welfare_eur=best.profit_eur - best.value_eur,
-        recleared_welfare_eur=settlement.welfare_eur,
+        charge=certificate.charge,
+        charge_cap=search.cap,
+        objective=line.objective,
+        profit_eur=profit,
+        recleared_profit_eur=recleared_profit,
+        welfare_eur=welfare,
+        recleared_welfare_eur=recleared_welfare,
         upper_bound_eur=bound,
-        relative_gap=(bound - best.goal_eur) / search.yardstick if bound > best.goal_eur else 0.0,
-        revenue_eur=settlement.revenue_eur,
+        relative_gap=(bound - goal) / search.yardstick if bound > goal else 0.0,
+        revenue_eur=revenue,
         clearings=line.clearings,
         seconds=time.perf_counter() - began,
         certificate=certificate,
+        hard_limits=search.hard_limits,
+        secure=secure,
     )
 
 
@@ -167,62 +207,103 @@ class _Gap:
 
 
 class _Search:
-    """The state of one search: the incumbent, the solved pieces and the heap of gaps."""
+    """The state of one search: the incumbent, the solved pieces, the heap of gaps, and slivers too narrow to be split."""
 
-    def __init__(self, line: ChargeLine, *, cap: float, tolerance: float) -> None:
+    def __init__(self, line: ChargeLine, *, cap: float, tolerance: float, hard_limits: bool) -> None:
+        self.line, self.cap, self.hard_limits = line, cap, hard_limits
         self.pieces: list[SolvedPiece] = []
-        self._line = line
-        self._cap = cap
+        self.incumbent: LinePoint | None = None
+        self.solved_bound = -inf
         self._tolerance = tolerance
         self._norms = norms(line)
-        self._gaps: list[_Gap] = []
+        self._heap: list[_Gap] = []
+        self._slivers: list[_Gap] = []
         first, last = line.piece(0.0, cap=cap), line.piece(cap, cap=cap)
-        self.incumbent = first.at(0.0)
         for piece in (first, last):
             self._solve(piece)
-        self._push(first.at(first.upper), last.at(last.lower))
+        self._push(first.upper_end, last.lower_end)
+
+    @property
+    def best_eur(self) -> float:
+        """The goal of the incumbent in EUR; minus infinity where there is none."""
+        return -inf if self.incumbent is None else self.incumbent.goal_eur
 
     @property
     def yardstick(self) -> float:
         """What the gap is measured by, in EUR."""
-        if self._line.objective == "welfare":
-            return self._line.retail_bill_eur
-        revenue = self.incumbent.charge * self.incumbent.charged_kwh
-        return max(revenue, 1e-6 * self._line.retail_bill_eur)
+        if self.line.objective == "welfare":
+            return self.line.retail_bill_eur
+        revenue = 0.0 if self.incumbent is None else self.incumbent.charge * self.incumbent.charged_kwh
+        return max(revenue, 1e-6 * self.line.retail_bill_eur)
 
     @property
     def open_bound(self) -> float:
         """Upper bound over everything not solved, in EUR; minus infinity where nothing is left."""
-        return -self._gaps[0].negative_bound if self._gaps else float("-inf")
+        return max((-gap.negative_bound for gap in (*self._heap[:1], *self._slivers)), default=-inf)
 
-    def open_gaps(self) -> list[PrunedGap]:
+    @property
+    def is_secure(self) -> bool | None:
+        """Whether the incumbent keeps every limit; without one under hard limits, False if that is proved for all charges."""
+        if self.incumbent is None:
+            return None if max(self.open_bound, self.solved_bound) > -inf else False
+        limit = self.line.network.grid.branch_limit_kw * (1.0 + 1e-9)
+        return bool(np.all(np.abs(self.incumbent.flow_kw) <= limit))
+
+    def gaps(self) -> list[PrunedGap]:
         """Return the intervals that are bounded instead of solved."""
-        return [PrunedGap(gap.left.charge, gap.right.charge, -gap.negative_bound) for gap in self._gaps]
+        return [PrunedGap(gap.left.charge, gap.right.charge, -gap.negative_bound) for gap in (*self._heap, *self._slivers)]
 
     def run(self) -> None:
         """Split gaps until none can beat the incumbent by more than half the tolerance; the other half is for rounding."""
-        while self.open_bound > self.incumbent.goal_eur + 0.5 * self._tolerance * self.yardstick:
-            if self._line.clearings >= _MAX_CLEARINGS:
+        while self._heap and -self._heap[0].negative_bound > self._enough:
+            if self.line.clearings >= _MAX_CLEARINGS:
                 raise ClearingError(
-                    f"the optimum of day {self._line.day.label!r} must close within {_MAX_CLEARINGS} clearings, and is still between "
-                    f"{self.incumbent.goal_eur} and {self.open_bound} EUR. A larger tolerance than {self._tolerance:g} closes earlier."
+                    f"the optimum of day {self.line.day.label!r} must close within {_MAX_CLEARINGS} clearings, and is still between "
+                    f"{self.best_eur} and {self.open_bound} EUR. A larger tolerance than {self._tolerance:g} closes earlier."
                 )
-            gap = heapq.heappop(self._gaps)
-            piece = self._line.piece(gap.look_at, cap=self._cap)
+            gap = heapq.heappop(self._heap)
+            if gap.right.charge - gap.left.charge <= _RESOLUTION * self.cap:
+                self._slivers.append(gap)
+                continue
+            piece = self.line.piece(gap.look_at, cap=self.cap)
             self._solve(piece)
-            self._push(gap.left, piece.at(max(piece.lower, gap.left.charge)))
-            self._push(piece.at(min(piece.upper, gap.right.charge)), gap.right)
+            self._push(gap.left, piece.lower_end if piece.lower > gap.left.charge else gap.left)
+            self._push(piece.upper_end if piece.upper < gap.right.charge else gap.right, gap.right)
+
+    @property
+    def _enough(self) -> float:
+        if self.incumbent is None:
+            return -inf
+        return self.incumbent.goal_eur + 0.5 * self._tolerance * self.yardstick
 
     def _solve(self, piece: Piece) -> None:
-        best = piece.best()
-        self.pieces.append(SolvedPiece(piece.lower, piece.upper, best.charge, best.goal_eur))
-        if best.goal_eur > self.incumbent.goal_eur:
-            self.incumbent = best
+        chord = Chord(self.line, piece.lower_end, piece.upper_end)
+        low, high = secure_part(chord, share=_WITHIN) if self.hard_limits else (0.0, 1.0)
+        charge, goal = piece.lower, -inf
+        if low <= high:
+            charge, goal = piece.peak(low, high)
+            if goal > self.best_eur:
+                best = piece.at(charge)
+                goal = best.goal_eur
+                if goal > self.best_eur:
+                    self.incumbent = best
+        self.pieces.append(SolvedPiece(piece.lower, piece.upper, charge, goal))
+        self.solved_bound = max(self.solved_bound, self._bound_of(piece, chord, goal))
+
+    def _bound_of(self, piece: Piece, chord: Chord, goal: float) -> float:
+        """Return a bound on a solved piece: its best goal, unless its ends are less exact than rounding or its edge is within tolerance."""
+        if self.hard_limits:
+            low, high = secure_part(chord)
+            goal = chord.peak(low, high)[1] if low <= high else -inf
+        if max(piece.lower_end.worst, piece.upper_end.worst) > 1e-11 and isfinite(goal):
+            ends = (piece.lower_end, piece.upper_end)
+            goal = max(goal, upper_bound(self.line, self._norms, *ends, target=goal, hard_limits=self.hard_limits)[0])
+        return goal
 
     def _push(self, left: LinePoint, right: LinePoint) -> None:
         if left.charge >= right.charge:
             return
-        bound, peak = upper_bound(self._line, self._norms, left, right)
+        bound, peak = upper_bound(self.line, self._norms, left, right, target=self.best_eur, hard_limits=self.hard_limits)
         margin = _CENTRE * (right.charge - left.charge)
         look_at = min(max(peak, left.charge + margin), right.charge - margin)
-        heapq.heappush(self._gaps, _Gap(-bound, left.charge, left, right, look_at))
+        heapq.heappush(self._heap, _Gap(-bound, left.charge, left, right, look_at))
