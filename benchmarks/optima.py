@@ -17,11 +17,15 @@ from collections.abc import Iterator
 import numpy as np
 
 from gridtoll.agents.optimum import solve_optimum
-from gridtoll.envs.calendar import SPLIT_NAMES
+from gridtoll.envs.calendar import SPLIT_NAMES, Scenario
+from gridtoll.envs.clearing import Market
 from gridtoll.envs.clearing.structured import StructuredMarket
+from gridtoll.envs.community import Community
+from gridtoll.envs.day import Array, Day
+from gridtoll.envs.network import Network
 from gridtoll.envs.settlement import settle
 from gridtoll.envs.sources import COMMUNITY_NAMES, DEFAULT_COMMUNITY, load_community
-from gridtoll.envs.tariff import make_tariff
+from gridtoll.envs.tariff import Tariff, make_tariff
 
 Row = dict[str, float]
 
@@ -31,8 +35,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Compare the exact optimum with a grid of charges.")
     parser.add_argument("--community", default=DEFAULT_COMMUNITY, choices=COMMUNITY_NAMES)
     parser.add_argument("--tariff", default="distance", choices=("unique", "distance"))
-    parser.add_argument("--split", default="train", choices=SPLIT_NAMES)
-    parser.add_argument("--days", type=int, default=10, help="scenarios, spread evenly over the split (default: %(default)s)")
+    parser.add_argument("--split", default="train", choices=(*SPLIT_NAMES, "all"))
+    parser.add_argument("--days", type=int, default=10, help="scenarios, spread evenly over the split, or the year (default: %(default)s)")
     parser.add_argument("--grid", type=int, default=2000, help="points of the grid, 0 for none (default: %(default)s)")
     parser.add_argument("--random", type=int, default=0, help="random points beside the grid (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="one JSON object per line")
@@ -51,16 +55,13 @@ def rows(options: argparse.Namespace) -> Iterator[Row]:
     tariff = make_tariff(options.tariff, network)
     rng = np.random.default_rng(0)
     market.clear(community.day(0), tariff.basis[0])  # compiles
-    for scenario in community.scenarios(options.split, options.days):
+    for scenario in scenarios(community, options.split, options.days):
         day = community.day(scenario.day, price_path=scenario.price_path)
         optimum = solve_optimum(day, network, tariff, cap=cap, market=market)
-        charges = np.concatenate([np.linspace(0.0, cap, options.grid), rng.uniform(0.0, cap, options.random)])
         began = time.perf_counter()
-        best = float("-inf")
-        for charge in charges:
-            cleared = market.clear(day, charge * tariff.basis[0])
-            best = max(best, settle(day, network, charge * tariff.basis[0], cleared).profit_eur)
+        best = greatest_profit(market, day, network, tariff, np.linspace(0.0, cap, options.grid))
         grid_seconds = time.perf_counter() - began
+        best = max(best, greatest_profit(market, day, network, tariff, rng.uniform(0.0, cap, options.random)))
         yield {
             "day": scenario.day,
             "price_path": scenario.price_path,
@@ -76,6 +77,23 @@ def rows(options: argparse.Namespace) -> Iterator[Row]:
             "grid_seconds": grid_seconds,
             "fallbacks": market.fallbacks,
         }
+
+
+def scenarios(community: Community, split: str, n_days: int) -> list[Scenario]:
+    """Return scenarios spread evenly over a split, or over the whole year, price paths taking turns."""
+    if split != "all":
+        return community.scenarios(split, n_days)
+    days = np.unique(np.linspace(0, community.n_days - 1, n_days).round().astype(int))
+    return [Scenario(int(day), place % community.n_price_paths) for place, day in enumerate(days)]
+
+
+def greatest_profit(market: Market, day: Day, network: Network, tariff: Tariff, charges: Array) -> float:
+    """Return the greatest profit at any of the charges, minus infinity for none."""
+    best = float("-inf")
+    for charge in charges:
+        posted = charge * tariff.basis[0]
+        best = max(best, settle(day, network, posted, market.clear(day, posted)).profit_eur)
+    return best
 
 
 def summary(found: list[Row]) -> Row:

@@ -1,19 +1,38 @@
 """Results that take long to compute and can be computed again, kept in the user's cache folder by the content of the question.
 
-A key holds everything an answer depends on, the source of the model included: an answer is never served to another question, and old
-answers need no clearing out to stay correct. Deleting the folder is always safe.
+A key holds everything an answer depends on, the software included (:func:`software`): an answer is never served to another question, and
+old answers need no clearing out to stay correct. A file appears whole or not at all, so any number of processes may read and write at
+once and be killed while they do; what a killed one leaves is never read, and is removed some time later. Deleting the folder is always
+safe.
 """
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import hashlib
 import json
-from collections.abc import Mapping
+import sys
+import time
+from collections.abc import Iterator, Mapping
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from ..envs.files import user_cache_dir, write_atomically
+
+_ROOT: Final = Path(__file__).resolve().parent.parent
+_CLEARING: Final = ("envs/clearing/structured/market.py", "envs/settlement.py", "envs/reward.py")
+_SOURCES: Final[dict[str, tuple[str, ...]]] = {
+    "optima": ("agents/optimum/search.py", "agents/optimum/hours.py", *_CLEARING),
+    "brackets": ("agents/optimum/several.py", *_CLEARING),
+    "best-constant": ("agents/baselines.py", "train/task.py"),
+}
+"""Where each kind of answer comes from: these modules, and all that they import. How days are cut from data is not among the sources of
+optima, because their keys hold the data of the day itself."""
+_LEFT_OVER_S: Final = 3600.0
+"""Age in seconds at which an unfinished file belongs to a process that was killed: writing one takes milliseconds."""
 
 
 def stored(kind: str, key: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -32,21 +51,77 @@ def stored(kind: str, key: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def store(kind: str, key: Mapping[str, Any], value: Mapping[str, Any]) -> None:
-    """Keep an answer, whole or not at all; several processes may do so at once."""
+    """Keep an answer, whole or not at all; several processes may do so at once, and the last one's stays."""
     text = json.dumps({"key": _canonical(key), "value": dict(value)}, allow_nan=False)
-    write_atomically(_path(kind, key), lambda file: file.write(text.encode()))
+    path = _path(kind, key)
+    write_atomically(path, lambda file: file.write(text.encode()))
+    _remove_left_overs(path.parent)
 
 
 @cache
-def model_fingerprint() -> str:
-    """Return a hash of the source of the environments and the optimum: an answer of one model is not that of another."""
-    root = Path(__file__).resolve().parent.parent
+def software(kind: str) -> str:
+    """Return a hash of the software that gives a kind of answer: an answer of one model is not that of another.
+
+    It covers the source of the modules in ``_SOURCES`` and of all modules they import, directly or not, and the versions of the packages
+    those import; a kind that is not listed there, all of gridtoll's source.
+    """
+    given = _SOURCES.get(kind)
+    files = set(_ROOT.glob("[aet]*/**/*.py")) if given is None else {_ROOT / name for name in given}
+    packages: set[str] = set()
+    waiting = sorted(files)
+    while waiting:
+        own, foreign = _imports(waiting.pop())
+        waiting += sorted(own - files)
+        files |= own
+        packages |= foreign
     digest = hashlib.sha256()
-    for folder in (root / "envs", root / "agents" / "optimum"):
-        for file in sorted(folder.rglob("*.py")):
-            digest.update(f"\n{file.relative_to(root).as_posix()}\n".encode())
-            digest.update(file.read_bytes())
+    for file in sorted(files):
+        digest.update(f"\n{file.relative_to(_ROOT).as_posix()}\n".encode())
+        digest.update(file.read_bytes())
+    for package in sorted(packages):
+        digest.update(f"\n{package} {_version(package)}".encode())
     return digest.hexdigest()
+
+
+def _imports(file: Path) -> tuple[set[Path], set[str]]:
+    """Return the files of this package and the names of other packages that a module imports, wherever in it the statement stands.
+
+    The ``__init__`` of a folder counts where names are taken from the folder itself; that it runs before its modules changes nothing they
+    compute.
+    """
+    own: set[Path] = set()
+    foreign: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_bytes())):
+        if isinstance(node, ast.Import):
+            foreign |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            folder = file.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+            own |= {found for alias in node.names for found in _module(folder, alias.name)}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            foreign.add(node.module.partition(".")[0])
+    return own, foreign - sys.stdlib_module_names
+
+
+def _module(folder: Path, name: str) -> Iterator[Path]:
+    """Yield the file that ``from folder import name`` takes the name from."""
+    places = (folder / f"{name}.py", folder / name / "__init__.py", folder.with_suffix(".py"), folder / "__init__.py")
+    yield from [place for place in places if place.is_file()][:1]
+
+
+def _version(package: str) -> str:
+    """Return the version of an installed package; optional ones may be absent."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "absent"
+
+
+def _remove_left_overs(folder: Path) -> None:
+    """Remove what processes that were killed while writing left behind."""
+    for draft in folder.glob(".*.part"):
+        with contextlib.suppress(OSError):  # another process may be tidying up as well
+            if time.time() - draft.stat().st_mtime > _LEFT_OVER_S:
+                draft.unlink()
 
 
 def _canonical(key: Mapping[str, Any]) -> Any:
@@ -54,6 +129,6 @@ def _canonical(key: Mapping[str, Any]) -> Any:
 
 
 def _path(kind: str, key: Mapping[str, Any]) -> Path:
-    text = json.dumps({"model": model_fingerprint(), **key}, sort_keys=True, allow_nan=False)
+    text = json.dumps({"software": software(kind), **key}, sort_keys=True, allow_nan=False)
     name = hashlib.sha256(text.encode()).hexdigest()
     return user_cache_dir() / kind / name[:2] / f"{name}.json"

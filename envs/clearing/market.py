@@ -10,10 +10,9 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib.metadata import version
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from cvxpy.error import SolverError
 from numpy.typing import ArrayLike
 
 from ..day import Day
@@ -21,8 +20,10 @@ from .convert import clearing_of, point_of
 from .market_data import MarketData, Structure, read_charges, scale
 from .point import Point, certify
 from .polish import polish
-from .problem import CompiledMarket
 from .solution import Certificate, Clearing, clearing_error
+
+if TYPE_CHECKING:
+    from .problem import CompiledMarket
 
 SOLVER = f"Clarabel {version('clarabel')} through CVXPY {version('cvxpy')}, polished"
 INTERIOR_POINT_TOLERANCES = (1e-8, 1e-10, 1e-12, 1e-6)
@@ -80,6 +81,10 @@ class P2PMarket:
         """Yield points to polish: the given one, then the interior point's at each tolerance."""
         if start is not None:
             yield point_of(data, start), 0
+        from cvxpy.error import SolverError  # noqa: PLC0415  # importing CVXPY takes half a second, which the kernel's users need not wait
+
+        from .problem import CompiledMarket  # noqa: PLC0415
+
         key = data.structure.key
         if key not in self._compiled:
             self._compiled[key] = CompiledMarket(data.structure)
