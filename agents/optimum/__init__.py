@@ -6,8 +6,11 @@ from .hours import HourlyOptimum, solve_hours
 from .leader import OptimumPolicy
 from .recovery import Recovery, smallest_recovering_charge
 from .search import Optimum, solve_optimum
+from .several import Bound, Bracket, solve_several
 
 __all__ = [
+    "Bound",
+    "Bracket",
     "Certificate",
     "CertificateError",
     "HourlyOptimum",
@@ -24,4 +27,5 @@ __all__ = [
     "smallest_recovering_charge",
     "solve_hours",
     "solve_optimum",
+    "solve_several",
 ]

@@ -127,6 +127,10 @@ class FlatMarket:
         """Return a point's prices as one vector, shape (P,)."""
         return np.concatenate([point.nodal_price.ravel(), point.storage_price.ravel()])
 
+    def split_prices(self, prices: Array) -> tuple[Array, Array]:
+        """Return a vector of prices as nodal prices, shape (T, N), and storage prices, shape (T, J)."""
+        return prices[: self._n_nodes].reshape(self.node_shape), prices[self._n_nodes :].reshape(self.store_shape)
+
     def slopes(self, x: Array, prices: Array, charge: float) -> Array:
         """Return s, the slope of the Lagrangian in each variable."""
         slope = self.cost + charge * self.charge_cost + self.price_terms(prices)

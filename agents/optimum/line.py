@@ -26,6 +26,7 @@ from ...envs.reward import Objective, check_objective
 from ...envs.settlement import Flows, base_flow, check_flows
 from .chord import Chord
 from .flat import FlatMarket, FreeSet
+from .idle import centred
 from .kernels import reach_of, snap
 
 _ROUNDING = 1e-12  # an equation that holds to this, in units of the mean load, holds: sums of its terms are no more exact
@@ -146,21 +147,32 @@ class ChargeLine:
         free_set = FreeSet(self.flat, data, point)
         variables, prices = self.flat.pack(point), self.flat.prices(point)
         snap(self.flat.scale, self.flat.lower, self.flat.upper, variables)
-        slopes = self.flat.slopes(variables, prices, charge)
+        low, high = 0.0, 0.0
         try:
             change, price_change = free_set.derivative()
         except ClearingError:  # a singular system has no derivative; the clearing itself is exact all the same
-            change, price_change = np.zeros_like(variables), np.zeros_like(prices)
-            low, high = 0.0, 0.0
+            response = _Response(free_set, variables, prices, np.zeros_like(variables), np.zeros_like(prices))
         else:
-            slope_change = self.flat.slopes(change, price_change, 1.0) - self.flat.cost
-            low, high = reach_of(
-                self.flat.scale, self.flat.lower, self.flat.upper, free_set.free, variables, slopes, change,
-                slope_change, -charge, cap - charge,
-            )  # fmt: skip
-        response = _Response(free_set, variables, prices, change, price_change)
+            response = _Response(free_set, variables, prices, change, price_change)
+            low, high = self._reach(charge, response, cap)
+            d_nodal, d_storage = self.flat.split_prices(price_change)
+            storage, d_storage = centred(data, point, d_nodal, d_storage)
+            idle = np.concatenate([point.nodal_price.ravel(), storage.ravel()])
+            other = _Response(free_set, variables, idle, change, np.concatenate([d_nodal.ravel(), d_storage.ravel()]))
+            reach = self._reach(charge, other, cap)
+            if reach[1] - reach[0] > high - low:
+                response, (low, high) = other, reach
         lower, upper = self._certified_end(charge, response, low), self._certified_end(charge, response, high)
         return Piece(line=self, charge=charge, response=response, lower_end=lower, upper_end=upper)
+
+    def _reach(self, charge: float, response: _Response, cap: float) -> tuple[float, float]:
+        """Return the least and the greatest step along a response on which its active set stands."""
+        flat = self.flat
+        slopes = flat.slopes(response.variables, response.prices, charge)
+        slope_change = flat.slopes(response.change, response.price_change, 1.0) - flat.cost
+        box, step = (flat.scale, flat.lower, flat.upper), (response.change, slope_change, -charge, cap - charge)
+        low, high = reach_of(*box, response.free_set.free, response.variables, slopes, *step)
+        return float(low), float(high)
 
     def _certified_end(self, charge: float, response: _Response, step: float) -> LinePoint:
         for _ in range(_HALVINGS):
