@@ -20,7 +20,7 @@ Solver = Literal["cvxpy", "structured"]
 class BatchMarket(Market, Protocol):
     """A market that clears many days in one call, each as its ``clear`` would to the last bit."""
 
-    def clear_many(self, days: Sequence[Day], charges: Array) -> list[Clearing]:
+    def clear_many(self, days: Sequence[Day], charges: Array | Sequence[Array]) -> list[Clearing]:
         """Return the outcome of each of K days of one shape at ``charges`` in EUR/kWh, shape (K, T, N, N)."""
         ...
 
@@ -58,13 +58,13 @@ def choose_market(solver: str | None, market: Market | None, *, default: Solver)
     return market
 
 
-def clear_many(market: Market, days: Sequence[Day], charges: Array) -> list[Clearing]:
+def clear_many(market: Market, days: Sequence[Day], charges: Array | Sequence[Array]) -> list[Clearing]:
     """Clear many days: in one call where the market has one (see :class:`BatchMarket`), else one after the other.
 
     Args:
         market: Any market; a method ``clear_many`` is all that makes it a :class:`BatchMarket`, so that users' own need not derive from it.
-        days: K days of one shape.
-        charges: EUR/kWh, shape (K, T, N, N).
+        days: K days; they may differ in length where the charges are a sequence.
+        charges: EUR/kWh, shape (K, T, N, N), or K arrays of shape (T, N, N).
 
     Raises:
         ClearingError: If a day cannot be cleared.

@@ -39,7 +39,9 @@ class Boxes(NamedTuple):
         c_low: Centring terms of lo.
         c_high: Centring terms of hi.
         price: aᵀy, or aᵀΔy.
-        added: What centring adds to the step.
+        added: What is to be summed up: where the predictor leads, or what centring adds to the step.
+        per_below: 1 / below.
+        per_above: 1 / above.
     """
 
     q: Array
@@ -56,6 +58,8 @@ class Boxes(NamedTuple):
     c_high: Array
     price: Array
     added: Array
+    per_below: Array
+    per_above: Array
 
 
 @njit(**OPTIONS)
@@ -85,18 +89,17 @@ def start_boxes(q, cost, lower, upper, price):
         z_low[i] = max(slope, 0.0) + _MARGIN
         z_high[i] = max(-slope, 0.0) + _MARGIN
     w, h, c_low, c_high = np.empty(n), np.zeros(n), np.zeros(n), np.zeros(n)
-    return Boxes(q, cost, free, v, below, above, z_low, z_high, w, h, c_low, c_high, price, np.empty(n))
+    return Boxes(q, cost, free, v, below, above, z_low, z_high, w, h, c_low, c_high, price, np.empty(n), np.empty(n), np.empty(n))
 
 
 @njit(**SWEEP_OPTIONS)
 def advance_boxes(boxes, alpha):
     """Take a share ``alpha`` of the step ``h``."""
     v, below, above, z_low, z_high, h = boxes.v, boxes.below, boxes.above, boxes.z_low, boxes.z_high, boxes.h
-    c_low, c_high = boxes.c_low, boxes.c_high
+    c_low, c_high, per_below, per_above = boxes.c_low, boxes.c_high, boxes.per_below, boxes.per_above
     for i in range(len(v)):
-        move = h[i]
-        z_low[i] += alpha * (c_low[i] - z_low[i] * (1.0 + move / below[i]))
-        z_high[i] += alpha * (c_high[i] - z_high[i] * (1.0 - move / above[i]))
+        z_low[i] += alpha * (c_low[i] - z_low[i] * (1.0 + h[i] * per_below[i]))
+        z_high[i] += alpha * (c_high[i] - z_high[i] * (1.0 - h[i] * per_above[i]))
     for i in range(len(v)):
         v[i] += alpha * h[i]
         below[i] += alpha * h[i]
@@ -105,26 +108,33 @@ def advance_boxes(boxes, alpha):
 
 @njit(**SWEEP_OPTIONS)
 def weigh_boxes(boxes):
-    """Write weights and the predictor's step at standing prices, and return the sum of the products."""
+    """Write weights, the predictor's step at standing prices and where it leads; return the sum of the products."""
     below, above, z_low, z_high, free, w, h = boxes.below, boxes.above, boxes.z_low, boxes.z_high, boxes.free, boxes.w, boxes.h
-    q, cost, price, v = boxes.q, boxes.cost, boxes.price, boxes.v
+    q, cost, price, v, added = boxes.q, boxes.cost, boxes.price, boxes.v, boxes.added
+    per_below, per_above = boxes.per_below, boxes.per_above
     products = 0.0
     for i in range(len(w)):
-        w[i] = free[i] / (q[i] + z_low[i] / below[i] + z_high[i] / above[i])
+        per_below[i] = 1.0 / below[i]
+        per_above[i] = 1.0 / above[i]
+    for i in range(len(w)):
+        w[i] = free[i] / (q[i] + z_low[i] * per_below[i] + z_high[i] * per_above[i])
+    for i in range(len(w)):
         products += free[i] * (z_low[i] * below[i] + z_high[i] * above[i])
     for i in range(len(w)):
         h[i] = -w[i] * (q[i] * v[i] + cost[i] + price[i])
+        added[i] = v[i] + h[i]
     return products
 
 
 @njit(**SWEEP_OPTIONS)
 def predict_boxes(boxes):
     """Return the greatest relative decrease of a slack or multiplier in the predictor, and the sum of its second-order products."""
-    below, above, z_low, z_high, price, w, h = boxes.below, boxes.above, boxes.z_low, boxes.z_high, boxes.price, boxes.w, boxes.h
+    z_low, z_high, price, w, h = boxes.z_low, boxes.z_high, boxes.price, boxes.w, boxes.h
+    per_below, per_above = boxes.per_below, boxes.per_above
     worst, second = 0.0, 0.0
     for i in range(len(w)):
         move = h[i] - w[i] * price[i]
-        down, up = move / below[i], -move / above[i]
+        down, up = move * per_below[i], -move * per_above[i]
         worst = max(worst, -down, 1.0 + down, -up, 1.0 + up)
         second += move * (z_low[i] * (1.0 + down) - z_high[i] * (1.0 + up))
     return worst, second
@@ -133,12 +143,12 @@ def predict_boxes(boxes):
 @njit(**SWEEP_OPTIONS)
 def aim_boxes(boxes, target):
     """Write the centring terms: the target product less the predictor's second-order error, over the slack; and what they add to h."""
-    below, above, z_low, z_high, price, w, h = boxes.below, boxes.above, boxes.z_low, boxes.z_high, boxes.price, boxes.w, boxes.h
-    c_low, c_high, added = boxes.c_low, boxes.c_high, boxes.added
+    z_low, z_high, price, w, h = boxes.z_low, boxes.z_high, boxes.price, boxes.w, boxes.h
+    c_low, c_high, added, per_below, per_above = boxes.c_low, boxes.c_high, boxes.added, boxes.per_below, boxes.per_above
     for i in range(len(w)):
         move = h[i] - w[i] * price[i]
-        c_low[i] = (target + move * z_low[i] * (1.0 + move / below[i])) / below[i]
-        c_high[i] = (target - move * z_high[i] * (1.0 - move / above[i])) / above[i]
+        c_low[i] = (target + move * z_low[i] * (1.0 + move * per_below[i])) * per_below[i]
+        c_high[i] = (target - move * z_high[i] * (1.0 - move * per_above[i])) * per_above[i]
     for i in range(len(w)):
         added[i] = w[i] * (c_low[i] - c_high[i])
         h[i] += added[i]
@@ -147,12 +157,12 @@ def aim_boxes(boxes, target):
 @njit(**SWEEP_OPTIONS)
 def correct_boxes(boxes):
     """Turn ``h`` into the corrector's step, and return the greatest relative decrease of a slack or multiplier."""
-    below, above, z_low, z_high, price, w, h = boxes.below, boxes.above, boxes.z_low, boxes.z_high, boxes.price, boxes.w, boxes.h
-    c_low, c_high = boxes.c_low, boxes.c_high
+    z_low, z_high, price, w, h = boxes.z_low, boxes.z_high, boxes.price, boxes.w, boxes.h
+    c_low, c_high, per_below, per_above = boxes.c_low, boxes.c_high, boxes.per_below, boxes.per_above
     worst = 0.0
     for i in range(len(w)):
         h[i] -= w[i] * price[i]
     for i in range(len(w)):
-        down, up = h[i] / below[i], -h[i] / above[i]
+        down, up = h[i] * per_below[i], -h[i] * per_above[i]
         worst = max(worst, -down, 1.0 + down - c_low[i] / z_low[i], -up, 1.0 + up - c_high[i] / z_high[i])
     return worst

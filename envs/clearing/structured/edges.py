@@ -38,7 +38,7 @@ class Edges(NamedTuple):
         h: The step if prices stood still; after :func:`correct_edges` the step itself.
         c: Centring terms.
         rise: What the prices, or their changes, add to the slope: μ_seller − μ_buyer.
-        added: What centring adds to the step.
+        added: What is to be summed up at the nodes: where the predictor leads, or what centring adds to the step.
     """
 
     seller: NDArray[np.int64]
@@ -133,12 +133,12 @@ def gather_rise(edges, mu):
 
 
 @njit(**OPTIONS)
-def scatter_edges(edges, flow, net):
-    """Add flows to what their nodes get, ``net`` (T·(N + 1),)."""
-    seller, buyer = edges.seller, edges.buyer
-    for e in range(len(flow)):
-        net[buyer[e]] += flow[e]
-        net[seller[e]] -= flow[e]
+def scatter_edges(edges, net):
+    """Add the flows ``added`` to what their nodes get, ``net`` (T·(N + 1),)."""
+    seller, buyer, added = edges.seller, edges.buyer, edges.added
+    for e in range(len(added)):
+        net[buyer[e]] += added[e]
+        net[seller[e]] -= added[e]
 
 
 @njit(**OPTIONS)
@@ -163,14 +163,16 @@ def advance_edges(edges, alpha):
 
 @njit(**SWEEP_OPTIONS)
 def weigh_edges(edges):
-    """Write weights and the predictor's step at standing prices, and return the sum of the products."""
+    """Write weights, the predictor's step at standing prices and where it leads; return the sum of the products."""
     charge, friction, rise, flow, z, w, h = edges.charge, edges.friction, edges.rise, edges.flow, edges.z, edges.w, edges.h
+    added = edges.added
     products = 0.0
     for e in range(len(flow)):
         stiff = friction[e] * flow[e]
         weight = flow[e] / (stiff + z[e])
         w[e] = weight
         h[e] = -weight * (stiff + charge[e] + rise[e])
+        added[e] = flow[e] + h[e]
         products += flow[e] * z[e]
     return products
 

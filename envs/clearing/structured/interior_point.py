@@ -83,7 +83,8 @@ def start(program, charge, pairs, capped):
     net, storage = np.zeros((n_hours, n + 1)), np.zeros((n_hours, n_owners))
     storage[:1] -= program.stored_start
     gather(program, pairs, boxes.v.reshape(q.shape), net, storage)
-    scatter_edges(edges, edges.flow, net.ravel())
+    edges.added[:] = edges.flow
+    scatter_edges(edges, net.ravel())
     residual = np.array([max(dual, greatest(net[:, :n]), greatest(storage))])
     return State(boxes, pairs, edges, max(n_products, 1), mu, sigma, residual, blank_factors(program.sizes))
 
@@ -98,12 +99,13 @@ def advance(program, state, tolerance, max_steps):
     n_hours, n, n_owners, _ = program.sizes
     boxes, pairs, edges, factors = state.boxes, state.pairs, state.edges, state.factors
     shape = (n_hours, len(boxes.v) // n_hours)
-    price, w = boxes.price.reshape(shape), boxes.w.reshape(shape)
+    price, w, added = boxes.price.reshape(shape), boxes.w.reshape(shape), boxes.added.reshape(shape)
     net, storage = np.empty((n_hours, n + 1)), np.empty((n_hours, n_owners))
     d_mu, d_sigma = np.zeros((n_hours, n + 1)), np.empty((n_hours, n_owners))
+    net_flat, mu_flat, d_mu_flat = net.ravel(), state.mu.ravel(), d_mu.ravel()
     for count in range(max_steps):
         price_of(program, pairs, state.mu, state.sigma, price)
-        gather_rise(edges, state.mu.ravel())
+        gather_rise(edges, mu_flat)
         products = weigh_boxes(boxes) + weigh_edges(edges)
         mean = products / state.n_products
         if mean <= tolerance and state.residual[0] <= tolerance:
@@ -112,14 +114,13 @@ def advance(program, state, tolerance, max_steps):
             return -count - 1
         net[:] = 0.0
         storage[:] = 0.0
-        storage[:1] -= program.stored_start
-        gather(program, pairs, boxes.v.reshape(shape), net, storage)
-        gather(program, pairs, boxes.h.reshape(shape), net, storage)
-        scatter_edges(edges, edges.flow, net.ravel())
-        scatter_edges(edges, edges.h, net.ravel())
+        for j in range(n_owners):
+            storage[0, j] = -program.stored_start[j]
+        gather(program, pairs, added, net, storage)
+        scatter_edges(edges, net_flat)
         _solve(program, factors, net, storage, d_mu, d_sigma)
         price_of(program, pairs, d_mu, d_sigma, price)
-        gather_rise(edges, d_mu.ravel())
+        gather_rise(edges, d_mu_flat)
         worst, second = predict_boxes(boxes)
         worst_edge, second_edge = predict_edges(edges)
         alpha = min(1.0, _BACK_OFF / max(worst, worst_edge))
@@ -127,11 +128,11 @@ def advance(program, state, tolerance, max_steps):
         target = mean * (after / products) ** 3
         aim_boxes(boxes, target)
         aim_edges(edges, target)
-        gather(program, pairs, boxes.added.reshape(shape), net, storage)
-        scatter_edges(edges, edges.added, net.ravel())
+        gather(program, pairs, added, net, storage)
+        scatter_edges(edges, net_flat)
         _solve(program, factors, net, storage, d_mu, d_sigma)
         price_of(program, pairs, d_mu, d_sigma, price)
-        gather_rise(edges, d_mu.ravel())
+        gather_rise(edges, d_mu_flat)
         alpha = min(1.0, _BACK_OFF / max(correct_boxes(boxes), correct_edges(edges)))
         advance_boxes(boxes, alpha)
         advance_edges(edges, alpha)
@@ -148,9 +149,9 @@ def advance(program, state, tolerance, max_steps):
 def _factorise(program, pairs, edges, w, factors):
     """Factorise the normal matrix; return whether every pivot was positive."""
     n_hours, n, n_owners, _ = program.sizes
-    matrix = factors.hour
+    matrix, diagonal = factors.hour, factors.diagonal
     matrix[:] = 0.0
-    diagonal = np.zeros((n_hours, n + 1))
+    diagonal[:] = 0.0
     scatter_weights(edges, diagonal.ravel(), matrix.ravel())
     fine = True
     for t in range(n_hours):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,12 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from ...day import make_day
+from ..solution import TOLERANCE
 from .exact import NO_PAIRS, certify, polish
 from .interior_point import advance, over_cap, start
 from .linear_algebra import OPTIONS
+from .program import program_of
 
 _TOLERANCES = (1e-6, 1e-8, 1e-10, 1e-12)
 """The interior point's, in turn. The first suffices almost always; a loose point now and then sends the exchange of polishing into a cycle,
@@ -132,7 +134,7 @@ def _in_units(program, own, trade, mu, sigma):
     return demand, renewable, imported, exported, charge, discharge, stored, whole, mu * program.price_unit, worth
 
 
-def _entry_points(source: int) -> tuple[Callable[..., Any], Callable[..., Any]]:
+def _entry_points(source: int) -> tuple[Any, Any]:
     """Return the two functions above as Python calls them: compiled together with all they call, and kept on disk.
 
     Numba finds what it kept by a function's own file and by what the function closes over. Closing over ``source``, a number made from
@@ -159,4 +161,22 @@ def _source() -> int:
     return int.from_bytes(digest.digest()[:7], "big")
 
 
-clear_cold, clear_warm = _entry_points(_source())
+SOURCE = _source()
+clear_cold, clear_warm = _entry_points(SOURCE)
+
+
+def compile_loops() -> None:
+    """Compile both entry points and keep them on disk, by clearing the smallest market there is."""
+    day = make_day(
+        label="smallest",
+        period_hours=1.0,
+        **dict.fromkeys(("demand_min", "demand_max", "utility_curvature", "utility_slope"), np.ones((1, 1))),
+        **dict.fromkeys(("renewable", "export_price", "export_limit", "trade_limit", "import_fee"), 0.0),
+        **dict.fromkeys(("import_price", "loss_price", "overload_price", "import_limit", "grid_friction", "trade_friction"), 1.0),
+        **dict.fromkeys(("storage_power", "storage_capacity", "storage_start", "storage_wear"), 0.0),
+        storage_efficiency=1.0,
+        n_buses=1,
+    )
+    program, charges = program_of(day), np.zeros((1, 1, 1))
+    clear_cold(program, charges, TOLERANCE)
+    clear_warm(program, charges, np.zeros((1, 1)), np.zeros((2, 1)), np.zeros((1, 1)), np.zeros((1, 1)))

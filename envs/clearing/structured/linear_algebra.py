@@ -36,11 +36,13 @@ class Factors(NamedTuple):
             column are the backstop's and mean nothing.
         chain: Cholesky factors of the chain's Schur complements, shape (T, J, J).
         link: The chain's factor rows towards the hour before, shape (T, J, J).
+        diagonal: Work space, shape (T, N + 1).
     """
 
     hour: Array
     chain: Array
     link: Array
+    diagonal: Array
 
 
 @njit(**OPTIONS)
@@ -48,7 +50,7 @@ def blank_factors(sizes):
     """Return room for the factors of a market of these sizes, (T, N, J, K)."""
     n_hours, n, n_owners, _ = sizes
     size, square = n + n_owners + 1, (n_hours, n_owners, n_owners)
-    return Factors(np.zeros((n_hours, size, size)), np.empty(square), np.empty(square))
+    return Factors(np.empty((n_hours, size, size)), np.empty(square), np.empty(square), np.empty((n_hours, n + 1)))
 
 
 @njit(**OPTIONS)

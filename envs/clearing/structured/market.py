@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,21 +22,21 @@ from ...machine import available_cores
 from ..market import Market, P2PMarket
 from ..market_data import read_charges
 from ..solution import TOLERANCE, Certificate, Clearing
-from .kernel import clear_cold, clear_warm
+from .kernel import SOURCE, clear_cold, clear_warm
 from .program import Program, program_of
 
 SOLVER = "gridtoll's structured interior point, polished"
-_PATIENCE_S = 3.0  # a first call that takes longer than this compiles
 
 _log = logging.getLogger(__name__)
 _ready = False
+_compiling = threading.Lock()
 
 
 class StructuredMarket:
     """The exact clearing by compiled loops over the market's structure.
 
-    The first clearing on a machine compiles the loops, which takes about half a minute and is announced by a log message; the machine code
-    is kept on disk, where later processes find it in a fraction of a second.
+    The first clearing on a machine compiles the loops, which takes half a minute to a minute and is announced by a log message; the machine
+    code is kept on disk, where later processes find it in a fraction of a second.
 
     Args:
         fallback: What clears a day the kernel cannot; a :class:`..market.P2PMarket` made on first use where absent.
@@ -59,11 +62,11 @@ class StructuredMarket:
 
     def clear(self, day: Day, charges: ArrayLike, *, start: Clearing | None = None) -> Clearing:
         """Clear the market; see :meth:`..market.P2PMarket.clear` for arguments, result and errors."""
-        with _announced():
-            found = _clear(day, charges, start)
-        return self._finish(day, charges, found)
+        if not _ready:
+            _compile()
+        return self._finish(day, charges, _clear(day, charges, start))
 
-    def clear_many(self, days: Sequence[Day], charges: Array) -> list[Clearing]:
+    def clear_many(self, days: Sequence[Day], charges: Array | Sequence[Array]) -> list[Clearing]:
         """Clear many days at once, in threads; the results are those of :meth:`clear`, bit for bit.
 
         Args:
@@ -80,20 +83,21 @@ class StructuredMarket:
         if len(charges) != len(days):
             raise ValueError(f"each day must have its charges, got {len(days)} days and {len(charges)} arrays of charges.")
         n_threads = min(self._threads or available_cores(), len(days))
-        with _announced():
-            found = list(map(_clear, days[:1], charges[:1]))  # alone, should it have to be compiled
+        if not _ready:
+            _compile()
         if n_threads > 1:
             with ThreadPoolExecutor(n_threads) as pool:
-                found += pool.map(_clear, days[1:], charges[1:])
+                found = list(pool.map(_clear, days, charges))
         else:
-            found += map(_clear, days[1:], charges[1:])
+            found = list(map(_clear, days, charges))
         return list(map(self._finish, days, charges, found))
 
     def _finish(self, day: Day, charges: ArrayLike, found: Clearing) -> Clearing:
         """Count a clearing, and return it where it holds, or what the fallback finds where it does not."""
+        holds = found.certificate.holds()
         with self._lock:
             self.clearings += 1
-            if found.certificate.holds():
+            if holds:
                 return found
             self.fallbacks += 1
             if self._fallback is None:
@@ -101,21 +105,24 @@ class StructuredMarket:
             return replace(self._fallback.clear(day, charges), fallback=True)
 
 
-@contextmanager
-def _announced() -> Iterator[None]:
-    """Tell whoever waits for the first clearing of this process what takes so long, if it does."""
+def _compile() -> None:
+    """See to it that the loops are compiled and kept on disk before this process first calls them.
+
+    That is done by a process of its own. One that has just compiled runs other machine code than those that read it from disk (functions
+    compiled on the way stand in for their inlined copies), and its answers differ from theirs in the last bit.
+    """
     global _ready  # noqa: PLW0603 - compiling is the process's affair, not any one market's
-    if _ready:
-        yield
-        return
-    timer = threading.Timer(_PATIENCE_S, _log.warning, ("compiling the market's loops for this machine, once: about half a minute.",))
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
+    with _compiling:
+        done = Path(clear_cold.stats.cache_path) / f"gridtoll-{SOURCE:x}-numba-{version('numba')}"
+        if not _ready and not done.exists():
+            _log.warning("compiling the market's loops for this machine, once: half a minute to a minute.")
+            program = f"import sys; sys.path[:] = {sys.path!r}; import {__package__}.kernel as kernel; kernel.compile_loops()"
+            compiled = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)  # noqa: S603
+            if compiled.returncode == 0:
+                done.touch()
+            else:  # for example where no process may be started; the answers are as exact, but for their last bit
+                _log.warning("another process could not compile them, so this one does: %s", compiled.stderr.strip()[-300:])
         _ready = True
-    finally:
-        timer.cancel()
 
 
 def _clear(day: Day, charges: ArrayLike, start: Clearing | None = None) -> Clearing:
@@ -123,13 +130,15 @@ def _clear(day: Day, charges: ArrayLike, start: Clearing | None = None) -> Clear
     began = time.perf_counter()
     program = program_of(day)
     array = np.array(charges, dtype=np.float64, order="C")
-    if array.ndim == 2:
-        array = array[None]
     n_hours, n, _, _ = program.sizes
-    if array.shape not in ((1, n, n), (n_hours, n, n)):
+    if array.shape not in ((n, n), (n_hours, n, n)):
         read_charges(day, charges)  # raises, and says what is wrong
+    array = array.reshape(-1, n, n)
     if start is not None:
-        state = (start.renewable_used, start.stored_energy, start.nodal_price, start.storage_price)
+        if start.nodal_price.shape != (n_hours, n):
+            raise ValueError(f"`start` must be a clearing of the same day, of shape {(n_hours, n)}, got {start.nodal_price.shape}.")
+        # Copies, because loops are compiled anew for arrays that may be written to.
+        state = [np.array(part) for part in (start.renewable_used, start.stored_energy, start.nodal_price, start.storage_price)]
         found = _clearing(day, charges, program, began, clear_warm(program, array, *state))
         if found.certificate.holds():
             return found
