@@ -54,8 +54,10 @@ coverage: $(READY) ## run the fast tests and check what they cover
 wheel: $(READY) ## build the wheel, install it elsewhere and run tests against it
 	$(BIN)/pytest -m wheel
 
-bench: $(READY) ## measure clearings, optima and the environment on this machine
+bench: $(READY) ## measure clearings, the environment and optima on this machine, each briefly
 	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/environment.py --num-envs 1 64 --turns 3
+	$(BIN)/python benchmarks/optima.py --days 5
 
 format: $(READY) ## rewrite the files in the project's format
 	$(BIN)/ruff check --fix

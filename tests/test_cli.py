@@ -26,7 +26,7 @@ CLEAR = (
     "profit_eur revenue_eur loss_cost_eur overload_cost_eur welfare_eur traded_kwh charged_kwh primal_residual dual_residual gap "
     "solver seconds"
 )
-OPTIMUM = "charge charge_cap profit_eur upper_bound_eur relative_gap recleared_profit_eur clearings seconds"
+OPTIMUM = "charge charge_cap profit_eur upper_bound_eur relative_gap recleared_profit_eur clearings seconds method closed proof from_store"
 EVALUATE = "mean_profit_eur mean_regret_eur normalised_regret_mean normalised_regret_iqm normalised_regret_ci95 days excluded_days"
 INPUTS = (
     "demand_min demand_max utility_curvature utility_slope renewable import_price export_price loss_price period_hours overload_price "
@@ -212,8 +212,11 @@ def test_communities_are_listed_shown_and_exported(run: Run) -> None:
         ("clear --day 1 --charge 0.1 --charge-cap -1", "charge_cap"),
         ("clear --day 1 --charge 0.1 --npz no/such.npz", "existing folder"),
         ("clear --day 1 --charge 0.1 --npz .", "is a folder"),
-        ("optimum --day 1 --tariff zonal", "one coefficient"),
+        ("optimum --day 1 --tariff zonal --method exact", "one coefficient"),
         ("optimum --day 1 --plot day.gif", "must be one of pdf, png, svg"),
+        ("optimum --split tests", "Did you mean 'test'?"),
+        ("optimum --split test --days 1000", "number of days"),
+        ("optimum --split test --days 2 --out no/rows.csv", "existing folder"),
         ("evaluate zeros --days 2", "Did you mean 'zero'?"),
         ("evaluate constant:x --days 2", "constant:0.2"),
         ("evaluate constant:7 --days 2", "between 0 and the cap"),
@@ -240,7 +243,17 @@ def test_bad_input_is_one_clear_error_with_nothing_written(run: Run, tmp_path: P
 
 
 @pytest.mark.parametrize(
-    "command", ["clear --day x --charge 1", "evaluate zero --days 0", "train --out a --seed -1", "train", "frobnicate", "clear"]
+    "command",
+    [
+        "clear --day x --charge 1",
+        "evaluate zero --days 0",
+        "train --out a --seed -1",
+        "train",
+        "frobnicate",
+        "clear",
+        "optimum",
+        "optimum --day 1 --split test",
+    ],
 )
 def test_a_command_line_that_cannot_be_read_is_usage_and_code_two(run: Run, command: str) -> None:
     code, out, err = run(command)

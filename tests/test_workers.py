@@ -1,11 +1,21 @@
-"""Work shared out over processes comes back in order, errors included."""
+"""Work shared out over processes comes back whole, errors included, and ends when it should."""
 
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 
 import pytest
 
+from gridtoll.envs.machine import available_cores
+from gridtoll.train import workers as module
 from gridtoll.train.workers import Workers
 
 
@@ -19,11 +29,47 @@ def identity_and_threads(_: int) -> tuple[int, str | None]:
     return os.getpid(), os.environ.get("OMP_NUM_THREADS")
 
 
+def sleep(place: str) -> None:
+    """Say who sleeps, and sleep for longer than any test takes."""
+    (Path(place) / str(os.getpid())).touch()
+    time.sleep(600)
+
+
+def die(_: int) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def sleepers(folder: Path) -> Iterator[int]:
+    """Yield the processes that said they sleep and still do."""
+    for file in folder.iterdir():
+        try:
+            state = Path(f"/proc/{file.name}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+        except FileNotFoundError:
+            continue
+        if state not in "ZX":  # ended, and only not yet noticed
+            yield int(file.name)
+
+
+def wait_until_sleeping(folder: Path) -> None:
+    deadline = time.monotonic() + 60
+    while len(list(folder.iterdir())) < 2 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert len(list(sleepers(folder))) == 2
+
+
+def wait_until_ended(folder: Path) -> None:
+    deadline = time.monotonic() + 30
+    while list(sleepers(folder)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert list(sleepers(folder)) == []
+
+
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_results_come_back_in_order(jobs: int) -> None:
     with Workers(jobs) as workers:
         assert workers.map(root, [4.0, 9.0, 0.0, 1.0]) == [2.0, 3.0, 0.0, 1.0]
         assert workers.map(root, []) == []
+        assert sorted(workers.each(root, [4.0, 9.0])) == [(0, 2.0), (1, 3.0)]
 
 
 def test_two_jobs_are_other_processes_with_one_thread_each_that_stay_and_end_with_the_context(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,6 +98,71 @@ def test_progress_goes_to_stderr_and_only_when_wanted(capsys: pytest.CaptureFixt
     assert "roots" in err
 
 
-def test_less_than_one_job_is_refused() -> None:
+def test_what_workers_cannot_be_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 1"):
         Workers(0)
+    with pytest.raises(ValueError, match="Did you mean 'ray'"):
+        Workers(1, backend="rai")  # type: ignore[arg-type]
+    assert Workers(None).jobs == available_cores()
+
+
+def test_an_interruption_ends_what_runs(tmp_path: Path) -> None:
+    main = threading.get_ident()
+
+    def interrupt() -> None:
+        wait_until_sleeping(tmp_path)
+        signal.pthread_kill(main, signal.SIGINT)
+
+    watcher = threading.Thread(target=interrupt)
+    watcher.start()
+    with pytest.raises(KeyboardInterrupt), Workers(2) as workers:
+        workers.map(sleep, [str(tmp_path)] * 4)
+    watcher.join()
+    wait_until_ended(tmp_path)
+
+
+def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(
+        "import sys\n"
+        "from gridtoll.train.workers import Workers\n"
+        "from test_workers import sleep\n"
+        "if __name__ == '__main__':\n"
+        "    with Workers(2) as workers:\n"
+        "        workers.map(sleep, [sys.argv[1]] * 4)\n"
+    )
+    place = tmp_path / "sleepers"
+    place.mkdir()
+    here = Path(__file__).parent
+    environment = {**os.environ, "PYTHONPATH": f"{here.parent / '.pkg'}{os.pathsep}{here}"}
+    parent = subprocess.Popen([sys.executable, str(script), str(place)], env=environment)
+    wait_until_sleeping(place)
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    wait_until_ended(place)
+
+
+def test_a_worker_that_is_killed_is_an_error_and_not_a_wait_for_ever() -> None:
+    with pytest.raises(BrokenProcessPool), Workers(2) as workers:
+        workers.map(die, range(4))
+
+
+def test_ray_that_is_not_installed_is_named_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ValueError, match=r'`ray` cannot be imported.*pip install "gridtoll\[ray\]"'), Workers(2, backend="ray") as workers:
+        workers.map(root, [4.0])
+
+
+@pytest.mark.long
+def test_a_ray_cluster_gives_the_same_results_in_several_rounds_and_ends_with_the_context(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = pytest.importorskip("ray")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))  # a cluster must have the modules its tasks stand in
+    monkeypatch.setattr(module, "_ROUND", 2)
+    numbers = [float(number) for number in range(11)]
+    with Workers(2, backend="ray") as workers:
+        assert workers.map(root, numbers) == [root(number) for number in numbers]
+        assert len(set(workers.map(identity_and_threads, range(4)))) <= 2
+        with pytest.raises(ValueError, match="no root of -1"):
+            workers.map(root, [4.0, -1.0])
+        assert ray.is_initialized()
+    assert not ray.is_initialized()

@@ -1,7 +1,8 @@
 """The command ``gridtoll``: reads the command line, runs a subcommand, prints what it reports.
 
 Reports go to stdout, with ``--json`` as exactly one JSON object; progress bars, notes and errors go to stderr. Exit codes: 0 when all went
-well, 2 for input that cannot be used, for a clearing that failed and for a result that contradicts the model, 130 when interrupted.
+well, 2 for input that cannot be used, for a clearing that failed and for a result that contradicts the model, 130 when interrupted. Where
+some days of many failed, the others are reported and the code is 2 as well.
 """
 
 from __future__ import annotations
@@ -21,17 +22,19 @@ from .report import Report
 
 COMMANDS: Final = {
     "clear": "clear one day's market at a charge, and settle it",
-    "optimum": "find the exact optimal charge of one day, with its certificate",
+    "optimum": "find the exact optimal charge of a day, with its certificate, or of a whole split",
     "train": "train a leader into a run folder",
     "evaluate": "score a leader against the optimum on days it has not seen",
     "communities": "list, show and export communities",
     "demo": "train, evaluate and draw, all in one go",
+    "paper": "redo the source paper's study on open software, and go further",
 }
 
 _EPILOG: Final = """\
 a first look:
   gridtoll clear --day 180 --charge 0.2
   gridtoll optimum --day 180
+  gridtoll optimum --split test --jobs 2
   gridtoll evaluate best-constant --days 16
   gridtoll train --out runs/first
   gridtoll evaluate runs/first
@@ -68,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(report.as_json() if options.json else report.text, flush=True)
     except BrokenPipeError:  # the reader, `head` say, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+    return report.exit_code
 
 
 def _expected_errors() -> tuple[type[Exception], ...]:

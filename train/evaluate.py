@@ -29,9 +29,10 @@ from .. import __version__
 from ..agents.policy import Policy
 from ..envs.calendar import Scenario
 from .errors import ModelMismatchError
-from .optima import Reference, daily_bill_eur, references, scenario_hash
+from .optima import daily_bill_eur, references, scenario_hash
 from .report import table, with_interval
 from .runs import commit, write_text
+from .solve import Solved
 from .statistics import Interval, hierarchical_bootstrap, interquartile_mean, mean, worst_decile_mean
 from .task import Episode, Outcome, Task, environment_of, observe, play
 from .workers import Workers
@@ -251,7 +252,7 @@ def evaluate(
     return Evaluation(name, rows)
 
 
-def _row(episode: Episode, outcome: Outcome, reference: Reference, *, name: str, split: str, seed: int) -> Row:
+def _row(episode: Episode, outcome: Outcome, reference: Solved, *, name: str, split: str, seed: int) -> Row:
     task, scenario, optimum = episode.task, episode.scenario, reference.optimum
     community = environment_of(task).community
     regret, worth = optimum.recleared_eur - outcome.objective_eur, optimum.recleared_eur - reference.zero_eur

@@ -52,7 +52,8 @@ def train(config: TrainConfig, folder: Path, workers: Workers) -> RunFolder:
     Args:
         config: What to train.
         folder: New or empty.
-        workers: Say whether to show progress. Days are cleared together in this process, whose compiled loops share out the cores.
+        workers: Say how many days are cleared at once, and whether to show progress. The days are cleared in threads of this process, whose
+            compiled loops share out the cores; its processes are not used.
 
     Returns:
         The finished run.
@@ -95,8 +96,8 @@ def _go_on(run: RunFolder, config: TrainConfig, workers: Workers) -> RunFolder:
     best_score = float(best.facts["objective_eur"]) if best and checkpoint else -np.inf
     run.rewind_progress(step)
     scenarios = environment_of(config.task).community.scenarios("validation", config.validation_days)
-    validation = batch_of(config.task, len(scenarios))
-    rounds = training_rounds(config, played=step)
+    validation = batch_of(config.task, len(scenarios), threads=workers.jobs)
+    rounds = training_rounds(config, played=step, threads=workers.jobs)
     with _alone_in_this_process(), tqdm(total=config.steps, initial=step, desc="training days", disable=workers.quiet, unit="") as bar:
         learner = (
             restore_learner(config.learner, checkpoint.files, rounds)
@@ -133,9 +134,9 @@ def _learn(learner: BaseAlgorithm, config: TrainConfig, days: int, bar: tqdm[Any
     learner.learn(days, callback=advance, reset_num_timesteps=False, log_interval=50)
 
 
-def training_rounds(config: TrainConfig, *, played: int) -> GymnasiumVecEnv:
+def training_rounds(config: TrainConfig, *, played: int, threads: int | None = None) -> GymnasiumVecEnv:
     """Return the training days that follow ``played`` of them, with actions between −1 and 1 and rewards of order 1."""
-    envs = batch_of(config.task, config.parallel_days)
+    envs = batch_of(config.task, config.parallel_days, threads=threads)
     rounds = Rounds(envs, training_scenarios(config.task), seed=config.seed, played=played)
     return GymnasiumVecEnv(rounds, action_bounds=(0.0, envs.game.charge_cap), reward_unit=reward_unit_eur(config.task))
 

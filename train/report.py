@@ -20,10 +20,12 @@ class Report:
     Attributes:
         values: For ``--json``: one JSON object.
         text: For reading.
+        exit_code: What the command ends with: not 0 where some of what was asked for failed.
     """
 
     values: Mapping[str, Any]
     text: str
+    exit_code: int = 0
 
     def as_json(self) -> str:
         """Return the values as one line of strict JSON; numbers that JSON has no word for (NaN, infinity) become null."""

@@ -31,6 +31,8 @@ _SOURCES: Final[dict[str, tuple[str, ...]]] = {
 }
 """Where each kind of answer comes from: these modules, and all that they import. How days are cut from data is not among the sources of
 optima, because their keys hold the data of the day itself."""
+_BEHIND: Final = ("clarabel", "llvmlite")
+"""Packages that answers depend on and no module imports: the solver that CVXPY calls, and the compiler that Numba does."""
 _LEFT_OVER_S: Final = 3600.0
 """Age in seconds at which an unfinished file belongs to a process that was killed: writing one takes milliseconds."""
 
@@ -66,8 +68,11 @@ def software(kind: str) -> str:
     those import; a kind that is not listed there, all of gridtoll's source.
     """
     given = _SOURCES.get(kind)
-    files = set(_ROOT.glob("[aet]*/**/*.py")) if given is None else {_ROOT / name for name in given}
-    packages: set[str] = set()
+    if given is None:
+        files = {file for folder in ("agents", "envs", "train") for file in (_ROOT / folder).rglob("*.py")}
+    else:
+        files = {_ROOT / name for name in given}
+    packages = set(_BEHIND)
     waiting = sorted(files)
     while waiting:
         own, foreign = _imports(waiting.pop())
@@ -104,7 +109,7 @@ def _imports(file: Path) -> tuple[set[Path], set[str]]:
 
 def _module(folder: Path, name: str) -> Iterator[Path]:
     """Yield the file that ``from folder import name`` takes the name from."""
-    places = (folder / f"{name}.py", folder / name / "__init__.py", folder.with_suffix(".py"), folder / "__init__.py")
+    places = (folder / f"{name}.py", folder / name / "__init__.py", folder / "__init__.py", folder.with_suffix(".py"))
     yield from [place for place in places if place.is_file()][:1]
 
 

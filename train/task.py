@@ -16,6 +16,7 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from ..envs.calendar import Scenario
+from ..envs.clearing.structured import StructuredMarket
 from ..envs.day_ahead import DayAheadEnv
 from ..envs.day_ahead_vector import DayAheadVectorEnv
 from ..envs.observation import Information
@@ -96,14 +97,16 @@ def environment_of(task: Task) -> DayAheadEnv:
     return DayAheadEnv(solver="structured", **asdict(task))
 
 
-def batch_of(task: Task, num_envs: int) -> DayAheadVectorEnv:
+def batch_of(task: Task, num_envs: int, *, threads: int | None = None) -> DayAheadVectorEnv:
     """Return a new batched environment of a task, whose rows are reset by hand, each with a scenario (see :func:`as_options`).
+
+    At most ``threads`` days are cleared at once, as many as there are cores where it is absent.
 
     Raises:
         ValueError: If a name in the task is unknown or a number out of range.
     """
     arguments = asdict(task) | {"community": environment_of(task).community}
-    return DayAheadVectorEnv(num_envs, autoreset_mode=AutoresetMode.DISABLED, **arguments)
+    return DayAheadVectorEnv(num_envs, autoreset_mode=AutoresetMode.DISABLED, market=StructuredMarket(threads=threads), **arguments)
 
 
 def as_options(scenarios: Sequence[Scenario]) -> dict[str, list[int]]:

@@ -1,8 +1,9 @@
-"""Worker processes that play days side by side, and the progress bar over them.
+"""Workers that play and solve days side by side, here or on a Ray cluster, and the progress bar over them.
 
-A clearing keeps one core busy for a while and needs nothing from its neighbours, so days are shared out over processes. Results come back
-in the order of the items and do not depend on how many processes there are. Processes are *spawned*: a forked child would inherit the
-threads of PyTorch and BLAS in whatever state they were.
+A clearing keeps one core busy for a while and needs nothing from its neighbours, so days are shared out over processes. Results do not
+depend on how many processes there are, nor on where they run: a task carries all it needs, and everything kept is kept by the process that
+asked. Local processes are *spawned*: a forked child would inherit the threads of PyTorch and BLAS in whatever state they were. Of a Ray
+cluster every node must have gridtoll installed, and see the folder of a community that is a folder.
 """
 
 from __future__ import annotations
@@ -12,48 +13,72 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
-from types import TracebackType
-from typing import TypeVar
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import ExitStack, contextmanager
+from importlib import import_module
+from multiprocessing.connection import Connection, wait
+from types import ModuleType, TracebackType
+from typing import Any, Final, Literal, Protocol, TypeVar, get_args
 
 from tqdm import tqdm
 
+from ..envs.errors import unknown_name
+from ..envs.machine import available_cores
+
+Backend = Literal["local", "ray"]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_THREAD_VARIABLES: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_ROUND: Final = 8
+"""Tasks of each worker that are handed to joblib's Ray backend at once. It returns results only when all of them are there: fewer would
+let workers wait for the slowest more often, more would lose more to an interruption."""
+
+
+class _Pool(Protocol):
+    """Runs a function on items, whatever it runs them on."""
+
+    def results(self, function: Callable[[Item], Result], todo: Sequence[Item]) -> Iterator[tuple[int, Result]]:
+        """Yield position and result of every item, in any order."""
+
+    def close(self, *, now: bool) -> None:
+        """End; with ``now`` also what is running."""
 
 
 class Workers:
-    """A context that maps functions over items in ``jobs`` processes; with one job everything runs in this process.
+    """A context that maps functions over items, several at a time; with one local job everything runs in this process.
 
-    The processes start with the first :meth:`map` and stay until the context ends, so that the community each of them has loaded and the
-    program it has compiled serve every later call. Functions and items must pickle, so functions stand at the top level of a module.
+    The processes start with the first call and stay until the context ends, so that the community each of them has loaded and the program
+    it has compiled serve every later call. Functions and items must pickle, so functions stand at the top level of a module. Where the
+    context ends with an error or an interruption, what still runs is ended.
 
     Attributes:
-        jobs: Number of processes, at least 1.
+        jobs: How many at a time; None for as many as there are cores, of the whole cluster with Ray.
+        backend: ``"local"`` for processes of this machine, ``"ray"`` for the Ray cluster in ``RAY_ADDRESS``, or one started here.
         quiet: Whether to hide progress bars (they go to stderr).
     """
 
-    def __init__(self, jobs: int = 1, *, quiet: bool = True) -> None:
-        if jobs < 1:
+    def __init__(self, jobs: int | None = 1, *, backend: Backend = "local", quiet: bool = True) -> None:
+        if jobs is not None and jobs < 1:
             raise ValueError(f"`jobs` must be at least 1, got {jobs}.")
-        self.jobs = jobs
+        if backend not in get_args(Backend):
+            raise unknown_name("`backend`", backend, get_args(Backend))
+        self.jobs = available_cores() if jobs is None and backend == "local" else jobs
+        self.backend = backend
         self.quiet = quiet
-        self._pool: ProcessPoolExecutor | None = None
+        self._pool: _Pool | None = None
 
     def __enter__(self) -> Workers:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
+        self.close(now=error is not None)
 
-    def close(self) -> None:
-        """End the processes; work not yet begun is dropped."""
+    def close(self, *, now: bool = False) -> None:
+        """End the processes; work not yet begun is dropped, and with ``now`` also what is running."""
         if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
-            self._pool = None
+            pool, self._pool = self._pool, None
+            pool.close(now=now)
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item], label: str | None = None) -> list[Result]:
         """Return ``[function(item) for item in items]``.
@@ -62,24 +87,92 @@ class Workers:
             function: Called in the workers; the first error it raises is raised here.
             items: What it is called on.
             label: Name of the progress bar; None for no bar.
-        """
-        todo = list(items)
-        hidden = self.quiet or label is None
-        with tqdm(total=len(todo), desc=label, disable=hidden, leave=False, unit="", dynamic_ncols=True) as bar:
-            results: list[Result] = []
-            for result in self._results(function, todo):
-                results.append(result)
-                bar.update()
-        return results
 
-    def _results(self, function: Callable[[Item], Result], todo: Sequence[Item]) -> Iterator[Result]:
-        if self.jobs == 1 or len(todo) < 2:
-            yield from map(function, todo)
+        Raises:
+            ValueError: If the backend's packages are not installed.
+        """
+        found = dict(self.each(function, items, label))
+        return [found[place] for place in range(len(found))]
+
+    def each(self, function: Callable[[Item], Result], items: Iterable[Item], label: str | None = None) -> Iterator[tuple[int, Result]]:
+        """Yield the position and the result of every item as they come in, in any order; arguments and errors as :meth:`map`."""
+        todo = list(items)
+        hidden = self.quiet or label is None or not todo
+        with tqdm(total=len(todo), desc=label, disable=hidden, leave=False, unit="", dynamic_ncols=True) as bar:
+            for found in self._results(function, todo):
+                bar.update()
+                yield found
+
+    def _results(self, function: Callable[[Item], Result], todo: Sequence[Item]) -> Iterator[tuple[int, Result]]:
+        if not todo:
+            return
+        if self.backend == "local" and (self.jobs == 1 or len(todo) < 2):
+            yield from enumerate(map(function, todo))
             return
         if self._pool is None:
-            self._pool = ProcessPoolExecutor(self.jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker)
-        with _single_threaded_children():
-            yield from self._pool.map(function, todo)
+            self._pool = _RayPool(self.jobs) if self.backend == "ray" else _LocalPool(self.jobs or 1)
+        yield from self._pool.results(function, todo)
+
+
+class _LocalPool:
+    """Processes of this machine. They end when this process closes its end of a pipe, or is gone: even a killed one leaves none behind."""
+
+    def __init__(self, jobs: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        self._line, self._far_end = ours, theirs  # the far end stays open here, for processes not yet started
+        self._pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_start_worker, initargs=(theirs,))
+
+    def results(self, function: Callable[[Item], Result], todo: Sequence[Item]) -> Iterator[tuple[int, Result]]:
+        with _single_threaded_children():  # processes start as tasks are handed in
+            places = {self._pool.submit(function, item): place for place, item in enumerate(todo)}
+        for future in as_completed(places):
+            yield places[future], future.result()
+
+    def close(self, *, now: bool) -> None:
+        if now:
+            self._line.close()
+        self._pool.shutdown(cancel_futures=True)
+        self._line.close()
+        self._far_end.close()
+
+
+class _RayPool:
+    """Actors of a Ray cluster, by joblib's Ray backend; a cluster that was started here ends with the workers."""
+
+    def __init__(self, jobs: int | None) -> None:
+        self._ray, joblib = _optional_package("ray"), _optional_package("joblib")
+        _optional_package("ray.util.joblib").register_ray()
+        self._is_ours = not self._ray.is_initialized()
+        if self._is_ours:
+            local: dict[str, Any] = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": jobs, "include_dashboard": False}
+            self._ray.init(log_to_driver=False, logging_level="error", **local)
+        self._jobs = jobs or int(self._ray.cluster_resources()["CPU"])
+        self._delayed = joblib.delayed
+        self._context = ExitStack()
+        self._parallel = self._context.enter_context(joblib.Parallel(n_jobs=self._jobs, batch_size=1, backend="ray"))
+
+    def results(self, function: Callable[[Item], Result], todo: Sequence[Item]) -> Iterator[tuple[int, Result]]:
+        size = _ROUND * self._jobs
+        for first in range(0, len(todo), size):
+            yield from enumerate(self._parallel(self._delayed(function)(item) for item in todo[first : first + size]), first)
+
+    def close(self, *, now: bool) -> None:
+        if not (now and self._is_ours):
+            self._context.close()
+        if self._is_ours:
+            self._ray.shutdown()
+
+
+def _optional_package(name: str) -> ModuleType:
+    """Import a package of the extra ``[ray]``."""
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise ValueError(
+            f'the backend "ray" needs the packages `ray` and `joblib`, and `{name}` cannot be imported here ({error}). '
+            'Run `pip install "gridtoll[ray]"`, or use the backend "local".'
+        ) from error
 
 
 @contextmanager
@@ -97,14 +190,15 @@ def _single_threaded_children() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _start_worker() -> None:
+def _start_worker(line: Connection) -> None:
     """Leave interrupts to the parent, and end with it: a killed training would otherwise leave processes waiting for work for ever."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_follow_parent, daemon=True).start()
+    threading.Thread(target=_follow_parent, args=(line,), daemon=True).start()
 
 
-def _follow_parent() -> None:
+def _follow_parent(line: Connection) -> None:
+    """End this process as soon as the parent hangs up or is gone."""
     parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    sentinel = [] if parent is None else [parent.sentinel]
+    wait([line, *sentinel])
+    os._exit(1)

@@ -14,8 +14,16 @@ from ..plots import draw_regret_per_day, require_format, save_figure
 from ..report import Report
 from ..runs import RunFolder
 from ..task import Task, environment_of
-from ..workers import Workers
-from .options import add_report_options, add_task_options, add_work_options, existing_parent, natural, positive, task_from
+from .options import (
+    add_backend_options,
+    add_report_options,
+    add_task_options,
+    existing_parent,
+    natural,
+    positive,
+    task_from,
+    workers_from,
+)
 
 DESCRIPTION = f"""\
 Score a leader on days of a split: its profit beside the exact optimum of each day and the certified upper bound.
@@ -24,7 +32,7 @@ Regret is the optimum's profit (or welfare, with that objective) less the leader
 optimum earns more than no charge would; days on which that is below {NORMALISATION_FLOOR:g} of the community's mean daily retail bill are
 listed as excluded and left out of normalised numbers. Intervals are 95% bootstrap intervals; normalised_regret_ci95 is that of the
 interquartile mean (IQM). A leader that earns more than the upper bound is a contradiction and fails the evaluation. Optima take some
-seconds each the first time and are kept in the user's cache folder.
+seconds each the first time and are kept in the user's cache folder, which `gridtoll optimum --split test` fills beforehand.
 
 Evaluating a run folder reads no pickled objects. What the options leave open is as the run was trained.
 """
@@ -47,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rows", type=Path, metavar="FILE", help="write one row a day to this CSV file")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the regret of each day into this file (.png, .svg or .pdf)")
     add_task_options(parser, "community", "tariff", "charges-per", "flows", "objective", "information", "charge-cap", "import-fee")
-    add_work_options(parser)
+    add_backend_options(parser)
     add_report_options(parser)
 
 
@@ -59,7 +67,7 @@ def run(options: argparse.Namespace) -> Report:
         require_format(options.plot)
     task = task_from(options, _trained_task(options.policy))
     scenarios = environment_of(task).community.scenarios(options.split, options.days)
-    with Workers(options.jobs, quiet=options.quiet) as workers:
+    with workers_from(options) as workers:
         leader = make_leader(options.policy, task, scenarios, workers, seed=options.seed)
         evaluation = evaluate(leader.policy, task, scenarios, workers, name=leader.name, split=options.split, seed=leader.seed)
     summary = evaluation.summary(options.seed)

@@ -1,31 +1,51 @@
-"""``gridtoll optimum``: the exact optimal charge of one day."""
+"""``gridtoll optimum``: the best charges of one day with what is proved of them, or those of a whole split into the store."""
 
 from __future__ import annotations
 
 import argparse
+import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, get_args
 
 from matplotlib.figure import Figure
 
-from ...agents.optimum import Certificate, CertificateError, Optimum, profit_curve, smallest_recovering_charge, solve_hours
+from ...agents.optimum import Certificate, CertificateError, profit_curve, smallest_recovering_charge
+from ...agents.optimum.miqp import MiqpError, MiqpSolver
 from ...envs.calendar import Scenario
 from ..curves import draw_profit_curve
 from ..errors import ModelMismatchError
-from ..optima import solve_scenario
+from ..optima import find_optima, find_optimum, keep
+from ..optima_table import summary_of, summary_table, write_rows
 from ..plots import require_format, save_figure
 from ..report import Report, lines
-from ..task import Task, environment_of
-from .options import add_report_options, add_scenario_options, add_task_options, existing_parent, task_from
+from ..solve import Method, Settings, Solved, resolved, solve_scenario
+from ..task import Task, environment_of, n_charges
+from .options import (
+    add_backend_options,
+    add_report_options,
+    add_task_options,
+    existing_parent,
+    natural,
+    positive,
+    task_from,
+    workers_from,
+)
 
 DESCRIPTION = """\
-Find the charge that earns the operator most on one day, with a proof that no charge up to the cap earns more than the upper bound.
+Find the charges that earn the operator most on one day, with a proof that none up to the cap earn more than the upper bound; or those of
+all days of a split, into the store that every command takes optima from.
 
-The search is exact for tariffs with one coefficient for the day (unique and distance). The optimal charge is then cleared again from
-scratch; recleared_profit_eur is what the operator earns then. relative_gap is (upper bound - profit) / charge revenue at the optimum. With
---objective welfare, the charge is that of greatest welfare, and the bound is on welfare. With --hard-limits only charges count that keep
-every branch within its limit; where there is none, charge is null and secure is false, which is proved. With --charges-per hour every hour
-has its own charge, which is exact where nobody has storage. docs/optimum.md explains what is proved and how.
+The exact method is for tariffs with one coefficient for the day (unique and distance), or one for each hour where nobody has storage. All
+others go to the search: the best charges it found, and a bound that no charges exceed. closed says whether both have met (to 1e-6); only
+then are the charges optimal. --method miqp solves small communities by mixed-integer programming, as an independent check.
+
+The charges are cleared again from scratch; recleared_profit_eur is what the operator earns then. relative_gap is (upper bound - profit) /
+charge revenue. With --objective welfare, the charges are those of greatest welfare, and the bound is on welfare. With --hard-limits only
+charges count that keep every branch within its limit; where there is none, charge is null and secure is false, which is proved.
+docs/optimum.md and docs/several.md explain what is proved and how.
+
+Answers are kept in the user's cache folder under a hash of the day's data, the game and the software. A split that was interrupted goes on
+where it was; days that fail are listed, the others are kept, and the exit code is 2.
 """
 EXAMPLES = """\
   gridtoll optimum --day 180
@@ -33,77 +53,186 @@ EXAMPLES = """\
   gridtoll optimum --day 180 --plot day180.png --curve day180.csv
   gridtoll optimum --day 180 --hard-limits --certificate day180.json --verify
   gridtoll optimum --day 180 --recover 10
+  gridtoll optimum --day 180 --tariff zonal
+  gridtoll optimum --split test --jobs 2 --out optima.csv
+  gridtoll optimum --split train --days 40 --backend ray
 """
+_OF_ONE_CHARGE: Final = ("hard_limits", "recover", "certificate", "verify", "curve", "plot")
+_OF_ONE_DAY: Final = ("price_path", "recover", "certificate", "verify", "curve", "plot")
+_OF_A_SPLIT: Final = ("days", "out")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    add_scenario_options(parser)
-    parser.add_argument(
-        "--tolerance", type=float, default=1e-6, metavar="R", help="relative gap at which the search ends (default: %(default)s)"
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--day", type=int, metavar="K", help="one day of the data year, from 0")
+    which.add_argument("--split", metavar="S", help="all days of a split: train, validation or test")
+    parser.add_argument("--price-path", type=int, metavar="P", help="with --day: which synthetic price path, from 0 (default: 0)")
+    parser.add_argument("--days", type=positive, metavar="N", help="with --split: only so many days, spread evenly over it")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="with --split: write one row a day to this CSV file")
+    parser.add_argument("--recompute", action="store_true", help="compute anew what the store has already")
+    _add_method_options(parser)
+    _add_proof_options(parser)
+    add_task_options(parser, "community", "tariff", "charges-per", "flows", "objective", "charge-cap", "import-fee")
+    add_backend_options(parser)
+    add_report_options(parser)
+
+
+def _add_method_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("the method")
+    group.add_argument("--method", choices=get_args(Method), help="default: exact where it applies, search elsewhere")
+    group.add_argument(
+        "--tolerance", type=float, default=1e-6, metavar="R", help="relative gap at which exact and miqp end (default: %(default)s)"
     )
-    parser.add_argument("--hard-limits", action="store_true", help="keep every branch within its limit, or prove that no charge does")
-    parser.add_argument(
+    group.add_argument("--hard-limits", action="store_true", help="keep every branch within its limit, or prove that no charge does")
+    group.add_argument("--starts", type=positive, default=6, metavar="N", help="starts of the search (default: %(default)s)")
+    group.add_argument("--seed", type=natural, default=0, metavar="S", help="of the search (default: %(default)s)")
+    group.add_argument(
+        "--solver", choices=get_args(MiqpSolver), default="scip", help="of miqp; gurobi needs a licence of one's own (default: %(default)s)"
+    )
+    group.add_argument("--time-limit", type=float, default=100.0, metavar="S", help="of miqp, in seconds (default: %(default)s)")
+    group.add_argument("--force", action="store_true", help="let miqp try communities whose programs seldom finish")
+
+
+def _add_proof_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("of one day with one charge")
+    group.add_argument(
         "--recover",
         type=float,
         metavar="EUR",
         help="find also the least charge that recovers this cost of the day, or prove that none does",
     )
-    parser.add_argument(
+    group.add_argument(
         "--recover-of", default="profit", choices=("profit", "revenue"), help="what has to recover it (default: %(default)s)"
     )
-    parser.add_argument("--certificate", type=Path, metavar="FILE", help="keep the proof in this file (.json)")
-    parser.add_argument("--verify", action="store_true", help="check the proof with new clearings by CVXPY and Clarabel")
-    parser.add_argument(
+    group.add_argument("--certificate", type=Path, metavar="FILE", help="keep the proof in this file (.json)")
+    group.add_argument("--verify", action="store_true", help="check the proof with new clearings by CVXPY and Clarabel")
+    group.add_argument(
         "--curve", type=Path, metavar="FILE", help="write profit against charge, exact pieces and bounds, into this file (.csv)"
     )
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw profit against charge into this file (.png, .svg or .pdf)")
-    add_task_options(parser, "community", "tariff", "charges-per", "flows", "objective", "charge-cap", "import-fee")
-    add_report_options(parser)
+    group.add_argument("--plot", type=Path, metavar="FILE", help="draw profit against charge into this file (.png, .svg or .pdf)")
 
 
 def run(options: argparse.Namespace) -> Report:
-    """Solve the day."""
-    task, scenario = task_from(options), Scenario(options.day, options.price_path)
+    """Solve the day, or the days."""
+    task = task_from(options)
+    settings = resolved(task, _settings(options))
     if existing_parent(options.plot) is not None:
         require_format(options.plot)
-    existing_parent(options.curve)
-    existing_parent(options.certificate)
-    if task.charges_per == "hour":
-        return _each_hour(options, task, scenario)
-    optimum = solve_scenario(task, scenario, tolerance=options.tolerance, hard_limits=options.hard_limits)
-    values = _numbers(optimum) | _recovery(options, task)
-    certificate = optimum.certificate
-    label = environment_of(task).day.label
-    if certificate is not None:  # what was solved now has its proof
-        values |= _checked(options, certificate)
-        _draw(options, certificate, task, label)
-    return Report(values, f"{label}, {task.tariff} tariff\n{lines(values)}")
+    for path in (options.curve, options.certificate, options.out):
+        existing_parent(path)
+    if options.split is not None:
+        _refuse(options, _OF_ONE_DAY, "one day (--day)")
+        return _split(options, task, settings)
+    _refuse(options, _OF_A_SPLIT, "a split (--split)")
+    if settings.method != "exact" or n_charges(task) != 1:
+        _refuse(options, _OF_ONE_CHARGE, "one charge for the day and the exact method")
+    return _one_day(options, task, settings)
 
 
-def _numbers(optimum: Optimum) -> dict[str, Any]:
-    values: dict[str, Any] = {
-        "charge": optimum.charge,
-        "charge_cap": optimum.charge_cap,
-        "profit_eur": optimum.profit_eur,
-        "upper_bound_eur": optimum.upper_bound_eur,
-        "relative_gap": optimum.relative_gap,
-        "recleared_profit_eur": optimum.recleared_profit_eur,
-        "clearings": optimum.clearings,
-        "seconds": optimum.seconds,
+def _settings(options: argparse.Namespace) -> Settings:
+    return Settings(
+        method=options.method,
+        tolerance=options.tolerance,
+        hard_limits=options.hard_limits,
+        starts=options.starts,
+        seed=options.seed,
+        solver=options.solver,
+        time_limit_s=options.time_limit,
+        force=options.force,
+    )
+
+
+def _refuse(options: argparse.Namespace, names: tuple[str, ...], what: str) -> None:
+    """Refuse options that go with something else."""
+    refused = [f"--{name.replace('_', '-')}" for name in names if getattr(options, name) not in (None, False)]
+    if refused:
+        raise ValueError(f"{', '.join(refused)} must go with {what}.")
+
+
+def _split(options: argparse.Namespace, task: Task, settings: Settings) -> Report:
+    """Solve the days of a split into the store."""
+    began = time.perf_counter()
+    scenarios = environment_of(task).community.scenarios(options.split, options.days)
+    try:
+        with workers_from(options) as workers:
+            found = find_optima(task, scenarios, workers, settings, recompute=options.recompute)
+    except ImportError as error:  # no day can be solved without the package
+        raise ValueError(str(error)) from error
+    if options.out is not None:
+        write_rows(options.out, found)
+    summary = summary_of(found, seconds=time.perf_counter() - began)
+    title = f"{task.community}, {task.tariff} tariff per {task.charges_per}, {len(found)} {options.split} days"
+    return Report(summary, f"{title}\n{summary_table(summary)}", exit_code=2 if summary["failed"] else 0)
+
+
+def _one_day(options: argparse.Namespace, task: Task, settings: Settings) -> Report:
+    """Solve one day, with its proof where something is to be done with it."""
+    scenario = Scenario(options.day, options.price_path or 0)
+    label = environment_of(task).day_of(scenario).label
+    was_stored, checked = False, dict[str, Any]()
+    if options.verify or any(path is not None for path in (options.certificate, options.curve, options.plot)):
+        optimum = solve_scenario(task, scenario, tolerance=settings.tolerance, hard_limits=settings.hard_limits)
+        solved = keep(task, scenario, settings, optimum)
+        if optimum.certificate is not None:  # what was solved now has its proof
+            checked = _checked(options, optimum.certificate)
+            _draw(options, optimum.certificate, task, label)
+    else:
+        solved, was_stored = _found(options, task, scenario, settings)
+    values = _numbers(solved) | _recovery(options, task, scenario) | checked
+    values |= {"method": solved.method, "closed": solved.closed, "proof": solved.proof, "from_store": was_stored}
+    title = f"{label}, {task.tariff} tariff{' per hour' if task.charges_per == 'hour' else ''}"
+    shown = {name: " ".join(f"{item:.4f}" for item in value) if name == "charges" else value for name, value in values.items()}
+    return Report(values, f"{title}\n{lines(shown)}{_verdict(solved, options.method)}")
+
+
+def _found(options: argparse.Namespace, task: Task, scenario: Scenario, settings: Settings) -> tuple[Solved, bool]:
+    """Return the best charges of the day and whether they were stored; errors of the cross-check are put into this command's words."""
+    try:
+        return find_optimum(task, scenario, settings, recompute=options.recompute)
+    except (ImportError, MiqpError) as error:
+        raise ValueError(str(error)) from error
+    except ValueError as error:
+        if settings.method == "miqp" and not settings.force and "force=True" in str(error):
+            raise ValueError(f"{error} On the command line these are --method exact or search, and --force.") from error
+        raise
+
+
+def _numbers(solved: Solved) -> dict[str, Any]:
+    charges: dict[str, Any] = {"charge": solved.charges[0]} if len(solved.charges) == 1 else {"charges": list(solved.charges)}
+    values: dict[str, Any] = charges | {
+        "charge_cap": solved.charge_cap,
+        "profit_eur": solved.profit_eur,
+        "upper_bound_eur": solved.upper_bound_eur,
+        "relative_gap": solved.relative_gap,
+        "recleared_profit_eur": solved.recleared_profit_eur,
+        "clearings": solved.clearings,
+        "seconds": solved.seconds,
     }
-    if optimum.hard_limits:
-        values["secure"] = optimum.secure
+    if solved.objective == "welfare":
+        values |= {"welfare_eur": solved.welfare_eur, "recleared_welfare_eur": solved.recleared_welfare_eur}
+    if solved.hard_limits:
+        values["secure"] = solved.secure
     return values
 
 
-def _recovery(options: argparse.Namespace, task: Task) -> dict[str, Any]:
-    """Return the least charge that recovers a cost, where one is asked for; the environment stands at the day just solved."""
+def _verdict(solved: Solved, asked_for: Method | None) -> str:
+    """Say in words what the search has shown; of the other methods the numbers say it."""
+    if solved.method != "search":
+        return ""
+    best = solved.recleared_welfare_eur if solved.objective == "welfare" else solved.recleared_profit_eur
+    chosen = "" if asked_for else "the exact method does not take several coefficients, so these were searched for: "
+    ends = f"{solved.objective} in [{best:.6g}, {solved.upper_bound_eur:.6g}] EUR (bound: {solved.proof})"
+    return f"\n{chosen}{'proved optimal' if solved.closed else 'best found, not proved optimal'}, {ends}"
+
+
+def _recovery(options: argparse.Namespace, task: Task, scenario: Scenario) -> dict[str, Any]:
+    """Return the least charge that recovers a cost, where one is asked for."""
     if options.recover is None:
         return {}
     game = environment_of(task)
     found = smallest_recovering_charge(
-        game.day,
+        game.day_of(scenario),
         game.community.network,
         game.tariff,
         options.recover,
@@ -144,35 +273,3 @@ def _draw(options: argparse.Namespace, certificate: Certificate, task: Task, lab
         figure = Figure(figsize=(7, 4.5), layout="constrained")
         draw_profit_curve(figure.subplots(), curve, title=label)
         save_figure(figure, options.plot)
-
-
-def _each_hour(options: argparse.Namespace, task: Task, scenario: Scenario) -> Report:
-    """Solve a day whose hours have charges of their own."""
-    asked = ("hard_limits", "recover", "certificate", "verify", "curve", "plot")
-    refused = [f"--{name.replace('_', '-')}" for name in asked if getattr(options, name) not in (None, False)]
-    if refused:
-        raise ValueError(f"{', '.join(refused)} must go with one charge for the day, and these are charges per hour.")
-    game = environment_of(task)
-    game.reset(options=scenario._asdict())
-    found = solve_hours(
-        game.day,
-        game.community.network,
-        game.tariff,
-        cap=game.charge_cap,
-        flows=task.flows,
-        objective=task.objective,
-        market=game.market,
-        tolerance=options.tolerance,
-    )
-    values = {
-        "charge": [float(charge) for charge in found.charges],
-        "charge_cap": found.charge_cap,
-        f"{task.objective}_eur": found.goal_eur,
-        "upper_bound_eur": found.upper_bound_eur,
-        "relative_gap": found.relative_gap,
-        f"recleared_{task.objective}_eur": found.recleared_eur,
-        "clearings": found.clearings,
-        "seconds": found.seconds,
-    }
-    shown = values | {"charge": " ".join(f"{charge:.4f}" for charge in found.charges)}
-    return Report(values, f"{game.day.label}, {task.tariff} tariff per hour\n{lines(shown)}")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
 from ...envs.machine import available_cores
 from ..task import Task
+from ..workers import Backend, Workers
 
 _TASK_OPTIONS: Final[dict[str, dict[str, object]]] = {
     "community": {
@@ -63,9 +64,34 @@ def add_work_options(parser: argparse.ArgumentParser) -> None:
         type=positive,
         default=available_cores(),
         metavar="N",
-        help="processes that clear days side by side; results do not depend on it (default: the cores available, %(default)s here)",
+        help="days cleared side by side, in training by threads of one process; results do not depend on it "
+        "(default: the cores available, %(default)s here)",
     )
     parser.add_argument("--quiet", action="store_true", help="show no progress bars")
+
+
+def add_backend_options(parser: argparse.ArgumentParser) -> None:
+    """Add where days are solved side by side, here or on a cluster, and how much is said meanwhile."""
+    parser.add_argument(
+        "--jobs",
+        type=positive,
+        metavar="N",
+        help="days solved side by side; results do not depend on it (default: the cores available, "
+        f"{available_cores()} here, or all of the cluster)",
+    )
+    parser.add_argument(
+        "--backend",
+        choices=get_args(Backend),
+        default="local",
+        help="processes here, or the Ray cluster in RAY_ADDRESS (one started here where that is not set), which takes "
+        '`pip install "gridtoll[ray]"` (default: %(default)s)',
+    )
+    parser.add_argument("--quiet", action="store_true", help="show no progress bars")
+
+
+def workers_from(options: argparse.Namespace) -> Workers:
+    """Return the workers that :func:`add_backend_options` asks for."""
+    return Workers(options.jobs, backend=options.backend, quiet=options.quiet)
 
 
 def task_from(options: argparse.Namespace, default: Task | None = None) -> Task:

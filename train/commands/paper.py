@@ -1,0 +1,55 @@
+"""``gridtoll paper``: the source paper's study, reproduced and widened."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from ..paper.effort import Effort
+from ..paper.study import SMALLEST, SYSTEMS, study
+from ..report import Report
+from .options import add_backend_options, add_report_options, positive, workers_from
+
+DESCRIPTION = """\
+Redo the source paper's study and go further: the four regimes (No, Free, Social and Optimal P2P), everything against the charge, with and
+without storage, charge models, binding line limits, two accounts of flows and an import fee, scaling, who pays for losses, cost recovery.
+
+Writes tables (CSV), pictures (PNG) and one self-contained page (index.html) into a folder. Every answer about a single day is kept there
+under cells/, whole or not at all: a study that was killed and is started again goes on where it was. docs/study.md tells the story.
+"""
+EXAMPLES = """\
+  gridtoll paper --system ieee9 --out paper --quick
+  gridtoll paper --system ieee9 --system case33bw --out paper --days 8 --jobs 2
+  gridtoll paper --system all --out paper
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    parser.add_argument(
+        "--system",
+        action="append",
+        required=True,
+        metavar="S",
+        help=f"{', '.join(SYSTEMS)}, {SMALLEST}, or all (the first {len(SYSTEMS)}); may be given several times",
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for everything")
+    parser.add_argument(
+        "--days",
+        type=positive,
+        metavar="N",
+        help=f"days of each system, spread over the test split (default: {Effort().days}, {Effort.quick().days} with --quick)",
+    )
+    parser.add_argument("--quick", action="store_true", help="fewer days, charges and variants: every part, none of it thorough")
+    add_backend_options(parser)
+    add_report_options(parser)
+
+
+def run(options: argparse.Namespace) -> Report:
+    """Run the study."""
+    effort = Effort.quick() if options.quick else Effort()
+    if options.days is not None:
+        effort = replace(effort, days=options.days)
+    with workers_from(options) as workers:
+        return study(options.system, options.out, workers, effort)

@@ -1,0 +1,128 @@
+"""The charge models side by side, each at its own optimum: unique, distance, zonal and line.
+
+Unique and distance have one coefficient, and their optimum is exact. Zonal and line have several, and what is reported is the best found
+and a bound that no coefficients exceed: a bracket, closed or not. The search starts from the exact tariff's charge as well: line charges
+that are all equal are the distance charge, so that they cannot end below it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from ...agents.optimum.several import solve_several
+from ...agents.optimum.several_game import Game
+from ...agents.optimum.several_starts import best_found
+from ...envs.calendar import Scenario
+from ...envs.day import Array
+from ...envs.tariff import TARIFF_NAMES, Tariff, make_tariff
+from .cases import Case, Situation, equilibrium, market, situation_of
+from .cells import Answer, Answered
+from .effort import Effort
+from .tables import Row, mean_rows
+
+_EXACT: Final = ("unique", "distance")
+_LIKE: Final = {"zonal": "unique", "line": "distance"}
+"""The tariff of one coefficient that equal coefficients come to, nearly or exactly."""
+
+
+@dataclass(frozen=True)
+class ChargeModel:
+    """A tariff at its own optimum on a day.
+
+    Attributes:
+        case: The day.
+        tariff: Which; ``"free"`` for no charge at all.
+        starts: Of the search, where there are several coefficients.
+        clearings: What the search may spend.
+        nodes: What the bound may spend.
+    """
+
+    case: Case
+    tariff: str
+    starts: int = 1
+    clearings: int = 1
+    nodes: int = 0
+
+    def answer(self) -> Answer:
+        """Solve, then clear and settle at the best charges."""
+        situation = situation_of(self.case)
+        charges, upper, coefficients = self._best(situation)
+        settled = situation.clear(charges)[1]
+        return {
+            "coefficients": coefficients,
+            "operator_profit_eur": settled.profit_eur,
+            "upper_bound_eur": settled.profit_eur if upper is None else upper,
+            "welfare_eur": settled.welfare_eur,
+            "loss_kwh": settled.loss_kwh,
+            "traded_kwh": settled.traded_kwh,
+            "charged_kwh": settled.charged_kwh,
+            "revenue_eur": settled.revenue_eur,
+        }
+
+    def _best(self, situation: Situation) -> tuple[Array, float | None, list[float]]:
+        """Return charges in EUR/kWh, shape (N, N), the bound on profit, and the coefficients."""
+        if self.tariff == "free":
+            return 0.0 * situation.network.distance, None, []
+        tariff = make_tariff(self.tariff, situation.network)
+        if self.tariff in _EXACT:
+            best = equilibrium(self.case, tariff=self.tariff)
+            charge = best.charge or 0.0
+            return charge * tariff.basis[0], best.upper_bound_eur, [charge]
+        like = equilibrium(self.case, tariff=_LIKE[self.tariff]).charge or 0.0
+        action, upper = self._search(situation, tariff, np.full(tariff.n_basis, like))
+        return np.tensordot(action, tariff.basis, axes=1), upper, [float(value) for value in action]
+
+    def _search(self, situation: Situation, tariff: Tariff, like: Array) -> tuple[Array, float]:
+        """Return the best coefficients found, from everywhere and from those like the exact tariff's, and the bound on profit."""
+        bracket = solve_several(
+            situation.day,
+            situation.network,
+            tariff,
+            cap=situation.cap,
+            flows=situation.flows,
+            market=market(),
+            n_starts=self.starts,
+            max_clearings=self.clearings,
+            max_nodes=self.nodes,
+        )
+        game = Game(situation.day, situation.network, tariff, cap=situation.cap, flows=situation.flows, objective="profit", market=market())
+        near, _ = best_found(game, [like], n_starts=0, seed=0, max_clearings=self.clearings)
+        if near.goal_eur <= bracket.best_eur:
+            return bracket.action, bracket.upper_bound_eur
+        return near.action, max(bracket.upper_bound_eur, near.goal_eur)
+
+
+def questions(system: str, scenarios: Sequence[Scenario], effort: Effort) -> list[ChargeModel]:
+    """Return what to ask: every tariff on every day, and no charge."""
+    asked = []
+    for case in (Case.of(system, scenario) for scenario in scenarios):
+        asked.append(ChargeModel(case, "free"))
+        for tariff in TARIFF_NAMES:
+            spend = (1, 1, 0) if tariff in _EXACT else (effort.starts, effort.clearings, effort.nodes)
+            asked.append(ChargeModel(case, tariff, *spend))
+    return asked
+
+
+def rows(answered: Sequence[Answered]) -> list[Row]:
+    """Return means over days by system and tariff; ``mean_distance`` is that of a traded kWh, 1 that of two prosumers drawn at random."""
+    daily = [
+        {
+            "system": one.question.case.system,
+            "tariff": one.question.tariff,
+            "coefficients": len(one.answer["coefficients"]),
+            "mean_coefficient": float(np.mean(one.answer["coefficients"])) if one.answer["coefficients"] else None,
+            **{name: value for name, value in one.answer.items() if name != "coefficients"},
+        }
+        for one in answered
+    ]
+    result = mean_rows(daily, "system", "tariff", "coefficients")
+    for row in result:
+        row["mean_distance"] = row["charged_kwh"] / row["traded_kwh"] if row["traded_kwh"] else None
+        gap = row["upper_bound_eur"] - row["operator_profit_eur"]
+        row["relative_gap"] = gap / row["revenue_eur"] if row["revenue_eur"] else 0.0
+        row["is_exact"] = row["tariff"] in ("free", *_EXACT) or row["relative_gap"] <= 1e-6
+    return result
