@@ -5,6 +5,7 @@ VENV ?= .venv
 WORKERS ?= 2
 
 BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
 READY := $(VENV)/.ready
 PYTEST := $(BIN)/pytest -n $(WORKERS)
 
@@ -19,15 +20,20 @@ venv: $(READY) ## set up the virtual environment
 
 # A new environment, or one whose pyproject.toml or lock has changed since. hatchling comes first, so that the package itself is
 # built with the locked version instead of the newest one.
-$(READY): pyproject.toml requirements.lock
+$(INSTALLED): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "gridtoll needs Python 3.11 or newer, got $$($(PYTHON) --version): run make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint requirements.lock hatchling
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --no-build-isolation --editable .
+	@touch $@
+
+# What developing takes beside that: tests, types, and other solvers to check against, half a gigabyte.
+$(READY): $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --constraint requirements.lock --no-build-isolation --editable ".[dev]"
 	@touch $@
 
-demo: $(READY) ## train on simbench-rural, evaluate on unseen days, print a table and draw a picture
+demo: $(INSTALLED) ## train on simbench-rural, evaluate on unseen days, print a table and draw a picture
 	$(BIN)/gridtoll demo
 
 test: $(READY) ## run the fast tests
