@@ -1,0 +1,197 @@
+"""``gridtoll paper``: what it writes, that it goes on after a kill, and that its numbers are those of the parts it is made of."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from gridtoll.agents.optimum import solve_optimum
+from gridtoll.agents.optimum.several import retail_bill
+from gridtoll.envs.settlement import settle
+from gridtoll.envs.social import solve_social
+from gridtoll.envs.sources import load_community
+from gridtoll.envs.tariff import make_tariff
+from gridtoll.train.cli import main
+from gridtoll.train.paper.cases import Case, market, situation_of
+from gridtoll.train.paper.cells import Answer, answer_all
+from gridtoll.train.paper.effort import Effort
+from gridtoll.train.paper.regimes import COLUMNS
+from gridtoll.train.paper.study import SYSTEMS, chosen_systems, study
+from gridtoll.train.paper.tables import Row, mean_rows, one, write_csv
+from gridtoll.train.workers import Workers
+
+SMALL = replace(Effort.quick(), charges=5, clearings=40)
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("paper")
+    with Workers() as workers:
+        study(["two-prosumers"], folder, workers, SMALL)
+    return folder
+
+
+def test_regimes_has_exactly_four_rows_a_system_and_the_columns_asked_for(written: Path) -> None:
+    header = (written / "regimes.csv").read_text(encoding="utf-8").splitlines()[0]
+    assert header == "system,regime,charge,operator_profit_eur,prosumer_surplus_eur,welfare_eur,loss_kwh,traded_kwh,charged_kwh"
+    assert tuple(header.split(",")) == COLUMNS
+    rows = rows_of(written / "regimes.csv")
+    assert [(row["system"], row["regime"]) for row in rows] == [("two-prosumers", name) for name in ("no", "free", "social", "optimal")]
+    assert [row["charge"] == "" for row in rows] == [True, False, True, False]
+
+
+def test_its_numbers_are_means_of_the_days_solved_here_again(written: Path) -> None:
+    community = load_community("two-prosumers")
+    tariff = make_tariff("distance", community.network)
+    rows = {row["regime"]: row for row in rows_of(written / "regimes.csv")}
+    profit, welfare = [], []
+    for scenario in community.scenarios("test", SMALL.days):
+        day = community.day(scenario.day, price_path=scenario.price_path)
+        best = solve_optimum(day, community.network, tariff, cap=community.charge_cap, market=market())
+        profit.append(best.recleared_profit_eur)
+        welfare.append(solve_social(day, community.network).welfare_eur)
+    assert float(rows["optimal"]["operator_profit_eur"]) == pytest.approx(sum(profit) / len(profit), rel=1e-9)
+    assert float(rows["social"]["welfare_eur"]) == pytest.approx(sum(welfare) / len(welfare), rel=1e-9)
+
+
+def test_every_row_adds_up_and_no_regime_beats_social(written: Path) -> None:
+    rows = rows_of(written / "accounts.csv")
+    assert len(rows) == 16  # four regimes under two accounts, with a fee and without
+    for row in rows:
+        total = float(row["operator_profit_eur"]) + float(row["prosumer_surplus_eur"])
+        assert float(row["welfare_eur"]) == pytest.approx(total)
+        assert float(row["share_of_social_gain"]) <= 1.0 + 1e-6
+
+
+def test_the_page_needs_nothing_beside_it_and_says_how_it_was_made(written: Path) -> None:
+    page = (written / "index.html").read_text(encoding="utf-8")
+    sources = re.findall(r'src="([^"]{0,30})', page)
+    assert len(sources) == 9
+    assert all(source.startswith("data:image/png;base64,") for source in sources)
+    assert "http" not in re.sub(r"data:image/png;base64,[^\"]*", "", page)
+    assert "commit" in page
+    assert "clarabel" in page
+    pictures = sorted(path.name for path in written.glob("*.png"))
+    assert len(pictures) == 9
+    assert {"overview.png", "two-prosumers-charge.png"} <= set(pictures)
+
+
+def test_what_is_answered_is_not_asked_again(written: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in (written / "cells").iterdir()}
+    table = (written / "regimes.csv").read_bytes()
+    with Workers() as workers:
+        study(["two-prosumers"], written, workers, SMALL)
+    assert {path: path.stat().st_mtime_ns for path in (written / "cells").iterdir()} == before
+    assert (written / "regimes.csv").read_bytes() == table
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A question that leaves a mark wherever it is answered, and fails on command."""
+
+    case: Case
+    number: int
+    folder: str
+
+    def answer(self) -> Answer:
+        if (Path(self.folder) / f"fail-{self.number}").exists():
+            raise KeyboardInterrupt
+        mark = Path(self.folder) / f"answered-{self.number}"
+        mark.write_text(mark.read_text() + "x" if mark.exists() else "x")
+        return {"square": self.number**2}
+
+
+def test_a_study_that_was_killed_goes_on_where_it_was(tmp_path: Path) -> None:
+    case = Case(system="two-prosumers", day=0, price_path=0)
+    questions = [Counted(case, number, str(tmp_path)) for number in (0, 1, 2, 1)]
+    (tmp_path / "fail-2").touch()
+    with Workers() as workers, pytest.raises(KeyboardInterrupt):
+        answer_all(questions, tmp_path / "cells", workers)
+    (tmp_path / "fail-2").unlink()
+    for torn in (tmp_path / "cells").glob("*.json"):
+        if json.loads(torn.read_text())["number"] == 1:
+            torn.write_text('{"answer": {"squ')  # no whole file: asked again
+    with Workers() as workers:
+        found = answer_all(questions, tmp_path / "cells", workers)
+    assert [one.answer["square"] for one in found] == [0, 1, 4, 1]
+    assert [(tmp_path / f"answered-{number}").read_text() for number in range(3)] == ["x", "xx", "x"]
+
+
+def test_a_changed_case_is_another_question(tmp_path: Path) -> None:
+    case = Case(system="two-prosumers", day=0, price_path=0)
+    cases: Sequence[Case] = [case, replace(case, price_path=1), replace(case, import_fee=0.08), replace(case, storage=False)]
+    with Workers() as workers:
+        answer_all([Counted(one, 3, str(tmp_path)) for one in cases], tmp_path / "cells", workers)
+    assert len(list((tmp_path / "cells").iterdir())) == 4
+
+
+def test_parts_of_a_community_trade_among_themselves_at_the_distances_of_the_whole() -> None:
+    whole = situation_of(Case(system="ieee9", day=180, price_path=1))
+    part = situation_of(Case(system="ieee9", day=180, price_path=1, prosumers=(0, 3, 8)))
+    assert part.day.n_prosumers == 3
+    assert part.network.distance[0, 2] == whole.network.distance[0, 8]
+    assert part.clear_at(0.1)[0].certificate.holds()
+    assert part.day.utility_slope[:, 1] == pytest.approx(whole.day.utility_slope[:, 3])
+
+
+def test_limits_are_tightened_until_free_trade_loads_a_branch_as_asked() -> None:
+    for loading in (1.1, 2.0):
+        situation = situation_of(Case(system="ieee9", day=180, price_path=1, free_loading=loading))
+        assert situation.clear_at(0.0)[1].peak_loading == pytest.approx(loading)
+
+
+def test_a_cost_is_recovered_at_the_least_charge_or_proved_out_of_reach(written: Path) -> None:
+    rows = rows_of(written / "cost_recovery.csv")
+    recovered = [(int(row["days_recovered"]), int(row["days_proved_impossible"]), int(row["days"])) for row in rows]
+    assert all(found + impossible == days for found, impossible, days in recovered)
+    assert [found for found, _, _ in recovered] == sorted((found for found, _, _ in recovered), reverse=True)
+    days = [situation_of(Case.of("two-prosumers", one)).day for one in load_community("two-prosumers").scenarios("test", SMALL.days)]
+    mean_bill = sum(retail_bill(day) for day in days) / len(days)
+    assert [float(row["cost_eur"]) for row in rows] == pytest.approx([share * mean_bill for share in SMALL.cost_shares])
+
+
+def test_the_command_runs_and_reports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["paper", "--system", "two-prosumers", "--out", str(tmp_path / "out"), "--quick", "--days", "1", "--jobs", "1", "--quiet"]
+    assert main([*arguments, "--json"]) == 0
+    values = json.loads(capsys.readouterr().out)
+    assert {row["regime"] for row in values["regimes"]} == {"no", "free", "social", "optimal"}
+    assert Path(values["page"]).is_file()
+
+
+def test_an_unknown_system_is_refused_before_anything_is_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["paper", "--system", "ieee8", "--out", str(tmp_path / "out")]) == 2
+    assert "Did you mean 'ieee" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    assert chosen_systems(["ieee9", "all"]) == SYSTEMS
+
+
+def test_tables_read_back_exactly_and_leave_empty_what_is_missing(tmp_path: Path) -> None:
+    rows: list[Row] = [{"name": "a, b", "x": 0.1 + 0.2, "y": None}, {"name": "c", "x": float("nan"), "y": 3}]
+    write_csv(tmp_path / "t.csv", rows)
+    read = rows_of(tmp_path / "t.csv")
+    assert [row["name"] for row in read] == ["a, b", "c"]
+    assert float(read[0]["x"]) == 0.1 + 0.2
+    assert (read[0]["y"], read[1]["x"], read[1]["y"]) == ("", "", "3")
+    assert mean_rows([{"k": 1, "v": 1.0}, {"k": 1, "v": None}], "k") == [{"k": 1, "v": 1.0}]
+    with pytest.raises(ValueError, match="exactly one row"):
+        one(rows, name="z")
+
+
+def test_a_settled_case_is_the_environments_own_day() -> None:
+    community = load_community("ieee9")
+    day = community.day(100, price_path=2)
+    situation = situation_of(Case(system="ieee9", day=100, price_path=2))
+    charges = 0.2 * community.network.distance
+    direct = settle(day, community.network, charges, market().clear(day, charges))
+    assert situation.clear_at(0.2)[1].profit_eur == pytest.approx(direct.profit_eur, rel=1e-12)
