@@ -6,6 +6,7 @@ Importing this package registers the environments with Gymnasium:
 id                          environment
 ==========================  ==============================================================
 ``gridtoll/DayAhead-v0``    :class:`DayAheadEnv`: one charge for a day, a contextual bandit
+``gridtoll/Hourly-v0``      :class:`HourlyEnv`: a charge every hour, storage carried
 ==========================  ==============================================================
 
 ``gymnasium.make("gridtoll.envs:gridtoll/DayAhead-v0")`` needs no import at all.
@@ -24,6 +25,8 @@ from .day_ahead import DayAheadEnv
 from .day_ahead_vector import DayAheadVectorEnv
 from .errors import ClearingError
 from .grid import Grid, make_grid
+from .hourly import HourlyEnv
+from .hourly_vector import HourlyVectorEnv
 from .network import Network, make_network
 from .observation import Observer, make_observer
 from .outcome import Outcome
@@ -34,6 +37,7 @@ from .tariff import TARIFF_NAMES, Tariff, make_tariff
 __all__ = [
     "COMMUNITY_NAMES",
     "DAY_AHEAD_ID",
+    "HOURLY_ID",
     "TARIFF_NAMES",
     "BatchMarket",
     "Certificate",
@@ -44,6 +48,8 @@ __all__ = [
     "DayAheadEnv",
     "DayAheadVectorEnv",
     "Grid",
+    "HourlyEnv",
+    "HourlyVectorEnv",
     "Market",
     "Network",
     "Observer",
@@ -69,10 +75,18 @@ __all__ = [
 ]
 
 DAY_AHEAD_ID = "gridtoll/DayAhead-v0"
+HOURLY_ID = "gridtoll/Hourly-v0"
 
 if DAY_AHEAD_ID not in gymnasium.registry:  # a reload would otherwise warn that it overrides itself
     gymnasium.register(
         id=DAY_AHEAD_ID,
         entry_point="gridtoll.envs.day_ahead:DayAheadEnv",
         vector_entry_point="gridtoll.envs.day_ahead_vector:DayAheadVectorEnv",
+    )
+
+if HOURLY_ID not in gymnasium.registry:
+    gymnasium.register(
+        id=HOURLY_ID,
+        entry_point="gridtoll.envs.hourly:HourlyEnv",
+        vector_entry_point="gridtoll.envs.hourly_vector:HourlyVectorEnv",
     )

@@ -25,6 +25,7 @@ field                       symbol  unit          shape     meaning
 ``storage_efficiency``      η       1             (N,)      one way, in (0, 1]
 ``storage_wear``            κ       EUR/kWh/kW    (N,)      > 0 where there is storage
 ``storage_start``           e₀      kWh           (N,)      between 0 and the capacity
+``storage_end``                     kWh           (N,)      least energy at the end, within reach of e₀; None for e₀ itself
 ``trade_limit``             P       kW            (N, N)    row sells to column; 0 between those who may not trade
 ``trade_friction``          ε       EUR/kWh/kW    (N, N)    > 0; quadratic transaction cost
 ``base_injection``                  kW            (T, B)    flow-causing injection outside the community, positive into the grid
@@ -88,6 +89,7 @@ class Day:
     trade_limit: Array
     trade_friction: Array
     base_injection: Array
+    storage_end: Array | None = None
 
     @property
     def n_periods(self) -> int:
@@ -109,9 +111,15 @@ class Day:
         """Which ordered pairs may trade, shape (N, N)."""
         return self.trade_limit > 0
 
+    @property
+    def stored_at_end(self) -> Array:
+        """The least energy the day must end with in kWh, shape (N,): ``storage_end``, or what it begins with."""
+        return self.storage_start if self.storage_end is None else self.storage_end
+
     def arrays(self) -> dict[str, Array | float | str]:
-        """Return every field by name, as the re-verification files of ``gridtoll clear --npz`` hold them."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        """Return every field that is not None by name, as the re-verification files of ``gridtoll clear --npz`` hold them."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if value is not None}
 
 
 def make_day(
@@ -120,6 +128,7 @@ def make_day(
     period_hours: float = 1.0,
     n_buses: int = 0,
     base_injection: ArrayLike | None = None,
+    storage_end: ArrayLike | None = None,
     **values: ArrayLike,
 ) -> Day:
     """Build a validated, frozen :class:`Day`.
@@ -131,6 +140,7 @@ def make_day(
         period_hours: Length of a period in hours.
         n_buses: Number of buses B; with it an absent ``base_injection`` becomes zeros of shape (T, B).
         base_injection: Injection outside the community in kW, shape (T, B).
+        storage_end: Least energy at the end in kWh, shape (N,); a day ends with no less than it began with where absent.
         **values: Every other field of the table.
 
     Raises:
@@ -161,10 +171,18 @@ def make_day(
         overload_price=_scalar("overload_price", values["overload_price"]),
         import_fee=_scalar("import_fee", values["import_fee"]),
         base_injection=_frozen("base_injection", base, (n_periods, base.shape[1])),
+        storage_end=None if storage_end is None else _frozen("storage_end", storage_end, (n_prosumers,)),
         **frozen,
     )
     _validate(day)
     return day
+
+
+def within_reach(day: Day) -> Array:
+    """Return the energy in kWh each prosumer's storage can gain over the day whatever the others do, shape (N,)."""
+    spare = day.import_limit + day.renewable - day.demand_min  # at least 0 in a valid day
+    gained: Array = day.period_hours * day.storage_efficiency * np.clip(spare, 0.0, day.storage_power).sum(axis=0)
+    return gained
 
 
 def _scalar(name: str, value: ArrayLike) -> float:
@@ -196,7 +214,8 @@ def _validate(day: Day) -> None:
             more = f" and {len(bad) - _MAX_LISTED} more" if len(bad) > _MAX_LISTED else ""
             faults.append(f"`{name}` must {rule}, got {listed}{more}.{' ' + remedy if remedy else ''}")
 
-    for name in (*_T_BY_N, *_BY_T, *_BY_N, *_SCALARS, "trade_limit", "trade_friction", "base_injection"):
+    ends = () if day.storage_end is None else ("storage_end",)
+    for name in (*_T_BY_N, *_BY_T, *_BY_N, *ends, *_SCALARS, "trade_limit", "trade_friction", "base_injection"):
         require(name, "be finite", lambda name=name: np.isfinite(getattr(day, name)))  # type: ignore[misc]
     if not faults:  # the rules below compare numbers, which NaN and infinity would only repeat
         stores = day.has_storage
@@ -216,6 +235,15 @@ def _validate(day: Day) -> None:
         require("storage_wear", "be > 0 where there is storage", lambda: ~stores | (day.storage_wear > 0), "Unique use needs it.")
         require("storage_efficiency", "be in (0, 1]", lambda: (day.storage_efficiency > 0) & (day.storage_efficiency <= 1))
         require("storage_start", "be at most `storage_capacity`", lambda: day.storage_start <= day.storage_capacity)
+        if day.storage_end is not None:
+            least = day.storage_end
+            require("storage_end", "be at least 0", lambda: least >= 0)
+            require("storage_end", "be at most `storage_capacity`", lambda: least <= day.storage_capacity)
+            require(
+                "storage_end",
+                "be within reach of `storage_start` by charging from the own connection and renewables",
+                lambda: least <= day.storage_start + within_reach(day),
+            )
         must_import = (day.demand_min - day.renewable).max(axis=0)
         short = bool((day.import_limit < must_import).any())  # writing the remedy takes longer than all the rules
         require(
@@ -234,7 +262,7 @@ def _entry(name: str, value: NDArray[np.float64], where: tuple[int, ...]) -> str
         axes: tuple[str, ...] = ("period", "prosumer")
     elif name in _BY_T:
         axes = ("period",)
-    elif name in _BY_N:
+    elif name in _BY_N or name == "storage_end":
         axes = ("prosumer",)
     elif name == "base_injection":
         axes = ("period", "bus")

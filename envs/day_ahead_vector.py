@@ -26,7 +26,7 @@ from .reward import Objective
 from .settlement import Flows, Settlements, settle_many
 from .sources import DEFAULT_COMMUNITY
 from .tariff import Period
-from .vector_format import as_array, as_objects, by_key, mask_of, options_of, seeds_of
+from .vector_format import as_array, as_objects, by_key, mask_of, options_of, read_rows, seeds_of
 
 AUTORESET_MODES: Final = (AutoresetMode.SAME_STEP, AutoresetMode.DISABLED)
 """What rows can do when their episode ends. With NEXT_STEP every second step of a one-step episode would play nothing."""
@@ -201,7 +201,7 @@ class DayAheadVectorEnv(VectorEnv[Observation, ArrayLike, NDArray[Any]]):
             ClearingError: If a clearing cannot be certified; the message says how to replay it.
         """
         game, episodes = self.game, self._ready()
-        coefficients = self._read(actions)
+        coefficients = np.stack(read_rows(game.tariff, actions, self.num_envs, game.community.n_periods, game.charge_cap))
         charges = np.stack([game.tariff.charges(each) for each in coefficients])
         days = [episode.day for episode in episodes]
         clearings = self._clear(episodes, charges, coefficients)
@@ -272,26 +272,6 @@ class DayAheadVectorEnv(VectorEnv[Observation, ArrayLike, NDArray[Any]]):
             missing = [row for row, episode in enumerate(self._rows) if episode is None]
             raise ResetNeeded(f"every row must have a day to price, but rows {missing} have none; call `reset` for them.")
         return episodes
-
-    def _read(self, actions: ArrayLike) -> Array:
-        """Return actions as validated coefficients, shape (num_envs, T, K), naming every row that cannot be read."""
-        tariff, n_periods = self.game.tariff, self.game.community.n_periods
-        wanted = (self.num_envs, tariff.n_coefficients(n_periods))
-        try:
-            values = np.asarray(actions, dtype=np.float64)
-        except (TypeError, ValueError):
-            raise ValueError(f"charges must be an array of numbers in EUR/kWh of shape {wanted}, got {actions!r}.") from None
-        if values.shape != wanted:
-            raise ValueError(f"charges must have shape {wanted}, a row for each day, got {values.shape}.")
-        coefficients, faults = [], []
-        for row, action in enumerate(values):
-            try:
-                coefficients.append(tariff.read(action, n_periods, self.game.charge_cap))
-            except ValueError as error:
-                faults.append(f"  - row {row}: {error}")
-        if faults:
-            raise ValueError("charges of every row must be postable:\n" + "\n".join(faults))
-        return np.stack(coefficients)
 
     def _clear(self, episodes: list[Episode], charges: Array, coefficients: Array) -> list[Clearing]:
         days = [episode.day for episode in episodes]

@@ -22,7 +22,7 @@ from .day import Day
 from .errors import unknown_name
 from .observation_fields import Field, Values
 from .observation_full import full_fields, full_values
-from .observation_public import Geometry, forecast_factors, make_geometry, public_fields, public_values
+from .observation_public import FORECAST_ERROR, Geometry, forecast_factors, make_geometry, public_fields, public_values
 
 Information = Literal["public", "full"]
 BOUND: Final = 5.0
@@ -39,6 +39,7 @@ class Observer:
         fields: The fields, in the order they stand in.
         layout: Where each field lies in the observation, by name.
         geometry: What of the community no day changes.
+        forecast_error: Standard deviation of the relative error of ``public`` forecasts in every hour.
     """
 
     information: Information
@@ -46,6 +47,7 @@ class Observer:
     geometry: Geometry
     fields: tuple[Field, ...]
     layout: Mapping[str, slice]
+    forecast_error: float = FORECAST_ERROR
 
     @property
     def size(self) -> int:
@@ -60,7 +62,7 @@ class Observer:
             day: The day itself, that of the community.
         """
         if self.information == "public":
-            factors = forecast_factors(self.community, scenario, day.n_periods)
+            factors = forecast_factors(self.community, scenario, day.n_periods, error=self.forecast_error)
             values = public_values(self.community, self.geometry, scenario, day, factors=factors)
         else:
             values = public_values(self.community, self.geometry, scenario, day) | full_values(self.community, day)
@@ -88,7 +90,7 @@ def make_observer(information: str, community: Community) -> Observer:
             fields += full_fields(community.n_periods, community.n_prosumers)
         case _:
             raise unknown_name("`information`", information, get_args(Information))
-    return Observer(information=chosen, community=community, fields=fields, layout=_layout(fields), geometry=make_geometry(community))
+    return Observer(information=chosen, community=community, fields=fields, layout=layout_of(fields), geometry=make_geometry(community))
 
 
 def field_table(fields: tuple[Field, ...]) -> str:
@@ -102,6 +104,7 @@ def field_table(fields: tuple[Field, ...]) -> str:
     return "\n".join(lines)
 
 
-def _layout(fields: tuple[Field, ...]) -> dict[str, slice]:
+def layout_of(fields: tuple[Field, ...]) -> dict[str, slice]:
+    """Return where each of some fields, one after the other, lies."""
     ends = np.cumsum([field.size for field in fields]).tolist()
     return {field.name: slice(end - field.size, end) for field, end in zip(fields, ends, strict=True)}

@@ -120,17 +120,18 @@ def make_geometry(community: Community) -> Geometry:
     )
 
 
-def forecast_factors(community: Community, scenario: Scenario, n_periods: int) -> Array:
+def forecast_factors(community: Community, scenario: Scenario, n_periods: int, *, error: float = FORECAST_ERROR) -> Array:
     """Return what load, renewables and export price are multiplied by in a scenario's forecasts, shape (3, T), at least 0.
 
-    Seeded by the community's name, not by its content, whose last bits may differ from machine to machine.
+    ``error`` is their standard deviation in every hour. Seeded by the community's name, not by its content, whose last bits may differ from
+    machine to machine.
     """
     name = int.from_bytes(hashlib.sha256(community.name.encode()).digest()[:8], "big")
     shocks = np.random.default_rng((name, scenario.day, scenario.price_path)).standard_normal((3, n_periods))
     errors = shocks.copy()
     for period in range(1, n_periods):
         errors[:, period] = FORECAST_MEMORY * errors[:, period - 1] + np.sqrt(1.0 - FORECAST_MEMORY**2) * shocks[:, period]
-    return np.maximum(1.0 + FORECAST_ERROR * errors, 0.0)
+    return np.maximum(1.0 + error * errors, 0.0)
 
 
 def public_values(community: Community, geometry: Geometry, scenario: Scenario, day: Day, *, factors: Array | None = None) -> Values:

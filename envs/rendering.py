@@ -28,7 +28,7 @@ SIZE_INCHES = (12.0, 6.4)
 DOTS_PER_INCH = 100
 
 _LOADING, _TRADES = "cividis_r", "PuOr_r"
-_INK, _QUIET = "#222222", "#9a9a9a"
+INK, QUIET = "#222222", "#9a9a9a"
 _MOST_NUMBERED = 45
 
 
@@ -43,11 +43,11 @@ def draw_day(figure: Figure, network: Network, day: Day, title: str, outcome: Ou
         outcome: What the day led to; it is drawn without flows and trades where there is none yet.
     """
     figure.clear()
-    with mpl.rc_context({"font.size": 10.0, "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": _QUIET}):
+    with mpl.rc_context({"font.size": 10.0, "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": QUIET}):
         grid, power, price = _panels(figure)
-        _draw_grid(grid, network, day, outcome)
-        _draw_power(power, day, outcome)
-        _draw_prices(price, day, outcome)
+        draw_grid(grid, network, day, outcome)
+        draw_power(power, day, outcome)
+        draw_prices(price, day, outcome)
         figure.suptitle(title if outcome is None else f"{title}: {_result(outcome)}", x=0.02, ha="left", fontsize=12, fontweight="bold")
 
 
@@ -94,8 +94,16 @@ def _panels(figure: Figure) -> tuple[Axes, Axes, Axes]:
     return grid, power, price
 
 
-def _draw_grid(axes: Axes, network: Network, day: Day, outcome: Outcome | None) -> None:
-    """Draw branches with the loading of the peak hour, and prosumers with what they sold on balance over the day."""
+def draw_grid(axes: Axes, network: Network, day: Day, outcome: Outcome | None, *, first_hour: int = 0) -> None:
+    """Draw branches with the loading of the peak hour, and prosumers with what they sold on balance over all hours.
+
+    Args:
+        axes: Where to draw.
+        network: The grid and its prosumers.
+        day: The day, or an hour of one.
+        outcome: What it led to, if anything yet.
+        first_hour: The hour of the clock its first period is.
+    """
     place, grid = network.grid.bus_position, network.grid
     ends = np.stack([place[grid.branch_from], place[grid.branch_to]], axis=1)  # (L, 2, 2)
     at = _apart(place[network.prosumer_bus])
@@ -104,8 +112,8 @@ def _draw_grid(axes: Axes, network: Network, day: Day, outcome: Outcome | None) 
     axes.set_aspect("equal", adjustable="datalim")
     axes.margins(0.07)
     if outcome is None:
-        axes.add_collection(LineCollection(list(ends), colors=_QUIET, linewidths=2.0 * max(few, 0.6), zorder=1))
-        axes.scatter(at[:, 0], at[:, 1], s=200 * few, color="white", edgecolors=_INK, zorder=3)
+        axes.add_collection(LineCollection(list(ends), colors=QUIET, linewidths=2.0 * max(few, 0.6), zorder=1))
+        axes.scatter(at[:, 0], at[:, 1], s=200 * few, color="white", edgecolors=INK, zorder=3)
     else:
         clearing, settlement = outcome.clearing, outcome.settlement
         loading = np.abs(settlement.flow_kw) / grid.branch_limit_kw * 100.0
@@ -120,12 +128,14 @@ def _draw_grid(axes: Axes, network: Network, day: Day, outcome: Outcome | None) 
         sold = day.period_hours * clearing.traded_kw.sum(axis=0) / per_unit
         most = float(np.abs(sold).max()) or 1.0
         size = few * (150.0 + 450.0 * np.abs(sold) / most)
-        nodes = axes.scatter(at[:, 0], at[:, 1], s=size, c=sold, cmap=_TRADES, norm=CenteredNorm(0.0, most), edgecolors=_INK, zorder=3)
-        _colour_bar(axes, lines, (0.02, -0.06, 0.44, 0.022), f"line loading at {peak:02d}:00 in % of the limit")
-        _colour_bar(axes, nodes, (0.54, -0.06, 0.44, 0.022), f"net trade of the day in {unit}h: bought | sold")
-    axes.scatter(place[:, 0], place[:, 1], s=10 * few, color=_QUIET, linewidths=0, zorder=2)
+        nodes = axes.scatter(at[:, 0], at[:, 1], s=size, c=sold, cmap=_TRADES, norm=CenteredNorm(0.0, most), edgecolors=INK, zorder=3)
+        _colour_bar(axes, lines, (0.02, -0.06, 0.44, 0.022), f"line loading at {first_hour + peak:02d}:00 in % of the limit")
+        _colour_bar(
+            axes, nodes, (0.54, -0.06, 0.44, 0.022), f"net trade of the {'day' if day.n_periods > 1 else 'hour'} in {unit}h: bought | sold"
+        )
+    axes.scatter(place[:, 0], place[:, 1], s=10 * few, color=QUIET, linewidths=0, zorder=2)
     x, y = place[grid.slack_bus]
-    axes.scatter(x, y, s=70 * few, marker="s", color=_INK, linewidths=0, zorder=2)
+    axes.scatter(x, y, s=70 * few, marker="s", color=INK, linewidths=0, zorder=2)
     if network.n_prosumers <= _MOST_NUMBERED:
         for number, (x, y) in enumerate(at):
             text = axes.annotate(str(number), (x, y), ha="center", va="center_baseline", fontsize=8, zorder=4)
@@ -140,7 +150,7 @@ def _colour_bar(axes: Axes, drawn: ScalarMappable, box: tuple[float, float, floa
     bar.outline.set_visible(False)
 
 
-def _draw_power(axes: Axes, day: Day, outcome: Outcome | None) -> None:
+def draw_power(axes: Axes, day: Day, outcome: Outcome | None) -> None:
     """Draw the community's totals hour by hour."""
     unit, per_unit = _unit(day)
     edges = np.arange(day.n_periods + 1) * day.period_hours
@@ -152,19 +162,19 @@ def _draw_power(axes: Axes, day: Day, outcome: Outcome | None) -> None:
 
     line(day.renewable, "renewable available", "#e69f00")
     if outcome is None:
-        line(0.5 * (day.demand_min + day.demand_max), "demand, middle of its range", _INK)
+        line(0.5 * (day.demand_min + day.demand_max), "demand, middle of its range", INK)
     else:
         clearing = outcome.clearing
         axes.stairs(clearing.trade.sum(axis=(1, 2)) / per_unit, edges, label="traded", color="#56b4e9", fill=True, alpha=0.55)
-        line(clearing.demand, "demand", _INK)
+        line(clearing.demand, "demand", INK)
         line(clearing.grid_import, "imported", "#0072b2", ":")
         line(clearing.grid_export, "exported", "#d55e00", ":")
     axes.set_ylim(bottom=0.0)
     axes.tick_params(labelbottom=False)
-    _head(axes, f"Power of the community in {unit}")
+    head(axes, f"Power of the community in {unit}")
 
 
-def _draw_prices(axes: Axes, day: Day, outcome: Outcome | None) -> None:
+def draw_prices(axes: Axes, day: Day, outcome: Outcome | None) -> None:
     """Draw retail prices hour by hour, and between them the range of the prosumers' own."""
     edges = np.arange(day.n_periods + 1) * day.period_hours
     if outcome is not None:
@@ -172,15 +182,15 @@ def _draw_prices(axes: Axes, day: Day, outcome: Outcome | None) -> None:
         low, high = clearing.nodal_price.min(axis=1), clearing.nodal_price.max(axis=1)
         axes.stairs(high, edges, baseline=low, fill=True, color="#56b4e9", alpha=0.4, label="nodal, least to greatest")
         axes.stairs(clearing.nodal_price.mean(axis=1), edges, color="#0072b2", lw=1.8, label="nodal, mean", baseline=None)
-    axes.stairs(day.import_price, edges, baseline=None, color=_INK, lw=1.8, label="import")
+    axes.stairs(day.import_price, edges, baseline=None, color=INK, lw=1.8, label="import")
     axes.stairs(day.export_price, edges, baseline=None, color="#d55e00", lw=1.8, label="export")
     axes.set_xlabel("hour of the day")
     axes.set_xlim(0.0, edges[-1])
     axes.xaxis.set_major_locator(MultipleLocator(3.0))
-    _head(axes, "Prices in EUR/kWh")
+    head(axes, "Prices in EUR/kWh")
 
 
-def _head(axes: Axes, title: str) -> None:
+def head(axes: Axes, title: str) -> None:
     """Put title and legend above a panel, where no line can run through them."""
     entries = axes.get_legend_handles_labels()[0]
     axes.set_title(title, loc="left", fontsize=10, fontweight="bold", pad=22 if len(entries) <= 3 else 36)

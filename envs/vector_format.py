@@ -1,4 +1,4 @@
-"""What Gymnasium's vector environments agree on: how seeds, options and masks reach rows, and how `info` of rows is written down."""
+"""What the batched environments share: how seeds, options, masks and charges reach rows, and how `info` of rows is written down."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+from .day import Array
+from .tariff import Tariff
 
 
 def seeds_of(seed: int | Sequence[int | None] | None, num_envs: int) -> list[int | None]:
@@ -49,6 +52,30 @@ def options_of(told: Mapping[str, Any], num_envs: int) -> list[dict[str, Any]]:
         if np.shape(value) not in ((), (num_envs,)):
             raise ValueError(f"option `{name}` of `reset` must be one number or one for each of the {num_envs} rows, got {value!r}.")
     return [{name: value[row] if np.ndim(value) else value for name, value in told.items()} for row in range(num_envs)]
+
+
+def read_rows(tariff: Tariff, actions: ArrayLike, num_envs: int, n_periods: int, cap: float) -> list[Array]:
+    """Return actions as validated coefficients, ``num_envs`` arrays of shape (T, K), naming every row that cannot be read.
+
+    Raises:
+        ValueError: If the actions have the wrong shape, or a row is not a number, negative or above the cap.
+    """
+    wanted = (num_envs, tariff.n_coefficients(n_periods))
+    try:
+        values = np.asarray(actions, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"charges must be an array of numbers in EUR/kWh of shape {wanted}, got {actions!r}.") from None
+    if values.shape != wanted:
+        raise ValueError(f"charges must have shape {wanted}, a row for each day, got {values.shape}.")
+    coefficients, faults = [], []
+    for row, action in enumerate(values):
+        try:
+            coefficients.append(tariff.read(action, n_periods, cap))
+        except ValueError as error:
+            faults.append(f"  - row {row}: {error}")
+    if faults:
+        raise ValueError("charges of every row must be postable:\n" + "\n".join(faults))
+    return coefficients
 
 
 def by_key(values: Mapping[str, Any], mask: NDArray[np.bool_]) -> dict[str, Any]:

@@ -104,7 +104,7 @@ def storage_violations(day: Day, clearing: Clearing) -> Iterator[Array]:
     gained = hours * (day.storage_efficiency * clearing.storage_charge - clearing.storage_discharge / day.storage_efficiency)
     yield energy[1:] - energy[:-1] - gained
     yield energy[0] - day.storage_start
-    yield np.maximum(day.storage_start - energy[-1], 0.0)
+    yield np.maximum(day.stored_at_end - energy[-1], 0.0)
     yield np.maximum(-energy, 0.0)
     yield np.maximum(energy - day.storage_capacity, 0.0)
 
@@ -125,7 +125,7 @@ def families(day: Day, charges: Array, clearing: Clearing) -> Iterator[Family]:
     yield Family("charge", clearing.storage_charge, wear, zero, mu - eta * sigma, zero, day.storage_power * full, stores)
     yield Family("discharge", clearing.storage_discharge, wear, zero, sigma / eta - mu, zero, day.storage_power * full, stores)
     stored, capacity = clearing.stored_energy[1:] / day.period_hours, day.storage_capacity * full / day.period_hours
-    least = np.vstack([zero[1:], day.storage_start[None, :] / day.period_hours])  # the day ends with no less than it began with
+    least = np.vstack([zero[1:], day.stored_at_end[None, :] / day.period_hours])  # what the day must end with
     later = np.vstack([sigma[1:], np.zeros((1, n))])
     yield Family("stored", np.where(stores, stored, 0.0), zero, zero, sigma - later, least, capacity, stores)
     shape = (t, n, n)

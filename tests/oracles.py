@@ -97,7 +97,7 @@ def plain_clearing(day: Day, charges: Array) -> PlainClearing:
         rules += [e[k + 1] == e[k] + hours * gained, p[k] <= day.trade_limit]
         rules += [m[k] <= day.import_limit, x[k] <= day.export_limit, c[k] <= day.storage_power, s[k] <= day.storage_power]
     rules += [d >= day.demand_min, d <= day.demand_max, r <= day.renewable]
-    rules += [e[0] == day.storage_start, e[t] >= day.storage_start, e[1:] <= np.tile(day.storage_capacity, (t, 1))]
+    rules += [e[0] == day.storage_start, e[t] >= day.stored_at_end, e[1:] <= np.tile(day.storage_capacity, (t, 1))]
     problem = cp.Problem(cp.Minimize(hours * sum(cost)), [*balances, *rules])
     problem.solve(solver=cp.CLARABEL, tol_gap_abs=1e-9, tol_gap_rel=1e-9, tol_feas=1e-9)
     return PlainClearing(

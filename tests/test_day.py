@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 from typing import Any
 
 import numpy as np
@@ -151,3 +151,35 @@ def test_storage_needs_wear_only_where_there_is_storage() -> None:
 def test_prices_of_any_sign_are_valid() -> None:
     day = random_day(0, import_price=-0.1, export_price=-0.3)
     assert day.export_price.max() < 0
+
+
+def test_a_day_ends_with_what_it_began_with_unless_told_otherwise() -> None:
+    assert np.array_equal(random_day(0).stored_at_end, random_day(0).storage_start)
+    assert random_day(0, storage_end=0.0).stored_at_end.tolist() == [0.0] * 5
+    assert random_day(0, storage_end=[3.0, 2.0, 0.0, 0.0, 0.0]).stored_at_end.tolist() == [3.0, 2.0, 0.0, 0.0, 0.0]
+
+
+def test_an_end_that_no_charging_reaches_is_infeasible() -> None:
+    with pytest.raises(ValueError, match=r"`storage_end` must be within reach of `storage_start`.*, got 3\.0 at prosumer 0\."):
+        random_day(0, periods=1, storage_power=[1.5, 0.0, 0.0, 0.0, 0.0], storage_end=[3.0, 1.5, 0.0, 0.0, 0.0])  # 1.5 + 0.95·1.5 < 3
+
+
+@pytest.mark.parametrize(
+    ("least", "message"),
+    [
+        (3.5, r"`storage_end` must be at most `storage_capacity`, got 3\.5 at prosumer 1\."),
+        (-0.5, r"`storage_end` must be at least 0, got -0\.5 at prosumer 1\."),
+        (np.nan, r"`storage_end` must be finite, got nan at prosumer 1\."),
+    ],
+)
+def test_an_end_outside_of_the_store_is_named(least: float, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        random_day(0, storage_end=[1.5, least, 0.0, 0.0, 0.0])
+
+
+def test_what_a_day_must_end_with_follows_what_it_begins_with_only_where_it_is_not_told() -> None:
+    assert "storage_end" not in random_day(0).arrays()
+    assert replace(random_day(0), storage_start=np.zeros(5)).stored_at_end.tolist() == [0.0] * 5
+    told = random_day(0, storage_end=[1.0, 0.0, 0.0, 0.0, 0.0])
+    assert replace(told, storage_start=np.zeros(5)).stored_at_end.tolist() == [1.0, 0.0, 0.0, 0.0, 0.0]
+    assert make_day(**told.arrays()).arrays()["storage_end"].tolist() == [1.0, 0.0, 0.0, 0.0, 0.0]  # type: ignore[arg-type, union-attr]

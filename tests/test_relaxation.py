@@ -197,7 +197,7 @@ def plain_relaxation(day: Day, network: Network) -> float:  # noqa: PLR0915
                 continue
             variable(c[i, a], wear * c[i, a] + mu - eta[a] * sigma, wear, 0.0, day.storage_power[a])
             variable(s[i, a], wear * s[i, a] - mu + sigma / eta[a], wear, 0.0, day.storage_power[a])
-            least = day.storage_start[a] if i == t - 1 else 0.0
+            least = day.stored_at_end[a] if i == t - 1 else 0.0
             following = later[i][a] if i < t - 1 else 0.0
             variable(e[i, a], sigma - following, 0.0, least, day.storage_capacity[a])
             before = e[i - 1, a] if i else day.storage_start[a]
@@ -230,7 +230,7 @@ def plain_social(day: Day, network: Network) -> float:
     )
     worth -= 0.5 * cp.sum(cp.multiply(np.tile(day.grid_friction, (t, 1)), cp.square(m) + cp.square(x)))
     worth -= 0.5 * cp.sum(cp.multiply(np.tile(day.storage_wear, (t, 1)), cp.square(c) + cp.square(s)))
-    rules = [d >= day.demand_min, d <= day.demand_max, r <= day.renewable, e[0] == day.storage_start, e[t] >= day.storage_start, e >= 0]
+    rules = [d >= day.demand_min, d <= day.demand_max, r <= day.renewable, e[0] == day.storage_start, e[t] >= day.stored_at_end, e >= 0]
     for i in range(t):
         p = cp.Variable((n, n), nonneg=True)
         net = cp.sum(p, axis=1) - cp.sum(p, axis=0)

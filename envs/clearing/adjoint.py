@@ -47,13 +47,21 @@ def vector_jacobian(data: MarketData, point: Point, cotangent: Point, *, active:
     Returns:
         Derivatives with respect to the dimensionless charges, shape (T, K).
     """
+    return vector_jacobians(data, point, cotangent, active=active)[0]
+
+
+def vector_jacobians(data: MarketData, point: Point, cotangent: Point, *, active: ActiveSet | None = None) -> tuple[Array, Array]:
+    """Return dS/dτ as :func:`vector_jacobian` does, shape (T, K), and dS/de₀ in the energy stores begin with, shape (J,).
+
+    The energy a day must end with is held.
+    """
     if active is None:
         active = adopt(data, point)
     mu, sigma = _price_cotangent(data, active, cotangent)
     adjoint = KktSystem(data, active).solve_exactly(mu, sigma, cotangent.stored, cotangent.renewable)
     seller, buyer, lam = data.structure.seller, data.structure.buyer, adjoint[0]
     gradient: Array = active.trade * (lam[:, buyer] - lam[:, seller] - cotangent.trade) / data.trade_friction
-    return gradient
+    return gradient, -adjoint[1][0]  # the first storage equation, negated, has −e₀ on its right side
 
 
 def _price_cotangent(data: MarketData, active: ActiveSet, cotangent: Point) -> tuple[Array, Array]:

@@ -109,10 +109,11 @@ def scale(day: Day, charges: Array, structure: Structure) -> MarketData:
     shape = (day.n_periods, day.n_prosumers)
     seller, buyer, owner = structure.seller, structure.buyer, structure.owner
     pairs, stores = (day.n_periods, len(seller)), (day.n_periods, len(owner))
-    start = day.storage_start[owner] / (power * day.period_hours)
-    capacity = day.storage_capacity[owner] / (power * day.period_hours)
+    start, end, capacity = (
+        energy[owner] / (power * day.period_hours) for energy in (day.storage_start, day.stored_at_end, day.storage_capacity)
+    )
     stored_min = np.zeros(stores)
-    stored_min[-1] = start  # a day ends with no less than it began with
+    stored_min[-1] = end
     curvature_unit = price / power
     return MarketData(
         structure=structure,
