@@ -110,13 +110,19 @@ def test_an_interruption_ends_what_runs(tmp_path: Path) -> None:
     main = threading.get_ident()
 
     def interrupt() -> None:
-        wait_until_sleeping(tmp_path)
-        signal.pthread_kill(main, signal.SIGINT)
+        try:
+            wait_until_sleeping(tmp_path)
+        finally:  # whatever went wrong, nobody waits for the sleepers to wake
+            signal.pthread_kill(main, signal.SIGINT)
 
     watcher = threading.Thread(target=interrupt)
-    watcher.start()
-    with pytest.raises(KeyboardInterrupt), Workers(2) as workers:
-        workers.map(sleep, [str(tmp_path)] * 4)
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)  # what an earlier test left may not be
+    try:
+        watcher.start()
+        with pytest.raises(KeyboardInterrupt), Workers(2) as workers:
+            workers.map(sleep, [str(tmp_path)] * 4)
+    finally:
+        signal.signal(signal.SIGINT, handler)
     watcher.join()
     wait_until_ended(tmp_path)
 
