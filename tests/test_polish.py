@@ -12,13 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from gridtoll.envs.clearing import P2PMarket
 from gridtoll.envs.clearing.convert import clearing_of
 from gridtoll.envs.clearing.kkt import ActiveSet, KktSystem
 from gridtoll.envs.clearing.market_data import MarketData, Structure, read_charges, scale
 from gridtoll.envs.clearing.point import Point, balance_residual, boxes, certify, objective, respond, storage_residual, stored_slope
 from gridtoll.envs.clearing.polish import adopt, polish
 from gridtoll.envs.clearing.problem import CompiledMarket
+from gridtoll.envs.clearing.structured import StructuredMarket
 from gridtoll.envs.day import Day
+from gridtoll.envs.sources import load_community
+from gridtoll.envs.tariff import make_tariff
 
 Array = NDArray[np.float64]
 
@@ -229,3 +233,14 @@ def test_storage_equations_begin_with_the_energy_at_the_start_of_the_day() -> No
     moved = replace(data, storage_start=data.storage_start + 0.25)
     assert storage_residual(moved, point)[0] == pytest.approx(storage_residual(data, point)[0] - 0.25)
     assert storage_residual(moved, point)[1:] == pytest.approx(storage_residual(data, point)[1:])
+
+
+@pytest.mark.parametrize("make_market", [P2PMarket, StructuredMarket])
+def test_a_last_bit_of_energy_with_nowhere_obvious_to_go_finds_its_buyer(make_market: type[P2PMarket | StructuredMarket]) -> None:
+    # At 13:00 a prosumer has everything on its bounds but a hundred-thousandth of its sun, which a trade just below its threshold takes.
+    # Its price has no step of Newton's, and once leapt by a hundred times the greatest price.
+    community = load_community("ieee9")
+    charges = 0.05002501250625312 * make_tariff("distance", community.network).basis[0]
+    clearing = make_market().clear(community.day(113, price_path=1), charges)
+    assert clearing.certificate.worst < 1e-12
+    assert not clearing.fallback

@@ -25,6 +25,9 @@ from .point import Point, balance_residual, respond, storage_residual, stored_sl
 
 _WEIGHT = 0.05
 """w: the price difference that counts as much as one unit of power when a side of a bound is chosen for e and r."""
+_LONGEST = 0.01
+"""Longest step of a price. One that nothing answers to, of a prosumer with everything on its bounds and a last bit of energy to place,
+has no step of Newton's: it is moved until something answers."""
 _CONVERGED = 1e-13
 """Dimensionless residual of the equations from which rounding takes over."""
 _MAX_STEPS = 40
@@ -62,8 +65,8 @@ def polish(data: MarketData, point: Point, *, max_steps: int = _MAX_STEPS) -> in
             mu, sigma, stored, renewable = system.solve(-balance, storage, slope_e, slope_r)
         except ClearingError:
             break  # the best point met may still do, and is certified in any case
-        point.nodal_price = point.nodal_price + mu
-        point.storage_price = point.storage_price + sigma
+        point.nodal_price = point.nodal_price + np.clip(mu, -_LONGEST, _LONGEST)
+        point.storage_price = point.storage_price + np.clip(sigma, -_LONGEST, _LONGEST)
         point.stored = point.stored + stored
         point.renewable = point.renewable + renewable
     point.nodal_price, point.storage_price, point.stored, point.renewable = kept

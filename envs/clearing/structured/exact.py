@@ -16,6 +16,7 @@ from .market_sums import gather, greatest, price_of, weigh, worse
 PROXIMAL = 1e-6
 _SHIFT = 1e-9
 _WEIGHT = 0.05  # as in ..polish
+_LONGEST = 0.01  # as in ..polish
 _CONVERGED = 1e-13
 _AT_BOUND = 1e-11  # as in ..point
 NO_PAIRS = np.empty(0, dtype=np.int64)  # trades stand apart here
@@ -77,10 +78,10 @@ def polish(program, charge, max_steps, patience, own, trade, mu, sigma):
         for t in range(n_hours):
             for i in range(n):
                 own[t, n + i] += still[t, n + i] - weight[t, n + i] * price[t, n + i]
-                mu[t, i] += net[t, i]
+                mu[t, i] += min(max(net[t, i], -_LONGEST), _LONGEST)
             for j in range(n_owners):
                 own[t, at_stored + j] += still[t, at_stored + j] - weight[t, at_stored + j] * price[t, at_stored + j]
-                sigma[t, j] += storage[t, j]
+                sigma[t, j] += min(max(storage[t, j], -_LONGEST), _LONGEST)
         step += 1
     own[:], mu[:], sigma[:] = kept_own, kept_mu, kept_sigma
     price_of(program, NO_PAIRS, mu, sigma, price)
