@@ -182,7 +182,7 @@ def _turn(record: Record, case: Case, market: StructuredMarket, plain: PlainMark
     for (day, charges), answer, (_, clearing) in zip(instances, answers, found, strict=False):
         by_hour = np.broadcast_to(charges, (day.n_periods, *charges.shape))
         profits = [settle(day, case.community.network, by_hour, each).profit_eur for each in (as_clearing(answer, clearing), clearing)]
-        record.differences.append(abs(profits[0] - profits[1]) / retail_bill(day))
+        record.differences.append(abs(profits[0] - profits[1]) / day.retail_bill_eur)
     for name, run in record.others.items():
         for spent, solved in [run(day, charges) for day, charges in instances]:
             record.other[name].append(spent)
@@ -252,11 +252,6 @@ def trades_of(name: str) -> int:
     """Return how many trades a case has."""
     n, hours = read_case(name)
     return n * (n - 1) * hours
-
-
-def retail_bill(day: Day) -> float:
-    """Return what importing the middle of every demand range would cost, in EUR."""
-    return float(day.period_hours * np.sum(np.abs(day.import_price[:, None]) * 0.5 * (day.demand_min + day.demand_max)))
 
 
 def _memory_of(name: str, seed: int) -> float:

@@ -55,6 +55,8 @@ _BY_N: Final = (
     "storage_wear",
     "storage_start",
 )
+BY_PERIOD: Final = (*_T_BY_N, *_BY_T)
+"""Fields with a row for every period; ``base_injection`` is another."""
 _SCALARS: Final = ("period_hours", "overload_price", "import_fee")
 _MAX_LISTED: Final = 8  # entries named per rule in an error, so that a message stays readable
 
@@ -115,6 +117,12 @@ class Day:
     def stored_at_end(self) -> Array:
         """The least energy the day must end with in kWh, shape (N,): ``storage_end``, or what it begins with."""
         return self.storage_start if self.storage_end is None else self.storage_end
+
+    @property
+    def retail_bill_eur(self) -> float:
+        """The day's bill if the middle of every demand range were imported: the yardstick where no charge earns anything."""
+        middle = 0.5 * (self.demand_min + self.demand_max)
+        return float(self.period_hours * np.sum(np.abs(self.import_price[:, None]) * middle))
 
     def arrays(self) -> dict[str, Array | float | str]:
         """Return every field that is not None by name, as the re-verification files of ``gridtoll clear --npz`` hold them."""

@@ -120,7 +120,7 @@ def solve_social(day: Day, network: Network, *, flows: Flows = "trades", charge_
         dispatch = _dispatch(day, data, solved.point)
         settlement = settle(day, network, np.zeros_like(day.trade_limit), dispatch, flows=account, charge_base=charge_base)
         bound = _upper_bound(day, network, data, solved, account)
-        gap = (bound - settlement.welfare_eur) / _retail_bill(day)
+        gap = (bound - settlement.welfare_eur) / (day.retail_bill_eur or 1.0)
         if residual <= TOLERANCE and abs(gap) <= GAP_TOLERANCE:
             return _optimum(settlement, dispatch.trade, solved.flow_price, bound=bound, gap=gap, residual=residual)
         failures.append(f"residual {residual:.1e} and gap {gap:.1e} at tolerance {tolerance:g}")
@@ -222,12 +222,6 @@ def _flow_terms(day: Day, network: Network, flow_price: Array) -> float:
     conjugate = size * at - curvature * at**2 - day.overload_price * np.maximum(0.0, at - limit)
     base = base_flow(day, network)
     return float(np.sum(flow_price * base - conjugate - curvature * base**2))
-
-
-def _retail_bill(day: Day) -> float:
-    """Return the day's bill in EUR if the middle of every demand range were imported; 1 where there is none."""
-    middle = 0.5 * (day.demand_min + day.demand_max)
-    return float(day.period_hours * np.sum(np.abs(day.import_price[:, None]) * middle)) or 1.0
 
 
 def _optimum(settlement: Settlement, trade: Array, flow_price: Array, *, bound: float, gap: float, residual: float) -> SocialOptimum:

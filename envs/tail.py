@@ -8,19 +8,8 @@ from typing import Final
 import numpy as np
 
 from .clearing import Clearing
-from .day import Array, Day, within_reach
+from .day import BY_PERIOD, Array, Day, within_reach
 
-BY_HOUR: Final = (
-    "demand_min",
-    "demand_max",
-    "utility_curvature",
-    "utility_slope",
-    "renewable",
-    "import_price",
-    "export_price",
-    "loss_price",
-)
-"""Fields of a day with a row for every hour."""
 OF_HOUR: Final = (
     "demand",
     "renewable_used",
@@ -67,9 +56,9 @@ def tail_of(day: Day, hour: int, stored: Array, *, forecast: Day | None = None) 
     sure = forecast is None or forecast is day
     if hour == 0 and sure and np.array_equal(stored, day.storage_start):
         return day
-    rows = {name: getattr(day, name)[hour:] for name in (*BY_HOUR, "base_injection")}
+    rows = {name: getattr(day, name)[hour:] for name in (*BY_PERIOD, "base_injection")}
     if forecast is not None and not sure:
-        for name in BY_HOUR:
+        for name in BY_PERIOD:
             rows[name] = np.concatenate([getattr(day, name)[hour : hour + 1], getattr(forecast, name)[hour + 1 :]])
     tail = replace(day, label=f"{day.label}/from hour {hour}", storage_start=stored, storage_end=day.stored_at_end, **rows)
     return tail if sure else replace(tail, storage_end=np.minimum(day.stored_at_end, stored + within_reach(tail)))
@@ -77,7 +66,7 @@ def tail_of(day: Day, hour: int, stored: Array, *, forecast: Day | None = None) 
 
 def first_hour(tail: Day, plan: Clearing) -> tuple[Day, Clearing]:
     """Return the first hour of a tail as a day of its own, and the plan's part of it."""
-    rows = {name: getattr(tail, name)[:1] for name in (*BY_HOUR, "base_injection")}
+    rows = {name: getattr(tail, name)[:1] for name in (*BY_PERIOD, "base_injection")}
     kept = {name: getattr(plan, name)[:1] for name in OF_HOUR}
     day = replace(tail, label=f"{tail.label}/hour", storage_end=np.minimum(plan.stored_energy[1], tail.storage_capacity), **rows)
     return day, replace(plan, stored_energy=plan.stored_energy[:2], **kept)

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from builders import retail_bill
 
 from gridtoll.agents.optimum import solve_optimum
-from gridtoll.agents.optimum.several import retail_bill
 from gridtoll.envs.settlement import settle
 from gridtoll.envs.social import solve_social
 from gridtoll.envs.sources import load_community

@@ -11,14 +11,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...envs.clearing.market import Market, P2PMarket
-from ...envs.day import Array, Day
+from ...envs.day import BY_PERIOD, Array, Day
 from ...envs.network import Network
 from ...envs.reward import Objective
 from ...envs.settlement import Flows, settle
 from ...envs.tariff import Tariff
 from .search import Optimum, solve_optimum
-
-_BY_PERIOD = ("demand_min", "demand_max", "utility_curvature", "utility_slope", "renewable", "import_price", "export_price", "loss_price")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -103,7 +101,7 @@ def solve_hours(
     goal = sum(hour.welfare_eur if objective == "welfare" else hour.profit_eur for hour in hours)
     recleared = settlement.welfare_eur if objective == "welfare" else settlement.profit_eur
     bound = max(sum(hour.upper_bound_eur for hour in hours), goal, recleared)
-    bill = float(day.period_hours * np.sum(np.abs(day.import_price[:, None]) * 0.5 * (day.demand_min + day.demand_max)))
+    bill = day.retail_bill_eur
     yardstick = bill if objective == "welfare" else max(settlement.revenue_eur, 1e-6 * bill)
     return HourlyOptimum(
         charges=charges,
@@ -122,5 +120,5 @@ def solve_hours(
 
 def hour_of(day: Day, period: int) -> Day:
     """Return one period of a day without storage as a day of its own."""
-    rows = {name: getattr(day, name)[period : period + 1] for name in (*_BY_PERIOD, "base_injection")}
+    rows = {name: getattr(day, name)[period : period + 1] for name in (*BY_PERIOD, "base_injection")}
     return replace(day, label=f"{day.label}/period {period}", **rows)

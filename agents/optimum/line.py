@@ -119,13 +119,8 @@ class ChargeLine:
         self.loss_weight = day.period_hours * day.loss_price[:, None] * network.grid.loss_coefficient
         self.base_loss_eur = float(np.sum(self.loss_weight * self.base_flow_kw**2))
         self._turnover_eur = self.flat.unit * (float(self._blank.demand_max.sum()) or 1.0)
+        self.retail_bill_eur = day.retail_bill_eur
         self._ptdf = network.prosumer_ptdf
-
-    @property
-    def retail_bill_eur(self) -> float:
-        """The day's bill if the middle of every demand range were imported: the yardstick where no charge earns anything."""
-        middle = 0.5 * (self.day.demand_min + self.day.demand_max)
-        return float(self.day.period_hours * np.sum(np.abs(self.day.import_price[:, None]) * middle))
 
     def clear(self, charge: float, *, start: Clearing | None = None) -> Clearing:
         """Clear the day at one charge in EUR/kWh."""

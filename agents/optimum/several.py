@@ -22,6 +22,7 @@ from ...envs.reward import Objective
 from ...envs.settlement import Flows
 from ...envs.tariff import Tariff
 from .branch import branch_and_bound
+from .hours import hour_of
 from .lagrangian import decoupled_bound
 from .relaxation_day import day_relaxation
 from .search import solve_optimum
@@ -146,7 +147,7 @@ def solve_several(
     if tariff.per == "hour" and not day.has_storage.any():
         parts = [
             solve_several(
-                _one_period(day, period),
+                hour_of(day, period),
                 network,
                 replace(tariff, per="day"),
                 cap=cap,
@@ -212,7 +213,7 @@ def _bracket(game: Game, action: Array, bounds: list[Bound], reached: list[float
     """Clear the best charges again from scratch and report them."""
     play = game.play(action)
     least = min(bounds, key=lambda bound: bound.bound_eur)
-    yardstick, bill = _yardstick(game, play), retail_bill(game.day)
+    yardstick, bill = _yardstick(game, play), game.day.retail_bill_eur
     if play.goal_eur > least.bound_eur + _ROUNDING * (bill + abs(play.goal_eur)):
         raise ClearingError(
             f"no charges may exceed a proved bound: on day {game.day.label!r} {least.proof!r} gives at most {least.bound_eur!r} EUR, "
@@ -245,30 +246,7 @@ def _ratio(gap: float, size: float) -> float:
     return float(gap / size) if size > 0.0 else inf
 
 
-def retail_bill(day: Day) -> float:
-    """Return the day's bill in EUR if the middle of every demand range were imported."""
-    return float(day.period_hours * np.sum(np.abs(day.import_price[:, None]) * 0.5 * (day.demand_min + day.demand_max)))
-
-
 def _yardstick(game: Game, play: Play) -> float:
     """Return what gaps are measured by, in EUR, as for one coefficient."""
-    bill = retail_bill(game.day)
+    bill = game.day.retail_bill_eur
     return bill if game.objective == "welfare" else max(play.settlement.revenue_eur, 1e-6 * bill)
-
-
-def _one_period(day: Day, period: int) -> Day:
-    """Return one period of a day as a day of its own."""
-    rows = slice(period, period + 1)
-    return replace(
-        day,
-        label=f"{day.label}, period {period}",
-        demand_min=day.demand_min[rows],
-        demand_max=day.demand_max[rows],
-        utility_curvature=day.utility_curvature[rows],
-        utility_slope=day.utility_slope[rows],
-        renewable=day.renewable[rows],
-        import_price=day.import_price[rows],
-        export_price=day.export_price[rows],
-        loss_price=day.loss_price[rows],
-        base_injection=day.base_injection[rows],
-    )

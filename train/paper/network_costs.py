@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...agents.optimum import smallest_recovering_charge
-from ...agents.optimum.several import retail_bill
 from ...envs.allocation import LOSS_SHARES, SHAPLEY_UP_TO, allocate_losses, loss_charges
 from ...envs.calendar import Scenario
 from ...envs.tariff import make_tariff
@@ -52,7 +51,7 @@ class CostRecovery:
     def answer(self) -> Answer:
         """Search, or prove that there is none."""
         situation = situation_of(self.case)
-        cost = self.cost_share * retail_bill(situation.day)
+        cost = self.cost_share * situation.day.retail_bill_eur
         found = smallest_recovering_charge(
             situation.day,
             situation.network,

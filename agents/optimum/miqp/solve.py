@@ -154,7 +154,7 @@ def solve_miqp(
     if len(game.program.pairs) > pair_limit and not force:
         raise ValueError(_refusal(day, tariff, len(game.program.pairs), pair_limit))
     unit = game.data.objective_unit
-    yardstick = max(_retail_bill(day), unit)
+    yardstick = max(day.retail_bill_eur, unit)
     answer = SOLVERS[solver](
         game.program,
         time_limit_s=time_limit_s,
@@ -242,8 +242,3 @@ def _refusal(day: Day, tariff: Tariff, pairs: int, pair_limit: int) -> str:
         f"{day.n_prosumers} prosumers and {day.n_periods} periods of day {day.label!r} make {pairs}. Take fewer prosumers, partners or "
         f"periods; {instead}; or pass `force=True`, and have a bracket when the time is over."
     )
-
-
-def _retail_bill(day: Day) -> float:
-    """Return the day's bill in EUR if the middle of every demand range were imported."""
-    return float(day.period_hours * np.sum(np.abs(day.import_price[:, None]) * 0.5 * (day.demand_min + day.demand_max)))
