@@ -1,0 +1,137 @@
+"""What an algorithm that learns a leader is given, and what it has to be.
+
+An *algorithm* has one method, ``learn(practice) -> Policy``. Practice shows it the days of a community, plays the charges it wants to try and
+tells it what they earned; every clearing made on its behalf is counted there, so that what learning cost stands beside what came of it
+whichever algorithm it was. An algorithm in full::
+
+    @dataclass(frozen=True)
+    class MeanOptimum:
+        days: int = 30
+
+        def learn(self, practice: Practice) -> Policy:
+            drawn = practice.generator.permutation(len(practice.scenarios("train")))[: self.days]
+            chosen = [practice.scenarios("train")[place] for place in drawn]
+            policy = ConstantPolicy(practice.optimal_charges(chosen).mean(axis=0))
+            practice.validate(policy)
+            return policy
+
+Test days are not among what practice shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..envs.calendar import Scenario
+from .policy import Policy
+
+Array = NDArray[np.float64]
+PracticeSplit = Literal["train", "validation"]
+
+
+class Practice(Protocol):
+    """A game to learn: D scenarios at a time are shown or played, with C charges each.
+
+    Attributes:
+        seed: Of everything random in the learning.
+        generator: Seeded with it; the algorithm's own.
+        folder: Where the algorithm may keep what lets it go on after a kill; what it wrote there before is still there.
+        steps: How many training days it may play; algorithms that need fewer stop sooner.
+        charge_cap: Greatest charge in EUR/kWh.
+        n_charges: C, charges posted for a day.
+        n_observed: Numbers observed before a day.
+    """
+
+    @property
+    def seed(self) -> int:
+        """Of everything random in the learning."""
+        ...
+
+    @property
+    def generator(self) -> np.random.Generator:
+        """Seeded with it; the algorithm's own."""
+        ...
+
+    @property
+    def folder(self) -> Path:
+        """Where to keep what lets the algorithm go on after a kill."""
+        ...
+
+    @property
+    def steps(self) -> int:
+        """How many training days it may play."""
+        ...
+
+    @property
+    def charge_cap(self) -> float:
+        """Greatest charge in EUR/kWh."""
+        ...
+
+    @property
+    def n_charges(self) -> int:
+        """C, charges posted for a day."""
+        ...
+
+    @property
+    def n_observed(self) -> int:
+        """Numbers observed before a day."""
+        ...
+
+    def scenarios(self, split: PracticeSplit) -> Sequence[Scenario]:
+        """Return the days of a split: every training day under every price path, or the validation days."""
+        ...
+
+    def observations(self, scenarios: Sequence[Scenario]) -> Array:
+        """Return what a leader observes before each scenario, shape (D, n_observed); nothing is cleared."""
+        ...
+
+    def rewards(self, scenarios: Sequence[Scenario], charges: Array) -> Array:
+        """Return the reward in EUR of charges in EUR/kWh, shape (D, C), on their scenarios, shape (D,); D clearings.
+
+        Raises:
+            ValueError: If charges cannot be posted.
+            ClearingError: If a day could not be cleared.
+        """
+        ...
+
+    def slopes(self, scenarios: Sequence[Scenario], charges: Array) -> tuple[Array, Array]:
+        """Return rewards in EUR, shape (D,), and their exact gradients in EUR per EUR/kWh, shape (D, C); D clearings.
+
+        Raises:
+            ValueError: If charges cannot be posted.
+            ClearingError: If a day could not be cleared, or no one-sided derivative at a kink be proved.
+        """
+        ...
+
+    def optimal_charges(self, scenarios: Sequence[Scenario]) -> Array:
+        """Return the best charges in EUR/kWh, shape (D, C), with the clearings it took to prove them.
+
+        Raises:
+            ValueError: If the task has no exact optimum.
+            ClearingError: If an optimum could not be proved.
+        """
+        ...
+
+    def validate(self, policy: Policy) -> float:
+        """Return the mean reward in EUR a day of a policy on the validation days, and put it on the learning curve.
+
+        These clearings are counted apart: they choose among policies, but nothing is learned from them.
+        """
+        ...
+
+
+class Algorithm(Protocol):
+    """What learns a leader. Its settings are its own: fields of a frozen dataclass, so that a plan can state them."""
+
+    def learn(self, practice: Practice) -> Policy:
+        """Return the leader it arrives at, chosen on validation days where there is a choice.
+
+        Raises:
+            ClearingError: If a day could not be cleared.
+        """
+        ...

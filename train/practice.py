@@ -1,0 +1,181 @@
+"""A task as algorithms learn it: days, rewards, gradients and optima of its training split, with every clearing counted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ..agents.policy import Policy
+from ..agents.practice import Array, PracticeSplit
+from ..envs.calendar import Scenario
+from ..envs.clearing.solution import Clearing
+from ..envs.clearing.structured import StructuredMarket
+from ..envs.day import Day
+from ..envs.game import Episodes
+from ..envs.gradient import action_gradient, settlement_gradient
+from ..envs.settlement import Settlements, settle_many
+from .optima import references
+from .rounds import training_scenarios
+from .solve import Solved
+from .task import Task, environment_of, n_charges
+from .workers import Workers
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What learning has cost.
+
+    Attributes:
+        steps: Training days played, whatever was charged.
+        clearings: Market clearings that something was learned from, those of optima included.
+        validation_clearings: Clearings that only chose among policies.
+        seconds: Wall time.
+    """
+
+    steps: int = 0
+    clearings: int = 0
+    validation_clearings: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """One validation.
+
+    Attributes:
+        effort: What had been spent by then.
+        validation_eur: Mean reward of the policy on the validation days, EUR a day.
+    """
+
+    effort: Effort
+    validation_eur: float
+
+
+class TaskPractice:
+    """Practice at a task; see :class:`~gridtoll.agents.practice.Practice` for what its parts mean.
+
+    Args:
+        task: The game.
+        seed: Of everything random in the learning.
+        folder: Of the algorithm's own files; it is made where it is missing.
+        steps: How many training days may be played.
+        validation_days: How many days of the validation split :meth:`validate` plays.
+        workers: Find optima; the days are cleared in as many threads.
+
+    Attributes:
+        curve: Every validation so far, for reports.
+
+    Raises:
+        ValueError: If a name in the task is unknown or a number out of range.
+    """
+
+    def __init__(self, task: Task, *, seed: int, folder: Path, steps: int, validation_days: int, workers: Workers) -> None:
+        if steps < 1:
+            raise ValueError(f"`steps` must be at least 1, got {steps}.")
+        self.task, self.seed, self.folder, self.steps, self.workers = task, seed, folder, steps, workers
+        self.generator = np.random.default_rng(seed)
+        self.curve: list[CurvePoint] = []
+        self._game = environment_of(task).game
+        self._episodes = Episodes(self._game)
+        self._market = StructuredMarket(threads=workers.jobs)
+        self._days = {
+            "train": training_scenarios(task),
+            "validation": self._game.community.scenarios("validation", validation_days),
+        }
+        self._spent, self._began = Effort(), time.perf_counter()
+        folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def charge_cap(self) -> float:
+        """Greatest charge in EUR/kWh."""
+        return self._game.charge_cap
+
+    @property
+    def n_charges(self) -> int:
+        """Charges posted for a day."""
+        return n_charges(self.task)
+
+    @property
+    def n_observed(self) -> int:
+        """Numbers observed before a day."""
+        return self._game.observer.size
+
+    @property
+    def effort(self) -> Effort:
+        """What has been spent so far."""
+        return replace(self._spent, seconds=self._spent.seconds + time.perf_counter() - self._began)
+
+    def spend(self, *, steps: int = 0, clearings: int = 0, validation_clearings: int = 0, seconds: float = 0.0) -> None:
+        """Count what an algorithm spent on clearings of its own."""
+        spent = self._spent
+        self._spent = Effort(
+            spent.steps + steps, spent.clearings + clearings, spent.validation_clearings + validation_clearings, spent.seconds + seconds
+        )
+
+    def scenarios(self, split: PracticeSplit) -> Sequence[Scenario]:
+        """Return the days of a split."""
+        return self._days[split]
+
+    def observations(self, scenarios: Sequence[Scenario]) -> Array:
+        """Return what a leader observes before each scenario, shape (D, n_observed)."""
+        return np.array([self._episodes.of(scenario).observation for scenario in scenarios])
+
+    def rewards(self, scenarios: Sequence[Scenario], charges: Array) -> Array:
+        """Return the rewards of charges on their scenarios in EUR, shape (D,)."""
+        *_, settled = self._played(scenarios, charges)
+        self.spend(steps=len(scenarios), clearings=len(scenarios))
+        return settled.values[f"{self.task.objective}_eur"].copy()
+
+    def slopes(self, scenarios: Sequence[Scenario], charges: Array) -> tuple[Array, Array]:
+        """Return rewards in EUR, shape (D,), and their gradients in EUR per EUR/kWh, shape (D, C)."""
+        days, posted, clearings, settled = self._played(scenarios, charges)
+        self.spend(steps=len(scenarios), clearings=len(scenarios))
+        gradients = [self._gradient(*each) for each in zip(days, posted, clearings, strict=True)]
+        return settled.values[f"{self.task.objective}_eur"].copy(), np.array(gradients)
+
+    def optimal_charges(self, scenarios: Sequence[Scenario]) -> Array:
+        """Return the best charges in EUR/kWh, shape (D, C), and count the clearings they took, stored ones too."""
+        found = self._optima(scenarios)
+        self.spend(clearings=sum(solved.clearings for solved in found))
+        return np.array([solved.charges for solved in found])
+
+    def validate(self, policy: Policy) -> float:
+        """Return the mean reward of a policy on the validation days in EUR a day, and put it on the curve."""
+        scenarios = self.scenarios("validation")
+        charges = np.array([policy.predict(self._episodes.of(scenario).observation, deterministic=True)[0] for scenario in scenarios])
+        *_, settled = self._played(scenarios, charges)
+        self.spend(validation_clearings=len(scenarios))
+        earned = float(np.mean(settled.values[f"{self.task.objective}_eur"]))
+        self.curve.append(CurvePoint(self.effort, earned))
+        return earned
+
+    def _optima(self, scenarios: Sequence[Scenario]) -> list[Solved]:
+        return references(self.task, scenarios, self.workers)
+
+    def _played(self, scenarios: Sequence[Scenario], charges: Array) -> tuple[list[Day], Array, list[Clearing], Settlements]:
+        """Return the days, what each trade was charged, and what came of it."""
+        game = self._game
+        tariff, network = game.tariff, game.community.network
+        days = [self._episodes.of(scenario).day for scenario in scenarios]
+        read = [tariff.read(row, game.community.n_periods, game.charge_cap) for row in np.asarray(charges, dtype=np.float64)]
+        posted = np.stack([tariff.charges(each) for each in read])
+        clearings = self._market.clear_many(days, posted)
+        return days, posted, clearings, settle_many(days, network, posted, clearings, flows=game.flows, charge_base=tariff.basis)
+
+    def _gradient(self, day: Day, posted: Array, clearing: Clearing) -> Array:
+        game = self._game
+        gradient = settlement_gradient(
+            day,
+            game.community.network,
+            posted,
+            clearing,
+            weights={f"{self.task.objective}_eur": 1.0},
+            flows=game.flows,
+            charge_base=game.tariff.basis,
+            toward=game.tariff.basis.sum(axis=0),
+        )
+        return action_gradient(game.tariff, gradient)
