@@ -8,7 +8,6 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 from gymnasium.error import ResetNeeded
-from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
@@ -18,7 +17,7 @@ from .clearing import Clearing, Market
 from .clearing.solvers import Solver, choose_market, clear_many
 from .community import Community
 from .day import Array, Day
-from .errors import ClearingError, unknown_name
+from .errors import ClearingError
 from .game import Episode, Episodes, Observation, make_game
 from .observation import Information
 from .outcome import Outcome, infos
@@ -26,10 +25,7 @@ from .reward import Objective
 from .settlement import Flows, Settlements, settle_many
 from .sources import DEFAULT_COMMUNITY
 from .tariff import Period
-from .vector_format import as_array, as_objects, by_key, mask_of, options_of, read_rows, seeds_of
-
-AUTORESET_MODES: Final = (AutoresetMode.SAME_STEP, AutoresetMode.DISABLED)
-"""What rows can do when their episode ends. With NEXT_STEP every second step of a one-step episode would play nothing."""
+from .vector_format import RowGenerators, as_array, as_objects, by_key, read_autoreset_mode, read_rows
 
 Infos = dict[str, Any]
 _DRAWS_NOTHING: Final = "A batched environment draws nothing; play a row's scenario in `DayAheadEnv` and draw that."
@@ -139,14 +135,14 @@ class DayAheadVectorEnv(VectorEnv[Observation, ArrayLike, NDArray[Any]]):
         )
         self.market = choose_market(solver, market, default="structured")
         self.num_envs = num_envs
-        self.autoreset_mode = _autoreset_mode(autoreset_mode)
+        self.autoreset_mode = read_autoreset_mode(autoreset_mode)
         self.metadata = self.metadata | {"autoreset_mode": self.autoreset_mode}
         self.single_action_space, self.single_observation_space = self.game.action_space(), self.game.observation_space()
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.fallbacks = 0
         self._episodes = Episodes(self.game)
-        self._random, self._seeds = (list(each) for each in zip(*(seeding.np_random() for _ in range(num_envs)), strict=True))
+        self._random = RowGenerators(num_envs)
         self._rows: list[Episode | None] = [None] * num_envs  # None where there is no day to price
         self._observations = np.zeros((num_envs, self.game.observer.size), dtype=np.float32)
         self._batch: Batch | None = None
@@ -154,12 +150,12 @@ class DayAheadVectorEnv(VectorEnv[Observation, ArrayLike, NDArray[Any]]):
     @property  # type: ignore[misc]
     def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
         """The generator of each row."""
-        return tuple(self._random)
+        return self._random.generators
 
     @property
     def np_random_seed(self) -> tuple[int, ...]:  # type: ignore[override]
         """The seed of each row's generator."""
-        return tuple(self._seeds)
+        return self._random.seeds
 
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: Mapping[str, Any] | None = None
@@ -176,15 +172,9 @@ class DayAheadVectorEnv(VectorEnv[Observation, ArrayLike, NDArray[Any]]):
         Raises:
             ValueError: If an option is unknown or has the wrong shape, or there is no such day or price path.
         """
-        told = dict(options or {})
-        mask = mask_of(told.pop("reset_mask", None), self.num_envs)
-        seeds, told_rows = seeds_of(seed, self.num_envs), options_of(told, self.num_envs)
-        rows = np.flatnonzero(mask).tolist()
-        for row in rows:
-            if seeds[row] is not None:
-                self._random[row], self._seeds[row] = seeding.np_random(seeds[row])
-        begun = self._begin(rows, [self.game.pick(self._random[row], told_rows[row]) for row in rows])
-        return self._observations.copy(), by_key(_scenario_infos(begun), mask)
+        told = self._random.reset(seed, options)
+        begun = self._begin(list(told), [self.game.pick(self._random[row], options) for row, options in told.items()])
+        return self._observations.copy(), by_key(_scenario_infos(begun), np.isin(np.arange(self.num_envs), list(told)))
 
     def step(self, actions: ArrayLike) -> tuple[Observation, Array, NDArray[np.bool_], NDArray[np.bool_], Infos]:
         """Post charges in every row, clear the days together and end their episodes.
@@ -216,7 +206,7 @@ class DayAheadVectorEnv(VectorEnv[Observation, ArrayLike, NDArray[Any]]):
             self._rows = [None] * self.num_envs
             return self._observations.copy(), earned, every, ~every, priced
         ended = {"final_obs": as_objects(self._observations), "final_info": priced}
-        begun = self._begin(range(self.num_envs), [game.draw(random) for random in self._random])
+        begun = self._begin(range(self.num_envs), [game.draw(random) for random in self._random.generators])
         return self._observations.copy(), earned, every.copy(), ~every, by_key(ended | _scenario_infos(begun), every)
 
     @property
@@ -282,16 +272,9 @@ class DayAheadVectorEnv(VectorEnv[Observation, ArrayLike, NDArray[Any]]):
                 try:
                     self.market.clear(episode.day, charges[row])
                 except ClearingError as own:
-                    told = self.game.replay(episode.scenario, coefficients[row], self._seeds[row])
+                    told = self.game.replay(episode.scenario, coefficients[row], self._random.seeds[row])
                     raise ClearingError(f"row {row}: {own} {told}") from error
             raise
-
-
-def _autoreset_mode(mode: AutoresetMode | str) -> AutoresetMode:
-    for known in AUTORESET_MODES:
-        if mode in (known, known.value):
-            return known
-    raise unknown_name("`autoreset_mode`", str(getattr(mode, "value", mode)), [known.value for known in AUTORESET_MODES])
 
 
 def _scenario_infos(episodes: Sequence[Episode]) -> Infos:

@@ -9,7 +9,6 @@ from typing import Any, Final
 import numpy as np
 from gymnasium import spaces
 from gymnasium.error import ResetNeeded
-from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
@@ -19,7 +18,6 @@ from .clearing import Market
 from .clearing.solvers import Solver, choose_market
 from .community import Community
 from .day import Array
-from .errors import unknown_name
 from .game import Observation
 from .hourly import hour_info
 from .hourly_game import Belief, Played, State, make_hourly_game, play
@@ -28,10 +26,7 @@ from .outcome import Outcome
 from .reward import Objective, reward
 from .settlement import Flows
 from .sources import DEFAULT_COMMUNITY
-from .vector_format import mask_of, options_of, read_rows, seeds_of
-
-AUTORESET_MODES: Final = (AutoresetMode.SAME_STEP, AutoresetMode.DISABLED)
-"""What rows can do when their episode ends."""
+from .vector_format import RowGenerators, read_autoreset_mode, read_rows
 
 Infos = dict[str, Any]
 _DRAWS_NOTHING: Final = "A batched environment draws nothing; play a row's scenario in `HourlyEnv` and draw that."
@@ -108,14 +103,14 @@ class HourlyVectorEnv(VectorEnv[Observation, ArrayLike, NDArray[Any]]):
         )
         self.market = choose_market(solver, market, default="structured")
         self.num_envs = num_envs
-        self.autoreset_mode = _autoreset_mode(autoreset_mode)
+        self.autoreset_mode = read_autoreset_mode(autoreset_mode)
         self.metadata = self.metadata | {"autoreset_mode": self.autoreset_mode}
         self.single_action_space = self.game.base.action_space()
         self.single_observation_space = spaces.Box(-BOUND, BOUND, (self.game.observer.size,), np.float32)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.fallbacks = 0
-        self._random, self._seeds = (list(each) for each in zip(*(seeding.np_random() for _ in range(num_envs)), strict=True))
+        self._random = RowGenerators(num_envs)
         self._rows: list[State | None] = [None] * num_envs
         self._observations = np.zeros((num_envs, self.game.observer.size), dtype=np.float32)
         self._played: list[Played] = []
@@ -123,12 +118,12 @@ class HourlyVectorEnv(VectorEnv[Observation, ArrayLike, NDArray[Any]]):
     @property  # type: ignore[misc]
     def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
         """The generator of each row."""
-        return tuple(self._random)
+        return self._random.generators
 
     @property
     def np_random_seed(self) -> tuple[int, ...]:  # type: ignore[override]
         """The seed of each row's generator."""
-        return tuple(self._seeds)
+        return self._random.seeds
 
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: Mapping[str, Any] | None = None
@@ -145,17 +140,11 @@ class HourlyVectorEnv(VectorEnv[Observation, ArrayLike, NDArray[Any]]):
         Raises:
             ValueError: If an option is unknown or has the wrong shape, or there is no such day or price path.
         """
-        told = dict(options or {})
-        mask = mask_of(told.pop("reset_mask", None), self.num_envs)
-        seeds, told_rows = seeds_of(seed, self.num_envs), options_of(told, self.num_envs)
-        rows = np.flatnonzero(mask).tolist()
-        for row in rows:
-            if seeds[row] is not None:
-                self._random[row], self._seeds[row] = seeding.np_random(seeds[row])
-        scenarios = [self.game.pick(self._random[row], told_rows[row]) for row in rows]
+        told = self._random.reset(seed, options)
+        scenarios = {row: self.game.pick(self._random[row], options) for row, options in told.items()}
         infos: Infos = {}
         self._observations = self._observations.copy()
-        for row, scenario in zip(rows, scenarios, strict=True):
+        for row, scenario in scenarios.items():
             infos = self._add_info(infos, self._begin(row, scenario), row)
         return self._observations.copy(), infos
 
@@ -227,10 +216,3 @@ class HourlyVectorEnv(VectorEnv[Observation, ArrayLike, NDArray[Any]]):
         state = self._rows[row] = self.game.begin(scenario)
         self._observations[row] = self.game.observe(state)
         return self.game.info(state)
-
-
-def _autoreset_mode(mode: AutoresetMode | str) -> AutoresetMode:
-    for known in AUTORESET_MODES:
-        if mode in (known, known.value):
-            return known
-    raise unknown_name("`autoreset_mode`", str(getattr(mode, "value", mode)), [known.value for known in AUTORESET_MODES])

@@ -3,13 +3,78 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
+from gymnasium.utils import seeding
+from gymnasium.vector import AutoresetMode
 from numpy.typing import ArrayLike, NDArray
 
 from .day import Array
+from .errors import unknown_name
 from .tariff import Tariff
+
+AUTORESET_MODES: Final = (AutoresetMode.SAME_STEP, AutoresetMode.DISABLED)
+"""With ``NEXT_STEP`` the step after an episode's last would play nothing, so it is not offered."""
+
+
+def read_autoreset_mode(mode: AutoresetMode | str) -> AutoresetMode:
+    """Return the mode that was named.
+
+    Raises:
+        ValueError: If it is none of ``AUTORESET_MODES``.
+    """
+    for known in AUTORESET_MODES:
+        if mode in (known, known.value):
+            return known
+    raise unknown_name("`autoreset_mode`", str(getattr(mode, "value", mode)), [known.value for known in AUTORESET_MODES])
+
+
+class RowGenerators:
+    """The random generator of each row, seeded by ``reset``.
+
+    Args:
+        num_envs: Number of rows; each begins with a seed of its own.
+    """
+
+    def __init__(self, num_envs: int) -> None:
+        drawn = [seeding.np_random() for _ in range(num_envs)]
+        self._generators, self._seeds = [generator for generator, _ in drawn], [seed for _, seed in drawn]
+
+    def __getitem__(self, row: int) -> np.random.Generator:
+        return self._generators[row]
+
+    @property
+    def generators(self) -> tuple[np.random.Generator, ...]:
+        """Those of all rows."""
+        return tuple(self._generators)
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """What they were last seeded with."""
+        return tuple(self._seeds)
+
+    def reset(self, seed: int | Sequence[int | None] | None, options: Mapping[str, Any] | None) -> dict[int, dict[str, Any]]:
+        """Seed the rows that are to be reset.
+
+        Args:
+            seed: As :func:`seeds_of` takes it.
+            options: Of ``reset``, with or without a ``reset_mask``.
+
+        Returns:
+            The other options of each row that is reset.
+
+        Raises:
+            ValueError: If a seed, the mask or an option has the wrong shape; no generator is changed then.
+        """
+        told, num_envs = dict(options or {}), len(self._seeds)
+        mask = mask_of(told.pop("reset_mask", None), num_envs)
+        seeds, every = seeds_of(seed, num_envs), options_of(told, num_envs)
+        rows = np.flatnonzero(mask).tolist()
+        for row in rows:
+            if seeds[row] is not None:
+                self._generators[row], self._seeds[row] = seeding.np_random(seeds[row])
+        return {row: every[row] for row in rows}
 
 
 def seeds_of(seed: int | Sequence[int | None] | None, num_envs: int) -> list[int | None]:
