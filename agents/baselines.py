@@ -137,6 +137,7 @@ class _Search:
         self.evaluations = 0
 
     def try_charges(self, charges: Array) -> float:
+        """Return the mean profit of charges in EUR, and keep them where they are the best so far."""
         profit = self._mean_profit(charges)
         self.evaluations += 1
         if profit > self.best_profit:

@@ -135,6 +135,7 @@ class _Columns:
         return csc_array((np.concatenate([eta, -1.0 / eta]), (rows, np.tile(stores, 2))), shape=(self._size, len(eta)))
 
     def program(self, basis: Matrix) -> Program:
+        """Return the period's program for charges on a basis, with variables that cannot move put in as numbers."""
         data, rows, day = self._data, self._rows, self._day
         equations, right = self._equations(data)
         vectors = self._vectors(data)
