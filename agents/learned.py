@@ -1,4 +1,4 @@
-"""Leaders learned with stable-baselines3: SAC, PPO and TD3, set up for episodes of one step.
+"""Leaders learned with stable-baselines3 (SAC, PPO, TD3) and sb3-contrib (TQC, CrossQ), set up for episodes of one step.
 
 A day of ``gridtoll/DayAhead-v0`` is one step, so learning is a contextual bandit: the value of a charge is the day's reward, there is
 nothing to discount and no later state to bootstrap from. γ = 0 says so, and target networks play no part. The learners act between −1 and
@@ -34,12 +34,15 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env import VecEnv
 
 from ..envs.errors import unknown_name
+from .onnx_policy import ActingCharges
+from .packages import research_package
 from .policy import Observation, State
 
 Array = NDArray[np.float64]
 
 _CLASSES: Final[dict[str, type[BaseAlgorithm]]] = {"sac": SAC, "ppo": PPO, "td3": TD3}
-ALGORITHM_NAMES: Final = tuple(_CLASSES)
+_CONTRIBUTED: Final = {"tqc": "TQC", "crossq": "CrossQ"}
+ALGORITHM_NAMES: Final = (*_CLASSES, *_CONTRIBUTED)
 """Every algorithm :func:`make_learner` knows."""
 
 
@@ -48,14 +51,14 @@ class LearnerSettings:
     """How a leader learns.
 
     Attributes:
-        algorithm: ``"sac"``, ``"ppo"`` or ``"td3"``.
+        algorithm: ``"sac"``, ``"ppo"`` or ``"td3"``; ``"tqc"`` or ``"crossq"``, which need sb3-contrib.
         hidden: Units of each hidden layer, of actor and critics alike.
         learning_rate: Of Adam.
         batch_size: Days in one gradient step.
-        updates: Gradient steps after each round of days played side by side (SAC, TD3); epochs over each rollout (PPO).
-        warmup_days: Days played with random charges before learning begins (SAC, TD3); days in a rollout (PPO).
+        updates: Gradient steps after each round of days played side by side (all but PPO); epochs over each rollout (PPO).
+        warmup_days: Days played with random charges before learning begins (all but PPO); days in a rollout (PPO).
         exploration: Standard deviation of the noise added to the acting policy's charges (TD3), or initial standard deviation of the policy
-            (PPO), in the learner's unit of half a cap; SAC finds its own.
+            (PPO), in the learner's unit of half a cap; the others find their own.
     """
 
     algorithm: str = "sac"
@@ -84,6 +87,8 @@ class LearnerSettings:
 DEFAULTS: Final[dict[str, LearnerSettings]] = {
     "sac": LearnerSettings(algorithm="sac"),
     "td3": LearnerSettings(algorithm="td3", learning_rate=5e-4),
+    "tqc": LearnerSettings(algorithm="tqc"),
+    "crossq": LearnerSettings(algorithm="crossq"),
     "ppo": LearnerSettings(algorithm="ppo", hidden=(64, 64), batch_size=64, updates=10, warmup_days=200, exploration=0.5),
 }
 """Settings of each algorithm unless told otherwise."""
@@ -94,13 +99,14 @@ def to_charges(action: ArrayLike, cap: ArrayLike) -> Array:
     return (np.clip(np.asarray(action, dtype=np.float64), -1.0, 1.0) + 1.0) / 2.0 * np.asarray(cap, dtype=np.float64)
 
 
-def make_learner(settings: LearnerSettings, environment: VecEnv, *, seed: int) -> BaseAlgorithm:
+def make_learner(settings: LearnerSettings, environment: VecEnv, *, seed: int, days: int = 50_000) -> BaseAlgorithm:
     """Return a learner that has seen nothing yet.
 
     Args:
         settings: How it learns.
         environment: Plays days with actions between −1 and 1.
         seed: Seeds the initial weights.
+        days: How many days an off-policy learner remembers; checkpoints hold as many, whether played yet or not.
     """
     common: dict[str, Any] = {
         "policy": "MlpPolicy",
@@ -117,11 +123,12 @@ def make_learner(settings: LearnerSettings, environment: VecEnv, *, seed: int) -
         "learning_starts": settings.warmup_days,
         "train_freq": 1,
         "gradient_steps": settings.updates,
-        "buffer_size": 50_000,
+        "buffer_size": days,
     }
     match settings.algorithm:
-        case "sac":
-            return SAC(**off_policy, ent_coef="auto_0.05", target_entropy=-2.0)
+        case "sac" | "tqc" | "crossq":
+            kind = cast(Callable[..., BaseAlgorithm], _class(settings.algorithm))
+            return kind(**off_policy, ent_coef="auto_0.05", target_entropy=-2.0)
         case "td3":
             size = cast(spaces.Box, environment.action_space).shape
             noise = NormalActionNoise(np.zeros(size), np.full(size, settings.exploration))
@@ -132,6 +139,17 @@ def make_learner(settings: LearnerSettings, environment: VecEnv, *, seed: int) -
             rollout = rounds * environment.num_envs
             common["batch_size"] = max(size for size in range(1, settings.batch_size + 1) if rollout % size == 0)  # no days left over
             return PPO(**common, n_steps=rounds, n_epochs=settings.updates)
+
+
+def _class(algorithm: str) -> type[BaseAlgorithm]:
+    """Return the class of an algorithm; sb3-contrib is imported only for its own.
+
+    Raises:
+        ValueError: If it needs sb3-contrib and that is missing.
+    """
+    if algorithm in _CLASSES:
+        return _CLASSES[algorithm]
+    return cast(type[BaseAlgorithm], getattr(research_package("sb3_contrib", f"the algorithm {algorithm!r}"), _CONTRIBUTED[algorithm]))
 
 
 def checkpoint_parts(learner: BaseAlgorithm) -> dict[str, Callable[[BinaryIO], None]]:
@@ -156,7 +174,7 @@ def restore_learner(settings: LearnerSettings, files: Mapping[str, Path], enviro
         files: Path of each of :func:`checkpoint_parts`.
         environment: Plays the days that follow.
     """
-    learner = _CLASSES[settings.algorithm].load(files["model.zip"], env=environment, device="cpu")
+    learner = _class(settings.algorithm).load(files["model.zip"], env=environment, device="cpu")
     if "buffer.pkl" in files:
         cast(OffPolicyAlgorithm, learner).load_replay_buffer(files["buffer.pkl"])
     return learner
@@ -173,6 +191,11 @@ class LearnedPolicy:
     def __init__(self, network: BasePolicy, cap: ArrayLike) -> None:
         self._network = network
         self._cap = np.asarray(cap, dtype=np.float64)
+
+    @property
+    def network(self) -> torch.nn.Module:
+        """Maps observations, shape (B, observed), to charges in EUR/kWh without noise, shape (B, coefficients), in PyTorch."""
+        return ActingCharges(self._network, self._cap)
 
     def predict(
         self,
@@ -204,7 +227,7 @@ def load_policy(file: Path, settings: LearnerSettings, n_observed: int, *, cap: 
     Raises:
         ValueError: If the weights do not fit the settings, the observation or the charges.
     """
-    build = cast(Callable[..., BasePolicy], _CLASSES[settings.algorithm].policy_aliases["MlpPolicy"])
+    build = cast(Callable[..., BasePolicy], _class(settings.algorithm).policy_aliases["MlpPolicy"])
     actions = spaces.Box(-1.0, 1.0, (n_coefficients,), np.float32)
     observed = spaces.Box(-np.inf, np.inf, (n_observed,), np.float32)
     network = build(observed, actions, lambda _: settings.learning_rate, net_arch=list(settings.hidden))

@@ -262,7 +262,7 @@ def test_a_command_line_that_cannot_be_read_is_usage_and_code_two(run: Run, comm
 
 
 def test_an_unknown_community_is_answered_with_the_nearest(run: Run) -> None:
-    code, out, err = run("clear --community simbench-urban --day 1 --charge 0.1 --json")
+    code, out, err = run("clear --community simbench-rurall --day 1 --charge 0.1 --json")
     assert (code, out) == (2, "")
     assert "Did you mean 'simbench-rural'?" in err
 

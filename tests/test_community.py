@@ -21,7 +21,8 @@ from gridtoll.envs.parameters import MarketParameters
 from gridtoll.envs.sources import COMMUNITY_NAMES, load_community
 from gridtoll.envs.sources.ieee_limits import BRANCH_LIMIT_KW, free_p2p_peak, limit_from_peak
 
-SIZES = {"simbench-rural": 13, "ieee9": 9, "ieee39": 21, "ieee57": 42, "ieee118": 99, "case33bw": 32, "two-prosumers": 2}
+SIZES = {"simbench-rural": 13, "simbench-rural2": 93, "simbench-rural3": 118, "simbench-semiurb4": 39, "simbench-urban6": 53}
+SIZES |= {"ieee9": 9, "ieee39": 21, "ieee57": 42, "ieee118": 99, "case33bw": 32, "two-prosumers": 2}
 
 
 def tiny_network() -> Network:

@@ -11,13 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..agents.baselines import N_SAMPLE, BestConstant, ConstantPolicy, RandomPolicy, ZeroPolicy, best_constant
-from ..agents.learned import load_policy
+from ..agents.learned import LearnedPolicy, load_policy
+from ..agents.models import load_model
+from ..agents.onnx_policy import OnnxPolicy
 from ..agents.optimum import Optimum, OptimumPolicy
 from ..agents.policy import Policy
 from ..envs.calendar import Scenario
 from ..envs.day import Day
 from ..envs.errors import unknown_name
 from .config import TrainConfig
+from .held_out import require_not_held_out
 from .optima import references
 from .rounds import training_scenarios
 from .runs import RunFolder
@@ -26,7 +29,7 @@ from .task import Episode, Task, environment_of, n_charges, play
 from .workers import Workers
 
 LEADER_NAMES: Final = ("zero", "random", "constant:G", "best-constant", "optimum")
-"""Every leader known by name; anything else is a run folder."""
+"""Every leader known by name; anything else is a run folder, an ONNX file or a model of stable-baselines3."""
 
 
 @dataclass(frozen=True)
@@ -44,40 +47,65 @@ class Leader:
     seed: int
 
 
-def make_leader(text: str, task: Task, scenarios: Sequence[Scenario], workers: Workers, *, seed: int) -> Leader:
-    """Return the leader a name or run folder stands for.
+def make_leader(text: str, task: Task, scenarios: Sequence[Scenario], workers: Workers, *, seed: int, trust: bool = False) -> Leader:
+    """Return the leader a name, run folder or file stands for.
 
     Args:
-        text: One of ``LEADER_NAMES`` with a number for G (several separated by commas), or a run folder.
+        text: One of ``LEADER_NAMES`` with a number for G (several separated by commas), a run folder, or a file ending in ``.onnx`` or
+            ``.zip``.
         task: The game it will play.
         scenarios: What it will play; only the optimum looks at them, as it must.
         workers: Clear days where choosing the leader takes some.
         seed: Of random charges, and of the sample of days the best constant is chosen on.
+        trust: Whether a file may be unpickled, and so run code of whoever wrote it.
 
     Raises:
-        ValueError: If there is no such leader, or it does not fit the game.
+        ValueError: If there is no such leader, it does not fit the game, or its file would have to be trusted.
     """
-    environment = environment_of(task)
+    policy = _named(text, task, scenarios, workers, seed=seed)
+    if policy is not None:
+        return Leader(text, policy, seed)
+    path = Path(text)
+    if not path.exists() and path.name == text:
+        raise unknown_name("a leader (or a run folder or file)", text, LEADER_NAMES)
+    match path.suffix.lower():
+        case ".onnx":
+            return onnx_leader(path, task, seed=seed)
+        case ".zip":
+            environment = environment_of(task)
+            cap, size = environment.charge_cap, n_charges(task)
+            model, algorithm = load_model(path, environment.observer.size, cap=cap, n_coefficients=size, trust=trust)
+            return Leader(f"{algorithm} {path}", model, seed)
+        case _:
+            return learned_leader(RunFolder.open(path), task)
+
+
+def _named(text: str, task: Task, scenarios: Sequence[Scenario], workers: Workers, *, seed: int) -> Policy | None:
+    """Return the leader one of ``LEADER_NAMES`` stands for, None for anything else."""
     size = n_charges(task)
     kind, _, number = text.partition(":")
     match kind:
         case "zero" if not number:
-            return Leader(text, ZeroPolicy(size), seed)
+            return ZeroPolicy(size)
         case "random" if not number:
-            return Leader(text, RandomPolicy(environment.charge_cap, size, seed=seed), seed)
+            return RandomPolicy(environment_of(task).charge_cap, size, seed=seed)
         case "constant" if number:
-            return Leader(text, ConstantPolicy(_charges(number, task)), seed)
+            return ConstantPolicy(_charges(number, task))
         case "best-constant" if not number:
-            return Leader(text, ConstantPolicy(find_best_constant(task, workers, seed=seed).charges), seed)
+            return ConstantPolicy(find_best_constant(task, workers, seed=seed).charges)
         case "optimum" if not number:
-            return Leader(text, _optimum(task, scenarios, workers), seed)
-    folder = Path(text)
-    if not folder.exists() and folder.name == text:
-        raise unknown_name("a leader (or a run folder)", text, LEADER_NAMES)
-    return learned_leader(RunFolder.open(folder), task)
+            return _optimum(task, scenarios, workers)
+        case _:
+            return None
 
 
 def learned_leader(run: RunFolder, task: Task) -> Leader:
+    """Return the best policy of a finished run with its name and seed; errors as :func:`learned_policy`."""
+    config = TrainConfig.from_json(run.config["config"])
+    return Leader(f"{config.learner.algorithm} {run.path}", learned_policy(run, task), config.seed)
+
+
+def learned_policy(run: RunFolder, task: Task) -> LearnedPolicy:
     """Return the best policy of a finished run.
 
     Raises:
@@ -97,18 +125,50 @@ def learned_leader(run: RunFolder, task: Task) -> Leader:
             f"a learned leader must play with the charge cap it was trained with, {best.facts['charge_cap']} EUR/kWh, got "
             f"{environment.charge_cap}. Pass --charge-cap {best.facts['charge_cap']}."
         )
-    policy = load_policy(
+    return load_policy(
         best.files["policy.pt"],
         config.learner,
         environment.observer.size,
         cap=environment.charge_cap,
         n_coefficients=n_charges(task),
     )
-    return Leader(f"{config.learner.algorithm} {run.path}", policy, config.seed)
+
+
+def onnx_leader(path: Path, task: Task, *, seed: int) -> Leader:
+    """Return the leader in an ONNX file.
+
+    Args:
+        path: Written by ``gridtoll export policy``.
+        task: The game it will play; any community, but otherwise the game it was made for.
+        seed: Its seed for reports, where the file names none.
+
+    Raises:
+        ValueError: If it cannot be loaded, or was made for another game; all differences are named.
+    """
+    policy = OnnxPolicy(path)
+    facts, environment = policy.facts, environment_of(task)
+    observed = [field.name for field in environment.observer.fields]
+    now = {
+        "charge_cap": environment.charge_cap,
+        "n_charges": n_charges(task),
+        "n_observed": environment.observer.size,
+        **{name: getattr(task, name) for name in ("information", "tariff", "charges_per")},
+    }
+    differing = [f"{name} {facts.get(name)!r}, here {value!r}" for name, value in now.items() if facts.get(name, value) != value]
+    if [field["name"] for field in facts.get("observation", [])] not in ([], observed):
+        differing.append("the fields of its observation")
+    if differing:
+        raise ValueError(f"an ONNX policy must play the game it was made for, but {path} has {'; '.join(differing)}.")
+    return Leader(str(facts.get("name", path.stem)), policy, int(facts.get("seed", seed)))
 
 
 def find_best_constant(task: Task, workers: Workers, *, seed: int) -> BestConstant:
-    """Return the best constant charge over a seeded sample of ``N_SAMPLE`` training scenarios, found once and then kept in the cache."""
+    """Return the best constant charge over a seeded sample of ``N_SAMPLE`` training scenarios, found once and then kept in the cache.
+
+    Raises:
+        ValueError: If the community is held out: nothing is chosen there.
+    """
+    require_not_held_out(task, "the best constant charge")
     environment = environment_of(task)
     every = training_scenarios(task)
     picked = np.random.default_rng(seed).choice(len(every), min(N_SAMPLE, len(every)), replace=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
@@ -12,19 +13,21 @@ from ..errors import unknown_name
 from .folder import export_community
 from .folder_reading import read_folder
 from .ieee import IEEE_NAMES, ieee
-from .simbench import simbench_rural
+from .simbench import SIMBENCH_NAMES, simbench_grid
 from .two_prosumers import two_prosumers
 
-__all__ = ["COMMUNITY_NAMES", "DEFAULT_COMMUNITY", "export_community", "load_community"]
+__all__ = ["COMMUNITY_NAMES", "DEFAULT_COMMUNITY", "HELD_OUT_COMMUNITIES", "export_community", "load_community"]
 
 _NAMED: Final[dict[str, Callable[[int | Literal["all"] | None], Community]]] = {
-    "simbench-rural": simbench_rural,
-    **{name: (lambda partners, name=name: ieee(name, partners)) for name in IEEE_NAMES},  # type: ignore[misc]
+    **{name: partial(simbench_grid, name) for name in SIMBENCH_NAMES},
+    **{name: partial(ieee, name) for name in IEEE_NAMES},
     "two-prosumers": two_prosumers,
 }
 COMMUNITY_NAMES: Final[tuple[str, ...]] = tuple(_NAMED)
 """The communities that come with gridtoll."""
 DEFAULT_COMMUNITY: Final = "simbench-rural"
+HELD_OUT_COMMUNITIES: Final[tuple[str, ...]] = ("simbench-rural2", "simbench-rural3", "simbench-semiurb4", "simbench-urban6", "case33bw")
+"""Communities that no leader may be trained, tuned or chosen on: what is learned elsewhere is tested there, with public observations."""
 
 
 def load_community(name: str | Path, *, partners: int | Literal["all"] | None = None) -> Community:

@@ -1,9 +1,20 @@
-"""SimBench: a real low-voltage grid with a year of profiles, and the profiles the other communities borrow.
+"""SimBench: real low-voltage grids with a year of profiles, and the profiles the other communities borrow.
 
 SimBench (Meinecke et al., Energies 2020) publishes benchmark grids with the 15-minute profiles of the year 2016: 366 days. Hourly means
-of them are kept. ``simbench-rural`` is its grid ``1-LV-rural1--2-sw``: 13 prosumers, one per bus with loads (households, farms, heat
-pumps and electric vehicles summed), with the 8 solar plants and 5 batteries of the scenario "2" (the far future). Batteries
-take their power and energy from SimBench; how they run is decided by the market, not by SimBench's profiles.
+of them are kept. A community is one of its grids in the scenario "2" (the far future), with one prosumer per bus with loads (households,
+farms, trades, heat pumps and electric vehicles summed) and all solar plants and batteries of that scenario. Batteries take their power
+and energy from SimBench; how they run is decided by the market, not by SimBench's profiles. In the scenarios "0" and "1" hardly anybody
+has solar power to sell (one plant in ``1-LV-semiurb4--0-sw``), so that there is no trade to charge.
+
+===================  ======================  =========  ====  =========
+name                 SimBench's code         prosumers  sun   batteries
+===================  ======================  =========  ====  =========
+simbench-rural       ``1-LV-rural1--2-sw``          13     8          5
+simbench-rural2      ``1-LV-rural2--2-sw``          93    11          8
+simbench-rural3      ``1-LV-rural3--2-sw``         118    27         16
+simbench-semiurb4    ``1-LV-semiurb4--2-sw``        39     6          4
+simbench-urban6      ``1-LV-urban6--2-sw``          53    12          7
+===================  ======================  =========  ====  =========
 """
 
 from __future__ import annotations
@@ -22,7 +33,14 @@ from ..prices import loss_price_paths, spot_price_paths
 from .cache import Arrays, cached_arrays
 
 FIRST_DATE: Final = date(2016, 1, 1)
-_GRID_CODE: Final = "1-LV-rural1--2-sw"
+_GRID_CODES: Final = {
+    "simbench-rural": "1-LV-rural1--2-sw",
+    "simbench-rural2": "1-LV-rural2--2-sw",
+    "simbench-rural3": "1-LV-rural3--2-sw",
+    "simbench-semiurb4": "1-LV-semiurb4--2-sw",
+    "simbench-urban6": "1-LV-urban6--2-sw",
+}
+SIMBENCH_NAMES: Final[tuple[str, ...]] = tuple(_GRID_CODES)
 _PROFILE_SCENARIO: Final = 0
 _QUARTERS: Final = 4  # of an hour
 
@@ -51,14 +69,14 @@ def market_prices() -> tuple[Array, Array]:
     return spot, loss_price_paths(spot)
 
 
-def simbench_rural(partners: int | Literal["all"] | None = None) -> Community:
-    """Return the default community: 13 prosumers of a village, 366 days."""
-    arrays = cached_arrays("simbench-rural", _extract_rural)
+def simbench_grid(name: str, partners: int | Literal["all"] | None = None) -> Community:
+    """Return the community of this name, 366 days."""
+    arrays = cached_arrays(name, lambda: _extract(name))
     export_price, loss_price = market_prices()
     grid = grid_of(arrays)
     bus = arrays["prosumer_bus"]
     return make_community(
-        "simbench-rural",
+        name,
         make_network(grid, bus),
         first_date=FIRST_DATE,
         load_kw=arrays["load_kw"],
@@ -125,11 +143,12 @@ def _extract_profiles() -> Arrays:
     }
 
 
-def _extract_rural() -> Arrays:
+def _extract(name: str) -> Arrays:
     import simbench  # noqa: PLC0415  # as above
 
-    net = simbench.get_simbench_net(_GRID_CODE)
-    grid = grid_from_pandapower(net, "simbench-rural")
+    code = _GRID_CODES[name]
+    net = simbench.get_simbench_net(code)
+    grid = grid_from_pandapower(net, name)
     power = simbench.get_absolute_values(net, profiles_instead_of_study_cases=True)
     position = pandapower_buses(net)
     load_bus = np.array([position[bus] for bus in net.load.bus])
@@ -138,7 +157,7 @@ def _extract_rural() -> Arrays:
     prosumer_bus = np.unique(load_bus)
     lost = sorted({*sgen_bus.tolist(), *storage_bus.tolist()} - set(prosumer_bus.tolist()))
     if lost:
-        raise ValueError(f"every generator and battery of {_GRID_CODE} must be at a bus with load, those at buses {lost} are not.")
+        raise ValueError(f"every generator and battery of {code} must be at a bus with load, those at buses {lost} are not.")
     # SimBench counts charging as positive: a battery's rated power is the size of its p_mw, its energy max_e_mwh.
     return grid_arrays(grid) | {
         "prosumer_bus": prosumer_bus,

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...envs.calendar import SPLIT_NAMES
 from ...envs.community import Community
-from ...envs.sources import COMMUNITY_NAMES, DEFAULT_COMMUNITY, export_community, load_community
+from ...envs.sources import COMMUNITY_NAMES, DEFAULT_COMMUNITY, HELD_OUT_COMMUNITIES, export_community, load_community
 from ..report import Report, lines
 from .options import add_report_options
 
@@ -45,8 +45,10 @@ def run(options: argparse.Namespace) -> Report:
     """List, show or export."""
     match options.action:
         case "list":
-            text = "\n".join(f"{name}{'  (the default)' if name == DEFAULT_COMMUNITY else ''}" for name in COMMUNITY_NAMES)
-            return Report({"communities": list(COMMUNITY_NAMES), "default": DEFAULT_COMMUNITY}, text)
+            marks = {DEFAULT_COMMUNITY: "  (the default)", **dict.fromkeys(HELD_OUT_COMMUNITIES, "  (held out: nothing is trained on it)")}
+            text = "\n".join(f"{name}{marks.get(name, '')}" for name in COMMUNITY_NAMES)
+            values = {"communities": list(COMMUNITY_NAMES), "default": DEFAULT_COMMUNITY, "held_out": list(HELD_OUT_COMMUNITIES)}
+            return Report(values, text)
         case "show":
             values = _facts(load_community(options.name))
             return Report(values, lines({name: _words(value) for name, value in values.items()}))
@@ -62,6 +64,7 @@ def _facts(community: Community) -> dict[str, Any]:
     energy = float(community.load_kw.sum())
     return {
         "name": community.name,
+        "held_out": community.name in HELD_OUT_COMMUNITIES,
         "prosumers": community.n_prosumers,
         "with_solar": int((kinds == "solar").sum()),
         "with_wind": int((kinds == "wind").sum()),

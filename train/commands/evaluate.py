@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from ...agents.onnx_policy import OnnxPolicy
+from ...envs.calendar import Scenario
 from ..config import TrainConfig
-from ..evaluate import NORMALISATION_FLOOR, Evaluation, evaluate, summary_table, write_rows
-from ..leaders import make_leader
+from ..evaluate import NORMALISATION_FLOOR, Evaluation, evaluate, summary_table
+from ..leaders import Leader, make_leader
+from ..onnx_files import task_of
 from ..plots import draw_regret_per_day, require_format, save_figure
 from ..report import Report
+from ..row_files import require_row_format, save_rows
 from ..runs import RunFolder
 from ..task import Task, environment_of
+from ..transfer import evaluate_held_out, held_out_report
+from ..workers import Workers
 from .options import (
     add_backend_options,
     add_report_options,
@@ -34,25 +41,33 @@ listed as excluded and left out of normalised numbers. Intervals are 95% bootstr
 interquartile mean (IQM). A leader that earns more than the upper bound is a contradiction and fails the evaluation. Optima take some
 seconds each the first time and are kept in the user's cache folder, which `gridtoll optimum --split test` fills beforehand.
 
-Evaluating a run folder reads no pickled objects. What the options leave open is as the run was trained.
+With --held-out the leader made for --community plays the communities that nothing is trained or chosen on, the same leader in each, and is
+scored in each and over all of them together; it must observe public information, which has one size everywhere.
+
+Evaluating a run folder or an ONNX file reads no pickled objects, and what the options leave open is as in its training. A model saved by
+stable-baselines3 (.zip) holds pickles, which run code when they are read: it is refused without --trust.
 """
 EXAMPLES = """\
   gridtoll evaluate zero --days 16
   gridtoll evaluate constant:0.25 --days 16 --json
   gridtoll evaluate best-constant --split validation
   gridtoll evaluate runs/first --rows first.csv --plot first.png
+  gridtoll evaluate policy.onnx --rows first.parquet
+  gridtoll evaluate runs/first --held-out --days 16
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    parser.add_argument("policy", metavar="POLICY", help="a run folder, or zero, random, constant:G, best-constant, optimum")
+    parser.add_argument("policy", metavar="POLICY", help="a run folder, an ONNX file, or zero, random, constant:G, best-constant, optimum")
     parser.add_argument("--split", default="test", metavar="S", help="train, validation or test (default: %(default)s)")
     parser.add_argument("--days", type=positive, metavar="N", help="days, spread evenly over the split (default: all)")
     parser.add_argument(
         "--seed", type=natural, default=0, metavar="S", help="of random charges, of the best constant's sample and of the bootstrap"
     )
-    parser.add_argument("--rows", type=Path, metavar="FILE", help="write one row a day to this CSV file")
+    parser.add_argument("--held-out", action="store_true", help="play the held-out communities instead of the leader's own")
+    parser.add_argument("--trust", action="store_true", help="read the pickles of a .zip model: only of people you trust with your machine")
+    parser.add_argument("--rows", type=Path, metavar="FILE", help="write one row a day to this file (.csv or .parquet)")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the regret of each day into this file (.png, .svg or .pdf)")
     add_task_options(parser, "community", "tariff", "charges-per", "flows", "objective", "information", "charge-cap", "import-fee")
     add_backend_options(parser)
@@ -63,26 +78,50 @@ def run(options: argparse.Namespace) -> Report:
     """Score the leader."""
     for path in (options.rows, options.plot):
         existing_parent(path)
+    if options.rows is not None:
+        require_row_format(options.rows)
     if options.plot is not None:
         require_format(options.plot)
     task = task_from(options, _trained_task(options.policy))
-    scenarios = environment_of(task).community.scenarios(options.split, options.days)
     with workers_from(options) as workers:
-        leader = make_leader(options.policy, task, scenarios, workers, seed=options.seed)
-        evaluation = evaluate(leader.policy, task, scenarios, workers, name=leader.name, split=options.split, seed=leader.seed)
+        return _in_held_out(options, task, workers) if options.held_out else _at_home(options, task, workers)
+
+
+def _at_home(options: argparse.Namespace, task: Task, workers: Workers) -> Report:
+    """Score the leader in one community."""
+    scenarios = environment_of(task).community.scenarios(options.split, options.days)
+    leader = make_leader(options.policy, task, scenarios, workers, seed=options.seed, trust=options.trust)
+    evaluation = evaluate(leader.policy, task, scenarios, workers, name=leader.name, split=options.split, seed=leader.seed)
     summary = evaluation.summary(options.seed)
     if options.rows is not None:
-        write_rows(options.rows, [evaluation])
+        save_rows(options.rows, evaluation.rows)
     if options.plot is not None:
         save_figure(_picture(evaluation, task, options.split), options.plot)
     title = f"{task.community}, {task.tariff} tariff per {task.charges_per}, {summary.days} {options.split} days"
     return Report(summary.values(), f"{title}\n{summary_table([summary])}")
 
 
+def _in_held_out(options: argparse.Namespace, home: Task, workers: Workers) -> Report:
+    """Score the leader of one community in all that are held out."""
+    if options.plot is not None:
+        raise ValueError("--plot draws the days of one community, got it with --held-out. Leave one of them out.")
+
+    def leader_for(task: Task, scenarios: Sequence[Scenario]) -> Leader:
+        own = task if options.policy == "optimum" else home  # only the clairvoyant is made for the days it plays
+        return make_leader(options.policy, own, scenarios, workers, seed=options.seed, trust=options.trust)
+
+    evaluations = evaluate_held_out(home, leader_for, workers, split=options.split, days=options.days)
+    if options.rows is not None:
+        save_rows(options.rows, [row for evaluation in evaluations for row in evaluation.rows])
+    return held_out_report(evaluations, seed=options.seed)
+
+
 def _trained_task(policy: str) -> Task | None:
-    """Return the game a run folder was trained on, None for leaders that are not trained."""
-    folder = Path(policy)
-    return TrainConfig.from_json(RunFolder.open(folder).config.get("config", {})).task if folder.is_dir() else None
+    """Return the game a run folder or an ONNX file was trained on, None for leaders that are not trained."""
+    path = Path(policy)
+    if path.suffix.lower() == ".onnx" and path.is_file():
+        return task_of(OnnxPolicy(path))
+    return TrainConfig.from_json(RunFolder.open(path).config.get("config", {})).task if path.is_dir() else None
 
 
 def _picture(evaluation: Evaluation, task: Task, split: str) -> Figure:

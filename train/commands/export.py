@@ -1,0 +1,130 @@
+"""``gridtoll export``: rows as Parquet, datasets for offline learning, policies as ONNX."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..config import TrainConfig
+from ..datasets import DATASET_SPLITS, DatasetConfig, play_dataset, require_new_dataset, write_dataset
+from ..leaders import learned_policy
+from ..onnx_files import save_onnx
+from ..report import Report, lines
+from ..row_files import gather_rows, require_row_format, save_rows
+from ..runs import RunFolder
+from .options import add_backend_options, add_report_options, add_task_options, existing_parent, natural, positive, task_from, workers_from
+
+DESCRIPTION = """\
+Write results in formats that other software reads, none of which runs code when it is read.
+
+rows: the rows of all finished cells of a comparison as one file, Parquet or CSV by its ending. Failed and missing cells are listed.
+
+dataset: days played by leaders of your choice, with the exact optimum of each, as a dataset of Minari (one step an episode: the game is a
+contextual bandit). Load it with MINARI_DATASETS_PATH set to the folder. Days come from the training split, or from validation to choose by.
+
+policy: the best policy of a run as an ONNX file that maps observations to charges in EUR/kWh.
+
+Needs the extra: pip install "gridtoll[research]".
+"""
+EXAMPLES = """\
+  gridtoll export rows results/first --out rows.parquet
+  gridtoll export dataset --behaviour random --episodes 400 --out datasets
+  gridtoll export dataset --behaviour runs/first --noise 0.05 --behaviour optimum --name mine --out datasets
+  gridtoll export policy runs/first --out policy.onnx
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    rows = actions.add_parser("rows", help="the rows of a comparison as one file")
+    rows.add_argument("folder", type=Path, metavar="DIR", help="a folder written by `gridtoll compare`")
+    rows.add_argument("--out", type=Path, required=True, metavar="FILE", help="what to write (.parquet or .csv)")
+    policy = actions.add_parser("policy", help="the best policy of a run as an ONNX file")
+    policy.add_argument("run", type=Path, metavar="RUN", help="a finished run folder")
+    policy.add_argument("--out", type=Path, required=True, metavar="FILE", help="what to write (.onnx)")
+    _add_dataset_arguments(actions.add_parser("dataset", help="days played by leaders, as a dataset of Minari"))
+    for action in (rows, policy):
+        add_report_options(action)
+
+
+def _add_dataset_arguments(dataset: argparse.ArgumentParser) -> None:
+    dataset.add_argument("--out", type=Path, required=True, metavar="DIR", help="Minari's folder of datasets, MINARI_DATASETS_PATH")
+    dataset.add_argument(
+        "--behaviour",
+        action="append",
+        metavar="LEADER",
+        help="who plays: what `gridtoll evaluate` takes; several times for a mixture, drawn day by day (default: random)",
+    )
+    dataset.add_argument("--name", metavar="NAME", help="how the dataset's id calls them (default: their own name, or mixture)")
+    dataset.add_argument("--split", default="train", choices=DATASET_SPLITS, metavar="S", help="train or validation (default: %(default)s)")
+    dataset.add_argument("--episodes", type=positive, metavar="N", help="days to play, in shuffled passes (default: one pass)")
+    dataset.add_argument("--noise", type=float, default=0.0, metavar="EUR", help="standard deviation added to charges (default: 0)")
+    dataset.add_argument("--seed", type=natural, default=0, metavar="S", help="of days, mixture, noise and random charges (default: 0)")
+    dataset.add_argument("--trust", action="store_true", help="read the pickles of .zip models: only of people you trust")
+    add_task_options(dataset, "community", "tariff", "flows", "objective", "information", "charge-cap", "import-fee")
+    add_backend_options(dataset)
+    add_report_options(dataset)
+
+
+def run(options: argparse.Namespace) -> Report:
+    """Export."""
+    match options.action:
+        case "rows":
+            return _rows(options)
+        case "dataset":
+            return _dataset(options)
+        case _:
+            return _policy(options)
+
+
+def _rows(options: argparse.Namespace) -> Report:
+    existing_parent(options.out)
+    require_row_format(options.out)
+    gathered = gather_rows(options.folder)
+    save_rows(options.out, gathered.rows)
+    values = {
+        "file": str(options.out),
+        "rows": len(gathered.rows),
+        "cells": gathered.done,
+        "failed_cells": gathered.failed,
+        "missing_cells": gathered.missing,
+    }
+    shown = values | {name: ", ".join(values[name]) or "none" for name in ("failed_cells", "missing_cells")}  # type: ignore[arg-type]
+    return Report(values, lines(shown))
+
+
+def _dataset(options: argparse.Namespace) -> Report:
+    config = DatasetConfig(
+        task=task_from(options),
+        behaviours=tuple(options.behaviour or ("random",)),
+        name=options.name,
+        split=options.split,
+        episodes=options.episodes,
+        noise=options.noise,
+        seed=options.seed,
+    )
+    require_new_dataset(config, options.out)
+    with workers_from(options) as workers:
+        played = play_dataset(config, workers, trust=options.trust)
+    folder = write_dataset(config, played, options.out)
+    values = {
+        "dataset_id": config.dataset_id,
+        "folder": str(folder),
+        "episodes": len(played.rewards),
+        "mean_reward_eur": float(played.rewards.mean()),
+        "mean_optimum_eur": float(played.infos["optimum_eur"].mean()),
+    }
+    return Report(values, f"{lines(values)}\nNext: with MINARI_DATASETS_PATH={options.out}, minari.load_dataset({config.dataset_id!r})")
+
+
+def _policy(options: argparse.Namespace) -> Report:
+    existing_parent(options.out)
+    if options.out.suffix.lower() != ".onnx":
+        raise ValueError(f"an ONNX file must end in .onnx, or `gridtoll evaluate` will not know it, got {options.out}.")
+    folder = RunFolder.open(options.run)
+    config = TrainConfig.from_json(folder.config["config"])
+    policy, algorithm = learned_policy(folder, config.task), config.learner.algorithm
+    save_onnx(options.out, policy, config.task, name=algorithm, seed=config.seed, config=config.to_json())
+    values = {"file": str(options.out), "bytes": options.out.stat().st_size, "algorithm": algorithm, "seed": config.seed}
+    return Report(values, f"{lines(values)}\nNext: gridtoll evaluate {options.out}")
