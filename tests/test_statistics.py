@@ -8,10 +8,12 @@ from scipy import stats
 
 from gridtoll.train.statistics import (
     Interval,
+    difference,
     hierarchical_bootstrap,
     interquartile_mean,
     mean,
     paired_difference,
+    paired_resamples,
     worst_decile_mean,
 )
 
@@ -54,11 +56,51 @@ def test_days_shared_by_all_seeds_do_not_count_as_new_evidence() -> None:
     assert many.high - many.low == pytest.approx(one.high - one.low, rel=0.03)
 
 
-def test_the_variance_of_the_bootstrap_is_that_of_crossed_resampling() -> None:
+def test_the_width_of_the_interval_is_that_of_both_variances_with_few_seeds_allowed_for() -> None:
     scores = np.add.outer(generator(3).normal(size=8), generator(4).normal(size=30))  # a seed effect and a day effect, nothing else
-    interval = hierarchical_bootstrap(scores, generator(5), level=0.6827)  # one standard deviation to each side
-    expected = np.sqrt(scores.mean(axis=1).var() / 8 + scores.mean(axis=0).var() / 30)
-    assert (interval.high - interval.low) / 2 == pytest.approx(expected, rel=0.05)
+    interval = hierarchical_bootstrap(scores, generator(5))
+    seeds, days = scores.mean(axis=1).var(ddof=1) / 8, scores.mean(axis=0).var(ddof=1) / 30
+    freedom = (seeds + days) ** 2 / (seeds**2 / 7 + days**2 / 29)
+    half = stats.t.ppf(0.975, freedom) * np.sqrt(seeds + days)
+    assert (interval.high - interval.low) / 2 == pytest.approx(half, rel=0.06)
+
+
+def test_noise_of_single_scores_is_counted_once() -> None:
+    scores = generator(3).normal(size=(10, 100))
+    interval = hierarchical_bootstrap(scores, generator(5))
+    plain = 1.96 * scores.std() / np.sqrt(1000)
+    assert (interval.high - interval.low) / 2 < 1.45 * plain  # crossed percentiles alone would be 1.7 times as wide
+
+
+@pytest.mark.parametrize("size", [1, 4, 37, 1000])
+def test_weights_stand_for_repeated_scores(size: int) -> None:
+    scores, counts = generator(1).exponential(size=size), generator(2).integers(0, 4, size=(6, size))
+    counts[:, 0] += 1
+    for statistic in (mean, interquartile_mean):
+        expected = [float(statistic(np.repeat(scores, each))) for each in counts]
+        np.testing.assert_allclose(statistic(scores, counts), expected, rtol=1e-12)
+
+
+def test_the_difference_of_two_numbers_of_a_leaderboard_draws_days_together() -> None:
+    days = generator(1).normal(scale=20.0, size=60)
+    first = days + 1.0 + generator(2).normal(scale=0.2, size=(5, 60))
+    second = days + generator(3).normal(scale=0.2, size=(3, 60))
+    interval = difference(first, second, generator(4), n_resamples=2000).interval()
+    assert interval.low < 1.0 < interval.high
+    assert interval.high - interval.low < 2.0  # the days alone would make it about 10
+    with pytest.raises(ValueError, match="same days"):
+        difference(first, second[:, :59], generator(4))
+
+
+def test_a_p_value_is_the_level_at_which_the_interval_ends_at_zero() -> None:
+    scores = generator(6).normal(0.2, 1.0, size=100)
+    found = paired_resamples(scores, np.zeros(100), generator(7))
+    p_value = found.p_value()
+    assert p_value == pytest.approx(float(stats.ttest_1samp(scores, 0.0).pvalue), abs=0.01)
+    assert found.interval(1 - 1.02 * p_value).is_clear_of_zero
+    assert not found.interval(1 - 0.98 * p_value).is_clear_of_zero
+    assert paired_resamples(scores, scores, generator(7)).p_value() == 1.0
+    assert paired_resamples(scores + 50, np.zeros(100), generator(7)).p_value() == pytest.approx(2 / 10_001, rel=0.01)
 
 
 def test_one_generator_gives_one_interval_and_another_gives_another() -> None:

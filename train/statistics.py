@@ -1,66 +1,80 @@
 """Means, interquartile means and bootstrap intervals over training seeds and test days.
 
 Scores are a table with one row per training seed and one column per day; a policy without a seed has one row. The days are the same for
-every seed, so both factors are resampled *crossed*: seeds are drawn with replacement, then one set of days with replacement for all the
-seeds drawn. Drawing days afresh within each seed would treat a difficult day as bad luck of one seed, and understate how much the result
-depends on the days.
+every seed, so that seeds and days are crossed factors: :mod:`.resampling` says what follows from that, and how the intervals come to cover
+what they say they do.
 
 Every interval takes an explicit ``numpy.random.Generator``: the same rows and generator give the same interval to the last bit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Array = NDArray[np.float64]
-Statistic = Callable[[Array], Array]
-"""Maps scores of shape (R, n) to one value for each of the R rows."""
+from .resampling import N_RESAMPLES, Array, Interval, Resamples, resample
 
-N_RESAMPLES: Final = 10_000
-"""Bootstrap resamples: the ends of a 95% interval then move by about 1% of its width from one generator to another."""
+__all__ = [
+    "COVERAGE",
+    "N_RESAMPLES",
+    "Array",
+    "Interval",
+    "Statistic",
+    "as_table",
+    "difference",
+    "hierarchical_bootstrap",
+    "interquartile_mean",
+    "mean",
+    "paired_difference",
+    "paired_resamples",
+    "worst_decile_mean",
+]
 
-_VALUES_AT_ONCE: Final = 2_000_000  # resampled scores held in memory together, 16 MB
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A central value with the ends of its confidence interval, all in the unit of the scores.
-
-    Attributes:
-        centre: The statistic of the scores themselves.
-        low: Lower end.
-        high: Upper end.
-    """
-
-    centre: float
-    low: float
-    high: float
-
-    @property
-    def is_clear_of_zero(self) -> bool:
-        """Whether zero lies outside the interval."""
-        return self.low > 0 or self.high < 0
+COVERAGE: Final = 0.95
+"""Level of the intervals where nothing else is said."""
 
 
-def mean(scores: ArrayLike) -> Array:
-    """Return the mean along the last axis."""
-    return np.asarray(np.mean(np.asarray(scores, dtype=np.float64), axis=-1))
+class Statistic(Protocol):
+    """What sums up n scores: :func:`mean`, :func:`interquartile_mean`, or one's own."""
+
+    def __call__(self, scores: ArrayLike, weights: ArrayLike | None = None) -> Array:
+        """Return the statistic along the last axis; with whole ``weights`` of shape (R, n), of scores of shape (n,), each so many times."""
+        ...
 
 
-def interquartile_mean(scores: ArrayLike) -> Array:
-    """Return the mean of the middle half along the last axis (IQM).
+def mean(scores: ArrayLike, weights: ArrayLike | None = None) -> Array:
+    """Return the mean along the last axis, or of scores (n,) under weights (R, n), shape (R,)."""
+    values = np.asarray(scores, dtype=np.float64)
+    if weights is None:
+        return np.asarray(values.mean(axis=-1))
+    counts = np.asarray(weights, dtype=np.float64)
+    return np.asarray(counts @ values / counts.sum(axis=-1))
+
+
+def interquartile_mean(scores: ArrayLike, weights: ArrayLike | None = None) -> Array:
+    """Return the mean of the middle half along the last axis (IQM), or of scores (n,) under whole weights (R, n), shape (R,).
 
     ⌊n/4⌋ scores are left out at each end, as ``scipy.stats.trim_mean(scores, 0.25)`` does and as the reinforcement-learning literature
     reports it (Agarwal et al., *Deep Reinforcement Learning at the Edge of the Statistical Precipice*, 2021).
     """
-    ordered = np.sort(np.asarray(scores, dtype=np.float64), axis=-1)
-    cut = ordered.shape[-1] // 4
-    return np.asarray(ordered[..., cut : ordered.shape[-1] - cut].mean(axis=-1))
+    values = np.asarray(scores, dtype=np.float64)
+    if weights is None:
+        ordered = np.sort(values, axis=-1)
+        cut = ordered.shape[-1] // 4
+        return np.asarray(ordered[..., cut : ordered.shape[-1] - cut].mean(axis=-1))
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    upto = np.asarray(weights, dtype=np.float64)[..., order]
+    np.cumsum(upto, axis=-1, out=upto)
+    total = upto[..., -1].copy()
+    cut = np.floor(total / 4)
+    np.clip(upto, cut[..., None], (total - cut)[..., None], out=upto)
+    # The sum of scores times what is kept of their weights, summed by parts: kept weights are steps of the clipped cumulative ones.
+    kept = (total - cut) * ordered[-1] - cut * ordered[0] - upto[..., :-1] @ np.diff(ordered)
+    return np.asarray(kept / (total - 2 * cut))
 
 
 def worst_decile_mean(losses: ArrayLike) -> float:
@@ -74,10 +88,10 @@ def hierarchical_bootstrap(
     generator: np.random.Generator,
     *,
     statistic: Statistic = mean,
-    level: float = 0.95,
+    level: float = COVERAGE,
     n_resamples: int = N_RESAMPLES,
 ) -> Interval:
-    """Return a percentile-bootstrap interval of a statistic of all scores together.
+    """Return a bootstrap interval of a statistic of all scores together, over seeds and days (see :mod:`.resampling`).
 
     Args:
         scores: Shape (seeds, days), or (days,) for one seed.
@@ -89,21 +103,7 @@ def hierarchical_bootstrap(
     Raises:
         ValueError: If there are no scores, one is not finite, or ``level`` or ``n_resamples`` is out of range.
     """
-    table = np.atleast_2d(np.asarray(scores, dtype=np.float64))
-    if table.ndim != 2 or table.size == 0 or not np.isfinite(table).all():
-        raise ValueError(f"`scores` must be a table of seeds by days, with at least one of each and all finite, got shape {table.shape}.")
-    if not 0 < level < 1 or n_resamples < 1:
-        raise ValueError(f"`level` must lie between 0 and 1 and `n_resamples` be at least 1, got {level} and {n_resamples}.")
-    n_seeds, n_days = table.shape
-    values = np.empty(n_resamples)
-    block = max(1, _VALUES_AT_ONCE // table.size)
-    for start in range(0, n_resamples, block):
-        size = min(block, n_resamples - start)
-        seeds = generator.integers(n_seeds, size=(size, n_seeds, 1))
-        days = generator.integers(n_days, size=(size, 1, n_days))
-        values[start : start + size] = statistic(table[seeds, days].reshape(size, -1))
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(centre=float(statistic(table.reshape(1, -1))[0]), low=float(low), high=float(high))
+    return _resampled(as_table(scores), generator, statistic, n_resamples).interval(level)
 
 
 def paired_difference(
@@ -112,7 +112,7 @@ def paired_difference(
     generator: np.random.Generator,
     *,
     statistic: Statistic = mean,
-    level: float = 0.95,
+    level: float = COVERAGE,
     n_resamples: int = N_RESAMPLES,
 ) -> Interval:
     """Return the interval of ``first − second``, paired day by day (and seed by seed where both have several).
@@ -128,7 +128,66 @@ def paired_difference(
     Raises:
         ValueError: If the two are not over the same number of days, or have different numbers of seeds, both above one.
     """
-    one, other = np.atleast_2d(np.asarray(first, dtype=np.float64)), np.atleast_2d(np.asarray(second, dtype=np.float64))
+    return paired_resamples(first, second, generator, statistic=statistic, n_resamples=n_resamples).interval(level)
+
+
+def paired_resamples(
+    first: ArrayLike, second: ArrayLike, generator: np.random.Generator, *, statistic: Statistic = mean, n_resamples: int = N_RESAMPLES
+) -> Resamples:
+    """Return the resamples behind :func:`paired_difference`, which give its p-value as well; arguments and errors are the same."""
+    one, other = as_table(first), as_table(second)
     if one.shape[1] != other.shape[1] or (one.shape[0] != other.shape[0] and 1 not in (one.shape[0], other.shape[0])):
         raise ValueError(f"paired scores must be over the same days and seeds, got shapes {one.shape} and {other.shape}.")
-    return hierarchical_bootstrap(one - other, generator, statistic=statistic, level=level, n_resamples=n_resamples)
+    return _resampled(one - other, generator, statistic, n_resamples)
+
+
+def difference(
+    first: ArrayLike,
+    second: ArrayLike,
+    generator: np.random.Generator,
+    *,
+    statistic: Statistic = interquartile_mean,
+    n_resamples: int = N_RESAMPLES,
+) -> Resamples:
+    """Resample ``statistic(first) − statistic(second)``: seeds of each drawn on their own, days together.
+
+    Unlike :func:`paired_difference` this is the difference of two numbers of a leaderboard, whatever the numbers of seeds.
+
+    Raises:
+        ValueError: If the two are not over the same days, or a score is not finite.
+    """
+    one, other = as_table(first), as_table(second)
+    if one.shape[1] != other.shape[1]:
+        raise ValueError(f"scores must be over the same days, got shapes {one.shape} and {other.shape}.")
+
+    def value(weights: Sequence[Array]) -> Array:
+        seeds, other_seeds, days = weights
+        return statistic(one.ravel(), _crossed(seeds, days)) - statistic(other.ravel(), _crossed(other_seeds, days))
+
+    [resamples] = resample(value, (one.shape[0], other.shape[0], one.shape[1]), generator, n_resamples=n_resamples)
+    return resamples
+
+
+def as_table(scores: ArrayLike) -> Array:
+    """Return scores of shape (seeds, days), or (days,) for one seed, as a table of seeds by days.
+
+    Raises:
+        ValueError: If there are none, or one is not finite.
+    """
+    table = np.atleast_2d(np.asarray(scores, dtype=np.float64))
+    if table.ndim != 2 or table.size == 0 or not np.isfinite(table).all():
+        raise ValueError(f"`scores` must be a table of seeds by days, with at least one of each and all finite, got shape {table.shape}.")
+    return table
+
+
+def _resampled(table: Array, generator: np.random.Generator, statistic: Statistic, n_resamples: int) -> Resamples:
+    def value(weights: Sequence[Array]) -> Array:
+        return statistic(table.ravel(), _crossed(*weights))
+
+    [resamples] = resample(value, table.shape, generator, n_resamples=n_resamples)
+    return resamples
+
+
+def _crossed(seeds: Array, days: Array) -> Array:
+    """Return the weight of each score, shape (R, seeds · days), from those of seeds, (R, seeds), and of days, (R, days)."""
+    return (seeds[:, :, None] * days[:, None, :]).reshape(seeds.shape[0], -1)

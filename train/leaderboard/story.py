@@ -1,0 +1,118 @@
+"""A report in its order: what was asked, the leaderboard at a glance, each community and class, failures, how it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from .board import Entry, leaderboard
+from .documents import Block, Contents, Heading, Paragraph, Picture, Table, pictures_of
+from .figures import looks
+from .made import made
+from .results import Results
+from .scores import Group, groups_of
+from .sections import section
+from .wording import percent
+
+TITLE: Final = "Learned network charges against the exact optimum"
+BANDIT: Final = (
+    "The day-ahead game has one step a day: an observation, one charge, one reward, and the next day does not depend on it. It is a "
+    "contextual bandit; only the hourly game is a Markov decision process."
+)
+_REGRET: Final = (
+    "Regret is what the exact optimum of a day earns more than a leader, both cleared by the same market; normalised regret divides it by "
+    "what the optimum earns more than no charge, so that the optimum has 0% and no charge 100%. Days with next to nothing to win are "
+    "listed and left out of normalised numbers. Leaders are compared within an information class: with public information they see what an "
+    "operator sees before the day, with full information every private parameter as well."
+)
+_STATISTICS: Final = (
+    "IQM is the interquartile mean of all seeds and days, the mean of the middle half. Intervals are 95% intervals by a hierarchical "
+    "bootstrap that draws seeds and, for all of them together, days, stretched for the small number of seeds; where all seeds are the "
+    "same, only days are drawn. Worst tenth is the mean of the worst tenth of the days. A failed seed counts on each day as the worst of "
+    "all finished cells of its community and class, and never as better than no charge. Checkpoints and settings were chosen on validation "
+    "days; all scores are of test days."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Account:
+    """A report before it is written.
+
+    Attributes:
+        entries: The leaderboard.
+        blocks: Everything, in order.
+        pictures: All pictures in it.
+    """
+
+    entries: tuple[Entry, ...]
+    blocks: tuple[Block, ...]
+    pictures: tuple[Picture, ...]
+
+
+def tell(results: Results, *, seed: int = 0) -> Account:
+    """Return the report of a comparison; the same results and seed give the same report.
+
+    Raises:
+        ValueError: If there is nothing to report.
+    """
+    groups = groups_of(results)
+    entries = leaderboard(groups, seed=seed)
+    styles = looks([scored.name for group in groups for scored in sorted(group.algorithms, key=lambda each: each.name)])
+    sections = [section(results, group, _of(entries, group), styles, seed) for group in groups]
+    titles = ("At a glance", *(group.title for group in groups), "Failed and unfinished", "How it was made")
+    blocks: list[Block] = [
+        Heading(TITLE, 1),
+        Paragraph(_subject(results, groups)),
+        Paragraph(BANDIT),
+        Paragraph(_REGRET),
+        Paragraph(_STATISTICS),
+        Contents(titles),
+        Heading("At a glance", 2),
+        glance(groups, entries),
+        *(block for section in sections for block in section),
+        Heading("Failed and unfinished", 2),
+        *_failures(results),
+        Heading("How it was made", 2),
+        *made(results, groups, seed),
+    ]
+    return Account(tuple(entries), tuple(blocks), pictures_of(blocks))
+
+
+def _subject(results: Results, groups: Sequence[Group]) -> str:
+    rows = results.rows
+    setting = rows.iloc[0]
+    names = list(dict.fromkeys(group.community for group in groups))
+    seeds = sorted({len(scored.cells) for group in groups for scored in group.algorithms})
+    many = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+    return (
+        f"{len({cell.algorithm for cell in results.cells})} algorithms, {many} seeds each, on {len(groups[0].days)} "
+        f"{setting['split']} days "
+        f"of {', '.join(names)}; {setting['tariff']} tariff, one charge per {setting['charges_per']}, rewarded with {setting['objective']}."
+    )
+
+
+def glance(groups: Sequence[Group], entries: Sequence[Entry]) -> Table:
+    """Return the table of every algorithm in every community and class."""
+    names = list(dict.fromkeys(entry.algorithm for entry in sorted(entries, key=lambda entry: entry.iqm.centre)))
+    found = {(entry.algorithm, entry.community, entry.information): percent(entry.iqm.centre) for entry in entries}
+    rows = tuple((name, *(found.get((name, group.community, group.information), "") for group in groups)) for name in names)
+    header = ("algorithm", *(f"{group.community}, {group.information}" for group in groups))
+    return Table("glance", "Normalised regret (IQM, %) of every algorithm in every community and class.", header, rows)
+
+
+def _failures(results: Results) -> list[Block]:
+    blocks: list[Block] = []
+    if results.failed:
+        rows = tuple((cell.label, (cell.error or "no error recorded").splitlines()[0]) for cell in results.failed)
+        blocks.append(Table("failed", "Cells that failed, and count as the worst.", ("cell", "error"), rows, words=(1,)))
+    else:
+        blocks.append(Paragraph("No cell failed."))
+    if results.unfinished:
+        listed = ", ".join(results.unfinished)
+        blocks.append(Paragraph(f"Not finished, and not in any number: {len(results.unfinished)} cells ({listed})."))
+    return blocks
+
+
+def _of(entries: Sequence[Entry], group: Group) -> list[Entry]:
+    return [entry for entry in entries if (entry.community, entry.information) == (group.community, group.information)]
