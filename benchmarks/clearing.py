@@ -54,7 +54,7 @@ TARGETS = {"9x1": 100, "9x24": 50, "20x24": 60, "57x24": 400, "118x24": 75}
 """Ratios to reach; that of 118x24 is to CVXPY's time of 57x24."""
 GROWTH = ("5x24", "9x24", "20x24", "40x24", "57x24", "80x24", "118x24", "20x1", "20x3", "20x6", "20x12")
 _MOST_TRADES = 100_000  # for CVXPY
-_MOST_POLISHED = 10_000  # for `P2PMarket`, whose compiling takes memory that grows with the square of the trades
+_MOST_POLISHED = 100_000  # for `P2PMarket`
 _KEYS = ("case", "cvxpy_seconds", "structured_seconds", "ratio", "max_profit_difference")
 
 

@@ -16,7 +16,7 @@ from kkt import PRICES, PRIMAL, assert_same
 
 from gridtoll.envs.clearing import TOLERANCE, P2PMarket, verify
 from gridtoll.envs.clearing import market as market_module
-from gridtoll.envs.clearing.market_data import Structure
+from gridtoll.envs.clearing.market_data import Structure, read_charges, scale
 from gridtoll.envs.clearing.point import Point
 from gridtoll.envs.clearing.problem import CompiledMarket
 from gridtoll.envs.day import make_day
@@ -162,6 +162,15 @@ def test_a_program_without_an_answer_is_an_error_that_says_so() -> None:
         market().clear(impossible, np.zeros((2, 2)))
 
 
+def test_a_program_larger_than_memory_is_an_error_that_says_what_helps(monkeypatch: pytest.MonkeyPatch) -> None:
+    def burst(self: CompiledMarket, data: object, *, tolerance: float) -> tuple[Point, int]:
+        raise MemoryError
+
+    monkeypatch.setattr(CompiledMarket, "solve", burst)
+    with pytest.raises(ClearingError, match=r"5 prosumers, 6 periods and 20 pairs .* do not fit; .*`partners`.*`solver=\"structured\"`"):
+        P2PMarket().clear(random_day(0), np.zeros((5, 5)))
+
+
 @pytest.mark.parametrize("friction", [1e-4, 1e-5, 1e-6])
 def test_small_frictions_are_cleared(friction: float) -> None:
     """At a millionth of a EUR/kWh per kW the interior point has to come very close before the active set can be read off it."""
@@ -219,6 +228,18 @@ def test_a_program_that_breaks_those_rules_is_noticed(monkeypatch: pytest.Monkey
     monkeypatch.setattr(cvxpy.Problem, "is_dpp", lambda self: False)
     with pytest.raises(AssertionError, match="DPP"):
         CompiledMarket(Structure.of(random_day(0)))
+
+
+def test_every_pair_keeps_its_own_friction() -> None:
+    """Frictions enter the compiled program through one sparse parameter, whose entries must stand at the pairs they belong to."""
+    friction = 10.0 ** np.random.default_rng(0).uniform(-3, 0, (5, 5))
+    day = random_day(0, trade_friction=friction)
+    charges, clearing = clear(day, 0.02)
+    data = scale(day, read_charges(day, charges), Structure.of(day))
+    point, _ = CompiledMarket(data.structure).solve(data, tolerance=1e-9)
+    traded = clearing.trade[:, data.structure.seller, data.structure.buyer] / data.power_unit
+    assert (traded > 1e-3).sum() > 20
+    np.testing.assert_allclose(point.trade, traded, atol=1e-5)
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))

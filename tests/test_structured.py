@@ -156,6 +156,16 @@ def test_a_market_without_a_given_fallback_makes_one(missing: None) -> None:
     assert ours.clear(day, np.zeros((2, 2))).fallback
 
 
+def test_the_fallback_clears_communities_as_large_as_the_kernel_does(missing: None) -> None:
+    """76,608 trades; with memory that grows with their square CVXPY would need 47 GB."""
+    day, ours = random_day(0, n=57, periods=24, stores=19), StructuredMarket()
+    clearing = ours.clear(day, charges_of(day, 0.02))
+    assert clearing.fallback
+    assert clearing.certificate.holds()
+    assert verify(day, charges_of(day, 0.02), clearing).holds()
+    assert (clearing.trade > 0).sum() > 1000
+
+
 def test_what_the_fallback_cannot_clear_is_an_error(missing: None) -> None:
     class Hopeless:
         def clear(self, day: Day, charges: Any, *, start: Clearing | None = None) -> Clearing:

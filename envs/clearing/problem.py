@@ -7,12 +7,14 @@ In the dimensionless form of :mod:`.market_data` (a period lasts 1), over hours 
                e_t − e_{t−1} − (η·c − s/η) = 0                     (dual σ)
                box bounds of every variable, e_T ≥ e_0
 
-The data are CVXPY Parameters and the problem is DPP, so that compilation happens once and every later day only fills in numbers. CVXPY
-keeps a dense table of (objective terms × parameter entries) while compiling: with curvatures and prices in the objective, 30 prosumers ×
-24 hours took 25 GB. The objective is therefore kept free of parameters:
+The data are CVXPY Parameters and the problem is DPP, so that compilation happens once and every later day only fills in numbers. While
+compiling, CVXPY keeps dense tables of (objective terms × parameter entries), and of (rows × parameter entries) for every product of a
+parameter matrix with a variable; `cp.multiply` makes a parameter the diagonal of such a matrix. With curvatures and prices in the objective
+30 prosumers × 24 hours took 25 GB, with `cp.multiply` of all trades 3.6 GB. Memory grows with the number of trades alone because
 
 * every strictly convex variable v is measured in its own unit 1/√curvature, v = unit·u, which makes its quadratic cost ½u²;
-* the linear costs of each hour are one variable, tied to the prices by one equation.
+* the linear costs of each hour are one variable, tied to the prices by one equation, for trades an inner product by hour;
+* what trades add to the balances of an hour is one sparse parameter of N rows, their incidence in units of u, the same for all hours.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ import warnings
 
 import cvxpy as cp
 import numpy as np
-from scipy.sparse import csc_array
+from scipy.sparse import coo_array, csc_array
 
 from ..day import Array
 from .market_data import MarketData, Structure
@@ -48,6 +50,34 @@ class _Curved:
 
     def read(self) -> Array:
         value: Array = self.unit.value * self.scaled.value
+        return value
+
+
+class _Trades:
+    """The trades p = unit·u of the K pairs, like :class:`_Curved` but for products that need memory linear in their number."""
+
+    def __init__(self, structure: Structure) -> None:
+        n_periods, n_pairs = structure.n_periods, len(structure.seller)
+        shape, pairs = (n_periods, n_pairs), np.arange(n_pairs)
+        self.scaled = cp.Variable(shape)
+        self._price, self._cap = [cp.Parameter(n_pairs) for _ in range(n_periods)], cp.Parameter(shape)
+        self._unit: Array = np.ones(shape)
+        self._places = (np.concatenate([structure.seller, structure.buyer]), np.tile(pairs, 2))
+        self._incidence = cp.Parameter((structure.n_prosumers, n_pairs), sparsity=self._places)
+        self.net_bought = cp.vstack([self._incidence @ self.scaled[t] for t in range(n_periods)])
+        self.quadratic_cost = 0.5 * cp.sum_squares(self.scaled)
+        self.linear_cost = cp.hstack([self._price[t] @ self.scaled[t] for t in range(n_periods)])
+        self.constraints = [self.scaled >= 0, self.scaled <= self._cap]
+
+    def fill(self, data: MarketData) -> None:
+        self._unit = 1.0 / np.sqrt(data.trade_friction)
+        self._incidence.value_sparse = coo_array((np.outer([-1.0, 1.0], self._unit[0]).ravel(), self._places), shape=self._incidence.shape)
+        for parameter, price in zip(self._price, data.charge * self._unit, strict=True):
+            parameter.value = price
+        self._cap.value = data.trade_limit / self._unit
+
+    def read(self) -> Array:
+        value: Array = self._unit * self.scaled.value
         return value
 
 
@@ -94,19 +124,18 @@ class CompiledMarket:
     """
 
     def __init__(self, structure: Structure) -> None:
-        t, n, k, j = structure.n_periods, structure.n_prosumers, len(structure.seller), len(structure.owner)
+        t, n, j = structure.n_periods, structure.n_prosumers, len(structure.owner)
         self._demand, self._imported, self._exported = (_Curved(t, n) for _ in range(3))
         self._renewable, self._available = cp.Variable((t, n)), cp.Parameter((t, n))
         # CVXPY has no empty variables: without pairs or storage the families are left out.
-        self._trade = _Curved(t, k) if k else None
+        self._trade = _Trades(structure) if len(structure.seller) else None
         self._storage = _Storage(t, j) if j else None
-        families = [self._demand, self._imported, self._exported]
+        families: list[_Curved | _Trades] = [self._demand, self._imported, self._exported]
         supply = self._renewable + self._imported.natural - self._exported.natural - self._demand.natural
         constraints = [self._renewable >= 0, self._renewable <= self._available]
         if self._trade is not None:
             families.append(self._trade)
-            pair, sign = np.tile(np.arange(k), 2), np.repeat([-1.0, 1.0], k)
-            supply += self._trade.natural @ csc_array((sign, (pair, np.concatenate([structure.seller, structure.buyer]))), shape=(k, n))
+            supply += self._trade.net_bought
         if self._storage is not None:
             families += [self._storage.charge, self._storage.discharge]
             supply += self._storage.net_discharge @ csc_array((np.ones(j), (np.arange(j), structure.owner)), shape=(j, n))
@@ -137,13 +166,15 @@ class CompiledMarket:
         self._exported.fill(data.grid_friction, -data.export_price, 0.0, data.export_limit)
         self._available.value = data.renewable
         if self._trade is not None:
-            self._trade.fill(data.trade_friction, data.charge, 0.0, data.trade_limit)
+            self._trade.fill(data)
         if self._storage is not None:
             self._storage.fill(data)
         tolerances = {"tol_gap_abs": tolerance, "tol_gap_rel": tolerance, "tol_feas": tolerance}
         with warnings.catch_warnings():
             # Polishing and the certificate judge the answer, so what Clarabel thinks of its own accuracy is of no interest.
             warnings.filterwarnings("ignore", message="Solution may be inaccurate", category=UserWarning)
+            # CVXPY itself reads the sparse parameter as if it were dense, and warns of that.
+            warnings.filterwarnings("ignore", message="Reading from a sparse CVXPY expression", category=RuntimeWarning)
             self.problem.solve(solver=cp.CLARABEL, canon_backend=cp.COO_CANON_BACKEND, warm_start=False, max_iter=200, **tolerances)
         if self.problem.status not in (cp.OPTIMAL, cp.OPTIMAL_INACCURATE):
             raise cp.error.SolverError(f"Clarabel ended with status {self.problem.status!r}.")

@@ -34,7 +34,7 @@ class Certificate:
 
     def holds(self, tolerance: float = TOLERANCE) -> bool:
         """Return whether all three are within ``tolerance``; False where one is NaN."""
-        return self.worst <= tolerance
+        return abs(self.primal_residual) <= tolerance and abs(self.dual_residual) <= tolerance and abs(self.gap) <= tolerance
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

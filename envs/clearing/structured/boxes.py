@@ -17,7 +17,7 @@ import numpy as np
 from numba import njit
 
 from ...day import Array
-from .linear_algebra import OPTIONS, SWEEP_OPTIONS
+from .linear_algebra import OPTIONS, SWEEP_OPTIONS, largest
 
 _MARGIN = 0.02  # least multiplier at the start, in units of the greatest price
 
@@ -39,7 +39,8 @@ class Boxes(NamedTuple):
         c_low: Centring terms of lo.
         c_high: Centring terms of hi.
         price: aᵀy, or aᵀΔy.
-        added: What is to be summed up: where the predictor leads, or what centring adds to the step.
+        added: What is to be summed up: where the predictor leads, or what centring adds to the step; in between, how much of a slack or
+            multiplier the step takes away.
         per_below: 1 / below.
         per_above: 1 / above.
     """
@@ -130,14 +131,14 @@ def weigh_boxes(boxes):
 def predict_boxes(boxes):
     """Return the greatest relative decrease of a slack or multiplier in the predictor, and the sum of its second-order products."""
     z_low, z_high, price, w, h = boxes.z_low, boxes.z_high, boxes.price, boxes.w, boxes.h
-    per_below, per_above = boxes.per_below, boxes.per_above
-    worst, second = 0.0, 0.0
+    per_below, per_above, less = boxes.per_below, boxes.per_above, boxes.added
+    second = 0.0
     for i in range(len(w)):
         move = h[i] - w[i] * price[i]
         down, up = move * per_below[i], -move * per_above[i]
-        worst = max(worst, -down, 1.0 + down, -up, 1.0 + up)
+        less[i] = max(-down, 1.0 + down, -up, 1.0 + up)
         second += move * (z_low[i] * (1.0 + down) - z_high[i] * (1.0 + up))
-    return worst, second
+    return largest(less), second
 
 
 @njit(**SWEEP_OPTIONS)
@@ -158,11 +159,10 @@ def aim_boxes(boxes, target):
 def correct_boxes(boxes):
     """Turn ``h`` into the corrector's step, and return the greatest relative decrease of a slack or multiplier."""
     z_low, z_high, price, w, h = boxes.z_low, boxes.z_high, boxes.price, boxes.w, boxes.h
-    c_low, c_high, per_below, per_above = boxes.c_low, boxes.c_high, boxes.per_below, boxes.per_above
-    worst = 0.0
+    c_low, c_high, per_below, per_above, less = boxes.c_low, boxes.c_high, boxes.per_below, boxes.per_above, boxes.added
     for i in range(len(w)):
         h[i] -= w[i] * price[i]
     for i in range(len(w)):
         down, up = h[i] * per_below[i], -h[i] * per_above[i]
-        worst = max(worst, -down, 1.0 + down - c_low[i] / z_low[i], -up, 1.0 + up - c_high[i] / z_high[i])
-    return worst
+        less[i] = max(-down, 1.0 + down - c_low[i] / z_low[i], -up, 1.0 + up - c_high[i] / z_high[i])
+    return largest(less)

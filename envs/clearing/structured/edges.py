@@ -14,7 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from ...day import Array
-from .linear_algebra import OPTIONS, SWEEP_OPTIONS
+from .linear_algebra import OPTIONS, SWEEP_OPTIONS, largest
 
 _MARGIN = 0.02  # least multiplier at the start, in units of the greatest price
 _FLOW = 0.3  # least flow at the start, in units of the mean demand
@@ -38,7 +38,9 @@ class Edges(NamedTuple):
         h: The step if prices stood still; after :func:`correct_edges` the step itself.
         c: Centring terms.
         rise: What the prices, or their changes, add to the slope: μ_seller − μ_buyer.
-        added: What is to be summed up at the nodes: where the predictor leads, or what centring adds to the step.
+        added: What is to be summed up at the nodes: where the predictor leads, or what centring adds to the step; in between, how much of a
+            flow or multiplier the step takes away.
+        per_flow: 1 / p.
     """
 
     seller: NDArray[np.int64]
@@ -54,6 +56,7 @@ class Edges(NamedTuple):
     c: Array
     rise: Array
     added: Array
+    per_flow: Array
 
 
 @njit(**OPTIONS)
@@ -108,7 +111,7 @@ def choose_edges(program, charge, pairs, capped):
         hour, i, j = seller[k] // (n + 1), seller[k] % (n + 1), buyer[k] % (n + 1)
         place[k] = (hour * size + (i if i < n else size - 1)) * size + (j if j < n else size - 1)
     flow, z, w, h, c = np.empty(e), np.empty(e), np.empty(e), np.zeros(e), np.zeros(e)
-    return Edges(seller, buyer, pair, place, tau, epsilon, flow, z, w, h, c, np.empty(e), np.empty(e))
+    return Edges(seller, buyer, pair, place, tau, epsilon, flow, z, w, h, c, np.empty(e), np.empty(e), np.empty(e))
 
 
 @njit(**OPTIONS)
@@ -142,22 +145,20 @@ def scatter_edges(edges, net):
 
 
 @njit(**OPTIONS)
-def scatter_weights(edges, diagonal, matrix):
-    """Add the Laplacian of the weights to the hours' matrices: ``diagonal`` (T·(N + 1),), and ``matrix`` flattened for what lies off it."""
-    seller, buyer, place, w = edges.seller, edges.buyer, edges.place, edges.w
+def scatter_weights(edges, matrix):
+    """Put the negative weights where the pairs stand in the hours' matrices, flattened; sums of them are taken when these are folded."""
+    place, w = edges.place, edges.w
     for e in range(len(w)):
-        diagonal[seller[e]] += w[e]
-        diagonal[buyer[e]] += w[e]
-        matrix[place[e]] -= w[e]
+        matrix[place[e]] = -w[e]
 
 
 @njit(**SWEEP_OPTIONS)
 def advance_edges(edges, alpha):
     """Take a share ``alpha`` of the step ``h``."""
-    flow, z, h, c = edges.flow, edges.z, edges.h, edges.c
+    flow, z, h, c, per_flow = edges.flow, edges.z, edges.h, edges.c, edges.per_flow
     for e in range(len(flow)):
         move = h[e]
-        z[e] += alpha * (c[e] - z[e] * (1.0 + move / flow[e]))
+        z[e] += alpha * (c[e] - z[e] * (1.0 + move * per_flow[e]))
         flow[e] += alpha * move
 
 
@@ -165,10 +166,11 @@ def advance_edges(edges, alpha):
 def weigh_edges(edges):
     """Write weights, the predictor's step at standing prices and where it leads; return the sum of the products."""
     charge, friction, rise, flow, z, w, h = edges.charge, edges.friction, edges.rise, edges.flow, edges.z, edges.w, edges.h
-    added = edges.added
+    added, per_flow = edges.added, edges.per_flow
     products = 0.0
     for e in range(len(flow)):
         stiff = friction[e] * flow[e]
+        per_flow[e] = 1.0 / flow[e]
         weight = flow[e] / (stiff + z[e])
         w[e] = weight
         h[e] = -weight * (stiff + charge[e] + rise[e])
@@ -180,23 +182,23 @@ def weigh_edges(edges):
 @njit(**SWEEP_OPTIONS)
 def predict_edges(edges):
     """Return the greatest relative decrease of a flow or multiplier in the predictor, and the sum of its second-order products."""
-    rise, flow, z, w, h = edges.rise, edges.flow, edges.z, edges.w, edges.h
-    worst, second = 0.0, 0.0
-    for e in range(len(flow)):
+    rise, per_flow, z, w, h, less = edges.rise, edges.per_flow, edges.z, edges.w, edges.h, edges.added
+    second = 0.0
+    for e in range(len(z)):
         move = h[e] - w[e] * rise[e]
-        relative = move / flow[e]
-        worst = max(worst, -relative, 1.0 + relative)
+        relative = move * per_flow[e]
+        less[e] = max(-relative, 1.0 + relative)
         second += move * z[e] * (1.0 + relative)
-    return worst, second
+    return largest(less), second
 
 
 @njit(**SWEEP_OPTIONS)
 def aim_edges(edges, target):
     """Write the centring terms and what they add to the step, as :func:`.boxes.aim_boxes`."""
-    rise, flow, z, w, h, c, added = edges.rise, edges.flow, edges.z, edges.w, edges.h, edges.c, edges.added
-    for e in range(len(flow)):
+    rise, per_flow, z, w, h, c, added = edges.rise, edges.per_flow, edges.z, edges.w, edges.h, edges.c, edges.added
+    for e in range(len(z)):
         move = h[e] - w[e] * rise[e]
-        inverse = 1.0 / flow[e]
+        inverse = per_flow[e]
         centre = (target + move * z[e] * (1.0 + move * inverse)) * inverse
         c[e] = centre
         added[e] = w[e] * centre
@@ -206,11 +208,10 @@ def aim_edges(edges, target):
 @njit(**SWEEP_OPTIONS)
 def correct_edges(edges):
     """Turn ``h`` into the corrector's step, and return the greatest relative decrease of a flow or multiplier."""
-    rise, flow, z, w, h, c = edges.rise, edges.flow, edges.z, edges.w, edges.h, edges.c
-    worst = 0.0
-    for e in range(len(flow)):
+    rise, per_flow, z, w, h, c, less = edges.rise, edges.per_flow, edges.z, edges.w, edges.h, edges.c, edges.added
+    for e in range(len(z)):
         move = h[e] - w[e] * rise[e]
         h[e] = move
-        relative = move / flow[e]
-        worst = max(worst, -relative, 1.0 + relative - c[e] / z[e])
-    return worst
+        relative = move * per_flow[e]
+        less[e] = max(-relative, 1.0 + relative - c[e] / z[e])
+    return largest(less)

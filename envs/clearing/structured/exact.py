@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from .linear_algebra import OPTIONS, blank_factors, factorise_chain, factorise_hour, solve
+from .linear_algebra import OPTIONS, blank_factors, eliminate_hour, factorise_chain, fold, solve
 from .market_sums import gather, greatest, price_of, weigh, worse
 
 PROXIMAL = 1e-6
@@ -57,9 +57,10 @@ def polish(program, charge, max_steps, patience, own, trade, mu, sigma):
                 changed = True
                 matrix = factors.hour[t]
                 matrix[:] = 0.0
-                weigh(program, NO_PAIRS, weight, matrix, t)
                 _weigh_trades(program, t, trade_free, matrix)
-                fine &= factorise_hour(matrix, n, n_owners, _SHIFT)
+                fold(matrix, n)
+                weigh(program, NO_PAIRS, weight, matrix, t)
+                fine &= eliminate_hour(matrix, n, n_owners, _SHIFT)
         _sum_up(program, own, trade, net, storage)
         error = worse(error, worse(greatest(net), greatest(storage)))
         stalled = 0 if error < 0.5 * best else stalled + 1
@@ -148,10 +149,7 @@ def _adopt_trades(program, t, charge, mu, trade, free):
 def _weigh_trades(program, t, free, matrix):
     for k in range(free.shape[1]):
         if free[t, k]:
-            i, j, weight = program.seller[k], program.buyer[k], 1.0 / program.friction[k]
-            matrix[i, i] += weight
-            matrix[j, j] += weight
-            matrix[i, j] -= weight
+            matrix[program.seller[k], program.buyer[k]] = -1.0 / program.friction[k]
 
 
 @njit(**OPTIONS)

@@ -29,7 +29,7 @@ from .edges import (
     start_edges,
     weigh_edges,
 )
-from .linear_algebra import OPTIONS, Factors, blank_factors, factorise_chain, factorise_hour, solve
+from .linear_algebra import OPTIONS, Factors, blank_factors, eliminate_hour, factorise_chain, fold, solve
 from .market_sums import gather, greatest, price_of, weigh
 
 _BACK_OFF = 0.999  # share of the way to the nearest bound that a step takes
@@ -149,16 +149,14 @@ def advance(program, state, tolerance, max_steps):
 def _factorise(program, pairs, edges, w, factors):
     """Factorise the normal matrix; return whether every pivot was positive."""
     n_hours, n, n_owners, _ = program.sizes
-    matrix, diagonal = factors.hour, factors.diagonal
+    matrix = factors.hour
     matrix[:] = 0.0
-    diagonal[:] = 0.0
-    scatter_weights(edges, diagonal.ravel(), matrix.ravel())
+    scatter_weights(edges, matrix.ravel())
     fine = True
     for t in range(n_hours):
-        for i in range(n):
-            matrix[t, i, i] += diagonal[t, i]
+        fold(matrix[t], n)
         weigh(program, pairs, w, matrix[t], t)
-        fine &= factorise_hour(matrix[t], n, n_owners, _SHIFT)
+        fine &= eliminate_hour(matrix[t], n, n_owners, _SHIFT)
     return fine and factorise_chain(program, w, factors)
 
 

@@ -24,7 +24,20 @@ from ...day import Array
 OPTIONS = {"nogil": True, "fastmath": {"contract", "nsz", "reassoc"}, "error_model": "numpy"}
 """Sums may be reordered to vectorise, always in the same way; nothing is assumed about NaN or infinity, so that a broken solve is seen."""
 SWEEP_OPTIONS = {"nogil": True, "fastmath": True, "error_model": "numpy"}
-"""For loops over many like numbers, whose least and greatest vectorise only if none of them is NaN; callers look at the sums for that."""
+"""For loops over many like numbers, taken to hold no NaN; callers look at the sums for that."""
+
+
+@njit(**OPTIONS)
+def largest(values):
+    """Return the greatest of ``values``, or 0 if none is above.
+
+    Floats from 0 on are ordered as the integers of the same bits, and the greatest integer is found eight at a time. A loop that takes the
+    maximum of floats is not vectorised at all: LLVM must know that none is NaN, and Numba's ``fastmath`` does not tell it of maxima.
+    """
+    bits, most = values.view(np.int64), np.int64(0)
+    for i in range(len(bits)):
+        most = max(most, bits[i])
+    return np.int64(most).view(np.float64)
 
 
 class Factors(NamedTuple):
@@ -36,13 +49,11 @@ class Factors(NamedTuple):
             column are the backstop's and mean nothing.
         chain: Cholesky factors of the chain's Schur complements, shape (T, J, J).
         link: The chain's factor rows towards the hour before, shape (T, J, J).
-        diagonal: Work space, shape (T, N + 1).
     """
 
     hour: Array
     chain: Array
     link: Array
-    diagonal: Array
 
 
 @njit(**OPTIONS)
@@ -50,15 +61,35 @@ def blank_factors(sizes):
     """Return room for the factors of a market of these sizes, (T, N, J, K)."""
     n_hours, n, n_owners, _ = sizes
     size, square = n + n_owners + 1, (n_hours, n_owners, n_owners)
-    return Factors(np.empty((n_hours, size, size)), np.empty(square), np.empty(square), np.empty((n_hours, n + 1)))
+    return Factors(np.empty((n_hours, size, size)), np.empty(square), np.empty(square))
 
 
 @njit(**OPTIONS)
-def factorise_hour(matrix, n, n_owners, shift):
-    """Fold the balances' part of an hour's matrix into its lower triangle, shift the diagonal and eliminate the nodal prices.
+def fold(matrix, n):
+    """Turn the negative weights of an hour's trades into their graph Laplacian.
 
     Args:
-        matrix: As ``Factors.hour`` of one hour; of the first N rows and columns, entries (i, j) and (j, i) count together.
+        matrix: As ``Factors.hour`` of one hour, with nothing in it but the negative weights, each in one of its pair's two places. What
+            stands above the diagonal is added to what stands below it, and the sums by prosumer become the diagonal.
+        n: Number of prosumers, N.
+    """
+    last = matrix.shape[0] - 1
+    for i in range(n):
+        total = matrix[i, last] + matrix[last, i]
+        for j in range(i):
+            weight = matrix[i, j] + matrix[j, i]
+            matrix[i, j] = weight
+            matrix[j, j] -= weight
+            total += weight
+        matrix[i, i] = -total
+
+
+@njit(**OPTIONS)
+def eliminate_hour(matrix, n, n_owners, shift):
+    """Shift the diagonal of an hour's matrix and eliminate the nodal prices.
+
+    Args:
+        matrix: As ``Factors.hour`` of one hour; of the balances' part the lower triangle is read.
         n: Number of nodal prices, N.
         n_owners: Number of storage prices, J.
         shift: Added to the diagonal.
@@ -66,9 +97,6 @@ def factorise_hour(matrix, n, n_owners, shift):
     Returns:
         Whether every pivot was positive.
     """
-    for i in range(n):
-        for j in range(i):
-            matrix[i, j] += matrix[j, i]
     for i in range(n + n_owners):
         matrix[i, i] += shift
     return eliminate(matrix, n, n + n_owners)

@@ -151,7 +151,8 @@ def _clearing(day: Day, charges: ArrayLike, program: Program, began: float, resu
         read_charges(day, charges)  # raises, and says what is wrong
     for array in arrays:
         array.setflags(write=False)
-    demand, renewable, imported, exported, charge, discharge, stored, trade, nodal_price, storage_price = arrays
+    table, stored, trade = arrays
+    demand, renewable, imported, exported, charge, discharge, nodal_price, storage_price = table
     return Clearing(
         demand=demand,
         renewable_used=renewable,

@@ -70,7 +70,7 @@ def gather(program, pairs, values, net, storage):
 def weigh(program, pairs, w, matrix, t):
     """Add the weights of hour ``t`` to its matrix, laid out as ``Factors.hour`` in :mod:`.linear_algebra`.
 
-    A pair's weight goes to one of its two places; stored energy of the hour before counts when the chain is factorised.
+    A pair's weight goes below the diagonal; stored energy of the hour before counts when the chain is factorised.
     """
     _, n, n_owners, _ = program.sizes
     owner, eta, seller, buyer = program.owner, program.eta, program.seller, program.buyer
@@ -91,7 +91,7 @@ def weigh(program, pairs, w, matrix, t):
             i, j, weight = seller[k], buyer[k], w[t, at_trade + b]
             matrix[i, i] += weight
             matrix[j, j] += weight
-            matrix[i, j] -= weight
+            matrix[max(i, j), min(i, j)] -= weight
 
 
 @njit(**OPTIONS)
