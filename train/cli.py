@@ -25,7 +25,11 @@ COMMANDS: Final = {
     "optimum": "find the exact optimal charge of a day, with its certificate, or of a whole split",
     "train": "train a leader into a run folder",
     "evaluate": "score a leader against the optimum on days it has not seen",
+    "report": "turn a comparison, or the shipped results, into a page and tables",
+    "tune": "choose an algorithm's settings on validation days",
+    "export": "write rows, datasets and policies in formats that other software reads",
     "communities": "list, show and export communities",
+    "compare": "compare algorithms over seeds, communities and information classes, from one file",
     "demo": "train, evaluate and draw, all in one go",
     "paper": "redo the source paper's study on open software, and go further",
 }
@@ -38,6 +42,7 @@ a first look:
   gridtoll evaluate best-constant --days 16
   gridtoll train --out runs/first
   gridtoll evaluate runs/first
+  gridtoll compare quick --out runs/quick
 
 `gridtoll COMMAND --help` explains a command. Charges are in EUR/kWh, power in kW, money in EUR.
 """

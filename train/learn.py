@@ -19,13 +19,14 @@ from __future__ import annotations
 import hashlib
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import configure
 from stable_baselines3.common.utils import set_random_seed
@@ -36,17 +37,21 @@ from ..agents.vec_env import GymnasiumVecEnv
 from ..envs.calendar import Scenario, split_hash
 from ..envs.day_ahead_vector import DayAheadVectorEnv
 from .config import TrainConfig
+from .held_out import require_not_held_out
 from .optima import daily_bill_eur
 from .rounds import Rounds, training_scenarios
 from .runs import RunFolder
 from .task import Task, as_options, batch_of, environment_of
 from .workers import Workers
 
-REWARD_UNIT = 0.1
+REWARD_UNIT: Final = 0.1
 """A learner's reward of 1, as a share of the community's mean daily retail bill; the best charge earns about that much a day."""
 
+Listener = Callable[[Mapping[str, Any]], object]
+"""Told each row of ``progress.jsonl`` as it is written."""
 
-def train(config: TrainConfig, folder: Path, workers: Workers) -> RunFolder:
+
+def train(config: TrainConfig, folder: Path, workers: Workers, listener: Listener | None = None) -> RunFolder:
     """Train a leader from the start.
 
     Args:
@@ -54,6 +59,7 @@ def train(config: TrainConfig, folder: Path, workers: Workers) -> RunFolder:
         folder: New or empty.
         workers: Say how many days are cleared at once, and whether to show progress. The days are cleared in threads of this process, whose
             compiled loops share out the cores; its processes are not used.
+        listener: Hears of every validation.
 
     Returns:
         The finished run.
@@ -62,15 +68,16 @@ def train(config: TrainConfig, folder: Path, workers: Workers) -> RunFolder:
         ValueError: If the configuration cannot be played, or the folder holds something.
         ClearingError: If a day could not be cleared; the run can be resumed.
     """
+    require_not_held_out(config.task, "a training")
     environment = environment_of(config.task)  # before the folder, so that a wrong name leaves nothing behind
     community = environment.community
     community.scenarios("validation", config.validation_days)
     identity = {"community_hash": community.content_hash, "split_hash": split_hash(community.n_days)}
     run = RunFolder.create(folder, {"config": config.to_json(), **identity})
-    return _go_on(run, config, workers)
+    return _go_on(run, config, workers, listener)
 
 
-def resume(folder: Path, workers: Workers) -> RunFolder:
+def resume(folder: Path, workers: Workers, listener: Listener | None = None) -> RunFolder:
     """Go on with a run from its last checkpoint, or from the start where it has none; a finished run is returned as it is.
 
     This reads pickles: resume only runs of your own.
@@ -86,37 +93,44 @@ def resume(folder: Path, workers: Workers) -> RunFolder:
         raise ValueError(
             f"a run must go on with the data it was started with, but community {config.task.community!r} has changed. Train again."
         )
-    return _go_on(run, config, workers)
+    return _go_on(run, config, workers, listener)
 
 
-def _go_on(run: RunFolder, config: TrainConfig, workers: Workers) -> RunFolder:
+def _go_on(run: RunFolder, config: TrainConfig, workers: Workers, listener: Listener | None) -> RunFolder:
     """Train from the last checkpoint to the end."""
     checkpoint, best = run.load("checkpoint"), run.load("best")
     step = checkpoint.step if checkpoint else 0
     best_score = float(best.facts["objective_eur"]) if best and checkpoint else -np.inf
     run.rewind_progress(step)
+    if step >= config.steps:
+        return run
     scenarios = environment_of(config.task).community.scenarios("validation", config.validation_days)
     validation = batch_of(config.task, len(scenarios), threads=workers.jobs)
     rounds = training_rounds(config, played=step, threads=workers.jobs)
-    with _alone_in_this_process(), tqdm(total=config.steps, initial=step, desc="training days", disable=workers.quiet, unit="") as bar:
+    with alone_in_this_process(), tqdm(total=config.steps, initial=step, desc="training days", disable=workers.quiet, unit="") as bar:
         learner = (
             restore_learner(config.learner, checkpoint.files, rounds)
             if checkpoint
-            else make_learner(config.learner, rounds, seed=config.seed)
+            else make_learner(config.learner, rounds, seed=config.seed, days=config.steps + config.parallel_days)
         )
         learner.set_logger(configure(str(run.path / "tensorboard"), ["tensorboard"]))
         while step < config.steps:
             began = time.perf_counter()
             _learn(learner, config, min(config.validate_every, config.steps - step), bar)
             step = learner.num_timesteps
-            score = _validate(learner, scenarios, validation)
+            rewards = _validate(learner, scenarios, validation)
+            score = float(np.mean(rewards))
             learner.logger.record("validation/objective_eur", score)
             learner.logger.dump(step)
             if score > best_score:
                 best_score = score
                 _keep(run, learner, config, step, score)
-            run.record({"step": step, "seconds": round(time.perf_counter() - began, 3), "objective_eur": score})
+            seconds = round(time.perf_counter() - began, 3)
+            row = {"step": step, "seconds": seconds, "objective_eur": score, "rewards_eur": rewards.tolist()}
+            run.record(row)
             run.save("checkpoint", step, checkpoint_parts(learner))
+            if listener is not None:
+                listener(row)
         learner.logger.close()
     return run
 
@@ -141,13 +155,13 @@ def training_rounds(config: TrainConfig, *, played: int, threads: int | None = N
     return GymnasiumVecEnv(rounds, action_bounds=(0.0, envs.game.charge_cap), reward_unit=reward_unit_eur(config.task))
 
 
-def _validate(learner: BaseAlgorithm, scenarios: Sequence[Scenario], envs: DayAheadVectorEnv) -> float:
-    """Return the mean reward in EUR of the deterministic policy on the validation days, one in each row."""
+def _validate(learner: BaseAlgorithm, scenarios: Sequence[Scenario], envs: DayAheadVectorEnv) -> NDArray[np.float64]:
+    """Return the rewards in EUR of the deterministic policy on the validation days, one in each row, shape (days,)."""
     policy = LearnedPolicy(learner.policy, envs.game.charge_cap)
     observations, _ = envs.reset(options=as_options(scenarios))
     charges = [policy.predict(observation, deterministic=True)[0] for observation in observations]  # one by one, as evaluation does
     _, rewards, *_ = envs.step(charges)
-    return float(np.mean(rewards))
+    return rewards
 
 
 def _keep(run: RunFolder, learner: BaseAlgorithm, config: TrainConfig, step: int, score: float) -> None:
@@ -166,7 +180,7 @@ def _stretch_seed(seed: int, step: int) -> int:
 
 
 @contextmanager
-def _alone_in_this_process() -> Iterator[None]:
+def alone_in_this_process() -> Iterator[None]:
     """Use one thread, and give the process its random states back afterwards.
 
     stable-baselines3 draws from the global generators, which belong to the caller. Small networks learn no faster with more threads, and

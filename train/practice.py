@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,9 +18,9 @@ from ..envs.day import Day
 from ..envs.game import Episodes
 from ..envs.gradient import action_gradient, settlement_gradient
 from ..envs.settlement import Settlements, settle_many
+from .held_out import require_not_held_out
 from .optima import references
 from .rounds import training_scenarios
-from .solve import Solved
 from .task import Task, environment_of, n_charges
 from .workers import Workers
 
@@ -48,11 +48,16 @@ class CurvePoint:
 
     Attributes:
         effort: What had been spent by then.
-        validation_eur: Mean reward of the policy on the validation days, EUR a day.
+        rewards_eur: Reward of the policy on each validation day, EUR.
     """
 
     effort: Effort
-    validation_eur: float
+    rewards_eur: tuple[float, ...]
+
+    @property
+    def validation_eur(self) -> float:
+        """Mean reward on the validation days, EUR a day."""
+        return float(np.mean(self.rewards_eur))
 
 
 class TaskPractice:
@@ -65,6 +70,7 @@ class TaskPractice:
         steps: How many training days may be played.
         validation_days: How many days of the validation split :meth:`validate` plays.
         workers: Find optima; the days are cleared in as many threads.
+        watch: Told of every validation as it is made; what it raises ends the learning.
 
     Attributes:
         curve: Every validation so far, for reports.
@@ -73,12 +79,24 @@ class TaskPractice:
         ValueError: If a name in the task is unknown or a number out of range.
     """
 
-    def __init__(self, task: Task, *, seed: int, folder: Path, steps: int, validation_days: int, workers: Workers) -> None:
+    def __init__(
+        self,
+        task: Task,
+        *,
+        seed: int,
+        folder: Path,
+        steps: int,
+        validation_days: int,
+        workers: Workers,
+        watch: Callable[[CurvePoint], object] | None = None,
+    ) -> None:
+        require_not_held_out(task, "practice")
         if steps < 1:
             raise ValueError(f"`steps` must be at least 1, got {steps}.")
         self.task, self.seed, self.folder, self.steps, self.workers = task, seed, folder, steps, workers
         self.generator = np.random.default_rng(seed)
         self.curve: list[CurvePoint] = []
+        self._watch = watch
         self._game = environment_of(task).game
         self._episodes = Episodes(self._game)
         self._market = StructuredMarket(threads=workers.jobs)
@@ -110,7 +128,7 @@ class TaskPractice:
         return replace(self._spent, seconds=self._spent.seconds + time.perf_counter() - self._began)
 
     def spend(self, *, steps: int = 0, clearings: int = 0, validation_clearings: int = 0, seconds: float = 0.0) -> None:
-        """Count what an algorithm spent on clearings of its own."""
+        """Count what an algorithm spent on clearings of its own; the time that passes meanwhile counts by itself."""
         spent = self._spent
         self._spent = Effort(
             spent.steps + steps, spent.clearings + clearings, spent.validation_clearings + validation_clearings, spent.seconds + seconds
@@ -138,9 +156,11 @@ class TaskPractice:
         return settled.values[f"{self.task.objective}_eur"].copy(), np.array(gradients)
 
     def optimal_charges(self, scenarios: Sequence[Scenario]) -> Array:
-        """Return the best charges in EUR/kWh, shape (D, C), and count the clearings they took, stored ones too."""
-        found = self._optima(scenarios)
-        self.spend(clearings=sum(solved.clearings for solved in found))
+        """Return the best charges in EUR/kWh, shape (D, C), and count the clearings and seconds they took, stored ones too."""
+        began = time.perf_counter()
+        found = references(self.task, scenarios, self.workers)
+        waited = time.perf_counter() - began
+        self.spend(clearings=sum(solved.clearings for solved in found), seconds=sum(solved.seconds for solved in found) - waited)
         return np.array([solved.charges for solved in found])
 
     def validate(self, policy: Policy) -> float:
@@ -149,12 +169,15 @@ class TaskPractice:
         charges = np.array([policy.predict(self._episodes.of(scenario).observation, deterministic=True)[0] for scenario in scenarios])
         *_, settled = self._played(scenarios, charges)
         self.spend(validation_clearings=len(scenarios))
-        earned = float(np.mean(settled.values[f"{self.task.objective}_eur"]))
-        self.curve.append(CurvePoint(self.effort, earned))
-        return earned
+        return self.note(settled.values[f"{self.task.objective}_eur"].tolist())
 
-    def _optima(self, scenarios: Sequence[Scenario]) -> list[Solved]:
-        return references(self.task, scenarios, self.workers)
+    def note(self, rewards_eur: Sequence[float]) -> float:
+        """Put rewards on the validation days on the curve, and return their mean; their clearings are counted by who made them."""
+        point = CurvePoint(self.effort, tuple(rewards_eur))
+        self.curve.append(point)
+        if self._watch is not None:
+            self._watch(point)
+        return point.validation_eur
 
     def _played(self, scenarios: Sequence[Scenario], charges: Array) -> tuple[list[Day], Array, list[Clearing], Settlements]:
         """Return the days, what each trade was charged, and what came of it."""

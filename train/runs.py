@@ -29,6 +29,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Literal
@@ -186,6 +187,7 @@ def versions() -> dict[str, str]:
     return {"gridtoll": __version__, "python": platform.python_version(), **{name: metadata.version(name) for name in _RECORDED}}
 
 
+@cache  # that of the code loaded, whatever is checked out while it runs; and a row of results asks for it each day
 def commit() -> str | None:
     """Return the commit of the checkout this package runs from, with ``+changes`` where files differ from it; None when installed."""
     root = Path(__file__).resolve().parent.parent

@@ -56,9 +56,11 @@ class Workers:
         jobs: How many at a time; None for as many as there are cores, of the whole cluster with Ray.
         backend: ``"local"`` for processes of this machine, ``"ray"`` for the Ray cluster in ``RAY_ADDRESS``, or one started here.
         quiet: Whether to hide progress bars (they go to stderr).
+        apart: Whether even one local job has a process of its own, so that what is computed does not depend on how many there are: a
+            process of its own has one thread, and has computed nothing else.
     """
 
-    def __init__(self, jobs: int | None = 1, *, backend: Backend = "local", quiet: bool = True) -> None:
+    def __init__(self, jobs: int | None = 1, *, backend: Backend = "local", quiet: bool = True, apart: bool = False) -> None:
         if jobs is not None and jobs < 1:
             raise ValueError(f"`jobs` must be at least 1, got {jobs}.")
         if backend not in get_args(Backend):
@@ -66,6 +68,7 @@ class Workers:
         self.jobs = available_cores() if jobs is None and backend == "local" else jobs
         self.backend = backend
         self.quiet = quiet
+        self.apart = apart
         self._pool: _Pool | None = None
 
     def __enter__(self) -> Workers:
@@ -106,7 +109,7 @@ class Workers:
     def _results(self, function: Callable[[Item], Result], todo: Sequence[Item]) -> Iterator[tuple[int, Result]]:
         if not todo:
             return
-        if self.backend == "local" and (self.jobs == 1 or len(todo) < 2):
+        if self.backend == "local" and not self.apart and (self.jobs == 1 or len(todo) < 2):
             yield from enumerate(map(function, todo))
             return
         if self._pool is None:

@@ -1,0 +1,124 @@
+"""What defines a cell of a comparison, and the files it consists of.
+
+A cell is one algorithm with one seed in one community under one information class. Its folder holds ``rows.csv``, a row for each test
+day; ``practice/``, what the algorithm wrote for itself; ``traceback.txt`` where it failed; and ``cell.json``, written last. A cell is
+complete when ``cell.json`` is there and the rows are those it names; whatever moment a process dies at, a cell that is not complete is
+simply run again, and its algorithm may go on from what it kept in ``practice/``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from ..runs import versions, write_text
+from ..task import Task
+
+SCHEMA: Final = 1
+"""Version of this layout."""
+State = Literal["done", "failed", "open"]
+
+_OPTIONAL: Final = ("sb3-contrib", "optuna")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One algorithm, seed, community and information class.
+
+    Attributes:
+        task: The game.
+        name: What the plan calls the algorithm.
+        algorithm: Which one it is.
+        settings: Of the algorithm, as the plan states them.
+        seed: Of the learning.
+        steps: Training days it may play.
+        validation_days: Of each validation, None for all.
+        test_days: On which the leader is scored, None for all.
+    """
+
+    task: Task
+    name: str
+    algorithm: str
+    settings: tuple[tuple[str, Any], ...]
+    seed: int
+    steps: int
+    validation_days: int | None
+    test_days: int | None
+
+    @property
+    def place(self) -> Path:
+        """Its folder, within that of the comparison."""
+        return Path("cells", community_name(self.task.community), self.task.information, self.name, str(self.seed))
+
+    @property
+    def label(self) -> str:
+        """What messages call it."""
+        return f"{community_name(self.task.community)} {self.task.information} {self.name} seed {self.seed}"
+
+
+def community_name(community: str) -> str:
+    """Return what a community is called in paths: its name, or that of its folder."""
+    return Path(community).resolve().name if "/" in community or "\\" in community else community
+
+
+def state_of(folder: Path) -> State:
+    """Return how far a cell is; one whose files do not belong together counts as not run."""
+    result = read_result(folder)
+    if result is None:
+        return "open"
+    return "failed" if result["status"] == "failed" else "done"
+
+
+def read_result(folder: Path) -> dict[str, Any] | None:
+    """Return what ``cell.json`` holds, None where the cell is not complete."""
+    try:
+        result = json.loads((folder / "cell.json").read_text(encoding="utf-8"))
+        whole = isinstance(result, dict) and result.get("schema") == SCHEMA and result.get("status") in {"done", "failed"}
+        if whole and result["status"] == "done":
+            whole = result["rows_sha256"] == sha256(folder / "rows.csv")
+    except (OSError, ValueError, KeyError):
+        return None
+    return result if whole else None
+
+
+def write_result(folder: Path, result: Mapping[str, Any]) -> None:
+    """Write ``cell.json``, which completes the cell."""
+    text = json.dumps(_plain({"schema": SCHEMA, **result}), indent=2, allow_nan=False)
+    write_text(folder / "cell.json", text + "\n")
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def installed() -> dict[str, str]:
+    """Return the versions a cell depends on, those of optional packages where they are installed."""
+    found = versions()
+    for name in _OPTIONAL:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _plain(value: Any) -> Any:
+    """Return a value in JSON's own types; numbers that it has no word for become null, what it does not know its text."""
+    match value:
+        case Mapping():
+            return {str(key): _plain(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_plain(item) for item in value]
+        case float():
+            return value if math.isfinite(value) else None
+        case None | bool() | int() | str():
+            return value
+        case _:
+            return str(value)

@@ -1,0 +1,141 @@
+"""All cells of a comparison, side by side in processes of this machine or on a Ray cluster.
+
+Every cell runs in a process of its own with one thread and leaves its own files behind, so that the rows depend neither on how many run at
+once, nor where, nor on what was interrupted. Of a Ray cluster every node must see the folder of the comparison; nodes that share a cache
+folder (``GRIDTOLL_CACHE``) find each optimum once, others once each.
+"""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from pathlib import Path
+
+from tqdm import tqdm
+
+from ..optima import references
+from ..task import Task, environment_of
+from ..workers import Workers
+from .cells import Cell, state_of
+from .folder import begin, locked
+from .plan import Plan
+from .running import LOCK, Job, record_crash, run_cell
+
+_LOOK_EVERY_S = 1.0
+
+
+def compare(
+    plan: Plan,
+    content: bytes,
+    root: Path,
+    workers: Workers,
+    *,
+    cells: Sequence[Cell],
+    retry_failed: bool = False,
+    place: Path | None = None,
+) -> None:
+    """Run the cells that are not complete; what a comparison cut short left behind is gone on with.
+
+    Args:
+        plan: What is compared.
+        content: Its file.
+        root: Folder of the comparison.
+        workers: Run the cells, each in a process of its own: they must be ``apart``.
+        cells: Which of the plan's.
+        retry_failed: Whether failed cells are run again, from the start.
+        place: Folder in which modules of the user's own algorithms are looked for; the current one if absent.
+
+    Raises:
+        ValueError: If the folder holds something else, another process is at work in it, or a task has no exact optimum.
+        ClearingError: If an optimum could not be proved.
+    """
+    root, place = root.resolve(), Path.cwd() if place is None else place
+    with locked(root / LOCK, wait=False):
+        begin(root, plan, content, place=place)
+        if retry_failed:
+            for cell in cells:
+                if state_of(root / cell.place) == "failed":
+                    _clear(root / cell.place)
+        jobs = [Job(cell, root, place) for cell in cells]
+        waiting = [job for job in jobs if state_of(job.folder) == "open"]
+        if waiting:
+            _find_optima([job.cell for job in waiting], workers)
+            with _progress(jobs, waiting, quiet=workers.quiet):
+                _run_all(waiting, workers)
+
+
+def _clear(folder: Path) -> None:
+    """Make a cell as if it had never been run, ``cell.json`` first, so that a kill leaves one that is not complete."""
+    (folder / "cell.json").unlink()
+    shutil.rmtree(folder)
+
+
+def _find_optima(cells: Sequence[Cell], workers: Workers) -> None:
+    """Find the optima that every cell will ask for, once, by all workers; the cells then take them from the store.
+
+    Those of training days, which few algorithms ask for, are found by the first cell that does, or by `gridtoll optimum --split train`.
+    """
+    for task, found in _by_task(cells).items():
+        community = environment_of(task).community
+        wanted = [*community.scenarios("test", found[0].test_days), *community.scenarios("validation", found[0].validation_days)]
+        references(task, wanted, workers)
+
+
+def _by_task(cells: Sequence[Cell]) -> dict[Task, list[Cell]]:
+    """Return cells by their game, the information class aside: an optimum knows everything."""
+    groups: dict[Task, list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault(cell.task.changed(information="public"), []).append(cell)
+    return groups
+
+
+def _run_all(jobs: Sequence[Job], workers: Workers) -> None:
+    """Run cells, and find out which one it was where a process ends without a word."""
+    waiting = list(jobs)
+    while waiting:
+        try:
+            for _ in workers.each(run_cell, waiting):
+                pass
+        except BrokenProcessPool:
+            workers.close(now=True)
+            suspects = [job for job in waiting if state_of(job.folder) == "open" and (job.folder / LOCK).is_file()]
+            if not suspects:
+                raise
+            for job in suspects:
+                _run_alone(job)
+        waiting = [job for job in waiting if state_of(job.folder) == "open"]
+
+
+def _run_alone(job: Job) -> None:
+    """Run one cell with nothing beside it."""
+    try:
+        with Workers(1, apart=True) as worker:
+            worker.map(run_cell, [job])
+    except BrokenProcessPool:
+        record_crash(job)
+
+
+@contextmanager
+def _progress(jobs: Sequence[Job], waiting: Sequence[Job], *, quiet: bool) -> Iterator[None]:
+    """Show how many cells are complete, as their files say: Ray returns results only many at a time."""
+    ended = threading.Event()
+    with tqdm(total=len(jobs), initial=len(jobs) - len(waiting), desc="cells", disable=quiet, unit="", smoothing=0.1) as bar:
+
+        def watch() -> None:
+            left, last = list(waiting), False
+            while not last:
+                last = ended.wait(_LOOK_EVERY_S)
+                still = [job for job in left if not (job.folder / "cell.json").is_file()]
+                bar.update(len(left) - len(still))
+                left = still
+
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            watcher.join()

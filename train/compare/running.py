@@ -1,0 +1,166 @@
+"""One cell: the algorithm learns, its leader is scored on the test days, and what came of it is written down.
+
+An error of the algorithm is a result: the cell has failed, which is recorded with the error and counts as the worst. What says nothing
+about the algorithm goes through and ends the comparison, which can be gone on with: an interruption, a full disk, a day without proved
+optimum.
+"""
+
+from __future__ import annotations
+
+import errno
+import traceback
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from stable_baselines3.common.utils import set_random_seed
+
+from ...agents.policy import Policy
+from ..algorithms import OPTIMUM, TaskAlgorithm, foresee, make_algorithm, settings_of
+from ..evaluate import NORMALISATION_FLOOR, Evaluation, evaluate, write_rows
+from ..learn import alone_in_this_process
+from ..optima import daily_bill_eur, references
+from ..practice import CurvePoint, Effort, TaskPractice
+from ..runs import commit, write_text
+from ..solve import Solved
+from ..task import environment_of
+from ..workers import Workers
+from .cells import Cell, State, community_name, installed, sha256, state_of, write_result
+from .folder import locked
+
+LOCK: Final = ".lock"
+"""In the folder of a cell that was begun and is not complete."""
+_OF_THE_MACHINE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.EROFS, errno.ESTALE})
+
+
+@dataclass(frozen=True)
+class Job:
+    """A cell to run.
+
+    Attributes:
+        cell: Which one.
+        root: Folder of the comparison.
+        place: Folder in which modules of the user's own algorithms are looked for.
+    """
+
+    cell: Cell
+    root: Path
+    place: Path
+
+    @property
+    def folder(self) -> Path:
+        """Of the cell."""
+        return self.root / self.cell.place
+
+
+def run_cell(job: Job) -> State:
+    """Run a cell unless it is complete, and return how it ended; should another process still be at work on it, wait for that.
+
+    Raises:
+        ValueError: If the folder of the comparison is not to be seen from here, or the algorithm not to be found.
+        ClearingError: If the optimum of a test or validation day could not be proved.
+        OSError: If the machine is out of something.
+    """
+    if not (job.root / "plan.toml").is_file():
+        raise ValueError(f"every machine must see the folder of the comparison, but {job.root} has no plan.toml here. Use a shared folder.")
+    with locked(job.folder / LOCK, wait=True):
+        if state_of(job.folder) == "open":
+            _run(job)
+        (job.folder / LOCK).unlink(missing_ok=True)
+    return state_of(job.folder)
+
+
+def record_crash(job: Job) -> None:
+    """Record that the process of a cell ended without a word, and did so again when it had the machine to itself."""
+    with locked(job.folder / LOCK, wait=True):
+        if state_of(job.folder) == "open":
+            error = "its process ended without a word, twice: it crashed, was killed, or ran out of memory"
+            _write_failed(job, _identity(job.cell, {}), error, Effort(), [])
+        (job.folder / LOCK).unlink(missing_ok=True)
+
+
+def _run(job: Job) -> None:
+    cell, folder = job.cell, job.folder
+    algorithm = None if cell.algorithm == OPTIMUM else make_algorithm(cell.algorithm, dict(cell.settings), place=job.place)
+    with Workers(1) as workers, alone_in_this_process():
+        set_random_seed(cell.seed)  # whatever ran in this process before
+        community = environment_of(cell.task).community
+        validation = community.scenarios("validation", cell.validation_days)
+        scale = references(cell.task, validation, workers)
+        practice = TaskPractice(
+            cell.task,
+            seed=cell.seed,
+            folder=folder / "practice",
+            steps=cell.steps,
+            validation_days=len(validation),
+            workers=workers,
+        )
+        identity = _identity(cell, {} if algorithm is None else settings_of(algorithm))
+        try:
+            policy, effort = _leader(cell, algorithm, practice)
+            evaluation = _scored(cell, policy, workers)
+        except (Exception, SystemExit) as error:
+            if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
+                raise
+            write_text(folder / "traceback.txt", traceback.format_exc())
+            _write_failed(job, identity, f"{type(error).__name__}: {error}", practice.effort, _curve(cell, practice.curve, scale))
+            return
+    write_rows(folder / "rows.csv", [evaluation])
+    (folder / "traceback.txt").unlink(missing_ok=True)
+    if not any((folder / "practice").iterdir()):
+        (folder / "practice").rmdir()
+    rows = {"rows_sha256": sha256(folder / "rows.csv")}
+    write_result(
+        folder, {**identity, "status": "done", "error": None, **asdict(effort), "curve": _curve(cell, practice.curve, scale), **rows}
+    )
+
+
+def _leader(cell: Cell, algorithm: TaskAlgorithm | None, practice: TaskPractice) -> tuple[Policy, Effort]:
+    """Return the leader that is scored, and what it cost."""
+    if algorithm is None:
+        test = environment_of(cell.task).community.scenarios("test", cell.test_days)
+        return foresee(cell.task, test, practice.workers)
+    policy = algorithm.learn(practice)
+    return policy, practice.effort
+
+
+def _scored(cell: Cell, policy: Policy, workers: Workers) -> Evaluation:
+    scenarios = environment_of(cell.task).community.scenarios("test", cell.test_days)
+    return evaluate(policy, cell.task, scenarios, workers, name=cell.name, split="test", seed=cell.seed)
+
+
+def _identity(cell: Cell, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return which cell it is, and what it was run with."""
+    return {
+        "community": community_name(cell.task.community),
+        "information": cell.task.information,
+        "algorithm": cell.name,
+        "seed": cell.seed,
+        "class": cell.algorithm,
+        "clairvoyant": cell.algorithm == OPTIMUM,  # its clearings are those of the test days, solved to proof
+        "settings": settings,
+        "budget": cell.steps,
+        "task": asdict(cell.task),
+        "versions": installed(),
+        "commit": commit(),
+    }
+
+
+def _write_failed(job: Job, identity: dict[str, Any], error: str, effort: Effort, curve: list[dict[str, Any]]) -> None:
+    (job.folder / "rows.csv").unlink(missing_ok=True)
+    result = {**identity, "status": "failed", "error": error, **asdict(effort), "curve": curve, "rows_sha256": None}
+    write_result(job.folder, result)
+
+
+def _curve(cell: Cell, curve: list[CurvePoint], scale: list[Solved]) -> list[dict[str, Any]]:
+    """Return the learning curve with its normalised regret: the mean over those validation days on which there is something to win."""
+    best = np.array([solved.optimum.recleared_eur for solved in scale])
+    worth = best - np.array([solved.zero_eur for solved in scale])
+    counted = worth >= NORMALISATION_FLOOR * daily_bill_eur(environment_of(cell.task).community)
+    points = []
+    for point in curve:
+        regret = (best - np.array(point.rewards_eur))[counted] / worth[counted]
+        mean = float(regret.mean()) if counted.any() else None
+        points.append({**asdict(point.effort), "validation_eur": point.validation_eur, "validation_regret": mean})
+    return points
