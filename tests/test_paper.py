@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,11 +23,12 @@ from gridtoll.envs.social import solve_social
 from gridtoll.envs.sources import load_community
 from gridtoll.envs.tariff import make_tariff
 from gridtoll.train.cli import main
-from gridtoll.train.paper.cases import Case, market, situation_of
+from gridtoll.train.paper.cases import Case, equilibrium, market, situation_of
 from gridtoll.train.paper.cells import Answer, answer_all
-from gridtoll.train.paper.effort import Effort
+from gridtoll.train.paper.charge_models import ChargeModel, profit_bound
+from gridtoll.train.paper.effort import Effort, spread
 from gridtoll.train.paper.regimes import COLUMNS
-from gridtoll.train.paper.study import SYSTEMS, chosen_systems, study
+from gridtoll.train.paper.study import SYSTEMS, chosen_systems, efforts_of, study
 from gridtoll.train.paper.tables import Row, mean_rows, one, write_csv
 from gridtoll.train.workers import Workers
 
@@ -38,7 +44,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("paper")
     with Workers() as workers:
-        study(["two-prosumers"], folder, workers, SMALL)
+        study({"two-prosumers": SMALL}, folder, workers)
     return folder
 
 
@@ -91,7 +97,7 @@ def test_what_is_answered_is_not_asked_again(written: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in (written / "cells").iterdir()}
     table = (written / "regimes.csv").read_bytes()
     with Workers() as workers:
-        study(["two-prosumers"], written, workers, SMALL)
+        study({"two-prosumers": SMALL}, written, workers)
     assert {path: path.stat().st_mtime_ns for path in (written / "cells").iterdir()} == before
     assert (written / "regimes.csv").read_bytes() == table
 
@@ -126,6 +132,49 @@ def test_a_study_that_was_killed_goes_on_where_it_was(tmp_path: Path) -> None:
         found = answer_all(questions, tmp_path / "cells", workers)
     assert [one.answer["square"] for one in found] == [0, 1, 4, 1]
     assert [(tmp_path / f"answered-{number}").read_text() for number in range(3)] == ["x", "xx", "x"]
+
+
+def cells_of(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mtime_ns for path in (folder / "cells").glob("*.json")}
+
+
+def test_the_command_goes_on_after_being_killed_twice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Killed, not interrupted: nothing can be tidied up. It takes its seconds because processes have to start and to work."""
+    arguments = ["paper", "--system", "two-prosumers", "--quick", "--days", "1", "--jobs", "1", "--quiet", "--out"]
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent / ".pkg"), "GRIDTOLL_CACHE": str(tmp_path / "cache")}
+    before: dict[str, int] = {}
+    for _ in range(2):
+        process = subprocess.Popen([sys.executable, "-m", "gridtoll.train", *arguments, str(killed)], env=environment)
+        while process.poll() is None and len(cells_of(killed)) < len(before) + 3:
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+        assert not (killed / "index.html").exists()
+        now = cells_of(killed)
+        assert {name: now[name] for name in before} == before  # what was there was kept, and not worked out again
+        assert len(now) >= len(before) + 3
+        before = now
+    for folder in (killed, whole):
+        assert main([*arguments, str(folder)]) == 0
+    capsys.readouterr()
+    done = cells_of(killed)
+    assert {name: done[name] for name in before} == before
+    assert done.keys() == cells_of(whole).keys()
+    for table in whole.glob("*.csv"):
+        assert (killed / table.name).read_bytes() == table.read_bytes(), table.name
+    assert (killed / "index.html").is_file()
+
+
+@pytest.mark.long
+def test_on_ray_the_tables_are_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("ray")
+    arguments = ["paper", "--system", "two-prosumers", "--quick", "--days", "1", "--jobs", "2", "--quiet"]
+    for backend in ("local", "ray"):
+        assert main([*arguments, "--backend", backend, "--out", str(tmp_path / backend)]) == 0
+    capsys.readouterr()
+    for table in (tmp_path / "local").glob("*.csv"):
+        assert (tmp_path / "ray" / table.name).read_bytes() == table.read_bytes(), table.name
 
 
 def test_a_changed_case_is_another_question(tmp_path: Path) -> None:
@@ -169,11 +218,51 @@ def test_the_command_runs_and_reports(tmp_path: Path, capsys: pytest.CaptureFixt
     assert Path(values["page"]).is_file()
 
 
-def test_an_unknown_system_is_refused_before_anything_is_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_system_or_a_file_for_a_folder_is_refused_before_anything_is_done(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["paper", "--system", "ieee8", "--out", str(tmp_path / "out")]) == 2
     assert "Did you mean 'ieee" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+    (tmp_path / "file").touch()
+    assert main(["paper", "--system", "two-prosumers", "--out", str(tmp_path / "file")]) == 2
+    assert "must name a folder" in capsys.readouterr().err
     assert chosen_systems(["ieee9", "all"]) == SYSTEMS
+
+
+def test_large_systems_get_less_and_say_so(written: Path) -> None:
+    efforts = efforts_of(["two-prosumers", "ieee39", "ieee118"])
+    assert [effort.days for effort in efforts.values()] == [8, 8, 4]
+    assert [effort.variant_days for effort in efforts.values()] == [8, 4, 2]
+    assert [effort.nodes for effort in efforts.values()] == [100, 0, None]
+    assert "2 days of them" in efforts["ieee118"].in_words()
+    assert "comes from Social P2P alone" in efforts["ieee118"].in_words()
+    fewer = efforts_of(["ieee39"], quick=True, days=3)["ieee39"]
+    assert (fewer.days, fewer.variant_days) == (3, 1)
+    assert rows_of(written / "effort.csv")[0]["clearings"] == "40"
+    assert SMALL.in_words() in (written / "index.html").read_text(encoding="utf-8")
+
+
+def test_days_of_the_variants_are_among_the_days_of_all() -> None:
+    scenarios = load_community("ieee39").scenarios("test", 8)
+    assert spread(scenarios, 4) == scenarios[::2]
+    assert spread(scenarios, 9) == scenarios
+
+
+def test_no_charges_of_any_kind_earn_more_than_social_p2p_leaves() -> None:
+    """The bound that large systems rest on: welfare at most Social's, surplus at least that of No P2P."""
+    case = Case(system="ieee9", day=180, price_path=1)
+    bound = profit_bound(case)
+    for tariff in ("unique", "distance"):
+        best = equilibrium(case, tariff=tariff)
+        assert best.profit_eur is not None
+        assert 0 < best.profit_eur < bound
+    found = ChargeModel(case, "zonal", starts=1, clearings=40, nodes=None).answer()
+    assert found["proof"] == "Social P2P"
+    assert found["upper_bound_eur"] == pytest.approx(bound, rel=1e-9)
+    assert found["operator_profit_eur"] >= 0.99 * (equilibrium(case, tariff="unique").profit_eur or 0.0)
+    tighter = ChargeModel(case, "zonal", starts=1, clearings=40, nodes=0).answer()
+    assert (tighter["proof"], tighter["upper_bound_eur"] < bound) == ("K0", True)
 
 
 def test_tables_read_back_exactly_and_leave_empty_what_is_missing(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gridtoll.train.paper.claims import claim_rows
+from gridtoll.train.paper.claims import claim_rows, conclusion_rows
 from gridtoll.train.paper.figures import limits_figure, scaled
 from gridtoll.train.paper.regimes import regime_rows
 from gridtoll.train.paper.storage import rows as storage_rows
@@ -24,6 +24,7 @@ def tables(*, elasticity: float | None = -0.8, distance: float = 0.6, optimal: f
             "welfare_eur": welfare[regime],
             "operator_profit_eur": profit[regime],
             "prosumer_surplus_eur": welfare[regime] - profit[regime],
+            "relative_gap": {"social": 1e-10, "optimal": 1e-9 * (1 + day)}.get(regime),
         }
         for day in (0, 1)
         for regime in welfare
@@ -76,6 +77,30 @@ def test_a_share_of_social_gain_is_one_for_social_and_none_for_no_p2p() -> None:
     assert one(rows, regime="social")["share_of_social_gain"] == 1.0
     assert one(rows, regime="no")["share_of_social_gain"] == 0.0
     assert one(rows, regime="optimal")["share_of_social_gain"] == pytest.approx(0.96)
+
+
+def test_a_row_of_means_says_of_how_many_days_and_gives_the_greatest_gap() -> None:
+    rows = tables()["regime_details"]
+    assert [row["days"] for row in rows] == [2, 2, 2, 2]
+    assert [one(rows, regime=regime)["relative_gap"] for regime in ("no", "free", "social", "optimal")] == [None, None, 1e-10, 2e-9]
+
+
+def test_conclusions_under_other_accounts_are_compared_with_the_papers_own() -> None:
+    details = tables()["regime_details"]
+    charge = {0.0: 0.2, 0.08: 0.3}
+    rows = conclusion_rows(
+        [
+            {**row, "flows": "trades", "import_fee": fee, "charge": charge[fee] if row["regime"] == "optimal" else None}
+            for fee in charge
+            for row in details
+        ]
+    )
+    assert [row["equilibrium_charge"] for row in rows] == [0.2, 0.3]
+    assert rows[0]["operator_gain_eur"] == 4.0
+    assert rows[0]["prosumers_gain_eur"] == pytest.approx(5.6)
+    assert rows[0]["in_words"].startswith("without a charge trade costs the operator 1 EUR/day")
+    assert rows[1]["in_words"].startswith("the charge rises from 0.200 to 0.300;")
+    assert "were 90.0% and 96.0%" in rows[1]["in_words"]
 
 
 def test_elasticities_of_a_study_are_those_of_its_sums_over_days() -> None:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 
-from ..paper.effort import Effort
-from ..paper.study import SMALLEST, SYSTEMS, study
+from ..paper.study import SMALLEST, SYSTEMS, chosen_systems, efforts_of, study
 from ..report import Report
 from .options import add_backend_options, add_report_options, positive, workers_from
 
@@ -16,7 +14,8 @@ Redo the source paper's study and go further: the four regimes (No, Free, Social
 without storage, charge models, binding line limits, two accounts of flows and an import fee, scaling, who pays for losses, cost recovery.
 
 Writes tables (CSV), pictures (PNG) and one self-contained page (index.html) into a folder. Every answer about a single day is kept there
-under cells/, whole or not at all: a study that was killed and is started again goes on where it was. docs/study.md tells the story.
+under cells/, whole or not at all: a study that was killed and is started again goes on where it was. Large systems get fewer days and
+variants (effort.csv says how much), so that any one takes less than half an hour on two cores. docs/study.md tells the story.
 """
 EXAMPLES = """\
   gridtoll paper --system ieee9 --out paper --quick
@@ -39,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--days",
         type=positive,
         metavar="N",
-        help=f"days of each system, spread over the test split (default: {Effort().days}, {Effort.quick().days} with --quick)",
+        help="days of each system, spread over the test split (default: 8, or 4 for large systems; 2 or 1 with --quick)",
     )
     parser.add_argument("--quick", action="store_true", help="fewer days, charges and variants: every part, none of it thorough")
     add_backend_options(parser)
@@ -48,8 +47,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> Report:
     """Run the study."""
-    effort = Effort.quick() if options.quick else Effort()
-    if options.days is not None:
-        effort = replace(effort, days=options.days)
+    systems = chosen_systems(options.system)
+    if options.out.exists() and not options.out.is_dir():
+        raise ValueError(f"`--out` must name a folder, or one to be made, got {options.out}, which is a file.")
+    efforts = efforts_of(systems, quick=options.quick, days=options.days)
     with workers_from(options) as workers:
-        return study(options.system, options.out, workers, effort)
+        return study(efforts, options.out, workers)

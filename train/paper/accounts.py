@@ -10,7 +10,7 @@ from ...envs.calendar import Scenario
 from ...envs.settlement import Flows
 from .cases import Case
 from .cells import Answered
-from .regimes import REGIMES, Regimes, regime_rows
+from .regimes import Regimes, daily_rows, regime_rows
 from .tables import Row
 
 IMPORT_FEE: Final = 0.08
@@ -26,16 +26,7 @@ def questions(system: str, scenarios: Sequence[Scenario]) -> list[Regimes]:
 
 def rows(answered: Sequence[Answered]) -> list[Row]:
     """Return four rows for each system, account and fee: means over days."""
-    daily = [
-        {
-            "system": one.question.case.system,
-            "flows": one.question.case.flows,
-            "import_fee": one.question.case.import_fee,
-            "day": one.question.case.day,
-            "regime": regime,
-            **one.answer["regimes"][regime],
-        }
-        for one in answered
-        for regime in REGIMES
-    ]
+    daily: list[Row] = []
+    for one in answered:
+        daily += daily_rows([one], flows=one.question.case.flows, import_fee=one.question.case.import_fee)
     return regime_rows(daily, "system", "flows", "import_fee")

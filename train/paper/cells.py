@@ -1,12 +1,14 @@
 """Questions of single days, answered side by side and kept: a study that was killed goes on where it was.
 
 An answer is a JSON file in the study's folder ``cells``, written whole or not at all, named by a hash of everything it depends on: the
-question, the community's data, the source of the model and of this package. Another question, or another model, has another name.
+question, the community's data, the source of the model and of the module the question stands in. Another question, or another model, has
+another name.
 """
 
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -22,8 +24,13 @@ from .cases import Case, community_of
 Answer = dict[str, Any]
 """JSON values."""
 
-_SHOWING: Final = ("figures.py", "curves.py", "page.py", "claims.py", "study.py", "effort.py")
-"""Modules of this package that answers do not depend on."""
+_ROOT: Final = Path(__file__).resolve().parents[2]
+_SHARED: Final = (
+    "train/paper/cases.py",
+    "train/paper/tables.py",
+    *(f"envs/{name}.py" for name in ("allocation", "community", "fairness", "social", "social_program")),
+)
+"""Modules that answers depend on, beside the optimum's, the brackets' and the one a question stands in."""
 
 
 class Question(Protocol):
@@ -55,6 +62,7 @@ def answer_all(questions: Sequence[Question], folder: Path, workers: Workers) ->
         folder: Keeps the answers.
         workers: Answer them.
     """
+    folder.mkdir(parents=True, exist_ok=True)  # where it cannot be made, that is known before hours of work
     different = list(dict.fromkeys(questions))
     paths = {question: folder / f"{_name(question)}.json" for question in different}
     open_ones = [question for question in different if _read(paths[question]) is None]
@@ -87,18 +95,16 @@ def _name(question: Question) -> str:
         "question": type(question).__name__,
         "asked": asdict(question),  # type: ignore[call-overload]
         "community": community_of(question.case.system).content_hash,
-        "software": _software(),
+        "software": _software(inspect.getfile(type(question))),
     }
     return hashlib.sha256(json.dumps(key, sort_keys=True, allow_nan=False).encode()).hexdigest()[:32]
 
 
 @cache
-def _software() -> str:
-    """Return a hash of what answers: the optimum and all below it, and what only this study asks for."""
+def _software(module: str) -> str:
+    """Return a hash of what answers: the optimum and all below it, what only this study asks for, and the module a question stands in."""
     digest = hashlib.sha256((software("optima") + software("brackets")).encode())
-    envs = Path(__file__).resolve().parents[2] / "envs"
-    own = [file for file in sorted(Path(__file__).parent.glob("*.py")) if file.name not in _SHOWING]
-    for file in [*own, *(envs / f"{name}.py" for name in ("allocation", "community", "fairness", "social", "social_program"))]:
+    for file in (Path(module), *(_ROOT / name for name in _SHARED)):
         digest.update(f"\n{file.name}\n".encode())
         digest.update(file.read_bytes())
     return digest.hexdigest()

@@ -50,6 +50,47 @@ def claim_rows(tables: Mapping[str, Sequence[Row]]) -> list[Row]:
     return rows
 
 
+def conclusion_rows(accounts: Sequence[Row]) -> list[Row]:
+    """Return what follows under each account of flows and import fee, and in words what that changes.
+
+    Args:
+        accounts: The four regimes by ``system``, ``flows`` and ``import_fee``, the paper's own account (of trades, no fee) first.
+    """
+    result: list[Row] = []
+    for (system,), rows in grouped(accounts, "system").items():
+        found = [_conclusion(str(system), members) for members in grouped(rows, "flows", "import_fee").values()]
+        result += [row | {"in_words": _what_changes(row, found[0])} for row in found]
+    return result
+
+
+def _conclusion(system: str, members: Sequence[Row]) -> Row:
+    by = {row["regime"]: row for row in members}
+    return {
+        "system": system,
+        "flows": by["no"]["flows"],
+        "import_fee": by["no"]["import_fee"],
+        "equilibrium_charge": by["optimal"]["charge"],
+        "operator_gain_eur": by["optimal"]["operator_profit_eur"] - by["no"]["operator_profit_eur"],
+        "prosumers_gain_eur": by["optimal"]["prosumer_surplus_eur"] - by["no"]["prosumer_surplus_eur"],
+        "operator_gain_without_charge_eur": by["free"]["operator_profit_eur"] - by["no"]["operator_profit_eur"],
+        "free_keeps": by["free"]["share_of_social_gain"],
+        "optimal_keeps": by["optimal"]["share_of_social_gain"],
+    }
+
+
+def _what_changes(row: Row, paper: Row) -> str:
+    """Return how the conclusions differ from those of the paper's account."""
+    gain = row["operator_gain_without_charge_eur"]
+    free = f"without a charge trade {'brings' if gain > 0 else 'costs'} the operator {_money(abs(gain))} EUR/day"
+    kept = f"Free keeps {_percent(row['free_keeps'])} and Optimal {_percent(row['optimal_keeps'])} of Social's gain"
+    if row is paper:
+        return f"{free}; {kept}"
+    ends = [other["equilibrium_charge"] for other in (paper, row)]
+    way = "rises" if ends[1] > ends[0] else "falls"
+    was = f"(were {_percent(paper['free_keeps'])} and {_percent(paper['optimal_keeps'])})"
+    return f"the charge {way} from {ends[0]:.3f} to {ends[1]:.3f}; {free}; {kept} {was}"
+
+
 def _better_off(system: str, by: Mapping[str, Row], daily: Sequence[Row]) -> Row:
     gains = {name: by["optimal"][name] - by["no"][name] for name in ("operator_profit_eur", "prosumer_surplus_eur")}
     days = grouped(daily, "day").values()

@@ -14,6 +14,8 @@ from .tables import Row, one, only
 
 _WITH, _WITHOUT = ("#0072B2", "-", "o"), ("#D55E00", "--", "s")
 _CLEAR: Final[dict[str, Any]] = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
+_AT_MOST: Final = 24
+"""Prosumers whose shares are drawn: more cannot be told apart."""
 _METHOD_STYLE: Final = {
     "pro rata": ("#56B4E9", "o"),
     "marginal": ("#009E73", "^"),
@@ -115,29 +117,28 @@ def costs_figure(system: str, losses: Sequence[Row], recovery: Sequence[Row]) ->
 
 def _draw_shares(axes: Axes, rows: Sequence[Row]) -> None:
     methods = list(dict.fromkeys(row["method"] for row in rows))
-    first = sorted(only(rows, method=methods[0]), key=lambda row: -(row["charge_eur"] or 0.0))
-    order = [row["prosumer"] for row in first]
-    paid = np.array([row["charge_eur"] for row in first])
-    axes.bar(
-        range(len(order)), 100 * paid / (paid.sum() or 1.0), 0.7, color="#DDDDDD", edgecolor="black", linewidth=0.5, label="charges paid"
-    )
+    everybody = sorted(only(rows, method=methods[0]), key=lambda row: -(row["charge_eur"] or 0.0))
+    paid = np.array([row["charge_eur"] for row in everybody])
+    order = [row["prosumer"] for row in everybody[:_AT_MOST]]
+    shares = 100 * paid[: len(order)] / (paid.sum() or 1.0)
+    axes.bar(range(len(order)), shares, 0.7, color="#DDDDDD", edgecolor="black", linewidth=0.5, label="charges paid")
     for place, method in enumerate(methods):
         by = {row["prosumer"]: row["loss_kwh"] for row in only(rows, method=method)}
-        values = np.array([by[who] for who in order])
+        total = sum(by.values()) or 1.0
         colour, marker = _METHOD_STYLE[method]
         at = np.arange(len(order)) + 0.15 * (place - (len(methods) - 1) / 2)
         axes.plot(
             at,
-            100 * values / (values.sum() or 1.0),
+            [100 * by[who] / total for who in order],
             marker,
             color=colour,
             markeredgecolor="black",
             markersize=5,
             label=method.replace("shapley", "Shapley value"),
         )
-    step = max(1, len(order) // 25)
-    axes.set_xticks(range(0, len(order), step), [str(who) for who in order[::step]], fontsize=8)
-    axes.set(xlabel="prosumer, by charges paid", ylabel="share of losses caused, and of charges (%)")
+    axes.set_xticks(range(len(order)), [str(who) for who in order], fontsize=8)
+    which = "" if len(order) == len(everybody) else f" (the {len(order)} of {len(everybody)} that pay most)"
+    axes.set(xlabel=f"prosumer, by charges paid{which}", ylabel="share of losses caused,\nand of charges (%)")
     axes.axhline(0, color="black", linewidth=0.8)
     axes.legend(fontsize=8)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import html
 import json
 import math
@@ -10,112 +9,166 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from .. import page as pages
 from .tables import Row, only
-
-_STYLE: Final = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #1a1a1a; background: #fff; }
-img { max-width: 100%; height: auto; }
-table { border-collapse: collapse; font-size: 0.8rem; margin: 0.8rem 0; display: block; overflow-x: auto; }
-th, td { padding: 0.2rem 0.6rem; border-bottom: 1px solid #ccc; text-align: right; white-space: nowrap; }
-th:first-child, td:first-child, td.words { text-align: left; }
-td.words { white-space: normal; }
-figure { margin: 1rem 0; } figcaption { font-size: 0.85rem; color: #444; }
-pre { font-size: 0.75rem; background: #f4f4f4; padding: 0.8rem; overflow-x: auto; }
-"""
 
 CAPTIONS: Final = {
     "regimes": "The four regimes. Losses and trades are the community's; welfare is prosumers' surplus and operator's profit together.",
     "charge": "Each curve is a mean over the days; the mean of the days' best charges need not be the best charge of the mean curve.",
     "charge-models": "Profit of zonal and line charges is the best found; the whisker ends at a bound that no coefficients exceed.",
-    "limits": "Branch limits are tightened until Free P2P loads the worst branch as the legend says. "
-    "Means are over the days on which an instrument is possible.",
+    "limits": "Branch limits are tightened until Free P2P loads the worst branch as the legend says. Means are over days; an instrument "
+    "that cannot serve all of them has no mean welfare here.",
     "accounts": "Flows of trades, or of all that enters the wires; the operator earns nothing, or a fee, on each kWh imported.",
     "scaling": "Sun and wind are multiplied; communities of part of the prosumers are nested in seeded orders.",
-    "costs": "Left: losses shared out four ways (Shapley up to 12 prosumers), beside the charges. Right: the least charge, and on how many "
-    "days there is one; for the others it is proved that there is none, or neither.",
+    "costs": "Left: losses shared out by pro rata, marginal and traced shares, and Shapley values up to 12 prosumers, beside the charges. "
+    "Right: the least charge that recovers a cost, and on how many days there is one; on the others it is proved that there is none.",
     "prosumers": "By the market's prices nobody has less than without it.",
 }
 """What to say below each picture, by the end of its name."""
 
-
-def page(
-    *, config: Mapping[str, Any], tables: Mapping[str, Sequence[Row]], pictures: Mapping[str, Path], overview: Path, regimes: Sequence[str]
-) -> str:
-    """Return the page.
-
-    Args:
-        config: Configuration, versions and commit.
-        tables: By name.
-        pictures: Files by ``SYSTEM-NAME``.
-        overview: The picture of all systems.
-        regimes: Columns of the table of regimes.
-    """
-    systems = list(dict.fromkeys(row["system"] for row in tables["regimes"]))
-    parts = [
-        "<h1>Network charges for peer-to-peer trading: the paper's study, reproduced and widened</h1>",
-        f"<p>{html.escape(_subject(config, systems))}</p>",
-        "<h2>What the paper claims, and what holds here</h2>",
-        _table(tables["claims"], ("system", "claim", "holds", "in_words")),
-        _picture(overview, "How much of Social P2P's welfare gain over No P2P each regime keeps, and how the equilibrium splits it."),
-        "<h2>The four regimes</h2>",
-        _table(tables["regimes"], regimes),
-    ]
-    for system in systems:
-        parts.append(f"<h2>{html.escape(system)}</h2>")
-        for name, path in pictures.items():
-            if name.startswith(f"{system}-"):
-                parts.append(_picture(path, CAPTIONS.get(name.removeprefix(f"{system}-"), "")))
-        parts.append(_table(only(tables["charge_models"], system=system), ("tariff", *_MODEL_COLUMNS)))
-        parts.append(_table(only(tables["fairness"], system=system)))
-        parts.append(_table(only(tables["cost_recovery"], system=system)))
-    parts += ["<h2>How it was made</h2>", f"<pre>{html.escape(json.dumps(config, indent=1))}</pre>"]
-    body = "\n".join(parts)
-    return (
-        '<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>gridtoll paper</title><style>{_STYLE}</style></head>\n<body>\n{body}\n</body>\n</html>\n"
-    )
-
-
-_MODEL_COLUMNS: Final = (
+_MODELS: Final = (
+    "tariff",
     "coefficients",
     "operator_profit_eur",
     "upper_bound_eur",
+    "proof",
     "relative_gap",
     "welfare_eur",
     "loss_kwh",
     "traded_kwh",
     "mean_distance",
 )
+_ACCOUNTS: Final = (
+    "flows",
+    "import_fee",
+    "equilibrium_charge",
+    "operator_gain_eur",
+    "prosumers_gain_eur",
+    "free_keeps",
+    "optimal_keeps",
+    "in_words",
+)
+_FAIRNESS: Final = (
+    "regime",
+    "gini_of_mean_changes",
+    "worst_off_mean_change_eur",
+    "best_off_mean_change_eur",
+    "worst_off_change_of_any_day_eur",
+    "losing_prosumer_days",
+)
+_RECOVERY: Final = ("cost_share_of_retail_bill", "cost_eur", "least_charge", "days_recovered", "days_proved_impossible", "days")
+_EFFORT: Final = ("system", "days", "variant_days", "charges", "loadings", "renewables", "sizes", "orders", "starts", "clearings", "nodes")
+_WORDS: Final = ("claim", "regime", "in_words", "proof", "tariff")
+_NAMES: Final = {
+    "charge": "charge (EUR/kWh)",
+    "least_charge": "least charge (EUR/kWh)",
+    "equilibrium_charge": "equilibrium charge (EUR/kWh)",
+    "import_fee": "import fee (EUR/kWh)",
+    "mean_distance": "distance of a traded kWh (1 = mean of pairs)",
+}
+_UNITS: Final = {"_eur": " (EUR)", "_kwh": " (kWh)"}
 
 
-def _subject(config: Mapping[str, Any], systems: Sequence[str]) -> str:
+def page(
+    *,
+    config: Mapping[str, Any],
+    tables: Mapping[str, Sequence[Row]],
+    pictures: Mapping[str, Path],
+    overview: Path,
+    regimes: Sequence[str],
+    efforts: Mapping[str, str],
+) -> str:
+    """Return the page.
+
+    Args:
+        config: Versions and commit.
+        tables: By name.
+        pictures: Files by ``SYSTEM-NAME``.
+        overview: The picture of all systems.
+        regimes: Columns of the table of regimes.
+        efforts: What each system's numbers rest on, in words.
+    """
+    systems = list(efforts)
+    parts = [
+        "<h1>Network charges for peer-to-peer trading: the paper's study, reproduced and widened</h1>",
+        f"<p>{html.escape(_subject(systems))}</p>",
+        '<h2 class="first">What the paper claims, and what holds here</h2>',
+        _table(tables["claims"], ("system", "claim", "holds", "in_words")),
+        _picture(overview, "How much of Social P2P's welfare gain over No P2P each regime keeps, and how the equilibrium splits it."),
+        '<h2 class="first">The four regimes</h2>',
+        _table(
+            tables["regimes"],
+            regimes,
+            "Means per day. No P2P and Social P2P have no charge.",
+        ),
+    ]
+    for system in systems:
+        parts += _of_system(system, tables, pictures, efforts[system])
+    parts += [
+        "<h2>How it was made</h2>",
+        _table(tables["effort"], _EFFORT, "How much was asked of each system."),
+        f"<pre>{html.escape(json.dumps(config, indent=1))}</pre>",
+    ]
+    return pages.page("gridtoll paper", "\n".join(parts))
+
+
+def _of_system(system: str, tables: Mapping[str, Sequence[Row]], pictures: Mapping[str, Path], effort: str) -> list[str]:
+    parts = [f"<h2>{html.escape(system)}</h2>\n<p>{html.escape(effort)}</p>"]
+    for name, path in pictures.items():
+        if name.startswith(f"{system}-"):
+            parts.append(_picture(path, CAPTIONS.get(name.removeprefix(f"{system}-"), "")))
+    for name, columns, caption in (
+        ("charge_models", _MODELS, "Charge models, each at its own optimum or the best found; gaps are relative to revenue."),
+        ("account_conclusions", _ACCOUNTS, "What the account of flows and an import fee change in the conclusions."),
+        ("fairness", _FAIRNESS, "How evenly the gains over No P2P are spread."),
+        ("cost_recovery", _RECOVERY, "The least charge whose profit covers a cost."),
+    ):
+        parts.append(_table(only(tables[name], system=system), columns, caption))
+    return parts
+
+
+def _subject(systems: Sequence[str]) -> str:
     return (
-        f"{', '.join(systems)}; {config['effort']['days']} days of each, spread over the test split; distance charge for the day unless "
-        "said otherwise. Money and energy are means per day. Loads, sun and wind are measured profiles; the price paths are synthetic. "
+        f"{', '.join(systems)}; distance charge for the day unless said otherwise. Money and energy are means per day. "
+        "Loads, sun and wind are measured profiles; the price paths are synthetic. "
         "The model is that of Yang, Chen, Hu and Spanos, Optimal Network Charge for Peer-to-Peer Energy Trading: A Grid Perspective "
         "(2023); systems and numbers are gridtoll's own, so figures are not the paper's."
     )
 
 
 def _picture(path: Path, caption: str) -> str:
-    data = base64.b64encode(path.read_bytes()).decode("ascii")
-    alt = html.escape(path.stem.replace("-", " "))
-    return f'<figure><img alt="{alt}" src="data:image/png;base64,{data}"><figcaption>{html.escape(caption)}</figcaption></figure>'
+    """Return a picture that scrolls where the screen is too narrow to read it."""
+    image = pages.picture(path.read_bytes(), "image/png", alt=path.stem.replace("-", " "))
+    box = f'<div class="box" role="region" tabindex="0" aria-label="picture"><div style="min-width: 40rem">{image}</div></div>'
+    return f"<figure>{box}<figcaption>{html.escape(caption)}</figcaption></figure>"
 
 
-def _table(rows: Sequence[Row], columns: Sequence[str] | None = None) -> str:
+def _table(rows: Sequence[Row], columns: Sequence[str], caption: str = "") -> str:
     if not rows:
         return ""
-    names = list(columns or rows[0])
-    head = "".join(f"<th>{html.escape(name.replace('_', ' '))}</th>" for name in names)
-    lines = "\n".join("<tr>" + "".join(_cell(name, row[name]) for name in names) + "</tr>" for row in rows)
-    return f"<table><tr>{head}</tr>\n{lines}</table>"
+    words = [place for place, name in enumerate(columns) if name in _WORDS]
+    texts = [[_text(row[name]) for name in columns] for row in rows]
+    return pages.table([_header(name) for name in columns], texts, caption=caption, words=words)
 
 
-def _cell(name: str, value: Any) -> str:
+def _header(name: str) -> str:
+    """Return a column's name with its unit.
+
+    >>> _header("welfare_eur")
+    'welfare (EUR)'
+    """
+    unit = next((end for end in _UNITS if name.endswith(end)), "")
+    return _NAMES.get(name, name.removesuffix(unit).replace("_", " ") + _UNITS.get(unit, ""))
+
+
+def _text(value: Any) -> str:
+    """Return a value for reading: whole thousands, and four digits of what is smaller."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
-        return "<td></td>"
+        return ""
     if isinstance(value, bool):
-        return f"<td>{'yes' if value else 'no'}</td>"
-    text = f"{value:,.5g}" if isinstance(value, float) else str(value)
-    return f"<td{' class=words' if name == 'in_words' else ''}>{html.escape(text)}</td>"
+        return "yes" if value else "no"
+    if not isinstance(value, float):
+        return str(value)
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.1e}" if 0 < abs(value) < 1e-4 else f"{value:.4g}"

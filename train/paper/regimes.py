@@ -29,6 +29,9 @@ COLUMNS: Final = (
 """Columns of ``regimes.csv``: means per day over the days studied."""
 
 
+_GAPS: Final = {"social": "social_gap", "optimal": "equilibrium_gap"}
+
+
 @dataclass(frozen=True)
 class Regimes:
     """The four regimes of a day."""
@@ -50,7 +53,6 @@ class Regimes:
                 "social": _social_totals(social),
                 "optimal": _totals(optimal, charge),
             },
-            "best_for_welfare": _totals(*self._best_for_welfare()),
             "surplus_eur": {"no": no.surplus_eur.tolist(), "free": free.surplus_eur.tolist(), "optimal": optimal.surplus_eur.tolist()},
             "fairness": {
                 name: numbers({"gini": change.gini, "worst_off_eur": change.worst_off_eur, "losers": change.losers})
@@ -60,10 +62,17 @@ class Regimes:
             "social_gap": social.relative_gap,
         }
 
-    def _best_for_welfare(self) -> tuple[Settlement, float]:
-        """Return what one charge for the day can do at its best for all, which tells the charge's fault from the monopolist's."""
+
+@dataclass(frozen=True)
+class WelfareCharge:
+    """What one charge for the day can do at its best for all, which tells the charge's fault from the monopolist's."""
+
+    case: Case
+
+    def answer(self) -> Answer:
+        """Solve for welfare, clear and settle."""
         charge = equilibrium(self.case, objective="welfare").charge or 0.0
-        return situation_of(self.case).clear_at(charge)[1], charge
+        return {"best_for_welfare": _totals(situation_of(self.case).clear_at(charge)[1], charge)}
 
 
 def _totals(settlement: Settlement, charge: float | None) -> Row:
@@ -101,19 +110,34 @@ def questions(system: str, scenarios: Sequence[Scenario]) -> list[Regimes]:
     return [Regimes(Case.of(system, scenario)) for scenario in scenarios]
 
 
+def welfare_questions(system: str, scenarios: Sequence[Scenario]) -> list[WelfareCharge]:
+    """Return what to ask of a system's days about the charge that is best for all."""
+    return [WelfareCharge(Case.of(system, scenario)) for scenario in scenarios]
+
+
 def daily_rows(answered: Sequence[Answered], **more: Any) -> list[Row]:
-    """Return a row for each day and regime, with ``share_of_social_gain`` still to be worked out from means."""
+    """Return a row for each day and regime, with the relative gap that is proved where something was optimised."""
     return [
-        {"system": one.question.case.system, **more, "day": one.question.case.day, "regime": regime, **one.answer["regimes"][regime]}
+        {
+            "system": one.question.case.system,
+            **more,
+            "day": one.question.case.day,
+            "regime": regime,
+            **one.answer["regimes"][regime],
+            "relative_gap": one.answer[_GAPS[regime]] if regime in _GAPS else None,
+        }
         for one in answered
         for regime in REGIMES
     ]
 
 
 def regime_rows(daily: Sequence[Row], *by: str) -> list[Row]:
-    """Return four rows a group: means over days, and how much of Social's welfare gain over No P2P each regime keeps."""
+    """Return four rows a group: means over days, how much of Social's welfare gain over No P2P each regime keeps, and the greatest gap."""
     columns = [{name: value for name, value in row.items() if name != "day"} for row in daily]
     rows = mean_rows(columns, *by, "regime")
+    for row, members in zip(rows, grouped(daily, *by, "regime").values(), strict=True):
+        row["days"] = len(members)
+        row["relative_gap"] = max((member["relative_gap"] for member in members if member["relative_gap"] is not None), default=None)
     for group in grouped(rows, *by).values():
         welfare = {row["regime"]: row["welfare_eur"] for row in group}
         gain = welfare["social"] - welfare["no"]

@@ -18,9 +18,9 @@ from ..workers import Workers
 from . import accounts, charge_models, limits, network_costs, regimes, scaling, storage, sweeps
 from .cases import community_of
 from .cells import Answered, Question, answer_all
-from .claims import claim_rows
+from .claims import claim_rows, conclusion_rows
 from .curves import costs_figure, overview_figure, scaling_figure, sweep_figure
-from .effort import Effort
+from .effort import Effort, spread
 from .figures import accounts_figure, charge_models_figure, limits_figure, prosumers_figure, regimes_figure
 from .page import page
 from .tables import Row, write_csv
@@ -34,21 +34,20 @@ Tables = dict[str, list[Row]]
 _VERDICT: Final = {True: "holds", False: "does not hold", None: "cannot be told"}
 
 
-def study(systems: Sequence[str], folder: Path, workers: Workers, effort: Effort) -> Report:
+def study(efforts: Mapping[str, Effort], folder: Path, workers: Workers) -> Report:
     """Run the study into a folder; what it holds already is gone on with.
 
     Args:
-        systems: Names of ``SYSTEMS``, ``two-prosumers``, or ``"all"``.
+        efforts: How much is asked of each system, by its name (:func:`chosen_systems`, :func:`efforts_of`).
         folder: Takes tables (CSV), pictures (PNG), ``index.html`` and the answers to single questions (``cells``).
         workers: Answer the questions.
-        effort: How much is asked.
 
     Raises:
-        ValueError: If a system is unknown.
+        OSError: If the folder cannot be written to; before anything is worked out.
         ClearingError: If a day could not be solved to its tolerance.
     """
-    chosen = chosen_systems(systems)
-    tables = tables_of(chosen, folder / "cells", workers, effort)
+    chosen = tuple(efforts)
+    tables = tables_of(efforts, folder / "cells", workers)
     for name, rows in tables.items():
         write_csv(folder / f"{name}.csv", rows, regimes.COLUMNS if name == "regimes" else None)
     pictures = {}
@@ -57,10 +56,15 @@ def study(systems: Sequence[str], folder: Path, workers: Workers, effort: Effort
         save_figure(figure, pictures[name])
     overview = folder / "overview.png"
     save_figure(overview_figure(tables["regime_details"]), overview)
-    config: dict[str, Any] = {"systems": list(chosen), "effort": asdict(effort), "versions": versions(), "commit": commit()}
-    write_text(folder / "index.html", page(config=config, tables=tables, pictures=pictures, overview=overview, regimes=regimes.COLUMNS))
+    config: dict[str, Any] = {"systems": list(chosen), "versions": versions(), "commit": commit()}
+    words = {system: effort.in_words() for system, effort in efforts.items()}
+    write_text(
+        folder / "index.html",
+        page(config=config, tables=tables, pictures=pictures, overview=overview, regimes=regimes.COLUMNS, efforts=words),
+    )
     claims = tables["claims"]
     lines = [f"{row['system']}: {row['claim']}: {_VERDICT[row['holds']]}: {row['in_words']}" for row in claims]
+    lines += ["", *(f"{system}: {text}" for system, text in words.items())]
     values = {"folder": str(folder), "page": str(folder / "index.html"), "claims": claims, "regimes": tables["regimes"]}
     return Report(values, "\n".join([*lines, f"\nwritten to {folder}: index.html, {len(tables)} tables, {len(pictures) + 1} pictures"]))
 
@@ -81,33 +85,51 @@ def chosen_systems(names: Sequence[str]) -> tuple[str, ...]:
 
 _Ask = Callable[[str, Sequence[Scenario], Effort], Sequence[Question]]
 
-_PARTS: Final[Mapping[str, _Ask]] = {
+_ON_ALL_DAYS: Final[Mapping[str, _Ask]] = {
     "regimes": lambda system, scenarios, _: regimes.questions(system, scenarios),
-    "sweeps": sweeps.questions,
+    "welfare charge": lambda system, scenarios, _: regimes.welfare_questions(system, scenarios),
     "storage": lambda system, scenarios, _: storage.questions(system, scenarios),
+    "losses": lambda system, scenarios, _: network_costs.loss_questions(system, scenarios),
+    "sweeps": sweeps.questions,
+}
+_ON_SOME_DAYS: Final[Mapping[str, _Ask]] = {
     "charge models": charge_models.questions,
     "limits": limits.questions,
     "accounts": lambda system, scenarios, _: accounts.questions(system, scenarios),
     "scaling": scaling.questions,
-    "losses": lambda system, scenarios, _: network_costs.loss_questions(system, scenarios),
     "recovery": network_costs.recovery_questions,
 }
 
 
-def tables_of(systems: Sequence[str], cells: Path, workers: Workers, effort: Effort) -> Tables:
-    """Ask everything and return the tables by name."""
+def efforts_of(systems: Sequence[str], *, quick: bool = False, days: int | None = None) -> dict[str, Effort]:
+    """Return how much is asked of each system, by its size, with another number of days where one is given."""
+    efforts = {system: Effort.of(community_of(system).n_prosumers, quick=quick) for system in systems}
+    return efforts if days is None else {system: effort.with_days(days) for system, effort in efforts.items()}
+
+
+def tables_of(efforts: Mapping[str, Effort], cells: Path, workers: Workers) -> Tables:
+    """Ask everything of the systems and return the tables by name."""
     parts: list[str] = []
     questions: list[Question] = []
-    for system in systems:
+    for system, effort in efforts.items():
         scenarios = community_of(system).scenarios("test", effort.days)
-        for part, ask in _PARTS.items():
-            asked = ask(system, scenarios, effort)
-            parts += [part] * len(asked)
-            questions += asked
-    answered: dict[str, list[Answered]] = {part: [] for part in _PARTS}
+        some = spread(scenarios, effort.variant_days)
+        for asking, on in ((_ON_ALL_DAYS, scenarios), (_ON_SOME_DAYS, some)):
+            for part, ask in asking.items():
+                asked = ask(system, on, effort)
+                parts += [part] * len(asked)
+                questions += asked
+    answered: dict[str, list[Answered]] = {part: [] for part in (*_ON_ALL_DAYS, *_ON_SOME_DAYS)}
     for part, answer in zip(parts, answer_all(questions, cells, workers), strict=True):
         answered[part].append(answer)
-    return _tables(answered)
+    tables = _tables(answered)
+    tables["effort"] = [{"system": system, **_flat(effort)} for system, effort in efforts.items()]
+    return tables
+
+
+def _flat(effort: Effort) -> Row:
+    """Return an effort as words and numbers; several numbers are one word."""
+    return {name: " ".join(f"{part:g}" for part in value) if isinstance(value, tuple) else value for name, value in asdict(effort).items()}
 
 
 def _tables(answered: Mapping[str, list[Answered]]) -> Tables:
@@ -117,7 +139,7 @@ def _tables(answered: Mapping[str, list[Answered]]) -> Tables:
         "regimes": [{name: row[name] for name in regimes.COLUMNS} for row in details],
         "regime_details": details,
         "regimes_daily": daily,
-        "welfare_charge": regimes.welfare_charge_rows(answered["regimes"], details),
+        "welfare_charge": regimes.welfare_charge_rows(answered["welfare charge"], details),
         "prosumers": prosumers,
         "fairness": regimes.fairness_rows(answered["regimes"], prosumers),
         "curves": sweeps.rows(answered["sweeps"]),
@@ -129,6 +151,7 @@ def _tables(answered: Mapping[str, list[Answered]]) -> Tables:
         "loss_shares": network_costs.loss_rows(answered["losses"]),
         "cost_recovery": network_costs.recovery_rows(answered["recovery"]),
     }
+    tables["account_conclusions"] = conclusion_rows(tables["accounts"])
     tables["claims"] = claim_rows(tables)
     return tables
 
