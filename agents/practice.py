@@ -1,7 +1,7 @@
 """What an algorithm that learns a leader is given, and what it has to be.
 
-An *algorithm* has one method, ``learn(practice) -> Policy``. Practice shows it the days of a community, plays the charges it wants to try and
-tells it what they earned; every clearing made on its behalf is counted there, so that what learning cost stands beside what came of it
+An *algorithm* has one method, ``learn(practice) -> Policy``. Practice shows it the days of a community, plays the charges it wants to try
+and tells it what they earned; every clearing made on its behalf is counted there, so that what learning cost stands beside what came of it,
 whichever algorithm it was. An algorithm in full::
 
     @dataclass(frozen=True)

@@ -1,0 +1,157 @@
+"""Tuning: spaces, equal budgets, pruning, going on after a kill, and the files that come of it."""
+
+from __future__ import annotations
+
+import csv
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gridtoll.train.algorithms import make_algorithm, settings_of
+from gridtoll.train.cli import main
+from gridtoll.train.practice import TaskPractice
+from gridtoll.train.task import Task
+from gridtoll.train.tuning.space import SPACES, Choice, Range, Space, read_space, shipped_space
+from gridtoll.train.tuning.study import TuneConfig, counted, open_study, run_trials
+from gridtoll.train.tuning.tune import tune
+from gridtoll.train.workers import Workers
+
+OWN_ALGORITHM = """
+from dataclasses import dataclass
+import numpy as np
+from gridtoll.agents.baselines import ConstantPolicy
+
+@dataclass(frozen=True)
+class OneCharge:
+    charge: float = 0.0
+
+    def learn(self, practice):
+        policy = ConstantPolicy(np.full(practice.n_charges, self.charge))
+        days = practice.scenarios("train")[:1]
+        for _ in range(4):
+            practice.rewards(days, np.full((1, practice.n_charges), self.charge))
+            practice.validate(policy)
+        return policy
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TuneConfig:
+    """A study of one constant charge on the smallest community, found as a user's own module."""
+    (tmp_path / "one_charge.py").write_text(OWN_ALGORITHM)
+    monkeypatch.chdir(tmp_path)
+    space = Space({"charge": Range(0.0, 0.2)})
+    task = Task(community="two-prosumers", tariff="unique")
+    return TuneConfig(algorithm="one_charge:OneCharge", space=space, task=task, steps=4, validation_days=4, trials=14)
+
+
+def test_the_best_of_a_study_is_near_the_best_of_a_grid(config: TuneConfig, tmp_path: Path) -> None:
+    with Workers(1) as workers:
+        tuned = tune(replace(config, trials=25), tmp_path / "study", workers)
+    grid = {charge / 100: _worth(config, charge / 100, tmp_path) for charge in range(0, 21, 2)}
+    assert tuned.trials == 25
+    assert tuned.validation_eur >= sorted(grid.values())[-2]
+    assert tuned.validation_eur == _worth(config, tuned.settings["charge"], tmp_path)
+
+
+def test_a_study_stopped_and_continued_is_that_never_stopped(config: TuneConfig, tmp_path: Path) -> None:
+    with Workers(1) as workers:
+        tune(config, tmp_path / "whole", workers)
+        tune(replace(config, trials=5), tmp_path / "parts", workers)
+        tune(config, tmp_path / "parts", workers)
+    assert (tmp_path / "parts" / "trials.csv").read_bytes() == (tmp_path / "whole" / "trials.csv").read_bytes()
+    assert (tmp_path / "parts" / "tuned.toml").read_bytes() == (tmp_path / "whole" / "tuned.toml").read_bytes()
+
+
+def test_trials_that_fall_behind_are_pruned_and_count(config: TuneConfig, tmp_path: Path) -> None:
+    with Workers(1) as workers:
+        tuned = tune(replace(config, trials=20), tmp_path / "study", workers)
+    rows = list(csv.DictReader((tmp_path / "study" / "trials.csv").read_text().splitlines()))
+    pruned = [row for row in rows if row["state"] == "pruned"]
+    complete = [float(row["validation_eur"]) for row in rows if row["state"] == "complete"]
+    assert tuned.pruned == len(pruned) > 0
+    assert len(rows) == 20
+    assert max(float(row["validation_eur"]) for row in pruned) <= max(complete)
+
+
+def test_a_study_with_another_budget_is_refused(config: TuneConfig, tmp_path: Path) -> None:
+    storage = f"sqlite:///{tmp_path / 'study.db'}"
+    open_study(config, storage)
+    with pytest.raises(ValueError, match=r"equal budgets.*another steps"):
+        open_study(replace(config, steps=5), storage)
+
+
+def test_several_processes_share_a_study(config: TuneConfig, tmp_path: Path) -> None:
+    storage = f"sqlite:///{tmp_path / 'study.db'}"
+    run_trials(replace(config, trials=3), storage)
+    run_trials(replace(config, trials=6), storage)
+    assert [trial.number for trial in counted(open_study(config, storage))] == list(range(6))
+
+
+def test_the_files_of_a_study_name_where_it_comes_from(config: TuneConfig, tmp_path: Path) -> None:
+    with Workers(1) as workers:
+        tuned = tune(replace(config, trials=3), tmp_path / "study", workers)
+    written = tomllib.loads((tmp_path / "study" / "tuned.toml").read_text())
+    assert written["settings"] == dict(tuned.settings)
+    assert written["origin"]["trials"] == 3
+    assert written["origin"]["versions"]["gridtoll"]
+    assert settings_of(make_algorithm(config.algorithm, written["settings"], place=tmp_path)) == dict(tuned.settings)
+
+
+@pytest.mark.parametrize("file", sorted(SPACES.glob("*.toml")), ids=lambda file: file.stem)
+def test_every_shipped_space_holds_settings_its_algorithm_has(file: Path) -> None:
+    space = shipped_space(file.stem)
+    ends = {name: p.low if isinstance(p, Range) else p.choices[0] for name, p in space.parameters.items()}
+    others = {name: p.high if isinstance(p, Range) else p.choices[-1] for name, p in space.parameters.items()}
+    assert make_algorithm(file.stem, ends) != make_algorithm(file.stem, others)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "at least one setting"),
+        ("[rate]\nlow = 1", "either `low` and `high`"),
+        ("[rate]\nlow = 2\nhigh = 1", "low < high"),
+        ("[rate]\nlow = 0.0\nhigh = 1.0\nlog = true", "low > 0"),
+        ("[rate]\nchoices = [1]", "at least two"),
+        ("rate = 3", "either `low` and `high`"),
+        ("[rate", "must be a TOML file"),
+    ],
+)
+def test_a_space_that_cannot_be_is_refused(text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "space.toml").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read_space(tmp_path / "space.toml")
+
+
+def test_a_space_has_whole_numbers_where_its_ends_are_whole(tmp_path: Path) -> None:
+    (tmp_path / "space.toml").write_text(
+        "[updates]\nlow = 4\nhigh = 24\n[rate]\nlow = 1e-4\nhigh = 1e-2\nlog = true\n[hidden]\nchoices = [[64], [8, 8]]"
+    )
+    assert read_space(tmp_path / "space.toml").parameters == {
+        "updates": Range(4, 24),
+        "rate": Range(1e-4, 1e-2, log=True),
+        "hidden": Choice(([64], [8, 8])),
+    }
+
+
+def test_an_unknown_algorithm_is_refused_before_anything_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tune", "--algorithm", "sacc", "--out", str(tmp_path / "study")]) == 2
+    assert "Did you mean 'sac'?" in capsys.readouterr().err
+    assert not (tmp_path / "study").exists()
+
+
+def test_a_held_out_community_is_refused(config: TuneConfig, tmp_path: Path) -> None:
+    with Workers(1) as workers, pytest.raises(ValueError, match="not held out"):
+        tune(replace(config, task=Task(community="case33bw")), tmp_path / "study", workers)
+    assert not (tmp_path / "study").exists()
+
+
+def _worth(config: TuneConfig, charge: float, tmp_path: Path) -> float:
+    """Return the mean validation reward of a charge, by an algorithm made directly."""
+    with Workers(1) as workers:
+        practice = TaskPractice(config.task, seed=0, folder=tmp_path / "direct", steps=4, validation_days=4, workers=workers)
+        make_algorithm(config.algorithm, {"charge": charge}, place=tmp_path).learn(practice)
+    return practice.curve[-1].validation_eur

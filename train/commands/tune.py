@@ -1,0 +1,77 @@
+"""``gridtoll tune``: choose an algorithm's settings on validation days."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..report import Report, lines
+from ..task import Task
+from ..tuning.space import read_space, shipped_space
+from ..tuning.study import STARTUP_TRIALS, TuneConfig
+from ..tuning.tune import Tuned, tune
+from ..workers import Workers
+from .options import add_backend_options, add_report_options, add_task_options, natural, positive, task_from
+
+DESCRIPTION = f"""\
+Choose an algorithm's settings with Optuna, on validation days.
+
+Every trial trains with the same number of training days, is judged by its mean reward on validation days, and is pruned where it falls
+behind the others; the first {STARTUP_TRIALS} are drawn at random. They are kept in SQLite in the study's folder; killed at any moment, the
+same command goes on. Any number of machines share a study with --storage and a URL that Optuna takes, like postgresql://me@host/name.
+
+Written into the folder: tuned.toml, which `gridtoll compare` reads as settings; trials.csv; and for stable-baselines3's algorithms
+zoo.yml, in the form of rl-baselines3-zoo.
+"""
+EXAMPLES = """\
+  gridtoll tune --algorithm sac --trials 40 --out runs/tune-sac
+  gridtoll tune --algorithm supervised --information full --space my-space.toml --out runs/tune-supervised
+  gridtoll tune --algorithm sac --out runs/tune-sac --storage postgresql://me@host/studies
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the study's folder; one that has begun goes on")
+    parser.add_argument("--algorithm", required=True, metavar="A", help="a name as in `gridtoll compare`, or module:Class")
+    parser.add_argument("--space", type=Path, metavar="FILE", help="TOML file of what is tried (default: the package's own)")
+    parser.add_argument("--trials", type=positive, default=40, metavar="N", help="trials of the study in all (default: %(default)s)")
+    parser.add_argument(
+        "--steps", type=positive, default=4000, metavar="N", help="training days of a trial, for each seed (default: %(default)s)"
+    )
+    parser.add_argument("--seeds", type=positive, default=1, metavar="N", help="seeds each trial trains with (default: %(default)s)")
+    parser.add_argument("--validation-days", type=positive, default=56, metavar="N", help="days of each validation (default: %(default)s)")
+    parser.add_argument("--seed", type=natural, default=0, metavar="S", help="of what is tried (default: %(default)s)")
+    parser.add_argument("--storage", metavar="URL", help="where trials are kept (default: SQLite, DIR/study.db)")
+    add_task_options(parser, "community", "tariff", "charges-per", "flows", "objective", "information", "charge-cap", "import-fee")
+    add_backend_options(parser)
+    add_report_options(parser)
+
+
+def run(options: argparse.Namespace) -> Report:
+    """Tune."""
+    config = TuneConfig(
+        algorithm=options.algorithm,
+        space=shipped_space(options.algorithm) if options.space is None else read_space(options.space),
+        task=task_from(options, Task()),
+        steps=options.steps,
+        seeds=options.seeds,
+        validation_days=options.validation_days,
+        trials=options.trials,
+        seed=options.seed,
+    )
+    with Workers(options.jobs, backend=options.backend, quiet=options.quiet) as workers:
+        tuned = tune(config, options.out, workers, storage=options.storage)
+    return _report(tuned, options.out)
+
+
+def _report(tuned: Tuned, folder: Path) -> Report:
+    """Say what came out of a study."""
+    values = {
+        "folder": str(folder),
+        "trials": tuned.trials,
+        "pruned": tuned.pruned,
+        "best_validation_eur": tuned.validation_eur,
+        "settings": dict(tuned.settings),
+    }
+    return Report(values, f"{lines(values)}\nNext: name {folder / 'tuned.toml'} in a plan of `gridtoll compare`")

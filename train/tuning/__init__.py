@@ -1,0 +1,1 @@
+"""Choosing an algorithm's settings on validation days: ``gridtoll tune``."""

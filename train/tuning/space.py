@@ -1,0 +1,141 @@
+"""Which settings of an algorithm are tried, read from a TOML file.
+
+One table for each setting, with the ends of its range or a list of choices::
+
+    [learning_rate]
+    low = 1e-4
+    high = 1e-2
+    log = true
+
+    [hidden]
+    choices = [[64, 64], [128, 128]]
+
+Whole-numbered ends make a whole-numbered setting. Settings without a table stay as they are.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from ...envs.errors import unknown_name
+
+if TYPE_CHECKING:
+    from optuna.trial import Trial
+
+SPACES: Final = Path(__file__).parent / "spaces"
+"""Where the spaces that come with the package are, one file for each algorithm."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """Every number between two ends.
+
+    Attributes:
+        low: The least.
+        high: The greatest.
+        log: Whether equal ratios count alike, instead of equal differences.
+    """
+
+    low: float
+    high: float
+    log: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the ends.
+
+        Raises:
+            ValueError: If they are not in order, or not positive where ratios count.
+        """
+        if not self.low < self.high or (self.log and not self.low > 0):
+            raise ValueError(f"a range must have low < high, and low > 0 where log = true, got {self.low} to {self.high}.")
+
+    def suggest(self, trial: Trial, name: str) -> float:
+        """Return the number a trial is to try."""
+        if isinstance(self.low, int) and isinstance(self.high, int):
+            return trial.suggest_int(name, self.low, self.high, log=self.log)
+        return trial.suggest_float(name, self.low, self.high, log=self.log)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of several values.
+
+    Attributes:
+        choices: The values; each can be written as JSON.
+    """
+
+    choices: tuple[Any, ...]
+
+    def __post_init__(self) -> None:
+        """Check that there is a choice.
+
+        Raises:
+            ValueError: If there are fewer than two values.
+        """
+        if len(self.choices) < 2:
+            raise ValueError(f"a choice must be among at least two values, got {list(self.choices)}.")
+
+    def suggest(self, trial: Trial, name: str) -> Any:
+        """Return the value a trial is to try; what Optuna stores is its JSON, since lists are no choices there."""
+        return json.loads(trial.suggest_categorical(name, [json.dumps(value) for value in self.choices]))
+
+
+@dataclass(frozen=True)
+class Space:
+    """The settings that are tried.
+
+    Attributes:
+        parameters: What each of them may be.
+    """
+
+    parameters: Mapping[str, Range | Choice]
+
+    def suggest(self, trial: Trial) -> dict[str, Any]:
+        """Return the settings a trial is to try."""
+        return {name: parameter.suggest(trial, name) for name, parameter in self.parameters.items()}
+
+
+def read_space(path: Path) -> Space:
+    """Read a space.
+
+    Raises:
+        ValueError: If the file is not there, is no TOML, or holds a table that is neither a range nor a choice.
+    """
+    if not path.is_file():
+        raise ValueError(f"a space of settings must be a TOML file, got {path}, which is not there.")
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"a space of settings must be a TOML file, but {path} is not: {error}.") from None
+    if not tables:
+        raise ValueError(f"a space of settings must name at least one setting, got none in {path}.")
+    return Space({name: _parameter(f"[{name}] in {path}", table) for name, table in tables.items()})
+
+
+def shipped_space(algorithm: str) -> Space:
+    """Return the space that comes with the package for an algorithm.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    known = sorted(file.stem for file in SPACES.glob("*.toml"))
+    if algorithm not in known:
+        raise ValueError(f"{unknown_name('an algorithm with a space of its own', algorithm, known)} Give one with --space FILE.")
+    return read_space(SPACES / f"{algorithm}.toml")
+
+
+def _parameter(where: str, table: Any) -> Range | Choice:
+    keys = set(table) if isinstance(table, dict) else set()
+    try:
+        if keys == {"choices"}:
+            return Choice(tuple(table["choices"]))
+        if {"low", "high"} <= keys <= {"low", "high", "log"}:
+            return Range(table["low"], table["high"], bool(table.get("log", False)))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{where}: {error}") from None
+    raise ValueError(f"{where} must hold either `low` and `high` (and perhaps `log`), or `choices`, got {table!r}.")

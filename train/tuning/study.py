@@ -1,0 +1,188 @@
+"""A study: trials of an algorithm's settings with equal budgets, each judged on validation days.
+
+Every trial trains from scratch with the same number of training days, once for each of the same seeds, and its value is the mean over these
+of the best validation reward. While it learns, its validations are reported, and a trial that falls behind the median of the others at the
+same point is pruned. Test days and held-out communities play no part.
+
+Trials are kept by Optuna in a storage that any number of processes may share: SQLite in the study's folder by default, any URL Optuna takes
+otherwise. A process that is killed leaves a trial unfinished; it is given up once its heartbeat has been missing for a while, and does not
+count. What a trial tries depends on the seed of the study, on its number and on the trials finished before it: with one process a study
+killed and continued is the same as one never interrupted, but for the trial that was cut short.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from ..algorithms import make_algorithm
+from ..practice import CurvePoint, TaskPractice
+from ..task import Task
+from ..workers import Workers
+from .space import Space
+
+if TYPE_CHECKING:
+    import optuna
+
+HEARTBEAT_S: Final = 30
+"""Seconds between signs of life of a running trial; twice as long without one, and it is given up."""
+STARTUP_TRIALS: Final = 8
+"""Trials drawn at random before the sampler models what is good, and finished before any is pruned."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TuneConfig:
+    """What is tuned, and on what.
+
+    Attributes:
+        algorithm: Name, or ``module:Class``.
+        space: What is tried.
+        task: The game.
+        steps: Training days each trial may play for each seed.
+        seeds: How many seeds each trial trains with: 0, 1, and so on.
+        validation_days: Days of the validation split each validation plays.
+        trials: Trials of the study in all, pruned ones included, whatever process runs them.
+        seed: Of the sampler.
+    """
+
+    algorithm: str
+    space: Space
+    task: Task
+    steps: int
+    seeds: int = 1
+    validation_days: int = 28
+    trials: int = 40
+    seed: int = 0
+
+
+def open_study(config: TuneConfig, storage: str) -> optuna.Study:
+    """Return the study in a storage, a new one where there is none.
+
+    Args:
+        config: What is tuned.
+        storage: A URL as Optuna takes it.
+
+    Raises:
+        ValueError: If the study there was made for something else.
+    """
+    import optuna  # noqa: PLC0415 - an extra, and a second to import
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    _accept_experimental()
+    kept = optuna.storages.RDBStorage(storage, heartbeat_interval=HEARTBEAT_S, grace_period=2 * HEARTBEAT_S)
+    study = optuna.create_study(
+        storage=kept,
+        study_name=f"gridtoll {config.algorithm} on {config.task.community} {config.task.information}",
+        direction="maximize",
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=STARTUP_TRIALS, n_warmup_steps=config.steps // 4),
+        load_if_exists=True,
+    )
+    wanted: dict[str, Any] = {"steps": config.steps, "seeds": config.seeds, "validation_days": config.validation_days, "seed": config.seed}
+    wanted |= {"space": repr(dict(config.space.parameters)), "task": repr(config.task)}
+    written = study.user_attrs.get("gridtoll")
+    if written is None:
+        study.set_user_attr("gridtoll", wanted)
+    elif written != wanted:
+        changed = ", ".join(sorted(name for name in wanted if written.get(name) != wanted[name]))
+        raise ValueError(
+            f"trials of one study must have equal budgets, but the one in {storage} was begun with another {changed}. "
+            "Use its settings, or another folder or storage."
+        )
+    return study
+
+
+def run_trials(config: TuneConfig, storage: str, *, after: Callable[[], None] = lambda: None) -> None:
+    """Run trials until the study has as many as the configuration says; other processes may do so at the same time.
+
+    Args:
+        config: What is tuned.
+        storage: Where the trials are kept.
+        after: Called after each trial.
+
+    Raises:
+        ValueError: If the study there was made for something else, or a setting cannot be.
+        ClearingError: If a day could not be cleared.
+    """
+    import optuna  # noqa: PLC0415
+
+    study = open_study(config, storage)
+    optuna.storages.fail_stale_trials(study)
+    while len(counted(study)) < config.trials:
+        number = len(study.get_trials(deepcopy=False))
+        study.sampler = optuna.samplers.TPESampler(n_startup_trials=STARTUP_TRIALS, seed=config.seed + number, constant_liar=True)
+        study.optimize(lambda trial: _value(trial, config), n_trials=1)
+        after()
+
+
+def _accept_experimental() -> None:
+    """Hide that heartbeats and the constant liar, years old, may change: the lock and the tests would tell."""
+    import optuna  # noqa: PLC0415
+
+    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+
+
+def counted(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
+    """Return the trials that count: finished, pruned or running now."""
+    import optuna  # noqa: PLC0415
+
+    return [trial for trial in study.get_trials(deepcopy=False) if trial.state is not optuna.trial.TrialState.FAIL]
+
+
+def _value(trial: optuna.Trial, config: TuneConfig) -> float:
+    """Return what the settings of a trial are worth on validation days, EUR a day."""
+    settings = config.space.suggest(trial)
+    best: list[float] = []
+    for seed in range(config.seeds):
+        watch = _Watch(trial, before=tuple(best), offset=seed * config.steps)
+        with tempfile.TemporaryDirectory(prefix="gridtoll-tune-") as folder, Workers(1) as workers:
+            practice = TaskPractice(
+                config.task,
+                seed=seed,
+                folder=Path(folder),
+                steps=config.steps,
+                validation_days=config.validation_days,
+                workers=workers,
+                watch=watch,
+            )
+            make_algorithm(config.algorithm, settings).learn(practice)
+        best.append(watch.best)
+        trial.set_user_attr(f"clearings of seed {seed}", practice.effort.clearings)
+    return float(np.mean(best))
+
+
+@dataclass
+class _Watch:
+    """Reports the validations of a trial, and ends it where it has fallen behind."""
+
+    trial: optuna.Trial
+    before: tuple[float, ...]
+    offset: int
+    best: float = -np.inf
+
+    def __call__(self, point: CurvePoint) -> None:
+        """Look at one validation."""
+        import optuna  # noqa: PLC0415
+
+        self.best = max(self.best, point.validation_eur)
+        self.trial.report(float(np.mean([*self.before, self.best])), self.offset + point.effort.steps)
+        if self.trial.should_prune():
+            raise optuna.TrialPruned
+
+
+def best_settings(study: optuna.Study, space: Space) -> tuple[Mapping[str, Any], float]:
+    """Return the best settings found, and their value in EUR a day.
+
+    Raises:
+        ValueError: If no trial has finished.
+    """
+    import optuna  # noqa: PLC0415
+
+    if not study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,)):
+        raise ValueError("a study must have finished a trial before it has a best one, and none of this one has. Allow more trials.")
+    return space.suggest(optuna.trial.FixedTrial(study.best_params)), study.best_value  # type: ignore[arg-type]

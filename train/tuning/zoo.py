@@ -1,0 +1,60 @@
+"""Tuned settings in the form of rl-baselines3-zoo, for those who train with its scripts.
+
+    python -m rl_zoo3.train --algo sac --env gridtoll/DayAhead-v0 --gym-packages gridtoll.envs --conf-file zoo.yml
+
+The file names the environment's arguments, the view of the day that the settings were tuned with
+(:class:`~gridtoll.agents.day_view.DayView`), and the arguments of stable-baselines3's class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import Any, Final
+
+from ...agents.learned import ALGORITHM_NAMES, DEFAULTS, LearnerSettings, arguments_of, day_of
+from ..config import TrainConfig
+from ..learn import reward_unit_eur
+from ..task import Task, environment_of, n_charges
+
+_IN_CONFIG: Final = ("parallel_days", "validate_every")
+
+
+def zoo_form(algorithm: str, settings: Mapping[str, Any], task: Task, *, steps: int) -> str | None:
+    """Return YAML for one of stable-baselines3's algorithms, None for any other.
+
+    Args:
+        algorithm: Which one.
+        settings: Tuned ones; others have their defaults.
+        task: What it was tuned on.
+        steps: Training days.
+    """
+    if algorithm not in ALGORITHM_NAMES:
+        return None
+    import yaml  # noqa: PLC0415 - comes with Optuna, an extra
+
+    own: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in settings.items() if name not in _IN_CONFIG
+    }
+    learner = replace(DEFAULTS[algorithm], **own)
+    rows = int(settings.get("parallel_days", TrainConfig.parallel_days))
+    arguments = arguments_of(learner, n_envs=rows, n_charges=n_charges(task), days=steps)
+    noise = arguments.pop("action_noise", None)
+    entry = {
+        "n_envs": rows,
+        "n_timesteps": steps,
+        "env_kwargs": {name: value for name, value in asdict(task).items() if value is not None} | {"solver": "structured"},
+        "env_wrapper": _wrappers(learner, task),
+        **arguments,
+        **({} if noise is None else {"noise_type": "normal", "noise_std": learner.exploration}),
+    }
+    text: str = yaml.safe_dump({"gridtoll/DayAhead-v0": entry}, sort_keys=False)
+    return text
+
+
+def _wrappers(learner: LearnerSettings, task: Task) -> list[dict[str, dict[str, float]]]:
+    """Return what stands between the environment and the learner; rewards are in the same unit either way."""
+    environment, unit = environment_of(task), reward_unit_eur(task)
+    if day_of(learner, environment.observer.size, cap=environment.charge_cap, n_coefficients=n_charges(task)) is not None:
+        return [{"gridtoll.agents.day_view.DayView": {"reward_unit": unit}}]
+    return [{"gymnasium.wrappers.RescaleAction": {"min_action": -1.0, "max_action": 1.0}}]
