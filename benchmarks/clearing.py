@@ -1,7 +1,7 @@
 """The clearing's speed: the compiled kernel against the same model in CVXPY, solver calls interleaved in one run.
 
     python benchmarks/clearing.py --cases 9x1,9x24 --json
-    python benchmarks/clearing.py --cases 9x1,9x24,20x24,57x24,118x24 --details --growth --profile --write docs/performance.md
+    python benchmarks/clearing.py --cases 9x1,9x24,20x24,57x24,118x24 --details --growth --profile --bounds --write docs/performance.md
 
 A case is PROSUMERSxHOURS of :mod:`cases`. Each of its days is cleared at 0, 0.1, 0.3 and 1 times the cap on charges, by CVXPY
 (:mod:`plain_cvxpy`) and by the kernel in turns. Seconds are processor time of this process, which is wall time on a core of its own: on a
@@ -64,7 +64,7 @@ def main() -> None:
     if options.memory:
         print(_peak_memory_mb(options.memory, options.seed))
         return
-    sections: dict[str, list[Row]] = {"cases": [], "growth": [], "profile": []}
+    sections: dict[str, list[Row]] = {"cases": [], "growth": [], "profile": [], "bounds": []}
     for section, row in rows(options):
         sections[section].append(row)
         shown = row if options.details or section != "cases" else {key: row[key] for key in _KEYS}
@@ -82,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--details", action="store_true", help="more columns: iterations, fallbacks, memory, other solvers")
     parser.add_argument("--growth", action="store_true", help="the kernel's time over prosumers and hours")
     parser.add_argument("--profile", action="store_true", help="where the kernel's time goes (compiles its parts: a minute or two)")
+    parser.add_argument("--bounds", action="store_true", help="what the cases would take if their work ran at this machine's best rates")
     parser.add_argument("--json", action="store_true", help="one JSON object per line")
     parser.add_argument("--write", metavar="FILE", help="rewrite the marked sections of a document")
     parser.add_argument("--memory", metavar="CASE", help=argparse.SUPPRESS)
@@ -92,6 +93,7 @@ def rows(options: argparse.Namespace) -> Iterator[tuple[str, Row]]:
     """Yield sections and rows."""
     warm_up()
     reference: float | None = None
+    measured: list[Row] = []
     names = [name for name in options.cases.split(",") if name]
     for name in sorted(names, key=trades_of):
         row = measure(name, n_days=options.days, seconds=options.seconds, seed=options.seed, details=options.details)
@@ -99,6 +101,7 @@ def rows(options: argparse.Namespace) -> Iterator[tuple[str, Row]]:
             reference = row["cvxpy_seconds"]
         if row["cvxpy_seconds"] is None and reference is not None:
             row["ratio"] = reference / row["structured_seconds"]
+        measured.append(row)
         yield "cases", row
     for name in GROWTH if options.growth else ():
         yield "growth", growth(name, options.seed)
@@ -107,6 +110,17 @@ def rows(options: argparse.Namespace) -> Iterator[tuple[str, Row]]:
 
         for name in ("9x24", "20x24", "57x24"):
             yield "profile", {"case": name, **profile(make_case(*read_case(name), 2, options.seed))}
+    for row in measured if options.bounds else ():
+        yield "bounds", _bounds(row, options)
+
+
+def _bounds(row: Row, options: argparse.Namespace) -> Row:
+    """Return milliseconds: what a case takes, what its target allows, and what its work takes at best."""
+    from bounds import bounds  # noqa: PLC0415 - it compiles, and only for those who ask
+
+    name, target, ratio = row["case"], TARGETS.get(row["case"]), row["ratio"]
+    allowed = 1e3 * row["structured_seconds"] * ratio / target if ratio and target else None
+    return {"case": name, "taken": 1e3 * row["structured_seconds"], "target": allowed, **bounds(name, options.days, options.seed)}
 
 
 def warm_up() -> None:

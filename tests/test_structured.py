@@ -342,6 +342,30 @@ def test_the_same_days_clear_to_the_same_bits_again_and_in_another_process() -> 
     assert other.stdout == first
 
 
+def test_bits_do_not_depend_on_where_arrays_come_to_lie() -> None:
+    """A compiled loop that sums up and writes may sum in another order where arrays are neighbours in memory."""
+    days, charges = mixed()
+    first = shared().clear_many(days, charges)
+    random, ballast = np.random.default_rng(0), []
+    for k in random.integers(len(days), size=20 * len(days)):
+        ballast.append(np.empty(random.integers(1, 400)))
+        if len(ballast) > 200:
+            del ballast[: random.integers(150)]
+        assert same_bits(shared().clear(days[k], charges[k]), first[k])
+
+
+@pytest.mark.parametrize("shape", [(1, 9, 3), (8, 9, 3), (24, 4, 0), (24, 32, 11), (24, 33, 11), (8, 1, 0)])
+def test_few_prosumers_and_many_clear_as_the_definition_says(shape: tuple[int, int, int]) -> None:
+    """Hours are eliminated side by side from 8 on and up to 32 prosumers, otherwise one by one."""
+    periods, n, stores = shape
+    day = random_day(3, n=n, periods=periods, stores=stores)
+    charges = charges_of(day, 0.03)
+    clearing = shared().clear(day, charges)
+    assert not clearing.fallback
+    assert clearing.iterations[0] < 30
+    assert_same_outcome(day, charges, clearing, market().clear(day, charges))
+
+
 class Compiling:
     """Stands in for what compiles, and keeps the marks of a machine where nothing has been compiled in a folder of its own."""
 

@@ -137,7 +137,9 @@ def predict_boxes(boxes):
         move = h[i] - w[i] * price[i]
         down, up = move * per_below[i], -move * per_above[i]
         less[i] = max(-down, 1.0 + down, -up, 1.0 + up)
-        second += move * (z_low[i] * (1.0 + down) - z_high[i] * (1.0 + up))
+    for i in range(len(w)):
+        move = h[i] - w[i] * price[i]
+        second += move * (z_low[i] * (1.0 + move * per_below[i]) - z_high[i] * (1.0 - move * per_above[i]))
     return largest(less), second
 
 

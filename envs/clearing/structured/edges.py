@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ...day import Array
 from .linear_algebra import OPTIONS, SWEEP_OPTIONS, largest
+from .side_by_side import suits
 
 _MARGIN = 0.02  # least multiplier at the start, in units of the greatest price
 _FLOW = 0.3  # least flow at the start, in units of the mean demand
@@ -107,9 +108,10 @@ def choose_edges(program, charge, pairs, capped):
             e += 1
     seller, buyer, pair, place, tau, epsilon = seller[:e], buyer[:e], pair[:e], place[:e], tau[:e], epsilon[:e]
     size = n + n_owners + 1
+    step, stride = (1, n_hours) if suits(program.sizes) else (size * size, 1)  # from hour to hour, and from entry to entry
     for k in range(e):
         hour, i, j = seller[k] // (n + 1), seller[k] % (n + 1), buyer[k] % (n + 1)
-        place[k] = (hour * size + (i if i < n else size - 1)) * size + (j if j < n else size - 1)
+        place[k] = hour * step + ((i if i < n else size - 1) * size + (j if j < n else size - 1)) * stride
     flow, z, w, h, c = np.empty(e), np.empty(e), np.empty(e), np.zeros(e), np.zeros(e)
     return Edges(seller, buyer, pair, place, tau, epsilon, flow, z, w, h, c, np.empty(e), np.empty(e), np.empty(e))
 
@@ -175,6 +177,7 @@ def weigh_edges(edges):
         w[e] = weight
         h[e] = -weight * (stiff + charge[e] + rise[e])
         added[e] = flow[e] + h[e]
+    for e in range(len(flow)):
         products += flow[e] * z[e]
     return products
 
@@ -188,7 +191,9 @@ def predict_edges(edges):
         move = h[e] - w[e] * rise[e]
         relative = move * per_flow[e]
         less[e] = max(-relative, 1.0 + relative)
-        second += move * z[e] * (1.0 + relative)
+    for e in range(len(z)):
+        move = h[e] - w[e] * rise[e]
+        second += move * z[e] * (1.0 + move * per_flow[e])
     return largest(less), second
 
 

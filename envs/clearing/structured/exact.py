@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from .linear_algebra import OPTIONS, blank_factors, eliminate_hour, factorise_chain, fold, solve
+from .linear_algebra import OPTIONS, blank_factors, eliminate_hour, factorise_chain, fold, remainder, solve
 from .market_sums import gather, greatest, price_of, weigh, worse
 
 PROXIMAL = 1e-6
@@ -42,7 +42,7 @@ def polish(program, charge, max_steps, patience, own, trade, mu, sigma):
     n_hours, n, n_owners, n_pairs = program.sizes
     at_stored = 2 * n + 2 * n_owners
     price, still, weight = np.empty(own.shape), np.zeros(own.shape), np.zeros(own.shape)
-    trade_free, factors = np.zeros((n_hours, n_pairs), dtype=np.bool_), blank_factors(program.sizes)
+    trade_free, factors = np.zeros((n_hours, n_pairs), dtype=np.bool_), blank_factors(program.sizes, False)
     net, storage = np.empty((n_hours, n)), np.empty((n_hours, n_owners))
     best, stalled, step = np.inf, 0, 0
     kept_own, kept_mu, kept_sigma = own.copy(), mu.copy(), sigma.copy()
@@ -70,8 +70,11 @@ def polish(program, charge, max_steps, patience, own, trade, mu, sigma):
         arrived = error <= _CONVERGED or (stalled >= 3 and best < 1e-11)
         if arrived or step >= max_steps or stalled >= patience or not error < 1e6 or not fine:
             break
-        if changed and not factorise_chain(program, weight, factors):
-            break
+        if changed:
+            for t in range(n_hours):
+                remainder(factors.hour[t], n, factors.chain[t])
+            if not factorise_chain(program, weight, factors):
+                break
         gather(program, NO_PAIRS, still, net, storage)
         net *= -1.0
         solve(program, factors, net, storage)

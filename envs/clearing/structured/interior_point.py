@@ -29,8 +29,9 @@ from .edges import (
     start_edges,
     weigh_edges,
 )
-from .linear_algebra import OPTIONS, Factors, blank_factors, eliminate_hour, factorise_chain, fold, solve
+from .linear_algebra import OPTIONS, Factors, blank_factors, eliminate_hour, factorise_chain, fold, remainder, solve, solve_chain
 from .market_sums import gather, greatest, price_of, weigh
+from .side_by_side import backward_hours, eliminate_hours, fold_hours, forward_hours, suits
 
 _BACK_OFF = 0.999  # share of the way to the nearest bound that a step takes
 _SHIFT = 1e-10
@@ -86,7 +87,7 @@ def start(program, charge, pairs, capped):
     edges.added[:] = edges.flow
     scatter_edges(edges, net.ravel())
     residual = np.array([max(dual, greatest(net[:, :n]), greatest(storage))])
-    return State(boxes, pairs, edges, max(n_products, 1), mu, sigma, residual, blank_factors(program.sizes))
+    return State(boxes, pairs, edges, max(n_products, 1), mu, sigma, residual, blank_factors(program.sizes, suits(program.sizes)))
 
 
 @njit(**OPTIONS)
@@ -149,14 +150,22 @@ def advance(program, state, tolerance, max_steps):
 def _factorise(program, pairs, edges, w, factors):
     """Factorise the normal matrix; return whether every pivot was positive."""
     n_hours, n, n_owners, _ = program.sizes
-    matrix = factors.hour
+    matrix, fine = factors.hour, True
     matrix[:] = 0.0
     scatter_weights(edges, matrix.ravel())
-    fine = True
-    for t in range(n_hours):
-        fold(matrix[t], n)
-        weigh(program, pairs, w, matrix[t], t)
-        fine &= eliminate_hour(matrix[t], n, n_owners, _SHIFT)
+    if suits(program.sizes):
+        fold_hours(matrix, n)
+        for t in range(n_hours):
+            weigh(program, pairs, w, matrix[:, :, t], t)
+        fine = eliminate_hours(matrix, n, n_owners, _SHIFT)
+        for t in range(n_hours):
+            remainder(matrix[:, :, t], n, factors.chain[t])
+    else:
+        for t in range(n_hours):
+            fold(matrix[t], n)
+            weigh(program, pairs, w, matrix[t], t)
+            fine &= eliminate_hour(matrix[t], n, n_owners, _SHIFT)
+            remainder(matrix[t], n, factors.chain[t])
     return fine and factorise_chain(program, w, factors)
 
 
@@ -165,11 +174,24 @@ def _solve(program, factors, net, storage, d_mu, d_sigma):
     """Solve for the price changes that close the balances ``net`` and storage equations ``storage``."""
     n_hours, n, n_owners, _ = program.sizes
     for t in range(n_hours):
-        for i in range(n):
-            d_mu[t, i] = -net[t, i]
         for j in range(n_owners):
             d_sigma[t, j] = storage[t, j]
-    solve(program, factors, d_mu, d_sigma)
+    if suits(program.sizes):
+        right = np.empty((n, n_hours))
+        for t in range(n_hours):
+            for i in range(n):
+                right[i, t] = -net[t, i]
+        forward_hours(factors.hour, n, n_owners, right, d_sigma)
+        solve_chain(program, factors, d_sigma)
+        backward_hours(factors.hour, n, n_owners, right, d_sigma)
+        for t in range(n_hours):
+            for i in range(n):
+                d_mu[t, i] = right[i, t]
+    else:
+        for t in range(n_hours):
+            for i in range(n):
+                d_mu[t, i] = -net[t, i]
+        solve(program, factors, d_mu, d_sigma)
 
 
 @njit(**OPTIONS)

@@ -24,7 +24,11 @@ from ...day import Array
 OPTIONS = {"nogil": True, "fastmath": {"contract", "nsz", "reassoc"}, "error_model": "numpy"}
 """Sums may be reordered to vectorise, always in the same way; nothing is assumed about NaN or infinity, so that a broken solve is seen."""
 SWEEP_OPTIONS = {"nogil": True, "fastmath": True, "error_model": "numpy"}
-"""For loops over many like numbers, taken to hold no NaN; callers look at the sums for that."""
+"""For loops over many like numbers, taken to hold no NaN; callers look at the sums for that.
+
+A loop that sums up must not write: before it vectorises one that does both, LLVM has it look how far apart the arrays lie, and arrays that
+come to lie close in memory would be summed in another order, so that the last bit depended on what was cleared before.
+"""
 
 
 @njit(**OPTIONS)
@@ -45,8 +49,8 @@ class Factors(NamedTuple):
 
     Attributes:
         hour: For each hour the matrix of its N nodal prices and, below them, its J storage prices: first N columns eliminated, so that the
-            lower left block is C_tᵀ·L⁻ᵀ and the lower right one what is left of S_t. Shape (T, M, M), M = N + J + 1; the last row and
-            column are the backstop's and mean nothing.
+            lower left block is C_tᵀ·L⁻ᵀ and the lower right one what is left of S_t. Shape (T, M, M), M = N + J + 1, or (M, M, T) for
+            :mod:`.side_by_side`; the last row and column are the backstop's and mean nothing.
         chain: Cholesky factors of the chain's Schur complements, shape (T, J, J).
         link: The chain's factor rows towards the hour before, shape (T, J, J).
     """
@@ -57,11 +61,12 @@ class Factors(NamedTuple):
 
 
 @njit(**OPTIONS)
-def blank_factors(sizes):
-    """Return room for the factors of a market of these sizes, (T, N, J, K)."""
+def blank_factors(sizes, side_by_side):
+    """Return room for the factors of a market of these sizes, (T, N, J, K), with the hours of ``hour`` last if ``side_by_side``."""
     n_hours, n, n_owners, _ = sizes
     size, square = n + n_owners + 1, (n_hours, n_owners, n_owners)
-    return Factors(np.empty((n_hours, size, size)), np.empty(square), np.empty(square))
+    shape = (size, size, n_hours) if side_by_side else (n_hours, size, size)
+    return Factors(np.empty(shape), np.empty(square), np.empty(square))
 
 
 @njit(**OPTIONS)
@@ -103,13 +108,21 @@ def eliminate_hour(matrix, n, n_owners, shift):
 
 
 @njit(**OPTIONS)
+def remainder(matrix, n, chain):
+    """Copy what :func:`eliminate_hour` has left of an hour's storage equations, a lower triangle, to ``chain`` (J, J)."""
+    for j in range(len(chain)):
+        for i in range(j + 1):
+            chain[j, i] = matrix[n + j, n + i]
+
+
+@njit(**OPTIONS)
 def factorise_chain(program, w, factors):
     """Factorise what the elimination of nodal prices has left of the storage equations.
 
     Args:
         program: The day.
         w: Weights, shape (T, 2N + 3J) or wider.
-        factors: Those of the hours, and room for the rest.
+        factors: With what is left in ``chain``, lower triangles (see :func:`remainder`), and room for ``link``.
 
     Returns:
         Whether every pivot was positive.
@@ -118,9 +131,6 @@ def factorise_chain(program, w, factors):
     at_stored, fine = 2 * n + 2 * n_owners, True
     for t in range(n_hours if n_owners > 0 else 0):
         schur = factors.chain[t]
-        for j in range(n_owners):
-            for i in range(j + 1):
-                schur[j, i] = factors.hour[t, n + j, n + i]
         if t > 0:
             # Row j of the link: the solution of L_{t−1} z = −w_e at owner j, so that link·linkᵀ is what elimination subtracts.
             link = factors.link[t]
@@ -144,30 +154,41 @@ def factorise_chain(program, w, factors):
 def solve(program, factors, mu, sigma):
     """Solve in place: ``mu`` (T, N or wider) and ``sigma`` (T, J) hold the right-hand side and receive the solution."""
     n_hours, n, n_owners, _ = program.sizes
-    hour, link = factors.hour, factors.link
+    hour = factors.hour
     for t in range(n_hours):
         forward(hour[t], mu[t], 0, n)
-        if n_owners > 0:
+        for j in range(n_owners):
+            total = 0.0
+            for k in range(n):
+                total += hour[t, n + j, k] * mu[t, k]
+            sigma[t, j] -= total
+    solve_chain(program, factors, sigma)
+    for t in range(n_hours):
+        for j in range(n_owners):
+            for k in range(n):
+                mu[t, k] -= hour[t, n + j, k] * sigma[t, j]
+        backward(hour[t], mu[t], n)
+
+
+@njit(**OPTIONS)
+def solve_chain(program, factors, sigma):
+    """Solve for the storage prices (T, J) in place, once nodal prices are eliminated from their right-hand side."""
+    n_hours, _, n_owners, _ = program.sizes
+    link = factors.link
+    for t in range(n_hours if n_owners > 0 else 0):
+        if t > 0:
             for j in range(n_owners):
                 total = 0.0
-                for k in range(n):
-                    total += hour[t, n + j, k] * mu[t, k]
-                if t > 0:
-                    for k in range(n_owners):
-                        total += link[t, j, k] * sigma[t - 1, k]
+                for k in range(n_owners):
+                    total += link[t, j, k] * sigma[t - 1, k]
                 sigma[t, j] -= total
-            forward(factors.chain[t], sigma[t], 0, n_owners)
-    for t in range(n_hours - 1, -1, -1):
-        if n_owners > 0:
-            if t + 1 < n_hours:
-                for j in range(n_owners):
-                    for k in range(n_owners):
-                        sigma[t, k] -= link[t + 1, j, k] * sigma[t + 1, j]
-            backward(factors.chain[t], sigma[t], n_owners)
+        forward(factors.chain[t], sigma[t], 0, n_owners)
+    for t in range(n_hours - 1 if n_owners > 0 else -1, -1, -1):
+        if t + 1 < n_hours:
             for j in range(n_owners):
-                for k in range(n):
-                    mu[t, k] -= hour[t, n + j, k] * sigma[t, j]
-        backward(hour[t], mu[t], n)
+                for k in range(n_owners):
+                    sigma[t, k] -= link[t + 1, j, k] * sigma[t + 1, j]
+        backward(factors.chain[t], sigma[t], n_owners)
 
 
 @njit(**OPTIONS)
