@@ -15,7 +15,7 @@ in any community.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final, cast
 
 import numpy as np
 import torch
@@ -43,7 +43,8 @@ little better for the supervised one."""
 
 _FIELDS: Final = {field.name: field for field in public_fields(HOURS_PER_DAY)}
 _LAYOUT: Final = layout_of(tuple(_FIELDS.values()))
-_N_PUBLIC: Final = max(place.stop for place in _LAYOUT.values())
+N_PUBLIC: Final = max(place.stop for place in _LAYOUT.values())
+"""Numbers in the public fields of a day."""
 _READ: Final = torch.tensor(np.linspace(0.2, 4.0, 20))  # where revenue is read off, in units
 
 
@@ -59,9 +60,9 @@ class DayFeatures(nn.Module):
 
     def __init__(self, n_observed: int) -> None:
         super().__init__()
-        if n_observed < _N_PUBLIC:
+        if n_observed < N_PUBLIC:
             raise ValueError(
-                f"an observation must begin with the {_N_PUBLIC} public fields of a day, got {n_observed} numbers. "
+                f"an observation must begin with the {N_PUBLIC} public fields of a day, got {n_observed} numbers. "
                 "Use observations of gridtoll/DayAhead-v0."
             )
         self.n_observed = n_observed
@@ -88,6 +89,44 @@ class DayFeatures(nn.Module):
         """Return a guess of what there is to earn, by which rewards of different days become alike, shape (B,)."""
         observations = observations.double()
         return sum((_values(observations, name).amax(dim=1) for name in ("revenue", "storage_revenue")), torch.tensor(LEAST_WORTH))
+
+
+class DayActions(nn.Module):
+    """How learners that act between −1 and 1 see a day and charge for it: by its features, and in its unit.
+
+    Actions are logarithms of charges: −1 stands for the least of ``LEVELS`` and 1 for the greatest, times the unit and at most the cap. So
+    a step of the action is the same share of the charge everywhere, on days of cheap as of dear electricity.
+
+    Args:
+        n_observed: Numbers in an observation; the public fields come first among them.
+        cap: Greatest charge in EUR/kWh.
+
+    Attributes:
+        n_seen: Numbers that are learned from.
+    """
+
+    def __init__(self, n_observed: int, cap: float) -> None:
+        super().__init__()
+        self.features, self._cap = DayFeatures(n_observed), cap
+        self.n_seen = self.features.size
+
+    def seen(self, observations: NDArray[Any]) -> NDArray[np.float32]:
+        """Return what is learned from, shape (B, n_seen), for observations, shape (B, observed)."""
+        return cast(NDArray[np.float32], self.features(torch.as_tensor(observations)).float().numpy())
+
+    def forward(self, observations: Tensor, actions: Tensor) -> Tensor:
+        """Return charges in EUR/kWh, shape (B, 1), in double precision, for actions, shape (B, 1)."""
+        least, greatest = float(np.log(LEVELS[0])), float(np.log(LEVELS[-1]))
+        logarithms = least + (actions.double().clamp(-1.0, 1.0) + 1.0) / 2.0 * (greatest - least)
+        return (self.features.unit(observations) * logarithms.exp()).clamp(max=self._cap)
+
+    def charges(self, observations: NDArray[Any], actions: NDArray[Any]) -> Array:
+        """Return the same as arrays."""
+        return cast(Array, self(torch.as_tensor(observations), torch.as_tensor(actions)).numpy())
+
+    def worth(self, observations: NDArray[Any]) -> Array:
+        """Return the guessed worth of days, shape (B,)."""
+        return cast(Array, self.features.worth(torch.as_tensor(observations)).numpy())
 
 
 def in_units(practice: Practice, scenarios: Sequence[Scenario]) -> tuple[Tensor, Array, Array]:

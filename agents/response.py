@@ -3,9 +3,8 @@
 Unlike SAC and its kind, which learn what a charge is worth as an arbitrary function, it knows how its profit comes about: charge × what the
 followers trade under it. Only the trade, the followers' response, is learned, by a network of observation and charge that is fitted to the
 profits of days played so far; no slopes and no optima are asked for. What the network promises is climbed to its top, those charges are
-played with a random perturbation, and the network is fitted further. That a leader learn a model of its followers' response online and
-follow the gradient of its own objective through it is the idea of arXiv:2605.00588. Here the climb begins at every level of charge, because
-profit has several tops, and one start finds the nearest.
+played with a random perturbation, and the network is fitted further: a leader that learns the followers' response online and climbs it. The
+climb begins at every level of charge, because profit has several tops, and one start finds the nearest.
 """
 
 from __future__ import annotations
@@ -31,8 +30,8 @@ _SPREAD = (0.05, 3.5)
 class ResponseLearner:
     """Learns the followers' response online and climbs it.
 
-    On the default community 5,000 days leave 3.7% in ``full`` (224 validation scenarios, interquartile mean of normalised regret, layers of
-    128, one seed). No other settings were compared.
+    On the default community 4,000 days leave 4.9% in ``public`` and 4.2% in ``full`` (224 validation scenarios, interquartile mean of
+    normalised regret, seed 0), 5,000 days 3.7% in ``full`` (one seed), in 15 s of one core. No other settings were compared.
 
     Attributes:
         hidden: Units of each hidden layer of the response.

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvStepReturn
 
+from .day_features import DayActions
 from .learned import to_charges
 
 Infos = dict[str, Any]
@@ -32,9 +33,11 @@ class GymnasiumVecEnv(VecEnv):
         envs: Any vector environment with ``metadata["autoreset_mode"]`` of ``AutoresetMode.SAME_STEP``.
         action_bounds: What actions of −1 and 1 stand for, reckoned in double precision; None to leave actions as they are.
         reward_unit: Rewards are divided by this; episodes' sums in ``info["episode"]`` are not.
+        day: Turns observations of a day into what is learned from, and actions between −1 and 1 into its charge. Rewards are then divided
+            by the day's guessed worth as well, so that days are alike. None to leave observations as they are.
 
     Raises:
-        ValueError: If the environment resets in another way.
+        ValueError: If the environment resets in another way, or both ``action_bounds`` and ``day`` are given.
 
     Example:
         ```python
@@ -45,20 +48,30 @@ class GymnasiumVecEnv(VecEnv):
     """
 
     def __init__(
-        self, envs: VectorEnv[Any, Any, Any], *, action_bounds: tuple[ArrayLike, ArrayLike] | None = None, reward_unit: float = 1.0
+        self,
+        envs: VectorEnv[Any, Any, Any],
+        *,
+        action_bounds: tuple[ArrayLike, ArrayLike] | None = None,
+        reward_unit: float = 1.0,
+        day: DayActions | None = None,
     ) -> None:
         mode = envs.metadata.get("autoreset_mode")
         if mode is not AutoresetMode.SAME_STEP:
             raise ValueError(f"stable-baselines3 needs a vector environment with AutoresetMode.SAME_STEP, got {mode}.")
+        if day is not None and action_bounds is not None:
+            raise ValueError("`day` says what actions stand for, so `action_bounds` must be None, got both.")
         self.envs = envs
-        self._reward_unit = reward_unit
+        self._reward_unit, self._day = reward_unit, day
+        self._observed: NDArray[Any] = np.zeros(0)
         self._actions: NDArray[Any] = np.zeros(0)
         self._returns, self._lengths = np.zeros(envs.num_envs), np.zeros(envs.num_envs, dtype=np.int64)
         self._bounds = None if action_bounds is None else tuple(np.asarray(bound, dtype=np.float64) for bound in action_bounds)
-        actions = envs.single_action_space
-        if self._bounds is not None:
+        actions, seen = envs.single_action_space, envs.single_observation_space
+        if self._bounds is not None or day is not None:
             actions = spaces.Box(-1.0, 1.0, actions.shape, np.float32)
-        super().__init__(envs.num_envs, envs.single_observation_space, actions)
+        if day is not None:
+            seen = spaces.Box(-np.inf, np.inf, (day.n_seen,), np.float32)
+        super().__init__(envs.num_envs, seen, actions)
 
     def reset(self) -> NDArray[Any]:
         """Begin an episode in every row, with the seeds and options set before, and return the observations, shape (num_envs, …)."""
@@ -69,7 +82,7 @@ class GymnasiumVecEnv(VecEnv):
         self._reset_options()
         self._returns[:], self._lengths[:] = 0.0, 0
         self.reset_infos = self._by_row(infos)
-        return np.asarray(observations)
+        return self._seen(observations)
 
     def step_async(self, actions: NDArray[Any]) -> None:
         """Take the actions of the next step, shape (num_envs, …)."""
@@ -77,6 +90,8 @@ class GymnasiumVecEnv(VecEnv):
         if self._bounds is not None:
             low, high = self._bounds
             self._actions = low + to_charges(actions, high - low)
+        if self._day is not None:
+            self._actions = self._day.charges(self._observed, actions)
 
     def step_wait(self) -> VecEnvStepReturn:
         """Play the step; ended episodes have begun anew in what is returned, and their last observation and `info` are in `infos`."""
@@ -84,16 +99,26 @@ class GymnasiumVecEnv(VecEnv):
         dones = np.asarray(terminated | truncated)
         self._returns += rewards
         self._lengths += 1
+        earned = np.asarray(rewards) / self._reward_unit
+        if self._day is not None:
+            earned /= self._day.worth(self._observed)
         rows = self._by_row(infos)
         for row in np.flatnonzero(dones).tolist():
             rows[row] |= self._ended(infos, row, truncated=bool(truncated[row] and not terminated[row]))
-        return np.asarray(observations), (np.asarray(rewards) / self._reward_unit).astype(np.float32), dones, rows
+        return self._seen(observations), earned.astype(np.float32), dones, rows
+
+    def _seen(self, observations: NDArray[Any]) -> NDArray[Any]:
+        """Return what is learned from, and remember what was observed for the actions that follow."""
+        self._observed = np.asarray(observations)
+        return self._observed if self._day is None else self._day.seen(self._observed)
 
     def _ended(self, infos: Infos, row: int, *, truncated: bool) -> Infos:
         """Return what stable-baselines3 wants to know of an episode that ended, and its own last `info`."""
         sums = {"r": float(self._returns[row]), "l": int(self._lengths[row]), "t": 0.0}  # no clock: equal trainings stay equal
         self._returns[row], self._lengths[row] = 0.0, 0
-        told = {"terminal_observation": infos["final_obs"][row], "TimeLimit.truncated": truncated, "episode": sums}
+        last = infos["final_obs"][row]
+        seen = last if self._day is None else self._day.seen(last[None])[0]
+        told = {"terminal_observation": seen, "TimeLimit.truncated": truncated, "episode": sums}
         return _row(infos["final_info"], row) | told
 
     def _by_row(self, infos: Infos) -> list[Infos]:

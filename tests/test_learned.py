@@ -10,6 +10,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,11 +20,13 @@ from gymnasium.wrappers import RescaleAction
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import DummyVecEnv
 
+from gridtoll.agents.day_features import N_PUBLIC, DayFeatures
 from gridtoll.agents.learned import (
     ALGORITHM_NAMES,
     DEFAULTS,
     LearnedPolicy,
     LearnerSettings,
+    day_of,
     load_policy,
     make_learner,
     to_charges,
@@ -31,6 +34,7 @@ from gridtoll.agents.learned import (
 )
 from gridtoll.envs import Scenario
 from gridtoll.train.config import TrainConfig
+from gridtoll.train.leaders import learned_policy
 from gridtoll.train.learn import resume, reward_unit_eur, train, training_rounds
 from gridtoll.train.rounds import Rounds, training_scenarios
 from gridtoll.train.runs import RunFolder
@@ -109,6 +113,8 @@ def test_settings_name_every_fault_and_suggest_the_nearest_algorithm() -> None:
         LearnerSettings(algorithm="sax")
     with pytest.raises(ValueError, match=r"`learning_rate` 0, `batch_size` -1, `hidden\[1\]` 0"):
         LearnerSettings(learning_rate=0, batch_size=-1, hidden=(8, 0))
+    with pytest.raises(ValueError, match="Did you mean 'day'"):
+        LearnerSettings(sees="days")  # type: ignore[arg-type]
 
 
 def test_a_configuration_survives_its_file_and_refuses_another() -> None:
@@ -120,6 +126,38 @@ def test_a_configuration_survives_its_file_and_refuses_another() -> None:
         TrainConfig.from_json({**config.to_json(), "task": {"comunity": "x"}})
     with pytest.raises(ValueError, match=r"`steps` at least 1, got 0; `validation_days` at least 1"):
         tiny(steps=0, validation_days=0)
+
+
+def test_a_configuration_from_before_there_was_a_choice_sees_everything() -> None:
+    written = tiny().to_json()
+    assert written["learner"].pop("sees") == "day"
+    assert TrainConfig.from_json(written).learner.sees == "everything"
+
+
+@pytest.mark.parametrize(("n_observed", "n_coefficients"), [(N_PUBLIC - 1, 1), (N_PUBLIC, 24)])
+def test_where_there_is_no_day_to_see_or_several_charges_are_posted_all_is_seen_as_it_is(n_observed: int, n_coefficients: int) -> None:
+    assert day_of(DEFAULTS["sac"], n_observed, cap=CAP, n_coefficients=n_coefficients) is None
+    assert day_of(DEFAULTS["sac"], N_PUBLIC, cap=CAP, n_coefficients=1) is not None
+    assert day_of(replace(DEFAULTS["sac"], sees="everything"), N_PUBLIC, cap=CAP, n_coefficients=1) is None
+
+
+@pytest.mark.parametrize("sees", ["day", "everything"])
+def test_a_finished_run_is_read_back_with_what_it_sees_and_its_network_posts_its_charges(sees: Any, tmp_path: Path) -> None:
+    with Workers(1) as workers:
+        run = train(tiny(learner=replace(tiny().learner, sees=sees)), tmp_path / "run", workers)
+    policy = learned_policy(run, TASK)
+    envs = batch_of(TASK, 20)
+    observations, _ = envs.reset(seed=1)
+    charges = np.array([policy.predict(observation, deterministic=True)[0] for observation in observations])
+    with torch.no_grad():
+        np.testing.assert_allclose(policy.network(torch.as_tensor(observations)).numpy(), charges, rtol=0, atol=1e-6)
+    assert (charges >= 0).all()
+    assert (charges <= envs.game.charge_cap).all()
+    assert len(np.unique(charges)) > 5
+    best = run.load("best")
+    assert best is not None
+    width = next(iter(torch.load(best.files["policy.pt"], weights_only=True).values())).shape[-1]
+    assert width == (DayFeatures(N_PUBLIC).size if sees == "day" else N_PUBLIC)
 
 
 def test_rounds_visit_every_training_scenario_once_a_pass_and_depend_on_seed_and_position_alone() -> None:
@@ -138,7 +176,8 @@ def test_rounds_visit_every_training_scenario_once_a_pass_and_depend_on_seed_and
 
 def test_a_round_pays_what_the_environment_pays() -> None:
     environment = environment_of(TASK)
-    rounds = training_rounds(tiny(parallel_days=3), played=0)
+    learner = replace(tiny().learner, sees="everything")
+    rounds = training_rounds(tiny(parallel_days=3, learner=learner), played=0)
     first = rounds.reset()
     scenarios = [Scenario(info["day"], info["price_path"]) for info in rounds.reset_infos]
     after, rewards, dones, infos = rounds.step(np.full((3, 1), -0.5, np.float32))

@@ -19,6 +19,7 @@ from stable_baselines3.common.env_checker import check_env
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor, VecNormalize
 
+from gridtoll.agents.day_features import LEVELS, DayActions, DayFeatures
 from gridtoll.agents.vec_env import GymnasiumVecEnv
 from gridtoll.envs import DayAheadEnv, DayAheadVectorEnv
 
@@ -189,3 +190,27 @@ def test_learners_train_on_it_and_a_repetition_gives_the_same_weights(make: Call
         assert np.abs(rewards[0]).max() > 0
     mean, _ = evaluate_policy(learners[0], batched(4), n_eval_episodes=8, warn=False)
     assert np.isfinite(mean)
+
+
+def test_a_learner_of_days_sees_features_acts_in_the_unit_and_is_paid_by_the_guessed_worth() -> None:
+    envs = DayAheadVectorEnv(3, TINY)
+    day = DayActions(envs.game.observer.size, envs.game.charge_cap)
+    mine, plain = GymnasiumVecEnv(envs, day=day, reward_unit=2.0), batched()
+    for each in (mine, plain):
+        each.seed(11)
+    seen, observed = mine.reset(), np.asarray(plain.reset())
+    assert mine.observation_space == spaces.Box(-np.inf, np.inf, (day.n_seen,), np.float32)
+    assert mine.action_space == spaces.Box(-1.0, 1.0, (1,), np.float32)
+    np.testing.assert_array_equal(seen, DayFeatures(observed.shape[1])(torch.as_tensor(observed)).float().numpy())
+    unit = DayFeatures(observed.shape[1]).unit(torch.as_tensor(observed)).numpy()
+    charges = np.minimum(unit * np.exp(0.5 * (np.log(LEVELS[0]) + np.log(LEVELS[-1]))), envs.game.charge_cap)
+    after, rewards, done, infos = mine.step(np.zeros((3, 1), np.float32))
+    _, _, _, expected = plain.step((2.0 * charges / envs.game.charge_cap - 1.0).astype(np.float64))
+    assert done.all()
+    assert np.asarray(after).shape == (3, day.n_seen)
+    for row, worth in enumerate(day.worth(observed)):
+        np.testing.assert_array_equal(infos[row]["terminal_observation"], np.asarray(seen)[row])
+        assert infos[row]["episode"]["r"] == pytest.approx(expected[row]["episode"]["r"], rel=1e-9)
+        assert rewards[row] == np.float32(infos[row]["episode"]["r"] / 2.0 / worth)
+    with pytest.raises(ValueError, match="`action_bounds` must be None, got both"):
+        GymnasiumVecEnv(DayAheadVectorEnv(3, TINY), day=day, action_bounds=(0.0, 1.0))

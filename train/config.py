@@ -64,7 +64,8 @@ class TrainConfig:
             raise ValueError(f"the configuration of a run must hold exactly {sorted(expected)}, got {sorted(values)}.")
         try:
             task = Task(**values["task"])
-            learner = LearnerSettings(**{**values["learner"], "hidden": tuple(values["learner"]["hidden"])})
+            given = {"sees": "everything", **values["learner"]}  # runs from before there was a choice do not say
+            learner = LearnerSettings(**{**given, "hidden": tuple(given["hidden"])})
             return cls(**{**values, "task": task, "learner": learner})
         except (TypeError, KeyError) as error:
             raise ValueError(f"the configuration of a run must hold what `gridtoll train` wrote, but {error}.") from None
