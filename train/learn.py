@@ -32,7 +32,7 @@ from stable_baselines3.common.logger import configure
 from stable_baselines3.common.utils import set_random_seed
 from tqdm import tqdm
 
-from ..agents.learned import LearnedPolicy, checkpoint_parts, make_learner, restore_learner, write_weights
+from ..agents.learned import LearnedPolicy, checkpoint_parts, day_of, make_learner, restore_learner, write_weights
 from ..agents.vec_env import GymnasiumVecEnv
 from ..envs.calendar import Scenario, split_hash
 from ..envs.day_ahead_vector import DayAheadVectorEnv
@@ -41,7 +41,7 @@ from .held_out import require_not_held_out
 from .optima import daily_bill_eur
 from .rounds import Rounds, training_scenarios
 from .runs import RunFolder
-from .task import Task, as_options, batch_of, environment_of
+from .task import Task, as_options, batch_of, environment_of, n_charges
 from .workers import Workers
 
 REWARD_UNIT: Final = 0.1
@@ -118,7 +118,7 @@ def _go_on(run: RunFolder, config: TrainConfig, workers: Workers, listener: List
             began = time.perf_counter()
             _learn(learner, config, min(config.validate_every, config.steps - step), bar)
             step = learner.num_timesteps
-            rewards = _validate(learner, scenarios, validation)
+            rewards = _validate(learner, config, scenarios, validation)
             score = float(np.mean(rewards))
             learner.logger.record("validation/objective_eur", score)
             learner.logger.dump(step)
@@ -149,15 +149,22 @@ def _learn(learner: BaseAlgorithm, config: TrainConfig, days: int, bar: tqdm[Any
 
 
 def training_rounds(config: TrainConfig, *, played: int, threads: int | None = None) -> GymnasiumVecEnv:
-    """Return the training days that follow ``played`` of them, with actions between −1 and 1 and rewards of order 1."""
+    """Return the training days that follow ``played`` of them, as the learner sees them, with actions between −1 and 1.
+
+    Rewards are of order 1; those of a learner that sees features of the day are over the day's guessed worth as well.
+    """
     envs = batch_of(config.task, config.parallel_days, threads=threads)
     rounds = Rounds(envs, training_scenarios(config.task), seed=config.seed, played=played)
-    return GymnasiumVecEnv(rounds, action_bounds=(0.0, envs.game.charge_cap), reward_unit=reward_unit_eur(config.task))
+    unit, cap = reward_unit_eur(config.task), envs.game.charge_cap
+    day = day_of(config.learner, envs.game.observer.size, cap=cap, n_coefficients=n_charges(config.task))
+    return GymnasiumVecEnv(rounds, action_bounds=None if day else (0.0, cap), reward_unit=unit, day=day)
 
 
-def _validate(learner: BaseAlgorithm, scenarios: Sequence[Scenario], envs: DayAheadVectorEnv) -> NDArray[np.float64]:
+def _validate(learner: BaseAlgorithm, config: TrainConfig, scenarios: Sequence[Scenario], envs: DayAheadVectorEnv) -> NDArray[np.float64]:
     """Return the rewards in EUR of the deterministic policy on the validation days, one in each row, shape (days,)."""
-    policy = LearnedPolicy(learner.policy, envs.game.charge_cap)
+    cap = envs.game.charge_cap
+    day = day_of(config.learner, envs.game.observer.size, cap=cap, n_coefficients=n_charges(config.task))
+    policy = LearnedPolicy(learner.policy, cap, day)
     observations, _ = envs.reset(options=as_options(scenarios))
     charges = [policy.predict(observation, deterministic=True)[0] for observation in observations]  # one by one, as evaluation does
     _, rewards, *_ = envs.step(charges)
