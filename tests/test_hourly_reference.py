@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -105,14 +106,15 @@ def wide(seed: int, **changes: Any) -> Day:
     return random_day(seed, import_limit=20.0, export_limit=20.0, trade_limit=20.0, **changes)
 
 
-def believed(day: Day, charges: Array, rng: np.random.Generator) -> float:
-    """What the operator earns when prosumers believe something else about later charges every hour."""
+def believed(day: Day, charges: Array, rng: np.random.Generator | None = None) -> float:
+    """What the operator earns when prosumers believe something else about later charges every hour, or that each stands."""
     network, market = random_network(0), StructuredMarket()
     basis, stored, earned = make_tariff("distance", network).basis[0], day.storage_start, 0.0
     for hour in range(day.n_periods):
         tail = tail_of(day, hour, stored)
-        later = rng.uniform(0.0, 1.0, tail.n_periods)
-        later[0] = charges[hour]
+        later = np.full(tail.n_periods, charges[hour])
+        if rng is not None:
+            later[1:] = rng.uniform(0.0, 1.0, tail.n_periods - 1)
         plan = market.clear(tail, later[:, None, None] * basis)
         flow = (plan.traded_kw[0]) @ network.prosumer_ptdf.T
         loss = day.loss_price[hour] * float(network.grid.loss_coefficient @ flow**2)
@@ -180,6 +182,52 @@ def test_each_prosumers_maximum_is_no_less_than_any_point_of_a_grid() -> None:
     value = dual.hours(prices).value
     assert (value >= top.sum(axis=1) - 1e-12).all()
     assert value == pytest.approx(top.sum(axis=1), rel=3e-3)
+
+
+def held_up(seed: int) -> Day:
+    """A random day on which prosumer 0 puts off filling a store that draws all its connection carries, until it needs others for that."""
+    return random_day(
+        seed,
+        periods=3,
+        stores=1,
+        renewable=0.0,
+        demand_min=np.full((3, 5), 0.5),
+        demand_max=np.full((3, 5), 1.0),
+        import_price=[0.5, 0.32, 0.32],
+        import_limit=[2.0, 20.0, 20.0, 20.0, 20.0],
+        export_limit=20.0,
+        trade_limit=20.0 * (1 - np.eye(5)),
+        storage_power=[2.0, 0.0, 0.0, 0.0, 0.0],
+        storage_capacity=[10.0, 0.0, 0.0, 0.0, 0.0],
+        storage_start=np.zeros(5),
+        storage_end=[0.95 * 4.3, 0.0, 0.0, 0.0, 0.0],
+    )
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_where_connections_are_narrow_the_greatest_charge_bounds_what_a_leader_can_extort(seed: int) -> None:
+    day, network = held_up(seed), random_network(0)
+    basis, caps = make_tariff("distance", network).basis[0], (1.0, 2.0, 4.0)
+    bounds = np.array([bound_hourly(day, network, greatest_charge=cap * basis).bound_eur for cap in caps])
+    earned = np.array([believed(day, np.array([0.0, cap, cap])) for cap in caps])
+    assert (earned <= bounds).all()
+    assert (np.diff(earned) > 0.5 * earned[0]).all()  # what must be bought is bought at any charge, so that only the cap bounds this
+    assert (bounds < 40.0 * earned).all()
+    within = nodal_price_range(day, 4.0 * basis)[1]
+    full = (day.import_price[:, None] + day.grid_friction * day.import_limit).max(axis=1)
+    assert (within > full + 4.0 * basis[:, 0].max() - 1e-9).all()
+
+
+def test_a_trade_that_cannot_carry_what_its_buyer_needs_is_named() -> None:
+    day = replace(held_up(0), trade_limit=np.where(np.eye(5), 0.0, 0.1))
+    with pytest.raises(ValueError, match=r"those into prosumers \[0\] do not"):
+        bound_hourly(day, random_network(0), greatest_charge=np.ones((5, 5)))
+
+
+def test_a_greatest_charge_changes_nothing_where_connections_are_wide() -> None:
+    day = wide(1)
+    free, capped = (bound_hourly(day, random_network(0), greatest_charge=each).bound_eur for each in (None, np.ones((5, 5))))
+    assert free == capped
 
 
 def test_narrow_connections_are_named_and_no_bound_is_claimed() -> None:

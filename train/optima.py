@@ -20,6 +20,7 @@ from ..agents.optimum import Optimum
 from ..agents.optimum.miqp import MiqpError
 from ..envs.calendar import Scenario
 from ..envs.community import Community
+from ..envs.day import Array, Day
 from ..envs.errors import ClearingError
 from ..envs.network import Network
 from .solve import Method, Settings, Solved, numbers_of, resolved, solve
@@ -144,15 +145,22 @@ def _key(task: Task, scenario: Scenario, settings: Settings) -> dict[str, Any]:
     method = settings.method or "exact"
     return {
         "format": _FORMAT,
-        "day": _hash({name: value for name, value in environment.day_of(scenario).arrays().items() if name != "label"}),
-        "network": _network_hash(environment.community.network),
-        "basis": _hash({"basis": environment.tariff.basis}),
+        **content_key(environment.day_of(scenario), environment.community.network, environment.tariff.basis),
         "charges_per": environment.tariff.per,
         "charge_cap": environment.charge_cap,
         "flows": task.flows,
         "objective": task.objective,
         "method": method,
         **{name: getattr(settings, name) for name in _SETTINGS.get(method, ())},
+    }
+
+
+def content_key(day: Day, network: Network, basis: Array) -> dict[str, str]:
+    """Return hashes of what is cleared, whatever the community and the day are called; part of the key of every answer."""
+    return {
+        "day": _hash({name: value for name, value in day.arrays().items() if name != "label"}),
+        "network": _network_hash(network),
+        "basis": _hash({"basis": basis}),
     }
 
 

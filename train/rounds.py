@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..envs.calendar import Scenario
 from ..envs.day_ahead_vector import DayAheadVectorEnv, Infos
 from ..envs.game import Observation
+from ..envs.hourly_vector import HourlyVectorEnv
 from ..envs.vector_format import as_objects, by_key
 from .task import Task, as_options, environment_of
 
@@ -26,6 +27,8 @@ Array = NDArray[np.float64]
 class Rounds(VectorWrapper[Observation, ArrayLike, Observation, ArrayLike, NDArray[Any]]):
     """One-day episodes on training scenarios; the next round begins in the step that ends one (``AutoresetMode.SAME_STEP``).
 
+    Days of the day-ahead game end with their only step, those of the hourly game with their last hour, in all rows together.
+
     Args:
         envs: Plays the days, with autoreset disabled.
         scenarios: What is played.
@@ -33,7 +36,7 @@ class Rounds(VectorWrapper[Observation, ArrayLike, Observation, ArrayLike, NDArr
         played: Days played before, when a training is resumed.
     """
 
-    def __init__(self, envs: DayAheadVectorEnv, scenarios: Sequence[Scenario], *, seed: int, played: int) -> None:
+    def __init__(self, envs: DayAheadVectorEnv | HourlyVectorEnv, scenarios: Sequence[Scenario], *, seed: int, played: int) -> None:
         super().__init__(envs)
         self.metadata = envs.metadata | {"autoreset_mode": AutoresetMode.SAME_STEP}
         self._scenarios, self._seed, self._next = list(scenarios), seed, played
@@ -51,8 +54,10 @@ class Rounds(VectorWrapper[Observation, ArrayLike, Observation, ArrayLike, NDArr
         return observations, infos
 
     def step(self, actions: ArrayLike) -> tuple[Observation, Array, NDArray[np.bool_], NDArray[np.bool_], Infos]:
-        """Play the round with charges in EUR/kWh, shape (num_envs, coefficients), and begin the next."""
+        """Play a step of the round with charges in EUR/kWh, shape (num_envs, coefficients), and begin the next where it ends."""
         last, rewards, terminated, truncated, infos = self.env.step(actions)
+        if not terminated.all():
+            return last, rewards, terminated, truncated, infos
         ended = by_key({"final_obs": as_objects(last), "final_info": infos}, terminated)
         observations, begun = self.reset()
         return observations, rewards, terminated, truncated, begun | ended

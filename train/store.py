@@ -27,6 +27,8 @@ _CLEARING: Final = ("envs/clearing/structured/market.py", "envs/settlement.py", 
 _SOURCES: Final[dict[str, tuple[str, ...]]] = {
     "optima": ("agents/optimum/search.py", "agents/optimum/hours.py", *_CLEARING),
     "brackets": ("agents/optimum/several.py", *_CLEARING),
+    "hourly": ("train/hourly/references.py",),
+    "best-schedule": ("agents/hourly.py", "train/hourly/leaders.py"),
     "best-constant": ("agents/baselines.py", "train/task.py"),
 }
 """Where each kind of answer comes from: these modules, and all that they import. How days are cut from data is not among the sources of

@@ -32,7 +32,8 @@ from .search import solve_optimum
 from .several import Bracket, solve_several
 
 _LEVELS = (0.0, 0.15, 0.3, 0.45, 0.6, 0.8)  # constant charges tried first, as shares of the cap
-_SHORT = 0.5  # share of the plans for the short climbs from all starts
+_SHORT = 0.7  # share of the plans for the climbs from all starts
+_CLIMB = 24  # gradient steps each should be worth, or fewer starts are followed: 10 steps end far below where 30 do
 _RISE, _MEMORY, _SQUARES = 0.04, 0.9, 0.99  # Adam's (Kingma and Ba, 2015) greatest step as a share of the cap, and its averages
 _FIRST, _LAST = 0.1, 1e-5  # step sizes of the pattern search, as shares of the cap
 _FINALISTS = 2
@@ -170,11 +171,13 @@ def search_hourly(
     starts.append(max(levels, key=_earned))
     scale = float(max(starts, key=_earned).sequence.mean()) or _LEVELS[1] * cap
     starts += [day.walk(np.clip(rng.uniform(0.0, 2.0 * scale, day.shape), 0.0, cap)) for _ in range(n_starts)]
-    each = max(int(_SHORT * (limit - day.plans) / len(starts)), 1)
+    spendable = _SHORT * (limit - day.plans)
+    starts = sorted(starts, key=_earned, reverse=True)[: max(int(spendable / (_CLIMB * day.shape[0])), 1)]
+    each = max(int(spendable / len(starts)), 1)
     found = []
     for start in starts:
         until = day.plans + each
-        walk = _follow(day, start, steps=(until - day.plans) // 2 // day.shape[0])
+        walk = _follow(day, start, steps=3 * each // 4 // day.shape[0])
         found.append(_pattern(day, walk, rng, until=until))
     order = sorted(range(len(found)), key=lambda i: -found[i].goal_eur)[:_FINALISTS]
     for place, i in enumerate(order):

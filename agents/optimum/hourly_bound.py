@@ -23,17 +23,26 @@ that is below M_k, μ_k ≤ λᵐ + ε_g·m_k. Hence μ̄ = max(0, max_k λᵐ +
 it imports nothing, buys from nobody and uses at least d_k(λˣ). So x_k ≤ R_k + S_k − d_k(λˣ), and x_k ≤ S_k − d_k(λˣ) if μ_k < 0, when
 renewables are curtailed; where that is below X_k, μ_k ≥ λˣ − ε_g·x_k. Hence
 μ̲ = min_k max(λˣ − ε_g·(R_k + S_k − d_k(λˣ))⁺, min(0, λˣ − ε_g·(S_k − d_k(λˣ))⁺)), the first left out where it needs more than X_k. Where
-another needs more than the connection carries no bound is claimed: somebody who must fill a store by the end of the day through a
-connection that is too narrow can be held up for any charge.
+the second needs more than the connection carries no bound is claimed.
+
+(3′) *Narrow connections: the cap bounds prices.* Somebody who must fill a store through a connection that carries no more can be held up
+for any charge, but charges have caps: let τ ≤ τ̄. Where d_k(λᵐ) + S_k − R_k ≥ M_k for some k, let u = max(0, max_i λᵐ + ε_g·M_i). Let k
+have the greatest μ, and μ_k > u. It imports M_k, exports nothing, sells to nobody and uses all its renewables, so it buys no more than Q_k
+= d_k(u) + S_k − R_k − M_k in all. Where Q_k < P_ak for all a, no trade into k is at its limit, so μ_k − μ_a ≤ τ_ak + ε·p_ak ≤ H with H =
+max_k,a τ̄_ak + ε·Q_k⁺, for every a: all prices lie within H of the greatest. If the least is at most u, all are at most μ̄ = u + H. If it
+is more, everybody imports M_i. Lower all prices together until the least is u: Σ_i μ_i·n_i keeps its value, and with the new prices μ′ in
+[u, u + H] also (μ′ − π)·n_i ≤ (μ′ − π)·(D_i(μ′) + c − s) for π ≤ u, as D falls in μ, while imports stay M_i. So μ̄ = u + H will do, with
+π_t ≤ u. Where some Q_k ≥ P_ak no bound is claimed.
 
 (4) *Hours are coupled by energy.* Losses and overload cost at least 0 less what the base injection's flows alone would lose. With y what
 stores gain, adding 0 = Σ_t α_t·(e_t − e_t−1 − y_t) to the profit and maximising over each hour, prosumer and e_t on its own can only raise
 it.  ∎
 
 At a fixed μ the maximum over c and s is at a corner, and D is affine between a few kinks, so each maximum is one of a few vertices of
-parabolas, with nothing left to a solver. π and α are found by cutting planes in a trust region; any are valid. The leader this bounds
-names everybody's price and has the stores do its bidding, where a tariff has K coefficients. The bound holds for ``belief="standing"``, for
-schedules that are announced and revised, and with forecast errors of later hours. A schedule that is announced and kept is bounded by K0
+parabolas, with nothing left to a solver. π and α are found by cutting planes in a trust region; any are valid. The leader this bounds names
+everybody's price and has the stores do its bidding, where a tariff has K coefficients. The bound holds for ``belief="standing"``, for
+schedules that are announced and revised, and with forecast errors of later hours where the day ends with what it must all the same: their
+errors may let it end with less, and `storage_end` must then say so. A schedule that is announced and kept is bounded by K0
 (:mod:`.relaxation_day`), which knows more of it.
 """
 
@@ -73,12 +82,21 @@ class HourlyBound:
     rounds: int
 
 
-def bound_hourly(day: Day, network: Network, *, price_range: tuple[Array, Array] | None = None, max_rounds: int = 100) -> HourlyBound:
+def bound_hourly(
+    day: Day,
+    network: Network,
+    *,
+    greatest_charge: Array | None = None,
+    price_range: tuple[Array, Array] | None = None,
+    max_rounds: int = 100,
+) -> HourlyBound:
     """Bound what any leader earns on a day of the hourly game, at any tariff and any belief.
 
     Args:
         day: The day as it comes.
         network: Where the prosumers sit.
+        greatest_charge: τ̄ in EUR/kWh, shape (N, N): what a trade can be charged at most, the sum of the tariff's basis times the cap. Only
+            days with narrow connections need it.
         price_range: μ̲ and μ̄ of every hour in EUR/kWh, shape (T,) each, instead of those proved. The bound then holds for all that keeps
             nodal prices within them, and for nothing else.
         max_rounds: Rounds of cutting planes for the prices.
@@ -86,7 +104,8 @@ def bound_hourly(day: Day, network: Network, *, price_range: tuple[Array, Array]
     Raises:
         ValueError: If the connections of some prosumer are too narrow for prices to be bounded.
     """
-    dual = _Dual(day, nodal_price_range(day) if price_range is None else price_range)
+    least, greatest, top = _proved_range(day, greatest_charge) if price_range is None else (*price_range, np.full(day.n_periods, np.inf))
+    dual = _Dual(day, (least, greatest), top)
     centre = np.column_stack([0.5 * (day.import_price + day.export_price), np.tile(dual.first_worth, (day.n_periods, 1))])
     best, best_total = centre, dual.total(dual.hours(centre), centre)
     cuts, radius, rounds = [(centre, dual.hours(centre))], _RADIUS, 0
@@ -114,29 +133,66 @@ def bound_hourly(day: Day, network: Network, *, price_range: tuple[Array, Array]
     )
 
 
-def nodal_price_range(day: Day) -> tuple[Array, Array]:
+def nodal_price_range(day: Day, greatest_charge: Array | None = None) -> tuple[Array, Array]:
     """Return μ̲ and μ̄ of every hour in EUR/kWh, shape (T,) each, as the theorem has them.
+
+    Args:
+        day: The day.
+        greatest_charge: What a trade can be charged at most, EUR/kWh, shape (N, N); only narrow connections need it.
 
     Raises:
         ValueError: If a connection is too narrow for the argument.
     """
+    least, greatest, _ = _proved_range(day, greatest_charge)
+    return least, greatest
+
+
+def _proved_range(day: Day, greatest_charge: Array | None) -> tuple[Array, Array, Array]:
+    """Return μ̲, μ̄ and what π must not exceed, each of shape (T,)."""
     at_import, at_export = (
         _demand(day, np.broadcast_to(price[:, None], day.renewable.shape)) for price in (day.import_price, day.export_price)
     )
     imported = np.maximum(at_import + day.storage_power - day.renewable, 0.0)
     exported = np.maximum(day.renewable + day.storage_power - at_export, 0.0)
     from_store = np.maximum(day.storage_power - at_export, 0.0)
-    narrow = ((imported > 0) & (imported >= day.import_limit)) | ((from_store > 0) & (from_store >= day.export_limit))
-    if narrow.any():
+    narrow = (imported > 0) & (imported >= day.import_limit)
+    stuck = (from_store > 0) & (from_store >= day.export_limit)
+    if stuck.any() or (narrow.any() and greatest_charge is None):
+        which = stuck if stuck.any() else narrow
         raise ValueError(
             "connections must carry demand and storage together for nodal prices to be bounded, and those of prosumers "
-            f"{np.flatnonzero(narrow.any(axis=0)).tolist()} do not: what they need in a hurry has no greatest price."
+            f"{np.flatnonzero(which.any(axis=0)).tolist()} do not: what they need in a hurry has no greatest price."
         )
     friction, buying, selling = day.grid_friction, day.import_price[:, None], day.export_price[:, None]
     greatest = np.maximum((buying + friction * imported).max(axis=1), 0.0)
     sold = np.where((exported == 0) | (exported < day.export_limit), selling - friction * exported, -np.inf)
     curtailed = np.minimum(selling - friction * from_store, 0.0)
-    return np.maximum(sold, curtailed).min(axis=1), greatest
+    least, top = np.maximum(sold, curtailed).min(axis=1), np.full(day.n_periods, np.inf)
+    hours = narrow.any(axis=1)
+    if greatest_charge is not None and hours.any():
+        full, held_up = _held_up(day, greatest_charge)
+        greatest, top = np.where(hours, full + held_up, greatest), np.where(hours, full, top)
+    return least, greatest, top
+
+
+def _held_up(day: Day, greatest_charge: Array) -> tuple[Array, Array]:
+    """Return u, above which everybody imports all it can, and H, how far prices above it can lie apart; (3′), shape (T,) each.
+
+    Raises:
+        ValueError: If somebody may want to buy so much that a trade reaches its limit.
+    """
+    full = np.maximum((day.import_price[:, None] + day.grid_friction * day.import_limit).max(axis=1), 0.0)
+    rest = _demand(day, np.broadcast_to(full[:, None], day.renewable.shape)) + day.storage_power - day.renewable - day.import_limit
+    wanted = np.maximum(rest, 0.0)
+    others = ~np.eye(day.n_prosumers, dtype=np.bool_)
+    short = (rest >= 0) & (wanted >= np.where(others, day.trade_limit, np.inf).min(axis=0))
+    if short.any():
+        raise ValueError(
+            "every trade must carry what its buyer's own connection cannot for nodal prices to be bounded, and those into prosumers "
+            f"{np.flatnonzero(short.any(axis=0)).tolist()} do not."
+        )
+    paid = np.where(others, greatest_charge + day.trade_friction * wanted[:, None, :], 0.0).max(axis=1)  # (T, buyers)
+    return full, np.where(rest >= 0, paid, 0.0).max(axis=1)
 
 
 def connected_price_range(day: Day) -> tuple[Array, Array]:
@@ -166,8 +222,8 @@ class _Hours(NamedTuple):
 class _Dual:
     """The bound as a function of prices (π_t, α_t), shape (T, 1 + J)."""
 
-    def __init__(self, day: Day, price_range: tuple[Array, Array]) -> None:
-        self._day = day
+    def __init__(self, day: Day, price_range: tuple[Array, Array], top: Array | None = None) -> None:
+        self._day, self._top = day, np.full(day.n_periods, np.inf) if top is None else top
         self.owner = np.flatnonzero(day.has_storage)
         least, greatest = price_range
         self.first_worth = np.full(len(self.owner), float(np.median(0.5 * (day.import_price + day.export_price))))
@@ -260,7 +316,9 @@ class _Dual:
         for level in (self._least, np.broadcast_to(self._capacity, (t, j))):
             rows.append(np.hstack([level.reshape(-1, 1) * fall, np.zeros((held, t)), -np.eye(held)]))
             right.append(np.zeros(held))
-        around = [(value - radius, value + radius) for value in centre.ravel()]
+        greatest = np.full(centre.shape, np.inf)
+        greatest[:, 0] = self._top  # π must not exceed it for the bound to hold
+        around = [(value - radius, min(value + radius, most)) for value, most in zip(centre.ravel(), greatest.ravel(), strict=True)]
         answer = linprog(
             cost, A_ub=np.vstack(rows), b_ub=np.concatenate(right), bounds=around + [(None, None)] * (t + held), method="highs"
         )

@@ -12,6 +12,9 @@ from ...agents.onnx_policy import OnnxPolicy
 from ...envs.calendar import Scenario
 from ..config import TrainConfig
 from ..evaluate import NORMALISATION_FLOOR, Evaluation, evaluate, summary_table
+from ..hourly.commands import evaluate_command
+from ..hourly.leaders import HOURLY_LEADER_NAMES
+from ..hourly.options import add_effort_options, add_game_option, require_day_ahead, wants_hourly
 from ..leaders import Leader, make_leader
 from ..onnx_files import task_of
 from ..plots import draw_regret_per_day, require_format, save_figure
@@ -44,6 +47,10 @@ seconds each the first time and are kept in the user's cache folder, which `grid
 With --held-out the leader made for --community plays the communities that nothing is trained or chosen on, the same leader in each, and is
 scored in each and over all of them together; it must observe public information, which has one size everywhere.
 
+With --env hourly, or a run folder trained on it, the leader re-prices every hour. There regret has two ends: to the best sequence of
+charges found for the day, and to a bound that no leader exceeds; docs/hourly.md explains both. Leaders by name are
+{", ".join(HOURLY_LEADER_NAMES)}.
+
 Evaluating a run folder or an ONNX file reads no pickled objects, and what the options leave open is as in its training. A model saved by
 stable-baselines3 (.zip) holds pickles, which run code when they are read: it is refused without --trust.
 """
@@ -54,6 +61,7 @@ EXAMPLES = """\
   gridtoll evaluate runs/first --rows first.csv --plot first.png
   gridtoll evaluate policy.onnx --rows first.parquet
   gridtoll evaluate runs/first --held-out --days 16
+  gridtoll evaluate best-schedule --env hourly --days 16 --rows hourly.csv
 """
 
 
@@ -69,6 +77,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--trust", action="store_true", help="read the pickles of a .zip model: only of people you trust with your machine")
     parser.add_argument("--rows", type=Path, metavar="FILE", help="write one row a day to this file (.csv or .parquet)")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the regret of each day into this file (.png, .svg or .pdf)")
+    add_game_option(parser)
+    add_effort_options(parser)
     add_task_options(parser, "community", "tariff", "charges-per", "flows", "objective", "information", "charge-cap", "import-fee")
     add_backend_options(parser)
     add_report_options(parser)
@@ -76,6 +86,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> Report:
     """Score the leader."""
+    if wants_hourly(options, Path(options.policy)):
+        return evaluate_command(options)
+    require_day_ahead(options)
     for path in (options.rows, options.plot):
         existing_parent(path)
     if options.rows is not None:

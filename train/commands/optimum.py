@@ -14,6 +14,9 @@ from ...agents.optimum.miqp import MiqpError, MiqpSolver
 from ...envs.calendar import Scenario
 from ..curves import draw_profit_curve
 from ..errors import ModelMismatchError
+from ..hourly.optimum import optimum_command
+from ..hourly.options import add_effort_options, add_game_option, require_day_ahead, wants_hourly
+from ..hourly.references import Effort
 from ..optima import find_optima, find_optimum, keep
 from ..optima_table import summary_of, summary_table, write_rows
 from ..plots import require_format, save_figure
@@ -44,6 +47,9 @@ charge revenue. With --objective welfare, the charges are those of greatest welf
 charges count that keep every branch within its limit; where there is none, charge is null and secure is false, which is proved.
 docs/optimum.md and docs/several.md explain what is proved and how.
 
+With --env hourly: the best sequence of charges found for a day of the hourly game, and a bound that no leader exceeds whatever prosumers
+believe; without storage both have met, and the sequence is optimal. docs/hourly.md has the proof.
+
 Answers are kept in the user's cache folder under a hash of the day's data, the game and the software. A split that was interrupted goes on
 where it was; days that fail are listed, the others are kept, and the exit code is 2.
 """
@@ -56,6 +62,8 @@ EXAMPLES = """\
   gridtoll optimum --day 180 --tariff zonal
   gridtoll optimum --split test --jobs 2 --out optima.csv
   gridtoll optimum --split train --days 40 --backend ray
+  gridtoll optimum --env hourly --day 180
+  gridtoll optimum --env hourly --belief announced --split test --days 60
 """
 _OF_ONE_CHARGE: Final = ("hard_limits", "recover", "certificate", "verify", "curve", "plot")
 _OF_ONE_DAY: Final = ("price_path", "recover", "certificate", "verify", "curve", "plot")
@@ -73,6 +81,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recompute", action="store_true", help="compute anew what the store has already")
     _add_method_options(parser)
     _add_proof_options(parser)
+    add_game_option(parser)
+    add_effort_options(parser)
     add_task_options(parser, "community", "tariff", "charges-per", "flows", "objective", "charge-cap", "import-fee")
     add_backend_options(parser)
     add_report_options(parser)
@@ -85,7 +95,9 @@ def _add_method_options(parser: argparse.ArgumentParser) -> None:
         "--tolerance", type=float, default=1e-6, metavar="R", help="relative gap at which exact and miqp end (default: %(default)s)"
     )
     group.add_argument("--hard-limits", action="store_true", help="keep every branch within its limit, or prove that no charge does")
-    group.add_argument("--starts", type=positive, default=6, metavar="N", help="starts of the search (default: %(default)s)")
+    group.add_argument(
+        "--starts", type=positive, metavar="N", help=f"starts of the search (default: {Settings.starts}; hourly {Effort.starts})"
+    )
     group.add_argument("--seed", type=natural, default=0, metavar="S", help="of the search (default: %(default)s)")
     group.add_argument(
         "--solver", choices=get_args(MiqpSolver), default="scip", help="of miqp; gurobi needs a licence of one's own (default: %(default)s)"
@@ -115,6 +127,9 @@ def _add_proof_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> Report:
     """Solve the day, or the days."""
+    if wants_hourly(options):
+        return optimum_command(options)
+    require_day_ahead(options)
     task = task_from(options)
     settings = resolved(task, _settings(options))
     if existing_parent(options.plot) is not None:
@@ -135,7 +150,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         method=options.method,
         tolerance=options.tolerance,
         hard_limits=options.hard_limits,
-        starts=options.starts,
+        starts=options.starts or Settings.starts,
         seed=options.seed,
         solver=options.solver,
         time_limit_s=options.time_limit,

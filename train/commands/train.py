@@ -5,11 +5,16 @@ from __future__ import annotations
 import argparse
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from ...agents.learned import ALGORITHM_NAMES, DEFAULTS, LearnerSettings
+from ...agents.learned import ALGORITHM_NAMES, DEFAULTS, LearnerSettings, Sees
 from ...envs.errors import unknown_name
 from ..config import TrainConfig
+from ..hourly.commands import train_command
+from ..hourly.learn import HourlyTraining
+from ..hourly.learners import HOURLY_ALGORITHMS, HourlyLearner
+from ..hourly.options import add_game_option, require_day_ahead, wants_hourly
+from ..hourly.task import HourlyTask
 from ..learn import resume, train
 from ..report import Report, lines
 from ..runs import RunFolder
@@ -18,7 +23,7 @@ from ..workers import Workers
 from .options import add_report_options, add_task_options, add_work_options, natural, positive, task_from
 
 _DEFAULT = TrainConfig()
-_SETTINGS = {field.name for kind in (TrainConfig, LearnerSettings, Task) for field in fields(kind)}
+_SETTINGS = {field.name for kind in (TrainConfig, LearnerSettings, Task, HourlyTask, HourlyLearner) for field in fields(kind)} | {"env"}
 
 DESCRIPTION = f"""\
 Train a leader with stable-baselines3 on the training days of a community.
@@ -27,6 +32,10 @@ A day is one step, so this is a contextual bandit: the learner sees the day's ob
 between -1 and 1; policies are saved and evaluated in EUR/kWh), and is rewarded with the day's profit. After every {_DEFAULT.validate_every}
 days it plays validation days; the policy that earned most there is the one kept. Watch with `tensorboard --logdir runs`.
 
+With --env hourly an episode is a day of 24 hourly charges, a Markov decision process with the discount 1; algorithms are
+{", ".join(HOURLY_ALGORITHMS)} (with a memory, for what public observations do not show), and {HourlyTraining.steps} training days are
+played unless --steps says otherwise.
+
 A run can be killed at any moment and resumed from its last checkpoint, with the same result as if it had not been. Checkpoints contain
 pickles: resume only runs of your own.
 """
@@ -34,6 +43,7 @@ EXAMPLES = """\
   gridtoll train --out runs/first
   gridtoll train --out runs/ppo --algorithm ppo --steps 8000 --seed 1
   gridtoll train --community ieee9 --tariff unique --out runs/ieee9
+  gridtoll train --env hourly --algorithm recurrent-ppo --out runs/hourly
   gridtoll train --resume runs/first
 """
 
@@ -58,8 +68,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     learning.add_argument("--batch-size", type=positive, metavar="N", help="days in a gradient step")
     learning.add_argument("--updates", type=positive, metavar="N", help="gradient steps a round (SAC, TD3), or epochs a rollout (PPO)")
     learning.add_argument("--warmup-days", type=positive, metavar="N", help="random days at first (SAC, TD3), or days a rollout (PPO)")
-    learning.add_argument("--exploration", type=float, metavar="S", help="noise of TD3, initial noise of PPO, in half caps")
+    learning.add_argument("--exploration", type=float, metavar="S", help="noise of TD3, initial noise of PPO, in the learner's unit")
+    learning.add_argument(
+        "--sees",
+        choices=get_args(Sees),
+        help="features of the day and charges in its unit, where one charge is posted for it, or observations as they are, and EUR/kWh",
+    )
+    learning.add_argument("--discount", type=float, metavar="G", help="of the next hour's value, with --env hourly (default: 1)")
     learning.add_argument("--hidden", metavar="U,U", help="units of each hidden layer, separated by commas")
+    add_game_option(parser)
     add_task_options(parser, "community", "tariff", "charges-per", "flows", "objective", "information", "charge-cap", "import-fee")
     add_work_options(parser)
     add_report_options(parser)
@@ -71,6 +88,9 @@ def run(options: argparse.Namespace) -> Report:
     if options.resume is not None and given:
         named = ", ".join("--" + name.replace("_", "-") for name in given)
         raise ValueError(f"a resumed run keeps its own settings, got {named} as well.")
+    if wants_hourly(options, options.resume):
+        return train_command(options, None if options.hidden is None else _units(options.hidden))
+    require_day_ahead(options)
     with Workers(options.jobs, quiet=options.quiet) as workers:
         done = train(_config(options), options.out, workers) if options.resume is None else resume(options.resume, workers)
     return _report(done)
@@ -89,7 +109,7 @@ def _config(options: argparse.Namespace) -> TrainConfig:
     if algorithm not in DEFAULTS:
         raise unknown_name("algorithm", algorithm, ALGORITHM_NAMES)
     learner: dict[str, Any] = {
-        name: given[name] for name in ("learning_rate", "batch_size", "updates", "warmup_days", "exploration") if name in given
+        name: given[name] for name in ("learning_rate", "batch_size", "updates", "warmup_days", "exploration", "sees") if name in given
     }
     if "hidden" in given:
         learner["hidden"] = _units(given["hidden"])

@@ -1,0 +1,352 @@
+"""Leaders of the hourly game by name and by learning: what they earn, what they are scored against, and that a kill changes nothing."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gridtoll.agents.baselines import ConstantPolicy
+from gridtoll.agents.hourly import SchedulePolicy, play_episode
+from gridtoll.agents.policy import Policy
+from gridtoll.envs import HourlyEnv, Scenario
+from gridtoll.envs.errors import ClearingError
+from gridtoll.envs.sources import HELD_OUT_COMMUNITIES
+from gridtoll.train.cli import main
+from gridtoll.train.errors import ModelMismatchError
+from gridtoll.train.hourly import leaders, references
+from gridtoll.train.hourly.evaluate import evaluate_hourly, write_hourly_rows
+from gridtoll.train.hourly.leaders import HOURLY_LEADER_NAMES, find_best_schedule, make_hourly_leader
+from gridtoll.train.hourly.learn import HourlyTraining, hourly_scenarios, learned_hourly_policy, resume_hourly, train_hourly
+from gridtoll.train.hourly.learners import HOURLY_DEFAULTS, HourlyLearner
+from gridtoll.train.hourly.references import Effort, ends_of, find_ends
+from gridtoll.train.hourly.task import HourlyTask, hourly_environment_of, play_days
+from gridtoll.train.runs import RunFolder
+from gridtoll.train.workers import Workers
+
+TINY, STORES = HourlyTask(community="two-prosumers"), HourlyTask(community="ieee9")
+DAYS = [Scenario(170, 0), Scenario(20, 0)]
+QUICK = Effort(starts=0, plans=300, clearings=20)
+ONE = Workers(1)
+
+
+def small(algorithm: str, **changes: object) -> HourlyTraining:
+    """A training of seconds that learns next to nothing."""
+    learner = replace(HOURLY_DEFAULTS[algorithm], hidden=(8,), warmup_days=4, batch_size=32, updates=1)
+    training = HourlyTraining(task=TINY, learner=learner, steps=8, parallel_days=4, validate_every=4, validation_days=2)
+    return replace(training, **changes)  # type: ignore[arg-type]
+
+
+# --- playing --------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("belief", ["standing", "announced"])
+def test_days_side_by_side_earn_what_they_earn_one_by_one(belief: str) -> None:
+    task = replace(STORES, belief=belief, forecast_error=0.1)  # type: ignore[arg-type]
+    env = HourlyEnv("ieee9", belief=belief, forecast_error=0.1)  # type: ignore[arg-type]
+    schedule = np.random.default_rng(0).uniform(0.0, 0.3, (24, 1))
+    policy = SchedulePolicy(schedule, env.observer.layout["hour"], announced=belief == "announced")
+    played = play_days(task, lambda _: policy, DAYS, threads=1)
+    assert [day.objective_eur for day in played] == pytest.approx([play_episode(env, policy, day) for day in DAYS], rel=1e-12)
+    for day in played:
+        assert np.array_equal(day.charges, schedule)
+        assert day.profit_eur == day.objective_eur != day.welfare_eur
+        assert day.worst_residual < 1e-8
+
+
+# --- references -----------------------------------------------------------------------------------------------------------------------
+
+
+def test_without_storage_both_ends_are_the_certified_optimum_and_with_storage_the_bound_is_above() -> None:
+    for ends in ends_of(TINY, DAYS, ONE, QUICK):
+        assert ends.method == "hours"
+        assert ends.certified
+        assert ends.best_eur == pytest.approx(ends.upper_bound_eur, rel=1e-6)
+        assert ends.best_eur >= ends.constant_eur >= ends.zero_eur
+    [ends] = ends_of(STORES, DAYS[1:], ONE, QUICK)
+    assert ends.method == "search"
+    assert not ends.certified
+    assert ends.best_eur >= ends.constant_eur > ends.zero_eur
+    assert math.isfinite(ends.upper_bound_eur)
+    assert ends.upper_bound_eur > ends.best_eur
+
+
+def test_what_is_found_is_kept_and_belongs_to_its_game() -> None:
+    first, again = (find_ends(TINY, DAYS[:1], ONE, QUICK)[0] for _ in range(2))
+    assert again.was_stored
+    assert first.ends == again.ends
+    erring = find_ends(replace(TINY, forecast_error=0.3), DAYS[:1], ONE, QUICK)[0]
+    assert erring.ends is not None
+    assert erring.ends.best_eur == pytest.approx(again.ends.best_eur, rel=1e-9)  # type: ignore[union-attr] # nobody stores anything
+
+
+def test_what_is_announced_earns_at_least_what_is_not() -> None:
+    [standing], [announced] = (ends_of(replace(STORES, belief=belief), DAYS[1:], ONE, QUICK) for belief in ("standing", "announced"))
+    assert announced.best_eur >= max(standing.best_eur, announced.kept_eur) * (1 - 1e-9)
+    env = hourly_environment_of(replace(STORES, belief="announced"))
+    charges = np.reshape(announced.charges, (24, 1))
+    played = play_episode(env, SchedulePolicy(charges, env.observer.layout["hour"], announced=True), DAYS[1])
+    assert played == pytest.approx(announced.best_eur, rel=1e-9) or announced.best_eur == standing.best_eur
+
+
+def test_welfare_is_bounded_by_the_social_optimum() -> None:
+    [ends] = ends_of(replace(STORES, objective="welfare"), DAYS[1:], ONE, QUICK)
+    assert ends.zero_eur <= ends.best_eur <= ends.upper_bound_eur
+
+
+def test_a_day_that_fails_is_told_and_the_others_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = references.search_day
+
+    def search(task: HourlyTask, scenario: Scenario, effort: Effort) -> references.HourlyEnds:
+        if scenario == DAYS[1]:
+            raise ClearingError("lost")
+        return whole(task, scenario, effort)
+
+    monkeypatch.setattr(references, "search_day", search)
+    effort = replace(QUICK, seed=7)
+    found = find_ends(TINY, DAYS, ONE, effort)
+    assert [each.error for each in found] == [None, "day 20, price path 0: lost"]
+    with pytest.raises(ClearingError, match="1 of 2 days were not found: day 20"):
+        ends_of(TINY, DAYS, ONE, effort)
+    assert find_ends(TINY, DAYS[:1], ONE, effort)[0].was_stored
+
+
+@pytest.mark.parametrize("given", [{"plans": 0}, {"starts": -1}, {"clearings": 0}, {"seed": -1}])
+def test_an_effort_out_of_range_is_refused(given: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="a search needs"):
+        Effort(**given)
+
+
+# --- leaders and their scores ---------------------------------------------------------------------------------------------------------
+
+
+def test_every_named_leader_is_scored_between_both_ends(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(leaders, "SCHEDULE_DAYS", 2)
+    monkeypatch.setattr(leaders, "SCHEDULE_STEPS", 2)
+    scored = {}
+    for name in (each.replace("G", "0.2") for each in HOURLY_LEADER_NAMES):
+        leader = make_hourly_leader(name, TINY, DAYS, ONE, seed=0, effort=QUICK)
+        scored[name] = evaluate_hourly(leader.policies, TINY, DAYS, ONE, name=name, split="test", effort=QUICK)
+    for name, done in scored.items():
+        assert (done.column("regret_to_bound") >= done.column("regret_to_best_found") - 1e-9).all(), name
+        assert (done.column("regret_to_best_found") >= -1e-6).all(), name
+        assert done.summary().certified_days == 2
+    assert scored["best-found"].column("regret_to_best_found") == pytest.approx(0.0, abs=1e-9)
+    assert scored["zero"].normalised_regret == pytest.approx(1.0)
+    day_ahead = [ends.constant_eur for ends in ends_of(TINY, DAYS, ONE, QUICK)]
+    assert scored["day-ahead"].column("objective_eur") == pytest.approx(day_ahead, rel=1e-9)
+    assert scored["day-ahead"].column("objective_eur").sum() > scored["constant:0.2"].column("objective_eur").sum()
+    write_hourly_rows(tmp_path / "rows.csv", [scored["zero"], scored["day-ahead"]])
+    rows = list(csv.DictReader((tmp_path / "rows.csv").read_text().splitlines()))
+    assert [row["algorithm"] for row in rows] == ["zero", "zero", "day-ahead", "day-ahead"]
+    assert float(rows[0]["regret_to_best_found"]) == scored["zero"].rows[0].regret_to_best_found
+    assert len(rows[0]["charges"].split()) == 24
+
+
+def test_the_best_schedule_earns_more_than_the_best_constant_on_its_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leaders, "SCHEDULE_DAYS", 3)
+    monkeypatch.setattr(leaders, "SCHEDULE_STEPS", 6)
+    task = replace(TINY, tariff="unique")
+    schedule = find_best_schedule(task, ONE, seed=1)
+    every = hourly_scenarios(task)
+    picked = np.random.default_rng(1).choice(len(every), 3, replace=False)
+    sample = [every[place] for place in sorted(picked)]
+    hour = hourly_environment_of(task).observer.layout["hour"]
+    constant = make_hourly_leader("best-constant", task, sample, ONE, seed=1).policies
+    candidates = {"schedule": lambda _: SchedulePolicy(schedule, hour), "constant": constant}
+    earned = {name: sum(day.objective_eur for day in play_days(task, each, sample, threads=1)) for name, each in candidates.items()}
+    assert earned["schedule"] >= earned["constant"]
+    assert np.array_equal(find_best_schedule(task, ONE, seed=1), schedule)
+
+
+def test_announcing_leaders_post_whole_schedules() -> None:
+    task = replace(STORES, belief="announced")
+    leader = make_hourly_leader("constant:0.1", task, DAYS, ONE, seed=0)
+    action, _ = leader.policies(DAYS[0]).predict(np.zeros(hourly_environment_of(task).observer.size))
+    assert action.shape == (24,)
+    [announced] = play_days(task, leader.policies, DAYS[:1], threads=1)
+    [standing] = play_days(STORES, lambda _: ConstantPolicy([0.1]), DAYS[:1], threads=1)
+    assert announced.profit_eur == pytest.approx(standing.profit_eur, rel=1e-9)
+
+
+def test_a_leader_above_the_bound_contradicts_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    from gridtoll.train.hourly import evaluate
+
+    ends = [replace(each, upper_bound_eur=-1.0) for each in ends_of(TINY, DAYS[:1], ONE, QUICK)]
+    monkeypatch.setattr(evaluate, "ends_of", lambda *_: ends)
+    policy: Policy = ConstantPolicy([0.3])
+    with pytest.raises(ModelMismatchError, match="no leader can earn more than the bound, but 'bold' did on day 170"):
+        evaluate_hourly(lambda _: policy, TINY, DAYS[:1], ONE, name="bold", split="test")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("constant:much", "must be a number"),
+        ("best", "an hourly leader"),
+        ("constant:9", "between 0 and the cap"),
+        ("zero:1", "an hourly leader"),
+    ],
+)
+def test_leaders_that_are_none_are_refused(name: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make_hourly_leader(name, TINY, DAYS, ONE, seed=0)
+
+
+def test_nothing_is_chosen_on_held_out_communities() -> None:
+    with pytest.raises(ValueError, match="held out"):
+        find_best_schedule(HourlyTask(community=HELD_OUT_COMMUNITIES[0]), ONE, seed=0)
+
+
+# --- learning -------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("algorithm", ["sac", "ppo", "recurrent-ppo"])
+def test_a_training_killed_and_resumed_ends_as_one_that_was_not(algorithm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    training = small(algorithm)
+    whole = train_hourly(training, tmp_path / "whole", ONE)
+    recorded = RunFolder.record
+
+    def killed(run: RunFolder, row: dict[str, float]) -> None:
+        if row["step"] > 4:
+            raise KeyboardInterrupt
+        recorded(run, row)
+
+    monkeypatch.setattr(RunFolder, "record", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train_hourly(training, tmp_path / "killed", ONE)
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match="cut short after 4 of 8 training days"):
+        learned_hourly_policy(RunFolder.open(tmp_path / "killed"), TINY)
+    resumed = resume_hourly(tmp_path / "killed", ONE)
+    assert [row["rewards_eur"] for row in whole.progress()] == [row["rewards_eur"] for row in resumed.progress()]
+    assert [row["step"] for row in whole.progress()] == [4, 8]
+    observed = np.random.default_rng(0).normal(size=hourly_environment_of(TINY).observer.size).astype(np.float32)
+    acted = [learned_hourly_policy(run, TINY).predict(observed, deterministic=True)[0] for run in (whole, resumed)]
+    assert np.array_equal(acted[0], acted[1])
+
+
+def test_a_memory_is_carried_through_the_day_and_set_back_at_its_start(tmp_path: Path) -> None:
+    policy = learned_hourly_policy(train_hourly(small("recurrent-ppo"), tmp_path / "run", ONE), TINY)
+    network = policy._network  # its weights are made large: an untrained memory hardly shows in charges
+    rng = np.random.default_rng(0)
+    for weights in network.parameters():
+        weights.data.mul_(20.0)
+    observed = rng.normal(size=hourly_environment_of(TINY).observer.size).astype(np.float32)
+    first, memory = policy.predict(observed, None, np.ones(1, dtype=np.bool_), deterministic=True)
+    later, _ = policy.predict(observed, memory, np.zeros(1, dtype=np.bool_), deterministic=True)
+    again, _ = policy.predict(observed, memory, np.ones(1, dtype=np.bool_), deterministic=True)
+    assert not np.array_equal(first, later)
+    assert np.array_equal(first, again)
+
+
+def test_learners_do_not_discount_the_day() -> None:
+    from gridtoll.train.hourly.learn import _learner_of
+
+    for algorithm in HOURLY_DEFAULTS:
+        training = small(algorithm)
+        assert _learner_of(training, ONE, played=0).__dict__["gamma"] == 1.0
+        discounting = replace(training, learner=replace(training.learner, discount=0.5))
+        assert _learner_of(discounting, ONE, played=0).__dict__["gamma"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"algorithm": "dqn"}, "algorithm of the hourly game"),
+        ({"learning_rate": 0.0}, "`learning_rate` 0.0"),
+        ({"hidden": ()}, "`hidden` empty"),
+        ({"discount": 1.5}, "`discount` must lie between 0 and 1"),
+    ],
+)
+def test_learners_out_of_range_are_refused(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        HourlyLearner(**settings)  # type: ignore[arg-type]
+
+
+def test_trainings_out_of_range_are_refused() -> None:
+    with pytest.raises(ValueError, match="`seed` at least 0, got -1"):
+        small("sac", seed=-1)
+    with pytest.raises(ValueError, match="`steps` above the 4 days of random charges"):
+        small("sac", steps=4)
+    with pytest.raises(ValueError, match="must hold exactly"):
+        HourlyTraining.from_json({"task": {}})
+    values = small("ppo").to_json()
+    assert HourlyTraining.from_json(values) == small("ppo")
+    with pytest.raises(ValueError, match="but"):
+        HourlyTraining.from_json(values | {"task": {"colour": "red"}})
+
+
+# --- the command ----------------------------------------------------------------------------------------------------------------------
+
+
+def json_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+    """What `gridtoll … --json` reports."""
+    code = main([*arguments, "--json", "--quiet", "--jobs", "1"])
+    told = capsys.readouterr()
+    assert code == 0, told.err
+    report: dict[str, Any] = json.loads(told.out)
+    return report
+
+
+def test_the_three_commands_play_the_hourly_game(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "run"
+    game = ("--env", "hourly", "--community", "two-prosumers")
+    settings = (
+        "--algorithm",
+        "ppo",
+        "--steps",
+        "4",
+        "--parallel-days",
+        "2",
+        "--warmup-days",
+        "2",
+        "--validation-days",
+        "1",
+        "--hidden",
+        "8",
+    )
+    trained = json_of(capsys, "train", *game, *settings, "--out", str(out))
+    assert (trained["env"], trained["steps"]) == ("hourly", 4)
+    assert json_of(capsys, "train", "--resume", str(out))["best_validation_objective_eur"] == trained["best_validation_objective_eur"]
+    rows, picture = tmp_path / "rows.csv", tmp_path / "regret.png"
+    scored = json_of(capsys, "evaluate", str(out), "--days", "2", "--rows", str(rows), "--plot", str(picture))
+    told = list(csv.DictReader(rows.read_text().splitlines()))
+    assert scored["regret_to_best_found"] == pytest.approx(np.mean([float(row["regret_to_best_found"]) for row in told]))
+    assert scored["certified_days"] == scored["bounded_days"] == len(told) == 2
+    assert picture.stat().st_size > 0
+    found = json_of(capsys, "optimum", *game, "--day", told[0]["day"], "--price-path", told[0]["price_path"])
+    assert found["best_eur"] == pytest.approx(float(told[0]["best_found_eur"]), rel=1e-12)
+    table = tmp_path / "optima.csv"
+    split = json_of(capsys, "optimum", *game, "--split", "test", "--days", "2", "--out", str(table))
+    assert (split["certified"], split["failed"]) == (2, 0)
+    assert [row["best_eur"] for row in csv.DictReader(table.read_text().splitlines())] == [row["best_found_eur"] for row in told]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("optimum", "--day", "3", "--belief", "announced"), "--belief must go with --env hourly"),
+        (("optimum", "--env", "hourly", "--day", "3", "--verify"), "--verify must go with --env day-ahead"),
+        (("optimum", "--env", "hourly", "--day", "3", "--days", "2"), "--days must go with a split"),
+        (("evaluate", "zero", "--forecast-error", "0.1"), "--forecast-error must go with --env hourly"),
+        (("evaluate", "zero", "--env", "hourly", "--charges-per", "hour"), "--charges-per must go with --env day-ahead"),
+        (("evaluate", "zero", "--env", "hourly", "--rows", "rows.parquet"), "rows of the hourly game are written as .csv"),
+        (("train", "--out", "run", "--discount", "0.9"), "--discount must go with --env hourly"),
+        (("train", "--env", "hourly", "--out", "run", "--algorithm", "td3"), "algorithm of the hourly game"),
+        (("optimum", "--env", "hourly", "--day", "3", "--plans", "0"), "a search needs"),
+    ],
+)
+def test_options_of_the_other_game_are_refused(
+    arguments: tuple[str, ...], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main([*arguments, "--jobs", "1"]) == 2
+    assert message in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
