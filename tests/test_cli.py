@@ -154,7 +154,7 @@ def test_a_trained_leader_is_evaluated_as_it_was_trained(run: Run, finished: Pat
 @pytest.mark.parametrize(
     ("more", "complaint"),
     [
-        ("--information full", "weights do not fit"),
+        ("--information full", "Pass --information public"),
         ("--tariff zonal", "one coefficient|weights do not fit"),
         ("--charge-cap 0.5", "Pass --charge-cap 1"),
     ],

@@ -120,6 +120,11 @@ def learned_policy(run: RunFolder, task: Task) -> LearnedPolicy:
             f"Finish it with `gridtoll train --resume {run.path}`."
         )
     environment = environment_of(task)
+    if task.information != config.task.information:
+        raise ValueError(
+            f"a learned leader must observe what it was trained with, {config.task.information!r} information, got {task.information!r}. "
+            f"Pass --information {config.task.information}."
+        )
     if environment.charge_cap != best.facts["charge_cap"]:
         raise ValueError(
             f"a learned leader must play with the charge cap it was trained with, {best.facts['charge_cap']} EUR/kWh, got "

@@ -20,15 +20,28 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 from ...envs.errors import unknown_name
 
-if TYPE_CHECKING:
-    from optuna.trial import Trial
-
 SPACES: Final = Path(__file__).parent / "spaces"
 """Where the spaces that come with the package are, one file for each algorithm."""
+
+
+class Trial(Protocol):
+    """What of Optuna's trials is used here."""
+
+    def suggest_int(self, name: str, low: int, high: int, *, log: bool = False) -> int:
+        """Return a whole number to try."""
+        ...
+
+    def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:
+        """Return a number to try."""
+        ...
+
+    def suggest_categorical(self, name: str, choices: list[str]) -> Any:
+        """Return a choice to try."""
+        ...
 
 
 @dataclass(frozen=True)

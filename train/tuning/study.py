@@ -17,18 +17,22 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from types import ModuleType
+from typing import Any, Final
 
 import numpy as np
 
+from ...agents.packages import research_package
 from ..algorithms import make_algorithm
 from ..practice import CurvePoint, TaskPractice
 from ..task import Task
 from ..workers import Workers
 from .space import Space
 
-if TYPE_CHECKING:
-    import optuna
+Study = Any
+"""Optuna's ``Study``."""
+FrozenTrial = Any
+"""Optuna's ``FrozenTrial``."""
 
 HEARTBEAT_S: Final = 30
 """Seconds between signs of life of a running trial; twice as long without one, and it is given up."""
@@ -61,7 +65,7 @@ class TuneConfig:
     seed: int = 0
 
 
-def open_study(config: TuneConfig, storage: str) -> optuna.Study:
+def open_study(config: TuneConfig, storage: str) -> Study:
     """Return the study in a storage, a new one where there is none.
 
     Args:
@@ -71,8 +75,7 @@ def open_study(config: TuneConfig, storage: str) -> optuna.Study:
     Raises:
         ValueError: If the study there was made for something else.
     """
-    import optuna  # noqa: PLC0415 - an extra, and a second to import
-
+    optuna = _optuna()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     _accept_experimental()
     kept = optuna.storages.RDBStorage(storage, heartbeat_interval=HEARTBEAT_S, grace_period=2 * HEARTBEAT_S)
@@ -109,8 +112,7 @@ def run_trials(config: TuneConfig, storage: str, *, after: Callable[[], None] = 
         ValueError: If the study there was made for something else, or a setting cannot be.
         ClearingError: If a day could not be cleared.
     """
-    import optuna  # noqa: PLC0415
-
+    optuna = _optuna()
     study = open_study(config, storage)
     optuna.storages.fail_stale_trials(study)
     while len(counted(study)) < config.trials:
@@ -120,21 +122,24 @@ def run_trials(config: TuneConfig, storage: str, *, after: Callable[[], None] = 
         after()
 
 
+def _optuna() -> ModuleType:
+    """Import Optuna, which is an extra and takes a second."""
+    return research_package("optuna", "tuning")
+
+
 def _accept_experimental() -> None:
     """Hide that heartbeats and the constant liar, years old, may change: the lock and the tests would tell."""
-    import optuna  # noqa: PLC0415
-
+    optuna = _optuna()
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 
 
-def counted(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
+def counted(study: Study) -> list[FrozenTrial]:
     """Return the trials that count: finished, pruned or running now."""
-    import optuna  # noqa: PLC0415
-
+    optuna = _optuna()
     return [trial for trial in study.get_trials(deepcopy=False) if trial.state is not optuna.trial.TrialState.FAIL]
 
 
-def _value(trial: optuna.Trial, config: TuneConfig) -> float:
+def _value(trial: Any, config: TuneConfig) -> float:
     """Return what the settings of a trial are worth on validation days, EUR a day."""
     settings = config.space.suggest(trial)
     best: list[float] = []
@@ -160,29 +165,27 @@ def _value(trial: optuna.Trial, config: TuneConfig) -> float:
 class _Watch:
     """Reports the validations of a trial, and ends it where it has fallen behind."""
 
-    trial: optuna.Trial
+    trial: Any
     before: tuple[float, ...]
     offset: int
     best: float = -np.inf
 
     def __call__(self, point: CurvePoint) -> None:
         """Look at one validation."""
-        import optuna  # noqa: PLC0415
-
+        optuna = _optuna()
         self.best = max(self.best, point.validation_eur)
         self.trial.report(float(np.mean([*self.before, self.best])), self.offset + point.effort.steps)
         if self.trial.should_prune():
             raise optuna.TrialPruned
 
 
-def best_settings(study: optuna.Study, space: Space) -> tuple[Mapping[str, Any], float]:
+def best_settings(study: Study, space: Space) -> tuple[Mapping[str, Any], float]:
     """Return the best settings found, and their value in EUR a day.
 
     Raises:
         ValueError: If no trial has finished.
     """
-    import optuna  # noqa: PLC0415
-
+    optuna = _optuna()
     if not study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,)):
         raise ValueError("a study must have finished a trial before it has a best one, and none of this one has. Allow more trials.")
-    return space.suggest(optuna.trial.FixedTrial(study.best_params)), study.best_value  # type: ignore[arg-type]
+    return space.suggest(optuna.trial.FixedTrial(study.best_params)), study.best_value

@@ -9,16 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..held_out import require_not_held_out
 from ..runs import commit, versions, write_text
 from ..workers import Workers
-from .study import TuneConfig, best_settings, counted, open_study, run_trials
+from .study import FrozenTrial, Study, TuneConfig, best_settings, counted, open_study, run_trials
 from .zoo import zoo_form
-
-if TYPE_CHECKING:
-    import optuna
 
 
 @dataclass(frozen=True)
@@ -64,7 +61,7 @@ def _run(config: TuneConfig, storage: str, _: int) -> None:
     run_trials(config, storage)
 
 
-def _write(config: TuneConfig, study: optuna.Study, folder: Path) -> Tuned:
+def _write(config: TuneConfig, study: Study, folder: Path) -> Tuned:
     """Write the files of a study."""
     settings, value = best_settings(study, config.space)
     trials = counted(study)
@@ -77,7 +74,7 @@ def _write(config: TuneConfig, study: optuna.Study, folder: Path) -> Tuned:
     return Tuned(settings, value, len(trials), pruned)
 
 
-def _table(trials: list[optuna.trial.FrozenTrial], names: list[str]) -> str:
+def _table(trials: list[FrozenTrial], names: list[str]) -> str:
     """Return trials as CSV; a pruned one has the value it was pruned at."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

@@ -13,6 +13,7 @@ from dataclasses import asdict, replace
 from typing import Any, Final
 
 from ...agents.learned import ALGORITHM_NAMES, DEFAULTS, LearnerSettings, arguments_of, day_of
+from ...agents.packages import research_package
 from ..config import TrainConfig
 from ..learn import reward_unit_eur
 from ..task import Task, environment_of, n_charges
@@ -31,8 +32,7 @@ def zoo_form(algorithm: str, settings: Mapping[str, Any], task: Task, *, steps: 
     """
     if algorithm not in ALGORITHM_NAMES:
         return None
-    import yaml  # noqa: PLC0415 - comes with Optuna, an extra
-
+    yaml = research_package("yaml", "settings for rl-baselines3-zoo")
     own: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in settings.items() if name not in _IN_CONFIG
     }
