@@ -9,6 +9,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gridtoll.agents.learned import DEFAULTS
@@ -19,6 +20,8 @@ from gridtoll.train.compare.folder import locked
 from gridtoll.train.compare.grid import compare
 from gridtoll.train.compare.plan import SHIPPED, Plan, find_plan, read_plan
 from gridtoll.train.compare.summary import list_cells, summarise
+from gridtoll.train.leaders import make_leader
+from gridtoll.train.task import environment_of, observe
 from gridtoll.train.workers import Workers
 
 OWN = """\
@@ -243,11 +246,24 @@ def test_cells_hold_what_learning_cost_and_a_row_for_each_test_day(tmp_path: Pat
     assert by_name["optimum"]["clairvoyant"]
     assert by_name["optimum"]["clearings"] > 4
     assert by_name["optimum"]["seconds"] > 0
+    assert [by_name[name]["policy"] for name in by_name] == [None, None, None, None, "policy.onnx"]
     assert not list((tmp_path / "out").glob("**/checkpoint-*"))  # they are large, and nothing goes on from them
     board = {entry["algorithm"]: entry for entry in summarise(tmp_path / "out", plan.cells()).values["leaderboard"]}
     assert board["zero"]["normalised_regret_iqm"] == 1.0
     assert abs(board["optimum"]["normalised_regret_iqm"]) < 1e-6
     assert (board["sac"]["seeds"], board["sac"]["failed"], board["sac"]["clearings"]) == (2, 0, 32)
+
+
+def test_a_leader_that_was_kept_posts_the_charges_of_its_rows(tmp_path: Path) -> None:
+    plan = run(PLAN + SAC, tmp_path / "out")
+    [cell] = [cell for cell in plan.cells() if (cell.name, cell.seed) == ("sac", 1)]
+    place = tmp_path / "out" / cell.place
+    scenarios = environment_of(cell.task).community.scenarios("test", cell.test_days)
+    with Workers(1) as workers:
+        leader = make_leader(str(place / "policy.onnx"), cell.task, scenarios, workers, seed=0)
+    posted = [leader.policy.predict(observe(cell.task, scenario))[0] for scenario in scenarios]
+    rows = list(csv.DictReader((place / "rows.csv").read_text().splitlines()))
+    np.testing.assert_allclose(np.ravel(posted), [float(row["charge"]) for row in rows], rtol=1e-5)
 
 
 def test_cells_that_are_complete_are_not_run_again_and_others_are(tmp_path: Path) -> None:

@@ -11,15 +11,17 @@ import errno
 import traceback
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
+import torch
 from stable_baselines3.common.utils import set_random_seed
 
 from ...agents.policy import Policy
 from ..algorithms import OPTIMUM, TaskAlgorithm, foresee, make_algorithm, settings_of
 from ..evaluate import NORMALISATION_FLOOR, Evaluation, evaluate, write_rows
 from ..learn import alone_in_this_process
+from ..onnx_files import Exportable, save_onnx
 from ..optima import daily_bill_eur, references
 from ..practice import CurvePoint, Effort, TaskPractice
 from ..runs import commit, write_text
@@ -110,10 +112,21 @@ def _run(job: Job) -> None:
     (folder / "traceback.txt").unlink(missing_ok=True)
     if not any((folder / "practice").iterdir()):
         (folder / "practice").rmdir()
-    rows = {"rows_sha256": sha256(folder / "rows.csv")}
+    written = {"rows_sha256": sha256(folder / "rows.csv"), "policy": _keep(policy, cell, identity["settings"], folder)}
     write_result(
-        folder, {**identity, "status": "done", "error": None, **asdict(effort), "curve": _curve(cell, practice.curve, scale), **rows}
+        folder, {**identity, "status": "done", "error": None, **asdict(effort), "curve": _curve(cell, practice.curve, scale), **written}
     )
+
+
+def _keep(policy: Policy, cell: Cell, settings: dict[str, Any], folder: Path) -> str | None:
+    """Write a leader that is a network as ONNX, and return the file's name, or why there is none; None for a leader of another kind."""
+    if not isinstance(getattr(policy, "network", None), torch.nn.Module):
+        return None
+    try:
+        save_onnx(folder / "policy.onnx", cast(Exportable, policy), cell.task, name=cell.name, seed=cell.seed, config=settings)
+    except ValueError as error:  # a package is missing, or a user's own network cannot be exported: its rows hold all the same
+        return f"not kept: {error}"
+    return "policy.onnx"
 
 
 def _leader(cell: Cell, algorithm: TaskAlgorithm | None, practice: TaskPractice) -> tuple[Policy, Effort]:
