@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gridtoll.envs.calendar import Scenario
-from gridtoll.train.compare.cells import sha256
 from gridtoll.train.evaluate import evaluate, write_rows
 from gridtoll.train.optima import references
+from gridtoll.train.runs import sha256
 from gridtoll.train.task import Task, environment_of
 from gridtoll.train.workers import Workers
 

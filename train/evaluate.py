@@ -15,8 +15,6 @@ only the clearings are shared out, so the rows do not depend on the number of wo
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -30,8 +28,8 @@ from ..agents.policy import Policy
 from ..envs.calendar import Scenario
 from .errors import ModelMismatchError
 from .optima import daily_bill_eur, references, scenario_hash
-from .report import table, with_interval
-from .runs import commit, write_text
+from .report import left_out, table, with_interval
+from .runs import commit, write_csv
 from .solve import Solved
 from .statistics import Interval, hierarchical_bootstrap, interquartile_mean, mean, worst_decile_mean
 from .task import Episode, Outcome, Task, environment_of, observe, play
@@ -216,9 +214,7 @@ def summary_table(summaries: Sequence[Summary]) -> str:
         ]
         for summary in summaries
     ]
-    excluded = sorted({day for summary in summaries for day in summary.excluded_days})
-    listed = f"\nnormalised numbers leave out days with next to nothing to win: {', '.join(map(str, excluded))}" if excluded else ""
-    return table(header, rows) + listed
+    return table(header, rows) + left_out(summary.excluded_days for summary in summaries)
 
 
 def evaluate(
@@ -305,8 +301,5 @@ def _require_bounded(rows: Sequence[Row]) -> None:
 
 def write_rows(path: Path, evaluations: Sequence[Evaluation]) -> None:
     """Write the rows of evaluations as one CSV file, whole or not at all."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [field.name for field in fields(Row)], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(asdict(row) for evaluation in evaluations for row in evaluation.rows)
-    write_text(path, text.getvalue())
+    rows = (asdict(row) for evaluation in evaluations for row in evaluation.rows)
+    write_csv(path, [field.name for field in fields(Row)], rows)

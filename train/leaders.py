@@ -23,7 +23,7 @@ from .config import TrainConfig
 from .held_out import require_not_held_out
 from .optima import references
 from .rounds import training_scenarios
-from .runs import RunFolder
+from .runs import RunFolder, require_cap
 from .store import store, stored
 from .task import Episode, Task, environment_of, n_charges, play
 from .workers import Workers
@@ -112,24 +112,13 @@ def learned_policy(run: RunFolder, task: Task) -> LearnedPolicy:
         ValueError: If the run was cut short or damaged, or its policy does not fit the game.
     """
     config = TrainConfig.from_json(run.config["config"])
-    checkpoint, best = run.load("checkpoint"), run.load("best")
-    step = checkpoint.step if checkpoint else 0
-    if best is None or step < config.steps:
-        raise ValueError(
-            f"only a finished run can be evaluated, but {run.path} was cut short after {step} of {config.steps} training days. "
-            f"Finish it with `gridtoll train --resume {run.path}`."
-        )
-    environment = environment_of(task)
+    best, environment = run.finished(config.steps), environment_of(task)
     if task.information != config.task.information:
         raise ValueError(
             f"a learned leader must observe what it was trained with, {config.task.information!r} information, got {task.information!r}. "
             f"Pass --information {config.task.information}."
         )
-    if environment.charge_cap != best.facts["charge_cap"]:
-        raise ValueError(
-            f"a learned leader must play with the charge cap it was trained with, {best.facts['charge_cap']} EUR/kWh, got "
-            f"{environment.charge_cap}. Pass --charge-cap {best.facts['charge_cap']}."
-        )
+    require_cap(best, environment.charge_cap)
     return load_policy(
         best.files["policy.pt"],
         config.learner,

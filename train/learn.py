@@ -88,11 +88,7 @@ def resume(folder: Path, workers: Workers, listener: Listener | None = None) -> 
     """
     run = RunFolder.open(folder)
     config = TrainConfig.from_json(run.config["config"])
-    now = environment_of(config.task).community.content_hash
-    if run.config.get("community_hash") != now:
-        raise ValueError(
-            f"a run must go on with the data it was started with, but community {config.task.community!r} has changed. Train again."
-        )
+    run.require_same_data(config.task.community, environment_of(config.task).community.content_hash)
     return _go_on(run, config, workers, listener)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,3 +85,9 @@ def lines(values: Mapping[str, Any]) -> str:
     return "\n".join(
         f"{name.ljust(width)}  {value:.6g}" if type(value) is float else f"{name.ljust(width)}  {value}" for name, value in values.items()
     )
+
+
+def left_out(excluded_days: Iterable[Sequence[int]]) -> str:
+    """Return the line below a table that lists the days left out of normalised numbers, empty where there are none."""
+    every = sorted({day for days in excluded_days for day in days})
+    return f"\nnormalised numbers leave out days with next to nothing to win: {', '.join(map(str, every))}" if every else ""

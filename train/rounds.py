@@ -15,6 +15,7 @@ from gymnasium.vector import AutoresetMode, VectorWrapper
 from numpy.typing import ArrayLike, NDArray
 
 from ..envs.calendar import Scenario
+from ..envs.community import Community
 from ..envs.day_ahead_vector import DayAheadVectorEnv, Infos
 from ..envs.game import Observation
 from ..envs.hourly_vector import HourlyVectorEnv
@@ -70,7 +71,11 @@ class Rounds(VectorWrapper[Observation, ArrayLike, Observation, ArrayLike, NDArr
 
 def training_scenarios(task: Task) -> list[Scenario]:
     """Return every training day under every price path."""
-    community = environment_of(task).community
+    return every_training_scenario(environment_of(task).community)
+
+
+def every_training_scenario(community: Community) -> list[Scenario]:
+    """Return every training day of a community under every price path."""
     return [Scenario(scenario.day, path) for path in range(community.n_price_paths) for scenario in community.scenarios("train")]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import fields
@@ -12,6 +11,7 @@ from typing import Any, Final, NamedTuple, get_type_hints
 
 from .evaluate import Evaluation, Row, write_rows
 from .parquet import read_parquet, write_parquet
+from .runs import sha256
 
 ROW_ENDINGS: Final = (".csv", ".parquet")
 """What files of rows may be called."""
@@ -92,7 +92,7 @@ def gather_rows(folder: Path) -> Gathered:
 
 def _rows_of_cell(cell: Path, facts: dict[str, Any]) -> list[Row]:
     file = cell / "rows.csv"
-    if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != facts.get("rows_sha256"):
+    if not file.is_file() or sha256(file) != facts.get("rows_sha256"):
         raise ValueError(f"the rows of a finished cell must be as they were written, but {file} is missing or changed. Run the cell again.")
     return _read_csv(file)
 

@@ -21,13 +21,15 @@ whole.
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import json
 import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -124,7 +126,7 @@ class RunFolder:
         for part, write in parts.items():
             name = f"{kind}-{step:07d}-{part}"
             write_atomically(self.path / name, write)
-            files[part] = {"name": name, "sha256": _sha256(self.path / name)}
+            files[part] = {"name": name, "sha256": sha256(self.path / name)}
         _write_json(self.path / f"{kind}.json", {"step": step, "facts": dict(facts or {}), "files": files})
         kept = {entry["name"] for entry in files.values()}
         for old in self.path.glob(f"{kind}-*"):
@@ -144,11 +146,39 @@ class RunFolder:
         files = {}
         for part, entry in content["files"].items():
             file = self.path / entry["name"]
-            if not file.is_file() or _sha256(file) != entry["sha256"]:
+            if not file.is_file() or sha256(file) != entry["sha256"]:
                 state = "is missing" if not file.is_file() else "is cut short or changed"
                 raise ValueError(f"every file of a run must be as it was written, but {file} {state}. Restore it, or train again.")
             files[part] = file
         return Snapshot(step=int(content["step"]), facts=content["facts"], files=files)
+
+    def finished(self, steps: int) -> Snapshot:
+        """Return the best policy of a run that has played all its training days.
+
+        Raises:
+            ValueError: If it was cut short or damaged.
+        """
+        checkpoint, best = self.load("checkpoint"), self.load("best")
+        step = checkpoint.step if checkpoint else 0
+        if best is None or step < steps:
+            raise ValueError(
+                f"only a finished run can be evaluated, but {self.path} was cut short after {step} of {steps} training days. "
+                f"Finish it with `gridtoll train --resume {self.path}`."
+            )
+        return best
+
+    def require_same_data(self, name: str, content_hash: str) -> None:
+        """Refuse to go on where the data are not those the run was started with.
+
+        Args:
+            name: Of the community.
+            content_hash: Of its data now.
+
+        Raises:
+            ValueError: If they have changed.
+        """
+        if self.config.get("community_hash") != content_hash:
+            raise ValueError(f"a run must go on with the data it was started with, but community {name!r} has changed. Train again.")
 
     def record(self, row: Mapping[str, Any]) -> None:
         """Append a row to the progress file."""
@@ -210,6 +240,28 @@ def write_text(path: Path, text: str) -> None:
     write_atomically(path, lambda file: file.write(text.encode()))
 
 
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write rows as a CSV file, whole or not at all."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
+
+
+def require_cap(best: Snapshot, charge_cap: float) -> None:
+    """Refuse a game whose charge cap is not the one a policy was trained with.
+
+    Raises:
+        ValueError: If it is another.
+    """
+    if charge_cap != best.facts["charge_cap"]:
+        raise ValueError(
+            f"a learned leader must play with the charge cap it was trained with, {best.facts['charge_cap']} EUR/kWh, got "
+            f"{charge_cap}. Pass --charge-cap {best.facts['charge_cap']}."
+        )
+
+
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
@@ -224,6 +276,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

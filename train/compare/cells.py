@@ -8,7 +8,6 @@ simply run again, and its algorithm may go on from what it kept in ``practice/``
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from ..runs import versions, write_text
+from ..runs import sha256, versions, write_text
 from ..task import Task
 
 SCHEMA: Final = 1
@@ -91,11 +90,6 @@ def write_result(folder: Path, result: Mapping[str, Any]) -> None:
     """Write ``cell.json``, which completes the cell."""
     text = json.dumps(_plain({"schema": SCHEMA, **result}), indent=2, allow_nan=False)
     write_text(folder / "cell.json", text + "\n")
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def installed() -> dict[str, str]:

@@ -24,11 +24,11 @@ from ..learn import alone_in_this_process
 from ..onnx_files import Exportable, save_onnx
 from ..optima import daily_bill_eur, references
 from ..practice import CurvePoint, Effort, TaskPractice
-from ..runs import commit, write_text
+from ..runs import commit, sha256, write_text
 from ..solve import Solved
 from ..task import environment_of
 from ..workers import Workers
-from .cells import Cell, State, community_name, installed, sha256, state_of, write_result
+from .cells import Cell, State, community_name, installed, state_of, write_result
 from .folder import locked
 
 LOCK: Final = ".lock"

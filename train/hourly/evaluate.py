@@ -14,8 +14,6 @@ A day is an episode of 24 decisions that stores couple: this scores policies of 
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -30,8 +28,8 @@ from ...envs.calendar import Scenario
 from ..errors import ModelMismatchError
 from ..evaluate import MISMATCH_TOLERANCE, NORMALISATION_FLOOR
 from ..optima import daily_bill_eur, scenario_hash
-from ..report import table, with_interval
-from ..runs import commit, write_text
+from ..report import left_out, table, with_interval
+from ..runs import commit, write_csv
 from ..statistics import Interval, hierarchical_bootstrap, interquartile_mean, mean, worst_decile_mean
 from ..workers import Workers
 from .references import Effort, HourlyEnds, ends_of
@@ -215,9 +213,7 @@ def hourly_table(summaries: Sequence[HourlySummary]) -> str:
         ]
         for each in summaries
     ]
-    excluded = sorted({day for each in summaries for day in each.excluded_days})
-    listed = f"\nnormalised numbers leave out days with next to nothing to win: {', '.join(map(str, excluded))}" if excluded else ""
-    return table(header, rows) + listed
+    return table(header, rows) + left_out(each.excluded_days for each in summaries)
 
 
 def evaluate_hourly(
@@ -309,8 +305,5 @@ def _require_bounded(rows: Sequence[HourlyRow]) -> None:
 
 def write_hourly_rows(path: Path, evaluations: Sequence[HourlyEvaluation]) -> None:
     """Write the rows of evaluations as one CSV file, whole or not at all."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [field.name for field in fields(HourlyRow)], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(asdict(row) for evaluation in evaluations for row in evaluation.rows)
-    write_text(path, text.getvalue())
+    rows = (asdict(row) for evaluation in evaluations for row in evaluation.rows)
+    write_csv(path, [field.name for field in fields(HourlyRow)], rows)

@@ -26,8 +26,8 @@ from ...envs.calendar import Scenario, split_hash
 from ..held_out import require_not_held_out
 from ..learn import REWARD_UNIT, alone_in_this_process
 from ..optima import daily_bill_eur
-from ..rounds import Rounds
-from ..runs import RunFolder
+from ..rounds import Rounds, every_training_scenario
+from ..runs import RunFolder, require_cap
 from ..workers import Workers
 from .learners import (
     HourlyLearner,
@@ -139,10 +139,7 @@ def resume_hourly(folder: Path, workers: Workers) -> RunFolder:
     """
     run = RunFolder.open(folder)
     training = hourly_training(run)
-    if run.config.get("community_hash") != hourly_environment_of(training.task).community.content_hash:
-        raise ValueError(
-            f"a run must go on with the data it was started with, but community {training.task.community!r} has changed. Train again."
-        )
+    run.require_same_data(training.task.community, hourly_environment_of(training.task).community.content_hash)
     return _go_on(run, training, workers)
 
 
@@ -219,19 +216,8 @@ def learned_hourly_policy(run: RunFolder, task: HourlyTask) -> LearnedPolicy:
         ValueError: If the run was cut short or damaged, is of the day-ahead game, or its policy does not fit the game.
     """
     training = hourly_training(run)
-    checkpoint, best = run.load("checkpoint"), run.load("best")
-    step = checkpoint.step if checkpoint else 0
-    if best is None or step < training.steps:
-        raise ValueError(
-            f"only a finished run can be evaluated, but {run.path} was cut short after {step} of {training.steps} training days. "
-            f"Finish it with `gridtoll train --resume {run.path}`."
-        )
-    environment = hourly_environment_of(task)
-    if environment.charge_cap != best.facts["charge_cap"]:
-        raise ValueError(
-            f"a learned leader must play with the charge cap it was trained with, {best.facts['charge_cap']} EUR/kWh, got "
-            f"{environment.charge_cap}. Pass --charge-cap {best.facts['charge_cap']}."
-        )
+    best, environment = run.finished(training.steps), hourly_environment_of(task)
+    require_cap(best, environment.charge_cap)
     return load_hourly_policy(
         best.files["policy.pt"], training.learner, environment.observer.size, cap=environment.charge_cap, n_charges=n_posted(task)
     )
@@ -250,8 +236,7 @@ def n_periods(task: HourlyTask) -> int:
 
 def hourly_scenarios(task: HourlyTask) -> list[Scenario]:
     """Return every training day under every price path."""
-    community = hourly_environment_of(task).community
-    return [Scenario(scenario.day, path) for path in range(community.n_price_paths) for scenario in community.scenarios("train")]
+    return every_training_scenario(hourly_environment_of(task).community)
 
 
 def hourly_reward_unit_eur(task: HourlyTask) -> float:
