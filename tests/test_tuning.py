@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from optuna.trial import FixedTrial
 
 from gridtoll.train.algorithms import make_algorithm, settings_of
 from gridtoll.train.cli import main
@@ -108,6 +109,37 @@ def test_every_shipped_space_holds_settings_its_algorithm_has(file: Path) -> Non
     assert make_algorithm(file.stem, ends) != make_algorithm(file.stem, others)
 
 
+@pytest.mark.parametrize("file", sorted(SPACES.glob("*.toml")), ids=lambda file: file.stem)
+def test_every_shipped_space_holds_the_settings_its_algorithm_has_by_itself(file: Path) -> None:
+    defaults = settings_of(make_algorithm(file.stem, {}))
+    stored = shipped_space(file.stem).stored(defaults)
+    assert (
+        shipped_space(file.stem).suggest(FixedTrial(stored)).items() <= {name: _listed(value) for name, value in defaults.items()}.items()
+    )
+
+
+def test_the_first_trial_has_the_settings_of_the_algorithm_itself(config: TuneConfig, tmp_path: Path) -> None:
+    storage = f"sqlite:///{tmp_path / 'study.db'}"
+    run_trials(replace(config, trials=2), storage)
+    first, second = counted(open_study(config, storage))
+    assert first.params == {"charge": 0.0}
+    assert second.params["charge"] > 0
+
+
+def test_settings_outside_a_space_are_no_trial(config: TuneConfig, tmp_path: Path) -> None:
+    elsewhere = replace(config, space=Space({"charge": Range(0.1, 0.2)}), trials=1)
+    storage = f"sqlite:///{tmp_path / 'study.db'}"
+    run_trials(elsewhere, storage)
+    (trial,) = counted(open_study(elsewhere, storage))
+    assert trial.params["charge"] >= 0.1
+
+
+@pytest.mark.parametrize("settings", [{}, {"rate": 2.0, "hidden": [8]}, {"rate": True, "hidden": [8]}, {"rate": 0.5, "hidden": [9]}])
+def test_settings_a_space_does_not_hold_are_refused(settings: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="must"):
+        Space({"rate": Range(0.0, 1.0), "hidden": Choice(([8], [16]))}).stored(settings)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -155,3 +187,7 @@ def _worth(config: TuneConfig, charge: float, tmp_path: Path) -> float:
         practice = TaskPractice(config.task, seed=0, folder=tmp_path / "direct", steps=4, validation_days=4, workers=workers)
         make_algorithm(config.algorithm, {"charge": charge}, place=tmp_path).learn(practice)
     return practice.curve[-1].validation_eur
+
+
+def _listed(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value

@@ -73,6 +73,16 @@ class Range:
             return trial.suggest_int(name, self.low, self.high, log=self.log)
         return trial.suggest_float(name, self.low, self.high, log=self.log)
 
+    def stored(self, value: Any) -> Any:
+        """Return a value in the form in which Optuna stores it.
+
+        Raises:
+            ValueError: If the range does not hold it.
+        """
+        if isinstance(value, bool) or not isinstance(value, int | float) or not self.low <= value <= self.high:
+            raise ValueError(f"a value must be within {self.low} to {self.high}, got {value!r}.")
+        return value
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -97,6 +107,17 @@ class Choice:
         """Return the value a trial is to try; what Optuna stores is its JSON, since lists are no choices there."""
         return json.loads(trial.suggest_categorical(name, [json.dumps(value) for value in self.choices]))
 
+    def stored(self, value: Any) -> str:
+        """Return a value in the form in which Optuna stores it.
+
+        Raises:
+            ValueError: If it is not among the choices.
+        """
+        text = json.dumps(value)
+        if text not in [json.dumps(choice) for choice in self.choices]:
+            raise ValueError(f"a value must be one of {list(self.choices)}, got {value!r}.")
+        return text
+
 
 @dataclass(frozen=True)
 class Space:
@@ -111,6 +132,17 @@ class Space:
     def suggest(self, trial: Trial) -> dict[str, Any]:
         """Return the settings a trial is to try."""
         return {name: parameter.suggest(trial, name) for name, parameter in self.parameters.items()}
+
+    def stored(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Return settings in the form in which Optuna stores them; those not of this space are left out.
+
+        Raises:
+            ValueError: If one of the space is missing, or the space does not hold it.
+        """
+        missing = [name for name in self.parameters if name not in settings]
+        if missing:
+            raise ValueError(f"settings of a space must have all its names, got none for {', '.join(missing)}.")
+        return {name: parameter.stored(settings[name]) for name, parameter in self.parameters.items()}
 
 
 def read_space(path: Path) -> Space:

@@ -23,7 +23,7 @@ from typing import Any, Final
 import numpy as np
 
 from ...agents.packages import research_package
-from ..algorithms import make_algorithm
+from ..algorithms import make_algorithm, settings_of
 from ..practice import CurvePoint, TaskPractice
 from ..task import Task
 from ..workers import Workers
@@ -91,6 +91,7 @@ def open_study(config: TuneConfig, storage: str) -> Study:
     written = study.user_attrs.get("gridtoll")
     if written is None:
         study.set_user_attr("gridtoll", wanted)
+        _try_defaults_first(study, config)
     elif written != wanted:
         changed = ", ".join(sorted(name for name in wanted if written.get(name) != wanted[name]))
         raise ValueError(
@@ -98,6 +99,15 @@ def open_study(config: TuneConfig, storage: str) -> Study:
             "Use its settings, or another folder or storage."
         )
     return study
+
+
+def _try_defaults_first(study: Study, config: TuneConfig) -> None:
+    """Make the algorithm's own settings the first trial, where the space holds them: what a study finds is then no worse than they are."""
+    try:
+        defaults = config.space.stored(settings_of(make_algorithm(config.algorithm, {})))
+    except (TypeError, ValueError):  # a class without defaults for all its settings, or with some outside the space
+        return
+    study.enqueue_trial(defaults)
 
 
 def run_trials(config: TuneConfig, storage: str, *, after: Callable[[], None] = lambda: None) -> None:
@@ -136,7 +146,8 @@ def _accept_experimental() -> None:
 def counted(study: Study) -> list[FrozenTrial]:
     """Return the trials that count: finished, pruned or running now."""
     optuna = _optuna()
-    return [trial for trial in study.get_trials(deepcopy=False) if trial.state is not optuna.trial.TrialState.FAIL]
+    states = optuna.trial.TrialState
+    return [trial for trial in study.get_trials(deepcopy=False) if trial.state not in {states.FAIL, states.WAITING}]
 
 
 def _value(trial: Any, config: TuneConfig) -> float:
