@@ -132,7 +132,7 @@ def mine(how: str) -> str:
 def test_plans_that_come_with_gridtoll_can_be_read(name: str) -> None:
     path = find_plan(name)
     plan = read_plan(path.read_bytes(), source=name)
-    assert len(plan.cells()) == len(plan.communities) * len(plan.information) * len(plan.seeds) * len(plan.algorithms)
+    assert len(plan.cells()) == len(plan.games) * len(plan.seeds) * len(plan.algorithms)
 
 
 def test_a_plan_says_what_each_cell_is_and_seeds_come_outermost() -> None:
@@ -153,6 +153,31 @@ def test_a_plan_says_what_each_cell_is_and_seeds_come_outermost() -> None:
     assert (zero.steps, zero.test_days, zero.validation_days, zero.task.tariff) == (2000, None, None, "unique")
     assert (public.algorithm, public.steps, dict(public.settings)) == ("sac", 8000, {"learning_rate": 1e-4})
     assert dict(full.settings) == {"learning_rate": 2e-4, "hidden": (16,)}
+
+
+def test_communities_may_have_information_classes_of_their_own() -> None:
+    plan = plan_of('seeds = 1\n[communities]\ntwo-prosumers = ["public", "full"]\nieee9 = ["public"]\n[algorithms.zero]\n')
+    assert [cell.place.as_posix() for cell in plan.cells()] == [
+        "cells/two-prosumers/public/zero/0",
+        "cells/two-prosumers/full/zero/0",
+        "cells/ieee9/public/zero/0",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("head", "match"),
+    [
+        ('information = ["full"]\n[communities]\nieee9 = ["public"]', "`information` must not stand beside"),
+        ("[communities]\nieee9 = []", "`communities.ieee9` must be a list of names"),
+        ('[communities]\nieee9 = ["ful"]', "Did you mean 'full'"),
+        ('[communities]\nieee = ["full"]', "Did you mean 'ieee9'"),
+        ('[communities]\ncase33bw = ["full"]', "must not be held out"),
+        ("[communities]", "`communities` must be a list of names"),
+    ],
+)
+def test_what_a_table_of_communities_cannot_say_is_named(head: str, match: str) -> None:
+    with pytest.raises(ValueError, match=match):
+        plan_of(f"{head}\n[algorithms.zero]\n")
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,11 @@ A plan in full, in TOML::
     validation_days = 28                 # of each validation; all if absent
     test_days = 112                      # spread over the split; all if absent
 
+    # Or communities with classes of their own, as a table after all lines above, in place of the first two:
+    # [communities]
+    # simbench-rural = ["public", "full"]
+    # "my/folder" = ["public"]
+
     [game]                               # optional: other arguments of gridtoll/DayAhead-v0
     tariff = "distance"
 
@@ -85,8 +90,7 @@ class Plan:
     """What is compared; see the head of this module.
 
     Attributes:
-        communities: Names or folders.
-        information: What leaders observe.
+        games: Community, by name or folder, and what leaders observe there.
         seeds: Of the learning.
         validation_days: Of each validation, None for all.
         test_days: On which leaders are scored, None for all.
@@ -94,8 +98,7 @@ class Plan:
         algorithms: What is compared.
     """
 
-    communities: tuple[str, ...]
-    information: tuple[Information, ...]
+    games: tuple[tuple[str, Information], ...]
     seeds: tuple[int, ...]
     validation_days: int | None
     test_days: int | None
@@ -104,7 +107,7 @@ class Plan:
 
     def tasks(self) -> list[Task]:
         """Return every game that is played."""
-        return [self._task(community, information) for community in self.communities for information in self.information]
+        return [self._task(community, information) for community, information in self.games]
 
     def cells(self) -> list[Cell]:
         """Return every cell; seeds come outermost, so that a comparison cut short has all algorithms at the seeds it got to."""
@@ -120,15 +123,13 @@ class Plan:
                 test_days=self.test_days,
             )
             for seed in self.seeds
-            for community in self.communities
-            for information in self.information
+            for community, information in self.games
             for entry in self.algorithms
         ]
 
     def facts(self) -> dict[str, str]:
         """Return what defines the cells, one line of TOML each: those of a smaller plan are among those of one that extends it."""
-        facts = {f"communities.{name}": "true" for name in self.communities}
-        facts |= {f"information.{name}": "true" for name in self.information}
+        facts = {f"communities.{community}.{information}": "true" for community, information in self.games}
         facts |= {f"seeds.{seed}": "true" for seed in self.seeds}
         facts |= {"validation_days": _word(self.validation_days), "test_days": _word(self.test_days)}
         facts |= {f"game.{key}": _word(value) for key, value in self.game}
@@ -189,16 +190,7 @@ class _Reader:
 
     def plan(self, given: Mapping[str, Any]) -> Plan:
         self._known("a key of the plan", given, _KEYS)
-        communities = self._names("communities", given.get("communities"))
-        for name in communities:
-            if name not in COMMUNITY_NAMES and not Path(name).is_dir():
-                self._complain(unknown_name("a community (or a folder)", name, COMMUNITY_NAMES))
-            elif name in HELD_OUT_COMMUNITIES:
-                self.problems.append(f"- communities must not be held out, as {name} is; see `gridtoll evaluate --held-out`")
-        self._different("communities (the last part of their paths)", [community_name(name) for name in communities])
-        information = self._names("information", given.get("information", ["public"]))
-        for name in information:
-            self._choice("an information class", name, INFORMATION)
+        games = self._games(given)
         steps = self._count("steps", given.get("steps", 4000))
         game = given.get("game", {})
         self._known("a key of [game]", game, _GAME)
@@ -207,8 +199,7 @@ class _Reader:
             self.problems.append("- there must be at least one table [algorithms.NAME]")
             tables = {}
         plan = Plan(
-            communities=communities,
-            information=cast(tuple[Information, ...], information),
+            games=games,
             seeds=self._seeds(given.get("seeds", 10)),
             validation_days=None if "validation_days" not in given else self._count("validation_days", given["validation_days"]),
             test_days=None if "test_days" not in given else self._count("test_days", given["test_days"]),
@@ -216,8 +207,32 @@ class _Reader:
             algorithms=tuple(self._entry(name, table, steps) for name, table in tables.items()),
         )
         for entry in plan.algorithms:
-            self._algorithm(entry, plan.information)
+            self._algorithm(entry, dict.fromkeys(information for _, information in plan.games))
         return plan
+
+    def _games(self, given: Mapping[str, Any]) -> tuple[tuple[str, Information], ...]:
+        """Return every community with every class that is played there."""
+        communities = given.get("communities")
+        if isinstance(communities, dict) and communities:
+            if "information" in given:
+                self.problems.append("- `information` must not stand beside a table [communities], which states it for each of them")
+            classes = {name: self._classes(f"communities.{name}", value) for name, value in communities.items()}
+        else:
+            everywhere = self._classes("information", given.get("information", ["public"]))
+            classes = dict.fromkeys(self._names("communities", communities), everywhere)
+        for name in classes:
+            if name not in COMMUNITY_NAMES and not Path(name).is_dir():
+                self._complain(unknown_name("a community (or a folder)", name, COMMUNITY_NAMES))
+            elif name in HELD_OUT_COMMUNITIES:
+                self.problems.append(f"- communities must not be held out, as {name} is; see `gridtoll evaluate --held-out`")
+        self._different("communities (the last part of their paths)", [community_name(name) for name in classes])
+        return tuple((name, cast(Information, information)) for name, found in classes.items() for information in found)
+
+    def _classes(self, key: str, value: Any) -> tuple[str, ...]:
+        names = self._names(key, value)
+        for name in names:
+            self._choice("an information class", name, INFORMATION)
+        return names
 
     def _entry(self, name: str, table: Any, steps: int) -> Entry:
         if not _NAME.fullmatch(name):
