@@ -26,7 +26,7 @@ try:
 except ImportError:  # Windows: two comparisons in one folder are then not kept apart
     fcntl = None  # type: ignore[assignment]
 
-_ADDED = ("communities", "information", "seeds", "algorithms")
+_ADDED = ("communities", "seeds", "algorithms")
 
 
 def begin(root: Path, plan: Plan, content: bytes, *, place: Path | None = None) -> None:
