@@ -21,7 +21,8 @@ Compare algorithms: train each with every seed in every community and informatio
 
 PLAN is a TOML file, or the name of one that comes with gridtoll ({", ".join(sorted(path.stem for path in SHIPPED.glob("*.toml")))}):
 
-  communities = ["simbench-rural"]     # names or folders
+  communities = ["simbench-rural"]     # names or folders; or a table [communities] with
+                                       # simbench-rural = ["public", "full"], each its classes
   information = ["public", "full"]     # what leaders observe
   seeds = 10                           # 0 to 9; or a list
   steps = 4000                         # training days each algorithm may play

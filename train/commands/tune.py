@@ -17,8 +17,9 @@ DESCRIPTION = f"""\
 Choose an algorithm's settings with Optuna, on validation days.
 
 Every trial trains with the same number of training days, is judged by its mean reward on validation days, and is pruned where it falls
-behind the others; the first {STARTUP_TRIALS} are drawn at random. They are kept in SQLite in the study's folder; killed at any moment, the
-same command goes on. Any number of machines share a study with --storage and a URL that Optuna takes, like postgresql://me@host/name.
+behind the others; the first has the algorithm's own settings, the next {STARTUP_TRIALS - 1} are drawn at random. They are kept in
+SQLite in the study's folder; killed at any moment, the same command goes on. Any number of machines share a study with --storage and a
+URL that Optuna takes, like postgresql://me@host/name.
 
 Written into the folder: tuned.toml, which `gridtoll compare` reads as settings; trials.csv; and for stable-baselines3's algorithms
 zoo.yml, in the form of rl-baselines3-zoo.

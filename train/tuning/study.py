@@ -37,7 +37,7 @@ FrozenTrial = Any
 HEARTBEAT_S: Final = 30
 """Seconds between signs of life of a running trial; twice as long without one, and it is given up."""
 STARTUP_TRIALS: Final = 8
-"""Trials drawn at random before the sampler models what is good, and finished before any is pruned."""
+"""Trials before the sampler models what is good, finished before any is pruned: the algorithm's own settings, then random ones."""
 
 
 @dataclass(frozen=True, kw_only=True)
