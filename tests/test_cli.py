@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tqdm import tqdm
 
 from gridtoll import __version__
 from gridtoll.envs.clearing import verify
@@ -277,6 +279,18 @@ def test_what_goes_wrong_on_the_way_is_said_on_stderr(run: Run, monkeypatch: pyt
     got, out, err = run("clear --day 1 --charge 0.1 --json")
     assert (got, out) == (code, "")
     assert (str(error) or "interrupted") in err
+
+
+def test_what_is_logged_has_lines_of_its_own_beside_a_progress_bar(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def noisy(_: object) -> Report:
+        for _ in tqdm(range(2), file=sys.stderr, miniters=1, mininterval=0.0):
+            logging.getLogger("gridtoll.somewhere").warning("compiling, once")
+        return Report({}, "done")
+
+    monkeypatch.setattr("gridtoll.train.commands.communities.run", noisy)
+    code, out, err = run("communities list")
+    assert (code, out) == (0, "done\n")
+    assert [line.split("\r")[-1] for line in err.split("\n")].count("compiling, once") == 2
 
 
 def test_numbers_json_has_no_word_for_become_null() -> None:

@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.print_help()
         return 0
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # whatever a library prints, stdout stays ours
+        with contextlib.redirect_stdout(sys.stderr), _notes_beside_progress_bars():  # whatever a library prints, stdout stays ours
             report = command.run(options)
     except _expected_errors() as error:
         print(f"gridtoll {given[0]}: error: {error}", file=sys.stderr)
@@ -77,6 +77,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader, `head` say, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return report.exit_code
+
+
+def _notes_beside_progress_bars() -> contextlib.AbstractContextManager[None]:
+    """Have what is logged printed on lines of its own while a progress bar is shown."""
+    from tqdm.contrib.logging import logging_redirect_tqdm  # noqa: PLC0415 - the help does without it
+
+    return logging_redirect_tqdm()
 
 
 def _expected_errors() -> tuple[type[Exception], ...]:
