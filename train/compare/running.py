@@ -18,7 +18,9 @@ import torch
 from stable_baselines3.common.utils import set_random_seed
 
 from ...agents.policy import Policy
+from ...envs.errors import ClearingError
 from ..algorithms import OPTIMUM, TaskAlgorithm, foresee, make_algorithm, settings_of
+from ..errors import ModelMismatchError
 from ..evaluate import NORMALISATION_FLOOR, Evaluation, evaluate, write_rows
 from ..learn import alone_in_this_process
 from ..onnx_files import Exportable, save_onnx
@@ -26,7 +28,8 @@ from ..optima import daily_bill_eur, references
 from ..practice import CurvePoint, Effort, TaskPractice
 from ..runs import commit, sha256, write_text
 from ..solve import Solved
-from ..task import environment_of
+from ..statistics import interquartile_mean
+from ..task import Episode, environment_of, n_charges, play
 from ..workers import Workers
 from .cells import Cell, State, community_name, installed, state_of, write_result
 from .folder import locked
@@ -90,6 +93,9 @@ def _run(job: Job) -> None:
         community = environment_of(cell.task).community
         validation = community.scenarios("validation", cell.validation_days)
         scale = references(cell.task, validation, workers)
+        play(
+            Episode(cell.task, validation[0], (0.0,) * n_charges(cell.task))
+        )  # compiling the market's loops is no part of what learning costs
         practice = TaskPractice(
             cell.task,
             seed=cell.seed,
@@ -103,7 +109,7 @@ def _run(job: Job) -> None:
             policy, effort = _leader(cell, algorithm, practice)
             evaluation = _scored(cell, policy, workers)
         except (Exception, SystemExit) as error:
-            if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
+            if _says_nothing_about_the_algorithm(error):
                 raise
             write_text(folder / "traceback.txt", traceback.format_exc())
             _write_failed(job, identity, f"{type(error).__name__}: {error}", practice.effort, _curve(cell, practice.curve, scale))
@@ -115,6 +121,13 @@ def _run(job: Job) -> None:
     written = {"rows_sha256": sha256(folder / "rows.csv"), "policy": _keep(policy, cell, identity["settings"], folder)}
     write_result(
         folder, {**identity, "status": "done", "error": None, **asdict(effort), "curve": _curve(cell, practice.curve, scale), **written}
+    )
+
+
+def _says_nothing_about_the_algorithm(error: BaseException) -> bool:
+    """Return whether an error is the machine's, or a sign that a clearing or an optimum of ours is wrong."""
+    return isinstance(error, ModelMismatchError | ClearingError | MemoryError) or (
+        isinstance(error, OSError) and error.errno in _OF_THE_MACHINE
     )
 
 
@@ -167,13 +180,17 @@ def _write_failed(job: Job, identity: dict[str, Any], error: str, effort: Effort
 
 
 def _curve(cell: Cell, curve: list[CurvePoint], scale: list[Solved]) -> list[dict[str, Any]]:
-    """Return the learning curve with its normalised regret: the mean over those validation days on which there is something to win."""
+    """Return the learning curve with its normalised regret: mean and IQM of those validation days on which there is something to win."""
     best = np.array([solved.optimum.recleared_eur for solved in scale])
     worth = best - np.array([solved.zero_eur for solved in scale])
     counted = worth >= NORMALISATION_FLOOR * daily_bill_eur(environment_of(cell.task).community)
     points = []
     for point in curve:
         regret = (best - np.array(point.rewards_eur))[counted] / worth[counted]
-        mean = float(regret.mean()) if counted.any() else None
-        points.append({**asdict(point.effort), "validation_eur": point.validation_eur, "validation_regret": mean})
+        summed_up = {
+            "validation_eur": point.validation_eur,
+            "validation_regret": float(regret.mean()) if counted.any() else None,
+            "validation_regret_iqm": float(interquartile_mean(regret)) if counted.any() else None,
+        }
+        points.append({**asdict(point.effort), **summed_up})
     return points
