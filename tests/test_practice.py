@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from gridtoll.agents.baselines import ConstantPolicy
-from gridtoll.envs.calendar import split_days
+from gridtoll.agents.optimum import search
+from gridtoll.envs.calendar import Scenario, split_days
+from gridtoll.envs.errors import ClearingError
+from gridtoll.train import optima
 from gridtoll.train.algorithms import make_algorithm
 from gridtoll.train.leaders import find_best_constant
 from gridtoll.train.optima import references
 from gridtoll.train.practice import CurvePoint, TaskPractice
+from gridtoll.train.solve import Settings, Solved, solve
 from gridtoll.train.task import Episode, Task, environment_of, observe, play
 from gridtoll.train.workers import Workers
 
@@ -99,6 +104,24 @@ def test_optima_cost_the_same_whether_they_were_stored_or_not(make: Make) -> Non
         for other in np.linspace(0.0, task.charge_cap or 0.0, 9):
             assert (best >= practice.rewards(scenarios, np.full((2, 1), other)) - 1e-6).all()
     assert efforts[0] == efforts[1]
+
+
+def test_an_optimum_to_learn_from_may_be_proved_less_tightly_and_costs_both_attempts(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = replace(TASK, charge_cap=0.4321)  # nothing of this game is stored
+    practice = make(task)
+    hard, easy = practice.scenarios("train")[:2]
+
+    def stubborn(task: Task, scenario: Scenario, settings: Settings) -> Solved:
+        if scenario == hard and settings.tolerance < optima.LABEL_TOLERANCE:
+            raise ClearingError("must close within 5000 clearings")
+        return solve(task, scenario, settings)
+
+    monkeypatch.setattr(optima, "solve", stubborn)
+    charges = practice.optimal_charges([hard, easy])
+    assert practice.effort.clearings > optima.GIVEN_UP_AFTER == search._MAX_CLEARINGS
+    monkeypatch.undo()
+    tight = references(task, [hard, easy], Workers(1))
+    assert make(task).rewards([hard, easy], charges) == pytest.approx([solved.optimum.recleared_eur for solved in tight], rel=2e-5)
 
 
 def test_validation_gives_the_mean_reward_and_a_point_of_the_curve(make: Make) -> None:

@@ -19,7 +19,7 @@ from ..envs.game import Episodes
 from ..envs.gradient import action_gradient, settlement_gradient
 from ..envs.settlement import Settlements, settle_many
 from .held_out import require_not_held_out
-from .optima import references
+from .optima import labels
 from .rounds import training_scenarios
 from .task import Task, environment_of, n_charges
 from .workers import Workers
@@ -158,7 +158,7 @@ class TaskPractice:
     def optimal_charges(self, scenarios: Sequence[Scenario]) -> Array:
         """Return the best charges in EUR/kWh, shape (D, C), and count the clearings and seconds they took, stored ones too."""
         began = time.perf_counter()
-        found = references(self.task, scenarios, self.workers)
+        found = labels(self.task, scenarios, self.workers)
         waited = time.perf_counter() - began
         self.spend(clearings=sum(solved.clearings for solved in found), seconds=sum(solved.seconds for solved in found) - waited)
         return np.array([solved.charges for solved in found])
