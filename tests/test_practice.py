@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -107,8 +108,7 @@ def test_optima_cost_the_same_whether_they_were_stored_or_not(make: Make) -> Non
 
 
 def test_an_optimum_to_learn_from_may_be_proved_less_tightly_and_costs_both_attempts(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    task = replace(TASK, charge_cap=0.4321)  # nothing of this game is stored
-    practice = make(task)
+    practice = make()
     hard, easy = practice.scenarios("train")[:2]
 
     def stubborn(task: Task, scenario: Scenario, settings: Settings) -> Solved:
@@ -117,11 +117,37 @@ def test_an_optimum_to_learn_from_may_be_proved_less_tightly_and_costs_both_atte
         return solve(task, scenario, settings)
 
     monkeypatch.setattr(optima, "solve", stubborn)
+    monkeypatch.setattr(optima, "stored", lambda *_: None)
     charges = practice.optimal_charges([hard, easy])
     assert practice.effort.clearings > optima.GIVEN_UP_AFTER == search._MAX_CLEARINGS
     monkeypatch.undo()
-    tight = references(task, [hard, easy], Workers(1))
-    assert make(task).rewards([hard, easy], charges) == pytest.approx([solved.optimum.recleared_eur for solved in tight], rel=2e-5)
+    tight = references(TASK, [hard, easy], Workers(1))
+    assert make().rewards([hard, easy], charges) == pytest.approx([solved.optimum.recleared_eur for solved in tight], rel=2e-5)
+
+
+def test_a_slope_that_cannot_be_proved_is_taken_beside_and_costs_one_more_clearing(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    practice = make()
+    scenarios = practice.scenarios("train")[:2]
+    charges = np.full((2, 1), 0.04)
+    _, exact = practice.slopes(scenarios, charges)
+    true, asked = practice._gradient, 0
+
+    def at_a_kink(*played: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        if asked in failing:
+            raise ClearingError("a one-sided derivative must rest on a piece")
+        return true(*played)
+
+    monkeypatch.setattr(practice, "_gradient", at_a_kink)
+    before, failing = practice.effort, {1, 2}
+    _, found = practice.slopes(scenarios, charges)
+    assert found == pytest.approx(exact, abs=0.005)
+    assert practice.effort.clearings - before.clearings == 4
+    assert practice.effort.steps - before.steps == 2
+    failing = set(range(asked, 99))
+    with pytest.raises(ClearingError, match="one-sided"):
+        practice.slopes(scenarios, charges)
 
 
 def test_validation_gives_the_mean_reward_and_a_point_of_the_curve(make: Make) -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from ..envs.calendar import Scenario
 from ..envs.clearing.solution import Clearing
 from ..envs.clearing.structured import StructuredMarket
 from ..envs.day import Day
+from ..envs.errors import ClearingError
 from ..envs.game import Episodes
 from ..envs.gradient import action_gradient, settlement_gradient
 from ..envs.settlement import Settlements, settle_many
@@ -23,6 +25,9 @@ from .optima import labels
 from .rounds import training_scenarios
 from .task import Task, environment_of, n_charges
 from .workers import Workers
+
+_NEARBY: Final = (1e-5, 1e-4, 1e-3)
+"""How far beside charges a gradient is sought that cannot be proved at them, in charge caps."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +157,12 @@ class TaskPractice:
         """Return rewards in EUR, shape (D,), and their gradients in EUR per EUR/kWh, shape (D, C)."""
         days, posted, clearings, settled = self._played(scenarios, charges)
         self.spend(steps=len(scenarios), clearings=len(scenarios))
-        gradients = [self._gradient(*each) for each in zip(days, posted, clearings, strict=True)]
+        gradients = []
+        for scenario, row, *played in zip(scenarios, charges, days, posted, clearings, strict=True):
+            try:
+                gradients.append(self._gradient(*played))
+            except ClearingError:  # two kinks closer together than can be told apart
+                gradients.append(self._gradient_nearby(scenario, np.asarray(row, dtype=np.float64)))
         return settled.values[f"{self.task.objective}_eur"].copy(), np.array(gradients)
 
     def optimal_charges(self, scenarios: Sequence[Scenario]) -> Array:
@@ -188,6 +198,19 @@ class TaskPractice:
         posted = np.stack([tariff.charges(each) for each in read])
         clearings = self._market.clear_many(days, posted)
         return days, posted, clearings, settle_many(days, network, posted, clearings, flows=game.flows, charge_base=tariff.basis)
+
+    def _gradient_nearby(self, scenario: Scenario, charges: Array) -> Array:
+        """Return the gradient a little beside charges at which none can be proved, for one more clearing each time."""
+        for place, step in enumerate(_NEARBY, start=1):
+            beside = charges + step * self.charge_cap * np.where(charges < 0.5 * self.charge_cap, 1.0, -1.0)
+            [day], [posted], [clearing], _ = self._played([scenario], beside[None])
+            self.spend(clearings=1)
+            try:
+                return self._gradient(day, posted, clearing)
+            except ClearingError:
+                if place == len(_NEARBY):
+                    raise
+        raise AssertionError
 
     def _gradient(self, day: Day, posted: Array, clearing: Clearing) -> Array:
         game = self._game

@@ -105,11 +105,13 @@ def _run(job: Job) -> None:
             workers=workers,
         )
         identity = _identity(cell, {} if algorithm is None else settings_of(algorithm))
+        learning = algorithm is not None
         try:
             policy, effort = _leader(cell, algorithm, practice)
+            learning = False
             evaluation = _scored(cell, policy, workers)
         except (Exception, SystemExit) as error:
-            if _says_nothing_about_the_algorithm(error):
+            if _says_nothing_about_the_algorithm(error, learning=learning):
                 raise
             write_text(folder / "traceback.txt", traceback.format_exc())
             _write_failed(job, identity, f"{type(error).__name__}: {error}", practice.effort, _curve(cell, practice.curve, scale))
@@ -124,11 +126,11 @@ def _run(job: Job) -> None:
     )
 
 
-def _says_nothing_about_the_algorithm(error: BaseException) -> bool:
-    """Return whether an error is the machine's, or a sign that a clearing or an optimum of ours is wrong."""
-    return isinstance(error, ModelMismatchError | ClearingError | MemoryError) or (
-        isinstance(error, OSError) and error.errno in _OF_THE_MACHINE
-    )
+def _says_nothing_about_the_algorithm(error: BaseException, *, learning: bool) -> bool:
+    """Return whether an error is the machine's, or a sign that a score of ours is wrong; a clearing that fails while learning is not."""
+    if isinstance(error, ClearingError):
+        return not learning
+    return isinstance(error, ModelMismatchError | MemoryError) or (isinstance(error, OSError) and error.errno in _OF_THE_MACHINE)
 
 
 def _keep(policy: Policy, cell: Cell, settings: dict[str, Any], folder: Path) -> str | None:
