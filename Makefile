@@ -67,7 +67,7 @@ bench: $(READY) ## measure clearings, the environment and optima on this machine
 
 reference: $(READY) ## run the reference comparison, hours long and resumable, and write the results that the package ships
 	$(BIN)/gridtoll compare reference --out runs/reference
-	$(BIN)/gridtoll report runs/reference --out runs/reference/report --pack train/reference
+	$(BIN)/gridtoll report runs/reference --out docs/reference --pack train/reference
 
 format: $(READY) ## rewrite the files in the project's format
 	$(BIN)/ruff check --fix

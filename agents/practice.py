@@ -41,7 +41,7 @@ class Practice(Protocol):
         seed: Of everything random in the learning.
         generator: Seeded with it; the algorithm's own.
         folder: Where the algorithm may keep what lets it go on after a kill; what it wrote there before is still there.
-        steps: How many training days it may play; algorithms that need fewer stop sooner.
+        steps: Budget of training days: an algorithm that needs fewer stops sooner, one may end with the round it is in.
         charge_cap: Greatest charge in EUR/kWh.
         n_charges: C, charges posted for a day.
         n_observed: Numbers observed before a day.
@@ -64,7 +64,7 @@ class Practice(Protocol):
 
     @property
     def steps(self) -> int:
-        """How many training days it may play."""
+        """Budget of training days."""
         ...
 
     @property

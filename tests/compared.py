@@ -112,8 +112,9 @@ def _effort(name: str, seed: int) -> dict[str, Any]:
             "clearings": 2 * steps,
             "validation_clearings": 14 * (place + 1),
             "seconds": 0.01 * steps + 1 + seed,
-            "validation_eur": 1.0,
-            "validation_regret": 0.5 / (1 + place) + 0.01 * seed,
+            "validation_eur": (1.0, 2.0, 4.0, 3.0)[place],
+            "validation_regret": 0.6 / (1 + place) + 0.01 * seed,
+            "validation_regret_iqm": 0.5 / (1 + place) + 0.01 * seed,
         }
         for place, steps in enumerate(at)
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import json
 import multiprocessing
 import shutil
@@ -19,8 +20,11 @@ from gridtoll.train.compare.cells import read_result, state_of
 from gridtoll.train.compare.folder import locked
 from gridtoll.train.compare.grid import compare
 from gridtoll.train.compare.plan import SHIPPED, Plan, find_plan, read_plan
+from gridtoll.train.compare.sources import source_hash
 from gridtoll.train.compare.summary import list_cells, summarise
+from gridtoll.train.leaderboard.results import pack, read_results
 from gridtoll.train.leaders import make_leader
+from gridtoll.train.row_files import gather_rows
 from gridtoll.train.task import environment_of, observe
 from gridtoll.train.workers import Workers
 
@@ -206,6 +210,10 @@ def test_what_a_table_of_communities_cannot_say_is_named(head: str, match: str) 
         (("[algorithms.zero]", '[algorithms."../zero"]\nalgorithm = "zero"'), "letters, digits"),
         (("[algorithms.zero]", "[algorithms]\nzero = 1"), "algorithms.zero must be a table"),
         (("[algorithms.optimum]", "[algorithms.optimum]\ntolerance = 1"), "the optimum has no settings"),
+        (("[algorithms.zero]", "[algorithms.zero]\nfull = 3"), "algorithms.zero.full must be a table of settings, got 3"),
+        (("[algorithms.zero]", "[algorithms.sac]\nfull = { steps = 9 }"), "must hold settings or `tuned`, got `steps`. Move it to"),
+        (("[algorithms.zero]", '[algorithms.sac]\npublic = { algorithm = "ppo" }'), "must hold settings or `tuned`, got `algorithm`"),
+        (("[algorithms.zero]", "[algorithms.sac]\npublic = { full = { updates = 1 } }"), "must hold settings or `tuned`, got `full`"),
         (("own_leaders:MeanOptimum", "nobodys_leaders:MeanOptimum"), "No module named 'nobodys_leaders'"),
         (("own_leaders:MeanOptimum", "own_leaders:MeanOptimal"), "Did you mean 'MeanOptimum'"),
         (("own_leaders:MeanOptimum", "own_leaders:NoLearner"), r"must have a method `learn\(practice\)`"),
@@ -276,7 +284,7 @@ def test_cells_hold_what_learning_cost_and_a_row_for_each_test_day(tmp_path: Pat
     board = {entry["algorithm"]: entry for entry in summarise(tmp_path / "out", plan.cells()).values["leaderboard"]}
     assert board["zero"]["normalised_regret_iqm"] == 1.0
     assert abs(board["optimum"]["normalised_regret_iqm"]) < 1e-6
-    assert (board["sac"]["seeds"], board["sac"]["failed"], board["sac"]["clearings"]) == (2, 0, 32)
+    assert (board["sac"]["seeds"], board["sac"]["failed"], board["sac"]["steps"], board["sac"]["clearings"]) == (2, 0, 32, 32)
 
 
 def test_a_leader_that_was_kept_posts_the_charges_of_its_rows(tmp_path: Path) -> None:
@@ -378,6 +386,119 @@ def test_a_comparison_may_be_extended_but_not_changed(tmp_path: Path) -> None:
     assert {state_of(root / cell.place) for cell in plan.cells()} == {"done"}
     assert rows.items() <= rows_of(root).items()
     assert len(rows_of(root)) == 20
+
+
+def test_names_with_dots_are_told_apart_where_a_comparison_is_extended(tmp_path: Path) -> None:
+    root, small = tmp_path / "out", 'communities = ["two-prosumers"]\nseeds = 1\ntest_days = 2\nvalidation_days = 2\n'
+    first = small + '[algorithms."zero-0"]\nalgorithm = "zero"\n[algorithms."zero-0.1"]\nalgorithm = "zero"\n'
+    run(first, root)
+    run(first + '[algorithms."zero-0.2"]\nalgorithm = "zero"\n', root)
+    with pytest.raises(ValueError, match=r"\n\+ algorithms\.'zero-0\.1'\.steps = 5\n"):
+        run(first.replace('"zero-0.1"]\n', '"zero-0.1"]\nsteps = 5\n') + '[algorithms."zero-0.2"]\nalgorithm = "zero"\n', root)
+
+
+TUNED = '[origin]\nalgorithm = "own_leaders:MeanOptimum"\n[settings]\ndays = 2\n'
+
+
+def test_tuned_settings_that_changed_since_a_comparison_was_begun_are_refused(place: Path) -> None:
+    root, plan = place / "out", PLAN.replace("seeds = 2", "seeds = 1") + 'tuned = "tuned.toml"\n'
+    (place / "tuned.toml").write_text(TUNED)
+    run(plan, root)
+    (place / "tuned.toml").write_text(TUNED.replace("2", "3"))
+    for again in (plan, plan.replace("seeds = 1", "seeds = 2")):
+        with pytest.raises(ValueError, match=r"(?s)\n- algorithms\.mine\.days = 2\n\+ algorithms\.mine\.days = 3\n"):
+            run(again, root)
+    config = json.loads((root / "config.json").read_text())
+    older = {key: value for key, value in config.items() if key not in {"plan", "cells", "sources"}}
+    (root / "config.json").write_text(json.dumps(older))
+    run(plan, root)  # begun before all that was written down: as its plan reads now
+    assert json.loads((root / "config.json").read_text())["plan"]["algorithms.mine.days"] == "3"
+
+
+def test_code_may_change_only_where_no_cell_of_it_has_begun(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, plan = place / "out", mine("raises").replace("seeds = 2", "seeds = 1")
+    run(plan, root)
+
+    def changed(old: str, new: str) -> None:
+        assert old in OWN
+        (place / "own_leaders.py").write_text(OWN.replace(old, new))
+        monkeypatch.delitem(sys.modules, "own_leaders")
+
+    changed("class NoLearner:", "class Another:")
+    run(plan, root)
+    changed("practice.rewards(", "practice.rewards(  ")  # of the one that failed
+    run(plan, root)
+    changed("charges(chosen)", "charges(chosen[:1])")
+    with pytest.raises(ValueError, match=r"the code of mine has changed, and cells of it in .* are done or begun\. Remove those cells"):
+        run(plan, root)
+    shutil.rmtree(root / "cells" / "two-prosumers" / "public" / "mine")
+    run(plan, root)
+
+
+CODE = """\
+from math import pi, tau
+
+class Base: pass
+def helper(): return deeper(tau)
+if pi > 3:
+    def deeper(x): return x
+else:
+    deeper = None
+RATE = 1
+decorated = lambda n: lambda kind: kind
+def other(): return pi
+
+@decorated(
+    1)
+class Leader(Base):
+    rate = RATE
+    def learn(self): return helper()
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "same"),
+    [
+        ("return pi", "return 0", True),
+        ("\nclass Base", "\n# Of leaders.\nclass Base", True),
+        ("RATE = 1", "RATE = 2", False),
+        ("    1)", "    2)", False),
+        ("Base: pass", "Base: a = 1", False),
+        ("return x", "return -x", False),
+        ("pi, tau", "pi, e as tau", False),
+        ("rate = RATE", "speed = RATE", False),
+    ],
+)
+def test_the_code_of_an_algorithm_is_its_class_and_what_that_names(
+    old: str, new: str, same: bool, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    for text in (CODE, CODE.replace(old, new)):
+        (place / "own_code.py").write_text(text)
+        monkeypatch.delitem(sys.modules, "own_code", raising=False)
+        monkeypatch.syspath_prepend(str(place))
+        found.append(source_hash(importlib.import_module("own_code").Leader))
+    assert CODE.count(old) == 1
+    assert (found[0] == found[1]) is same
+    assert source_hash(int) is None
+
+
+def test_cells_never_begun_are_listed_as_missing_and_stay_so_when_packed(tmp_path: Path) -> None:
+    root, plan = tmp_path / "out", plan_of(PLAN)
+    with Workers(1) as workers:
+        compare(plan, PLAN.encode(), root, workers, cells=[cell for cell in plan.cells() if cell.name in {"zero", "random"}])
+    (root / "cells" / "two-prosumers" / "public" / "mine" / "1").mkdir(parents=True)
+    missing = [f"two-prosumers/public/{name}/{seed}" for name in ("mine", "optimum") for seed in (0, 1)]
+    results = read_results(root)
+    assert results.unfinished == tuple(missing)
+    assert gather_rows(root).missing == missing
+    pack(results, tmp_path / "packed")
+    assert read_results(tmp_path / "packed").unfinished == tuple(missing)
+    config = json.loads((root / "config.json").read_text())
+    for folder in (root, tmp_path / "packed"):  # as those begun before this was written down
+        (folder / "config.json").write_text(json.dumps({key: value for key, value in config.items() if key != "cells"}))
+    assert read_results(root).unfinished == ("two-prosumers/public/mine/1",) == tuple(gather_rows(root).missing)
+    assert read_results(tmp_path / "packed").unfinished == ()
 
 
 def test_other_data_or_another_version_is_refused(tmp_path: Path) -> None:

@@ -45,12 +45,18 @@ def test_an_id_names_community_information_and_behaviour() -> None:
         replace(CONFIG, task=Task(), behaviours=("random",)),
         replace(CONFIG, task=Task(community="./my village/", information="full"), behaviours=("runs/first",), split="validation"),
         replace(CONFIG, name="half and half"),
+        replace(CONFIG, behaviours=("constant:0.3",)),
+        replace(CONFIG, behaviours=("runs/sac.v2/",)),
+        replace(CONFIG, behaviours=("runs/best.ONNX",)),
         CONFIG,
     ]
     assert [config.dataset_id.removeprefix("gridtoll/day-ahead/") for config in names] == [
         "simbench-rural-public-random-v0",
         "my-village-full-first-validation-v0",
         "two-prosumers-public-half-and-half-v0",
+        "two-prosumers-public-constant-0-3-v0",
+        "two-prosumers-public-sac-v2-v0",
+        "two-prosumers-public-best-v0",
         "two-prosumers-public-mixture-v0",
     ]
 

@@ -20,10 +20,12 @@ from gridtoll.train import held_out, leaders
 from gridtoll.train.commands import evaluate as command
 from gridtoll.train.config import TrainConfig
 from gridtoll.train.datasets import DatasetConfig, play_dataset
+from gridtoll.train.evaluate import Evaluation, evaluate
 from gridtoll.train.held_out import held_out_tasks, require_not_held_out
 from gridtoll.train.leaders import Leader, find_best_constant, make_leader
 from gridtoll.train.learn import train
 from gridtoll.train.optima import references
+from gridtoll.train.report import with_interval
 from gridtoll.train.row_files import load_rows
 from gridtoll.train.task import Task, environment_of, observe
 from gridtoll.train.transfer import evaluate_held_out, held_out_report
@@ -102,6 +104,18 @@ def test_a_leader_is_scored_in_each_and_over_all_days_together(few: None, worker
     assert report.text.splitlines()[0] == "mine"
     assert [line.split("  ")[0] for line in report.text.splitlines()[2:]] == ["case33bw", "simbench-semiurb4", "all together"]
     assert json.loads(report.as_json())["leader"] == "mine"
+
+
+def test_one_more_community_on_the_same_days_makes_the_pooled_result_no_surer(workers: Workers) -> None:
+    scenarios = environment_of(HOME).community.scenarios("test", 24)
+    home = evaluate(ConstantPolicy([0.3]), HOME, scenarios, workers, name="mine", split="test")
+    twin = Evaluation("mine", tuple(replace(row, community="twin") for row in home.rows))
+    weeks = [row.day // 7 for row in home.rows if not row.excluded]
+    assert len(set(weeks)) < len(weeks)
+    for evaluations in ([home], [home, twin]):
+        report = held_out_report(evaluations, seed=1)
+        assert report.values["pooled"]["days"] == 24 * len(evaluations)
+        assert with_interval(home.summary(1).normalised_mean) in report.text.splitlines()[-1]
 
 
 def evaluated(arguments: str) -> dict[str, Any]:

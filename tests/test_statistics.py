@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from gridtoll.train.statistics import (
@@ -103,6 +104,46 @@ def test_a_p_value_is_the_level_at_which_the_interval_ends_at_zero() -> None:
     assert paired_resamples(scores + 50, np.zeros(100), generator(7)).p_value() == pytest.approx(2 / 10_001, rel=0.01)
 
 
+def test_days_of_a_block_are_drawn_together_so_that_copies_of_a_day_are_no_evidence() -> None:
+    weeks = generator(1).exponential(size=(8, 16))  # also without a seed or a week, a quarter of the scores is a whole number
+    days, blocks = np.repeat(weeks, 7, axis=1), np.repeat(np.arange(16), 7)
+    for statistic in (mean, interquartile_mean):
+        one = hierarchical_bootstrap(weeks, generator(2), statistic=statistic)
+        same = hierarchical_bootstrap(days, generator(2), statistic=statistic, blocks=blocks)
+        assert [same.low, same.centre, same.high] == pytest.approx([one.low, one.centre, one.high], rel=1e-12)
+    first = difference(weeks, weeks[:4] ** 2, generator(3)).interval()
+    again = difference(days, days[:4] ** 2, generator(3), blocks=blocks).interval()
+    assert [again.low, again.high] == pytest.approx([first.low, first.high], rel=1e-12)
+    paired, twice = (paired_difference(each, each**2, generator(4), blocks=name) for each, name in ((weeks, None), (days, blocks)))
+    assert [twice.low, twice.high] == pytest.approx([paired.low, paired.high], rel=1e-12)
+
+
+def test_the_width_over_blocks_of_unequal_size_is_that_of_their_sums() -> None:
+    blocks = np.repeat(np.arange(60), generator(1).integers(1, 8, size=60))
+    scores = generator(2).normal(size=60)[blocks] + generator(3).normal(size=blocks.size)
+    order = generator(4).permutation(blocks.size)  # days of a block need not be neighbours
+    interval = hierarchical_bootstrap(scores[order], generator(5), blocks=blocks[order])
+    sums = np.bincount(blocks, weights=scores - scores.mean())
+    half = stats.t.ppf(0.975, 59) * np.sqrt(60 / 59 * np.sum(sums**2)) / blocks.size
+    assert (interval.high - interval.low) / 2 == pytest.approx(half, rel=0.06)
+
+
+def test_blocks_of_one_day_change_nothing_whatever_they_are_called() -> None:
+    scores = generator().normal(size=(3, 8))
+    for blocks in (np.arange(8), range(20, 28), list("abcdefgh")):
+        assert hierarchical_bootstrap(scores, generator(1), blocks=blocks) == hierarchical_bootstrap(scores, generator(1))
+
+
+def test_a_single_block_is_left_out_as_a_single_seed_is() -> None:
+    scores = generator().normal(size=(6, 7))
+    week = hierarchical_bootstrap(scores, generator(1), blocks=np.zeros(7))
+    half = stats.t.ppf(0.975, 5) * scores.mean(axis=1).std(ddof=1) / np.sqrt(6)
+    assert (week.high - week.low) / 2 == pytest.approx(half, rel=0.06)
+    alone = paired_resamples(scores[0], np.zeros(7), generator(1), blocks=np.zeros(7))
+    assert alone.interval() == Interval(alone.centre, alone.centre, alone.centre)
+    assert alone.p_value() == 1.0
+
+
 def test_one_generator_gives_one_interval_and_another_gives_another() -> None:
     scores = generator().normal(size=(2, 9))
     assert hierarchical_bootstrap(scores, generator(1)) == hierarchical_bootstrap(scores, generator(1))
@@ -141,6 +182,16 @@ def test_one_row_is_paired_with_every_seed_of_the_other() -> None:
 def test_scores_that_cannot_be_resampled_are_refused(scores: list[float], options: dict[str, float], match: str) -> None:
     with pytest.raises(ValueError, match=match):
         hierarchical_bootstrap(scores, generator(), **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("blocks", [np.zeros(5), np.zeros((1, 4)), 0.0])
+def test_blocks_that_are_not_one_for_each_day_are_refused(blocks: ArrayLike) -> None:
+    match = r"`blocks` must have one entry for each day, shape \(4,\), got shape "
+    with pytest.raises(ValueError, match=match):
+        hierarchical_bootstrap(np.zeros((2, 4)), generator(), blocks=blocks)
+    for compared in (paired_difference, difference):
+        with pytest.raises(ValueError, match=match):
+            compared(np.zeros((2, 4)), np.zeros((2, 4)), generator(), blocks=blocks)
 
 
 @pytest.mark.parametrize(("first", "second"), [((4,), (5,)), ((2, 4), (3, 4))])

@@ -98,6 +98,29 @@ def test_a_comparison_finds_a_difference_that_is_there_and_none_that_is_not() ->
     assert same.sign_flip_p > 0.05
 
 
+def test_days_of_a_block_count_once_in_every_comparison() -> None:
+    first, second = generator(1).exponential(size=(4, 16)), generator(2).exponential(size=(4, 16))
+    weeks, days = (first, second), (np.repeat(first, 7, axis=1), np.repeat(second, 7, axis=1))
+    blocks = np.repeat(np.arange(16), 7)
+    once, again = compare(*weeks, generator(3), n_resamples=500), compare(*days, generator(3), n_resamples=500, blocks=blocks)
+    for one, other in ((once.difference, again.difference), (once.improvement, again.improvement)):
+        assert [other.low, other.centre, other.high] == pytest.approx([one.low, one.centre, one.high], rel=1e-12)
+    assert again.bootstrap_p == pytest.approx(once.bootstrap_p, rel=1e-9)
+    assert again.sign_flip_p == once.sign_flip_p
+    thin, wide = performance_profile(first, [0.5, 1.0], generator(4)), performance_profile(days[0], [0.5, 1.0], generator(4), blocks=blocks)
+    np.testing.assert_allclose([wide.low, wide.share, wide.high], [thin.low, thin.share, thin.high], rtol=1e-12)
+    part, same = split_regret(*weeks, generator(5)), split_regret(*days, generator(5), blocks=blocks)
+    assert [same.learning.low, same.learning.high] == pytest.approx([part.learning.low, part.learning.high], rel=1e-12)
+
+
+def test_signs_of_whole_blocks_are_flipped_and_a_single_one_has_none_to_flip() -> None:
+    ahead, behind = np.zeros(28), np.ones(28)
+    assert compare(ahead, behind, generator(), n_resamples=50, blocks=np.arange(28) // 7).sign_flip_p == 2 / 16
+    assert compare(ahead, behind, generator(), n_resamples=50).sign_flip_p < 0.001
+    one_week = compare(ahead, behind, generator(), n_resamples=50, blocks=np.zeros(28))
+    assert (one_week.sign_flip_p, one_week.bootstrap_p) == (1.0, 1.0)
+
+
 def test_one_lucky_seed_is_no_evidence_over_seeds() -> None:
     first, second = np.zeros((10, 100)), np.zeros((10, 100))
     second[0] = 5.0  # one failed seed of ten
@@ -125,3 +148,13 @@ def test_the_two_parts_of_regret_add_up_and_learning_is_negative_where_the_predi
 def test_scores_over_different_days_are_not_compared() -> None:
     with pytest.raises(ValueError, match="same days"):
         probability_of_improvement(np.zeros(4), np.zeros(5), generator())
+
+
+def test_blocks_that_are_not_one_for_each_day_are_refused() -> None:
+    scores, blocks = np.zeros((2, 4)), np.zeros(3)
+    match = r"one entry for each day, shape \(4,\), got shape \(3,\)"
+    for compared in (compare, probability_of_improvement, split_regret):
+        with pytest.raises(ValueError, match=match):
+            compared(scores, scores, generator(), blocks=blocks)
+    with pytest.raises(ValueError, match=match):
+        performance_profile(scores, [0.5], generator(), blocks=blocks)

@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 import csv
+import threading
+import time
 import tomllib
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from optuna.trial import FixedTrial
+from optuna import Study, Trial
+from optuna.distributions import BaseDistribution, FloatDistribution
+from optuna.exceptions import TrialPruned
+from optuna.trial import FixedTrial, TrialState
 
 from gridtoll.train.algorithms import make_algorithm, settings_of
 from gridtoll.train.cli import main
-from gridtoll.train.practice import TaskPractice
+from gridtoll.train.practice import CurvePoint, Effort, TaskPractice
 from gridtoll.train.task import Task
 from gridtoll.train.tuning.space import SPACES, Choice, Range, Space, read_space, shipped_space
-from gridtoll.train.tuning.study import TuneConfig, counted, open_study, run_trials
+from gridtoll.train.tuning.study import (
+    FIRST_SEED,
+    POINTS,
+    STARTUP_TRIALS,
+    TuneConfig,
+    _sampler_seed,
+    _Watch,
+    counted,
+    ended,
+    open_study,
+    run_trials,
+)
 from gridtoll.train.tuning.tune import tune
 from gridtoll.train.workers import Workers
 
@@ -46,6 +62,12 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TuneConfig:
     space = Space({"charge": Range(0.0, 0.2)})
     task = Task(community="two-prosumers", tariff="unique")
     return TuneConfig(algorithm="one_charge:OneCharge", space=space, task=task, steps=4, validation_days=4, trials=14)
+
+
+def asked(study: Study, **distributions: BaseDistribution) -> Trial:
+    """Returns a trial that runs, and has no heartbeat."""
+    with pytest.warns(UserWarning, match="Heartbeat of storage"):
+        return study.ask(distributions)
 
 
 def test_the_best_of_a_study_is_near_the_best_of_a_grid(config: TuneConfig, tmp_path: Path) -> None:
@@ -91,12 +113,100 @@ def test_several_processes_share_a_study(config: TuneConfig, tmp_path: Path) -> 
     assert [trial.number for trial in counted(open_study(config, storage))] == list(range(6))
 
 
+def test_trials_train_with_seeds_that_comparisons_do_not_use(config: TuneConfig, tmp_path: Path) -> None:
+    storage = f"sqlite:///{tmp_path / 'study.db'}"
+    run_trials(replace(config, trials=1, seeds=2), storage)
+    [trial] = ended(open_study(replace(config, seeds=2), storage))
+    assert set(trial.user_attrs) == {f"clearings of seed {seed}" for seed in (1000, 1001)}
+    study = open_study(config, f"sqlite:///{tmp_path / 'older.db'}")
+    study.set_user_attr("gridtoll", {**study.user_attrs["gridtoll"], "seeds": 1})  # as studies said that trained with seed 0
+    with pytest.raises(ValueError, match="another seeds"):
+        open_study(config, f"sqlite:///{tmp_path / 'older.db'}")
+
+
+def test_studies_of_neighbouring_seeds_try_different_settings() -> None:
+    drawn = [{_sampler_seed(seed, number) for number in range(40)} for seed in range(3)]
+    assert len(set.union(*drawn)) == 3 * 40
+
+
+def test_validations_are_reported_at_shares_of_the_budget_once_each(config: TuneConfig, tmp_path: Path) -> None:
+    study = open_study(config, f"sqlite:///{tmp_path / 'study.db'}")
+    for first in (0, 1):  # of 4000 days: every 400, and with rollouts of 304
+        trial = asked(study)
+        watch = _Watch(trial, steps=4000, before=(5.0,) * first)
+        days = [304, 608, 608, 1216, 4256, 4300] if first else [0, 400, 800, 3999, 4000]
+        for value, played in enumerate(days):
+            watch(CurvePoint(Effort(steps=played), (float(value),)))
+    even, odd = (trial.intermediate_values for trial in study.trials)
+    assert even == {0: 0, 1: 0, 2: 1, 3: 1, 4: 2, **dict.fromkeys(range(5, 19), 2), 19: 3, 20: 4}
+    at = {21 + 1: 0, 21 + 2: 0, 21 + 3: 1, 21 + 4: 2, 21 + 5: 2, 21 + 6: 3, **dict.fromkeys(range(21 + 7, 21 + 20), 3), 21 + 20: 4}
+    assert odd == {place: (5 + value) / 2 for place, value in at.items()}
+
+
+def test_trials_with_other_rounds_are_compared_and_none_in_the_first_quarter(config: TuneConfig, tmp_path: Path) -> None:
+    study = open_study(config, f"sqlite:///{tmp_path / 'study.db'}")
+    for _ in range(STARTUP_TRIALS):
+        trial = asked(study)
+        watch = _Watch(trial, steps=4000, before=())
+        for played in range(400, 4001, 400):
+            watch(CurvePoint(Effort(steps=played), (1.0,)))
+        study.tell(trial, 1.0)
+    watch = _Watch(asked(study), steps=4000, before=())
+    for played in (304, 608, 912):
+        watch(CurvePoint(Effort(steps=played), (0.0,)))
+    with pytest.raises(TrialPruned):
+        watch(CurvePoint(Effort(steps=1216), (0.0,)))
+    assert watch.reached == 6 > POINTS // 4
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trials without a sign of life are given up after two seconds."""
+    monkeypatch.setattr("gridtoll.train.tuning.study.HEARTBEAT_S", 1)
+    monkeypatch.setattr("gridtoll.train.tuning.study.POLL_S", 0.05)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_study_killed_in_its_last_trial_and_begun_again_at_once_has_all_trials(begun: bool, config: TuneConfig, tmp_path: Path) -> None:
+    storage = f"sqlite:///{tmp_path / 'study.db'}"
+    run_trials(replace(config, trials=1), storage)
+    study = open_study(config, storage)
+    killed = asked(study)
+    if begun:
+        killed.suggest_float("charge", 0.0, 0.2)
+        study._storage.record_heartbeat(killed._trial_id)
+    assert (len(counted(study)), len(ended(study))) == (2, 1)
+    run_trials(replace(config, trials=2), storage)
+    assert [trial.state for trial in study.trials] == [TrialState.COMPLETE, TrialState.FAIL, TrialState.COMPLETE]
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_study_ends_when_the_trials_of_others_have(config: TuneConfig, tmp_path: Path) -> None:
+    storage = f"sqlite:///{tmp_path / 'study.db'}"
+    run_trials(replace(config, trials=1), storage)
+    others = open_study(config, storage)
+    trial = asked(others, charge=FloatDistribution(0.0, 0.2))
+
+    def end() -> None:
+        time.sleep(0.5)
+        others.tell(trial, 99.0)
+
+    other = threading.Thread(target=end)
+    other.start()
+    with Workers(1) as workers:
+        tuned = tune(replace(config, trials=2), tmp_path / "study", workers, storage=storage)
+    other.join()
+    assert (tuned.trials, tuned.validation_eur) == (2, 99.0)
+    assert tomllib.loads((tmp_path / "study" / "tuned.toml").read_text())["origin"]["trials"] == 2
+
+
 def test_the_files_of_a_study_name_where_it_comes_from(config: TuneConfig, tmp_path: Path) -> None:
     with Workers(1) as workers:
         tuned = tune(replace(config, trials=3), tmp_path / "study", workers)
     written = tomllib.loads((tmp_path / "study" / "tuned.toml").read_text())
     assert written["settings"] == dict(tuned.settings)
-    assert written["origin"]["trials"] == 3
+    assert (written["origin"]["trials"], written["origin"]["seeds"]) == (3, [FIRST_SEED])
     assert written["origin"]["versions"]["gridtoll"]
     assert settings_of(make_algorithm(config.algorithm, written["settings"], place=tmp_path)) == dict(tuned.settings)
 

@@ -105,10 +105,16 @@ class DatasetConfig:
     @property
     def dataset_id(self) -> str:
         """Minari's name of the dataset, such as ``gridtoll/day-ahead/simbench-rural-public-random-v0``."""
-        single = Path(self.behaviours[0]).stem if len(self.behaviours) == 1 else "mixture"
+        single = _behaviour_name(self.behaviours[0]) if len(self.behaviours) == 1 else "mixture"
         parts = [Path(self.task.community).name, self.task.information, self.name or single]
         parts += [] if self.split == "train" else [self.split]
         return f"{NAMESPACE}/{re.sub(r'[^-_0-9A-Za-z]+', '-', '-'.join(parts)).strip('-')}-v0"
+
+
+def _behaviour_name(text: str) -> str:
+    """Return what a leader is called without its folder, and without the ending where it is a file; ``constant:0.3`` has none."""
+    path = Path(text)
+    return path.stem if path.suffix.lower() in {".onnx", ".zip"} else path.name
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

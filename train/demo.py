@@ -50,7 +50,8 @@ def demo(folder: Path, workers: Workers, *, steps: int = DEMO.steps, days: int =
     evaluations = _scores(run, config, scenarios, workers)
     write_rows(folder / "rows.csv", list(evaluations.values()))
     summaries = {name: evaluation.summary(seed) for name, evaluation in evaluations.items()}
-    saved = paired_difference(evaluations["best constant"].regret_eur, evaluations["learned"].regret_eur, np.random.default_rng(seed))
+    constant, learned = evaluations["best constant"], evaluations["learned"]
+    saved = paired_difference(constant.regret_eur, learned.regret_eur, np.random.default_rng(seed), blocks=learned.weeks)
     text = f"{_title(config, days)}\n\n{summary_table(list(summaries.values()))}\n\n{_verdict(saved)}\n"
     write_text(folder / "table.txt", text)
     picture = folder / "demo.png"

@@ -25,13 +25,13 @@ from numpy.typing import NDArray
 
 from .. import __version__
 from ..agents.policy import Policy
-from ..envs.calendar import Scenario
+from ..envs.calendar import DAYS_PER_WEEK, Scenario
 from .errors import ModelMismatchError
 from .optima import daily_bill_eur, references, scenario_hash
 from .report import left_out, table, with_interval
 from .runs import commit, write_csv
 from .solve import Solved
-from .statistics import Interval, hierarchical_bootstrap, interquartile_mean, mean, worst_decile_mean
+from .statistics import Interval, Statistic, hierarchical_bootstrap, interquartile_mean, mean, worst_decile_mean
 from .task import Episode, Outcome, Task, environment_of, observe, play
 from .workers import Workers
 
@@ -142,21 +142,31 @@ class Evaluation:
         return np.array([row.normalised_regret for row in self.rows if not row.excluded])
 
     @property
+    def weeks(self) -> NDArray[np.int64]:
+        """The week of the data year that each day is of, shape (days,): what intervals draw, because days of a week are alike."""
+        return np.array([row.day // DAYS_PER_WEEK for row in self.rows], dtype=np.int64)
+
+    @property
     def excluded_days(self) -> list[int]:
         """Days of the data year left out of normalised means."""
         return [row.day for row in self.rows if row.excluded]
 
     def summary(self, seed: int = 0) -> Summary:
-        """Return means and bootstrap intervals; ``seed`` seeds the bootstrap."""
+        """Return means and bootstrap intervals, which draw whole weeks of days; ``seed`` seeds the bootstrap."""
         generator = np.random.default_rng(seed)
         nothing = Interval(float("nan"), float("nan"), float("nan"))
-        normalised = self.normalised_regret
+        normalised, weeks = self.normalised_regret, self.weeks
+        counted = weeks[[not row.excluded for row in self.rows]]
+
+        def of_normalised(statistic: Statistic) -> Interval:
+            return hierarchical_bootstrap(normalised, generator, statistic=statistic, blocks=counted) if normalised.size else nothing
+
         return Summary(
             name=self.name,
-            profit=hierarchical_bootstrap(self.profit_eur, generator),
-            regret=hierarchical_bootstrap(self.regret_eur, generator),
-            normalised_mean=hierarchical_bootstrap(normalised, generator, statistic=mean) if normalised.size else nothing,
-            normalised_iqm=hierarchical_bootstrap(normalised, generator, statistic=interquartile_mean) if normalised.size else nothing,
+            profit=hierarchical_bootstrap(self.profit_eur, generator, blocks=weeks),
+            regret=hierarchical_bootstrap(self.regret_eur, generator, blocks=weeks),
+            normalised_mean=of_normalised(mean),
+            normalised_iqm=of_normalised(interquartile_mean),
             normalised_worst_decile=worst_decile_mean(normalised) if normalised.size else float("nan"),
             days=len(self.rows),
             excluded_days=tuple(self.excluded_days),

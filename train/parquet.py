@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from datetime import date
 from pathlib import Path
 from typing import Any, Final, get_type_hints
@@ -38,7 +38,7 @@ def write_parquet(path: Path, rows: Sequence[Row]) -> None:
         ValueError: If pyarrow is missing.
     """
     arrow, parquet = _packages()
-    columns = {field.name: [_stored(field.name, asdict(row)[field.name]) for row in rows] for field in fields(Row)}
+    columns = {field.name: [_stored(field.name, getattr(row, field.name)) for row in rows] for field in fields(Row)}
     table = arrow.table(columns, schema=_schema(arrow))
     write_atomically(path, lambda file: parquet.write_table(table, file, compression="zstd"))
 

@@ -72,7 +72,7 @@ class TaskPractice:
         task: The game.
         seed: Of everything random in the learning.
         folder: Of the algorithm's own files; it is made where it is missing.
-        steps: How many training days may be played.
+        steps: Budget of training days; algorithms keep it, nothing here enforces it.
         validation_days: How many days of the validation split :meth:`validate` plays.
         workers: Find optima; the days are cleared in as many threads.
         watch: Told of every validation as it is made; what it raises ends the learning.

@@ -9,6 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final, NamedTuple, get_type_hints
 
+from .compare.cells import expected_cells
 from .evaluate import Evaluation, Row, write_rows
 from .parquet import read_parquet, write_parquet
 from .runs import sha256
@@ -24,7 +25,7 @@ class Gathered(NamedTuple):
         rows: Of every cell that is done, cells in the order of their folders.
         done: How many cells that are.
         failed: Folders of cells that failed; they have no rows, and count as the worst in a report.
-        missing: Folders of cells that are not complete.
+        missing: Folders of cells that are not complete, those that were never begun included.
     """
 
     rows: list[Row]
@@ -87,7 +88,14 @@ def gather_rows(folder: Path) -> Gathered:
                 gathered.failed.append(name)
             case _:
                 gathered.missing.append(name)
-    return gathered
+    return gathered._replace(missing=sorted({*gathered.missing, *_never_begun(folder)}))
+
+
+def _never_begun(folder: Path) -> list[str]:
+    """Return the cells that the comparison is to have and that have no folder yet."""
+    file = folder / "config.json"
+    config = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return [name for name in expected_cells(config) if not (folder / "cells" / name).is_dir()]
 
 
 def _rows_of_cell(cell: Path, facts: dict[str, Any]) -> list[Row]:

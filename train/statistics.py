@@ -2,7 +2,7 @@
 
 Scores are a table with one row per training seed and one column per day; a policy without a seed has one row. The days are the same for
 every seed, so that seeds and days are crossed factors: :mod:`.resampling` says what follows from that, and how the intervals come to cover
-what they say they do.
+what they say they do. Days that are alike, such as those of one week, are drawn together where ``blocks`` say so.
 
 Every interval takes an explicit ``numpy.random.Generator``: the same rows and generator give the same interval to the last bit.
 """
@@ -15,7 +15,7 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .resampling import N_RESAMPLES, Array, Interval, Resamples, resample
+from .resampling import N_RESAMPLES, Array, Interval, Resamples, levels_of, resample
 
 __all__ = [
     "COVERAGE",
@@ -90,6 +90,7 @@ def hierarchical_bootstrap(
     statistic: Statistic = mean,
     level: float = COVERAGE,
     n_resamples: int = N_RESAMPLES,
+    blocks: ArrayLike | None = None,
 ) -> Interval:
     """Return a bootstrap interval of a statistic of all scores together, over seeds and days (see :mod:`.resampling`).
 
@@ -99,11 +100,13 @@ def hierarchical_bootstrap(
         statistic: What is computed from each resample of seeds × days scores.
         level: Coverage aimed at, between 0 and 1.
         n_resamples: How many resamples.
+        blocks: Shape (days,): days with equal entries, such as those of a week, are drawn together; each by itself where absent.
 
     Raises:
-        ValueError: If there are no scores, one is not finite, or ``level`` or ``n_resamples`` is out of range.
+        ValueError: If there are no scores, one is not finite, ``level`` or ``n_resamples`` is out of range, or ``blocks`` are not one for
+            each day.
     """
-    return _resampled(as_table(scores), generator, statistic, n_resamples).interval(level)
+    return _resampled(as_table(scores), generator, statistic, n_resamples, blocks).interval(level)
 
 
 def paired_difference(
@@ -114,6 +117,7 @@ def paired_difference(
     statistic: Statistic = mean,
     level: float = COVERAGE,
     n_resamples: int = N_RESAMPLES,
+    blocks: ArrayLike | None = None,
 ) -> Interval:
     """Return the interval of ``first − second``, paired day by day (and seed by seed where both have several).
 
@@ -124,21 +128,29 @@ def paired_difference(
         statistic: Of the differences.
         level: Coverage aimed at, between 0 and 1.
         n_resamples: How many resamples.
+        blocks: Shape (days,): days with equal entries, such as those of a week, are drawn together; each by itself where absent.
 
     Raises:
-        ValueError: If the two are not over the same number of days, or have different numbers of seeds, both above one.
+        ValueError: If the two are not over the same number of days, or have different numbers of seeds, both above one, a score is not
+            finite, ``level`` or ``n_resamples`` is out of range, or ``blocks`` are not one for each day.
     """
-    return paired_resamples(first, second, generator, statistic=statistic, n_resamples=n_resamples).interval(level)
+    return paired_resamples(first, second, generator, statistic=statistic, n_resamples=n_resamples, blocks=blocks).interval(level)
 
 
 def paired_resamples(
-    first: ArrayLike, second: ArrayLike, generator: np.random.Generator, *, statistic: Statistic = mean, n_resamples: int = N_RESAMPLES
+    first: ArrayLike,
+    second: ArrayLike,
+    generator: np.random.Generator,
+    *,
+    statistic: Statistic = mean,
+    n_resamples: int = N_RESAMPLES,
+    blocks: ArrayLike | None = None,
 ) -> Resamples:
     """Return the resamples behind :func:`paired_difference`, which give its p-value as well; arguments and errors are the same."""
     one, other = as_table(first), as_table(second)
     if one.shape[1] != other.shape[1] or (one.shape[0] != other.shape[0] and 1 not in (one.shape[0], other.shape[0])):
         raise ValueError(f"paired scores must be over the same days and seeds, got shapes {one.shape} and {other.shape}.")
-    return _resampled(one - other, generator, statistic, n_resamples)
+    return _resampled(one - other, generator, statistic, n_resamples, blocks)
 
 
 def difference(
@@ -148,13 +160,23 @@ def difference(
     *,
     statistic: Statistic = interquartile_mean,
     n_resamples: int = N_RESAMPLES,
+    blocks: ArrayLike | None = None,
 ) -> Resamples:
-    """Resample ``statistic(first) − statistic(second)``: seeds of each drawn on their own, days together.
+    """Resample ``statistic(first) − statistic(second)``: seeds of each drawn on their own, days for both together.
 
     Unlike :func:`paired_difference` this is the difference of two numbers of a leaderboard, whatever the numbers of seeds.
 
+    Args:
+        first: Shape (seeds, days) or (days,).
+        second: The same days.
+        generator: Draws the resamples.
+        statistic: Of each of the two.
+        n_resamples: How many resamples.
+        blocks: Shape (days,): days with equal entries, such as those of a week, are drawn together; each by itself where absent.
+
     Raises:
-        ValueError: If the two are not over the same days, or a score is not finite.
+        ValueError: If the two are not over the same days, a score is not finite, ``n_resamples`` is below 1, or ``blocks`` are not one for
+            each day.
     """
     one, other = as_table(first), as_table(second)
     if one.shape[1] != other.shape[1]:
@@ -164,7 +186,8 @@ def difference(
         seeds, other_seeds, days = weights
         return statistic(one.ravel(), _crossed(seeds, days)) - statistic(other.ravel(), _crossed(other_seeds, days))
 
-    [resamples] = resample(value, (one.shape[0], other.shape[0], one.shape[1]), generator, n_resamples=n_resamples)
+    factors = (levels_of(one.shape[0]), levels_of(other.shape[0]), levels_of(one.shape[1], blocks))
+    [resamples] = resample(value, factors, generator, n_resamples=n_resamples)
     return resamples
 
 
@@ -180,11 +203,12 @@ def as_table(scores: ArrayLike) -> Array:
     return table
 
 
-def _resampled(table: Array, generator: np.random.Generator, statistic: Statistic, n_resamples: int) -> Resamples:
+def _resampled(table: Array, generator: np.random.Generator, statistic: Statistic, n_resamples: int, blocks: ArrayLike | None) -> Resamples:
     def value(weights: Sequence[Array]) -> Array:
         return statistic(table.ravel(), _crossed(*weights))
 
-    [resamples] = resample(value, table.shape, generator, n_resamples=n_resamples)
+    factors = (levels_of(table.shape[0]), levels_of(table.shape[1], blocks))
+    [resamples] = resample(value, factors, generator, n_resamples=n_resamples)
     return resamples
 
 

@@ -1,4 +1,9 @@
-"""A leader scored where it did not learn: in every held-out community (see :mod:`.held_out`)."""
+"""A leader scored where it did not learn: in every held-out community (see :mod:`.held_out`).
+
+All communities are scored on the same days, and share their weather and prices: more communities are not more days. So intervals over all
+of them draw weeks of the data year, each with the scores of every community on its days (see :mod:`.resampling`), and say how sure the
+result is for other weeks of these communities. They do not say it of other communities, of which there are too few here to draw.
+"""
 
 from __future__ import annotations
 
@@ -43,10 +48,11 @@ def held_out_report(evaluations: Sequence[Evaluation], *, seed: int) -> Report:
     """Return one line for each community, and normalised regret over the days of all of them; EUR do not add up across their sizes.
 
     Args:
-        evaluations: One for each community.
+        evaluations: One for each community, on the same days of the data year.
         seed: Of the bootstrap.
     """
     summaries = {evaluation.rows[0].community: evaluation.summary(seed) for evaluation in evaluations}
+    # Weeks are drawn for all communities together: a week is as sunny for one as for another.
     pooled = Evaluation(evaluations[0].name, tuple(row for evaluation in evaluations for row in evaluation.rows)).summary(seed)
     header = ["community", "days", "profit EUR/day", "regret EUR/day", "normalised regret [95%]", "IQM [95%]", "worst tenth"]
     rows = [_line(name, summary) for name, summary in summaries.items()]

@@ -25,7 +25,7 @@ PLAN is a TOML file, or the name of one that comes with gridtoll ({", ".join(sor
                                        # simbench-rural = ["public", "full"], each its classes
   information = ["public", "full"]     # what leaders observe
   seeds = 10                           # 0 to 9; or a list
-  steps = 4000                         # training days each algorithm may play
+  steps = 4000                         # budget of training days each algorithm is given
   validation_days = 28                 # of each validation; all if absent
   test_days = 112                      # spread over the split; all if absent
   [algorithms.sac]                     # a name of your choice, with settings
@@ -40,8 +40,13 @@ Algorithms: {", ".join(ALGORITHMS)}.
 
 Each combination is a cell with files of its own in DIR/cells. After a kill or an interruption, run the same command again: complete cells
 stay, others are finished, and the rows are those of a comparison that was never interrupted. Algorithms, seeds, communities and
-information classes may be added to the plan later. A cell whose algorithm fails is recorded, counts as the worst, and makes the exit code
-2. Checkpoints contain pickles: go on only with comparisons of your own. With --backend ray every node must see DIR.
+information classes may be added to the plan later; settings, those of tuned files too, and code of yours whose cells have begun must stay.
+A cell whose algorithm fails is recorded, counts as the worst, and makes the exit code 2.
+
+The budget is what an algorithm is told, not a limit: it ends with the round it is in, and some need less. What it really played, cleared
+and took is recorded in its cells and printed beside its score.
+
+Checkpoints contain pickles: go on only with comparisons of your own. With --backend ray every node must see DIR.
 """
 EXAMPLES = """\
   gridtoll compare quick --out runs/quick

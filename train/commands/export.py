@@ -17,7 +17,8 @@ from .options import add_backend_options, add_report_options, add_task_options, 
 DESCRIPTION = """\
 Write results in formats that other software reads, none of which runs code when it is read.
 
-rows: the rows of all finished cells of a comparison as one file, Parquet or CSV by its ending. Failed and missing cells are listed.
+rows: the rows of all finished cells of a comparison as one file, Parquet or CSV by its ending. Failed and missing cells are listed, those
+never begun among them.
 
 dataset: days played by leaders of your choice, with the exact optimum of each, as a dataset of Minari (one step an episode: the game is a
 contextual bandit). Load it with MINARI_DATASETS_PATH set to the folder. Days come from the training split, or from validation to choose by.

@@ -8,7 +8,7 @@ from pathlib import Path
 from ..report import Report, lines
 from ..task import Task
 from ..tuning.space import read_space, shipped_space
-from ..tuning.study import STARTUP_TRIALS, TuneConfig
+from ..tuning.study import FIRST_SEED, STARTUP_TRIALS, TuneConfig
 from ..tuning.tune import Tuned, tune
 from ..workers import Workers
 from .options import add_backend_options, add_report_options, add_task_options, natural, positive, task_from
@@ -16,10 +16,13 @@ from .options import add_backend_options, add_report_options, add_task_options, 
 DESCRIPTION = f"""\
 Choose an algorithm's settings with Optuna, on validation days.
 
-Every trial trains with the same number of training days, is judged by its mean reward on validation days, and is pruned where it falls
-behind the others; the first has the algorithm's own settings, the next {STARTUP_TRIALS - 1} are drawn at random. They are kept in
-SQLite in the study's folder; killed at any moment, the same command goes on. Any number of machines share a study with --storage and a
-URL that Optuna takes, like postgresql://me@host/name.
+Every trial is given the same number of training days (it ends with the round it is in, PPO with its rollout), is judged by its mean reward
+on validation days, and is pruned where it falls behind the others; the first has the algorithm's own settings, the next
+{STARTUP_TRIALS - 1} are drawn at random. Trials train with seeds from {FIRST_SEED} on, which comparisons do not use unless told to: no
+training that chose settings is one that is scored.
+
+Trials are kept in SQLite in the study's folder; killed at any moment, the same command goes on. Any number of machines share a study with
+--storage and a URL that Optuna takes, like postgresql://me@host/name; each ends when all trials have.
 
 Written into the folder: tuned.toml, which `gridtoll compare` reads as settings; trials.csv; and for stable-baselines3's algorithms
 zoo.yml, in the form of rl-baselines3-zoo.
@@ -40,7 +43,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--steps", type=positive, default=4000, metavar="N", help="training days of a trial, for each seed (default: %(default)s)"
     )
-    parser.add_argument("--seeds", type=positive, default=1, metavar="N", help="seeds each trial trains with (default: %(default)s)")
+    parser.add_argument(
+        "--seeds",
+        type=positive,
+        default=1,
+        metavar="N",
+        help=f"how many seeds each trial trains with, {FIRST_SEED} and up (default: %(default)s)",
+    )
     parser.add_argument("--validation-days", type=positive, default=56, metavar="N", help="days of each validation (default: %(default)s)")
     parser.add_argument("--seed", type=natural, default=0, metavar="S", help="of what is tried (default: %(default)s)")
     parser.add_argument("--storage", metavar="URL", help="where trials are kept (default: SQLite, DIR/study.db)")

@@ -5,6 +5,7 @@ module              what it does
 ==================  ====================================================================================================================
 ``plan``            reads the file that says what is compared
 ``tuned``           settings from the files of ``gridtoll tune``
+``sources``         hashes of the source of users' own algorithms
 ``cells``           what defines a cell, and the files it consists of
 ``running``         runs one cell: learns, scores on test days, writes down what came of it or why it failed
 ``folder``          the folder of a comparison: what it was begun with, and who is at work in it

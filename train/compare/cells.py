@@ -36,7 +36,7 @@ class Cell:
         algorithm: Which one it is.
         settings: Of the algorithm, as the plan states them.
         seed: Of the learning.
-        steps: Training days it may play.
+        steps: Budget of training days it is given; what it played is recorded with what came of it.
         validation_days: Of each validation, None for all.
         test_days: On which the leader is scored, None for all.
     """
@@ -64,6 +64,11 @@ class Cell:
 def community_name(community: str) -> str:
     """Return what a community is called in paths: its name, or that of its folder."""
     return Path(community).resolve().name if "/" in community or "\\" in community else community
+
+
+def expected_cells(config: Mapping[str, Any]) -> list[str]:
+    """Return the folders, within ``cells``, that a comparison is to have by its ``config.json``; none where that does not say."""
+    return list(config.get("cells") or ())
 
 
 def state_of(folder: Path) -> State:

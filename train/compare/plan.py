@@ -5,7 +5,7 @@ A plan in full, in TOML::
     communities = ["simbench-rural"]     # names or folders
     information = ["public", "full"]     # what leaders observe
     seeds = 10                           # 0 to 9; or a list
-    steps = 4000                         # training days each algorithm may play
+    steps = 4000                         # budget of training days each algorithm is given
     validation_days = 28                 # of each validation; all if absent
     test_days = 112                      # spread over the split; all if absent
 
@@ -69,7 +69,7 @@ class Entry:
     Attributes:
         name: What rows and tables call it.
         algorithm: Which one it is, by name or as ``module:Class``.
-        steps: Training days it may play.
+        steps: Budget of training days it is given.
         settings: Of the algorithm, in every information class.
         special: Settings that replace or join these, by information class.
     """
@@ -134,7 +134,7 @@ class Plan:
         facts |= {"validation_days": _word(self.validation_days), "test_days": _word(self.test_days)}
         facts |= {f"game.{key}": _word(value) for key, value in self.game}
         for entry in self.algorithms:
-            head = f"algorithms.{entry.name}"
+            head = _head(entry.name)
             facts |= {f"{head}.algorithm": _word(entry.algorithm), f"{head}.steps": _word(entry.steps)}
             facts |= {f"{head}.{key}": _word(value) for key, value in entry.settings}
             facts |= {f"{head}.{name}.{key}": _word(value) for name, settings in entry.special for key, value in settings}
@@ -242,8 +242,7 @@ class _Reader:
             return Entry(name, name, steps)
         special = {key: table[key] for key in INFORMATION if key in table}
         for key, value in special.items():
-            if not isinstance(value, dict):
-                self.problems.append(f"- algorithms.{name}.{key} must be a table of settings, got {value!r}")
+            self._special(f"algorithms.{name}", key, value)
         algorithm = str(table.get("algorithm", name))
         return Entry(
             name,
@@ -252,6 +251,15 @@ class _Reader:
             settings=self._settings(name, algorithm, table),
             special=tuple((key, self._settings(name, algorithm, value)) for key, value in special.items() if isinstance(value, dict)),
         )
+
+    def _special(self, entry: str, information: str, value: Any) -> None:
+        """Check the table of an information class: it holds settings, and what is none of them would stand there without effect."""
+        if not isinstance(value, dict):
+            self.problems.append(f"- {entry}.{information} must be a table of settings, got {value!r}")
+            return
+        for key in value:
+            if key in _RESERVED and key != "tuned":
+                self.problems.append(f"- {entry}.{information} must hold settings or `tuned`, got `{key}`. Move it to [{entry}] itself")
 
     def _settings(self, name: str, algorithm: str, table: Mapping[str, Any]) -> Settings:
         """Return the settings that a table states, those of a tuned file included."""
@@ -323,6 +331,11 @@ class _Reader:
 def _frozen(settings: Mapping[str, Any]) -> Settings:
     """Return settings in a form that nothing can change."""
     return tuple((key, tuple(value) if isinstance(value, list) else value) for key, value in settings.items())
+
+
+def _head(name: str) -> str:
+    """Return how the facts of an algorithm begin; a name with a dot stands in quotation marks, as in TOML."""
+    return f"algorithms.{_word(name)}" if "." in name else f"algorithms.{name}"
 
 
 def _word(value: Any) -> str:

@@ -57,7 +57,7 @@ def list_cells(root: Path, cells: Sequence[Cell]) -> Report:
         [community_name(cell.task.community), cell.task.information, cell.name, str(cell.seed), str(cell.steps), state]
         for cell, state in states
     ]
-    return Report(values, table(["community", "information", "algorithm", "seed", "steps", "state"], rows))
+    return Report(values, table(["community", "information", "algorithm", "seed", "budget", "state"], rows))
 
 
 def _board(root: Path, results: dict[Cell, dict[str, Any]]) -> list[dict[str, Any]]:
@@ -79,6 +79,7 @@ def _board(root: Path, results: dict[Cell, dict[str, Any]]) -> list[dict[str, An
                 "algorithm": group.name,
                 "normalised_regret_mean": float(scores.mean()) if scores.size else None,
                 "normalised_regret_iqm": float(interquartile_mean(scores)) if scores.size else None,
+                "steps": float(np.mean([results[cell]["steps"] for cell in cells])),
                 "clearings": float(np.mean([results[cell]["clearings"] for cell in cells])),
                 "seconds": float(np.mean([results[cell]["seconds"] for cell in cells])),
                 "seeds": len(cells),
@@ -108,6 +109,7 @@ def _text(board: Sequence[dict[str, Any]]) -> str:
             [
                 entry["algorithm"],
                 *("-" if entry[key] is None else f"{entry[key]:.4f}" for key in ("normalised_regret_mean", "normalised_regret_iqm")),
+                f"{entry['steps']:.0f}",
                 f"{entry['clearings']:.0f}",
                 f"{entry['seconds']:.1f}",
                 str(entry["seeds"]),
@@ -115,6 +117,6 @@ def _text(board: Sequence[dict[str, Any]]) -> str:
             ]
             for entry in entries
         ]
-        header = [f"{community}, {information}", "regret mean", "IQM", "clearings", "seconds", "seeds", "failed"]
+        header = [f"{community}, {information}", "regret mean", "IQM", "days played", "clearings", "seconds", "seeds", "failed"]
         parts.append(table(header, rows))
     return "\n\n".join(parts)

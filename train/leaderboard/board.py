@@ -15,7 +15,9 @@ from .scores import Group, Scored
 RESAMPLES: Final = 4000
 """Of each interval: its ends then move by about 2% of its width from one seed to another, and a report takes a minute, not several."""
 PREDICTOR: Final = "supervised"
-"""The algorithm that predicts the optimal charge from the observation: what it leaves of regret is taken as not knowable."""
+"""The algorithm that predicts the optimal charge from public observations: what it leaves of regret is taken as not knowable from them."""
+EXACT: Final = "the exact solver"
+"""What predicts the optimal charge where the whole day is observed."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +34,10 @@ class Entry:
         seeds: Trainings, failed ones among them.
         failed: How many of these failed, and count as the worst.
         days: Test days that count.
-        steps: Training days played, mean of the seeds.
-        clearings: Clearings learned from, mean of the seeds; of a clairvoyant, those that solved the test days to proof.
-        validation_clearings: Clearings that only chose among policies, mean of the seeds.
-        seconds: Wall time of learning, mean of the seeds.
+        steps: Training days played, mean of the finished seeds.
+        clearings: Clearings learned from, mean of the finished seeds; of a clairvoyant, those that solved the test days to proof.
+        validation_clearings: Clearings that only chose among policies, mean of the finished seeds.
+        seconds: Wall time of learning, mean of the finished seeds.
         clairvoyant: Whether it looks at the days it is scored on.
     """
 
@@ -73,7 +75,7 @@ class Parts:
     """Regret of the algorithms of a group in an information and a learning part.
 
     Attributes:
-        predictor: Which algorithm's regret is the information part.
+        predictor: Which algorithm's regret is the information part: :data:`EXACT`, whose regret is zero, with full information.
         named: Whether that is the predictor of the optimal charge; else there is none, and the best of all stands in for it.
         splits: By algorithm.
         best: The algorithm with the least regret: where that is not the predictor, it is the new best known.
@@ -110,10 +112,15 @@ def parts_of(group: Group, *, seed: int = 0) -> Parts | None:
     players = group.players
     if not players:
         return None
+    if group.information == "full":  # the observation is the day, so that the optimal charge is a function of it
+        found = {each.name: Split(0.0, _interval(group, each, seed)) for each in players}
+        return Parts(EXACT, True, found, players[0].name)
     predictors = [each for each in players if each.cells[0].kind == PREDICTOR]
     predictor = (predictors or players)[0]  # by rising regret: the best of them
     splits = {
-        each.name: split_regret(each.distinct, predictor.distinct, group.generator(seed, "split", each.name), n_resamples=RESAMPLES)
+        each.name: split_regret(
+            each.distinct, predictor.distinct, group.generator(seed, "split", each.name), n_resamples=RESAMPLES, blocks=group.weeks
+        )
         for each in players
     }
     splits[predictor.name] = Split(predictor.iqm, Interval(0.0, 0.0, 0.0))
@@ -126,7 +133,10 @@ def duels_of(group: Group, *, seed: int = 0) -> Duels | None:
         return None
     best, *others = group.players
     comparisons = {
-        each.name: compare(each.distinct, best.distinct, group.generator(seed, "duel", each.name), n_resamples=RESAMPLES) for each in others
+        each.name: compare(
+            each.distinct, best.distinct, group.generator(seed, "duel", each.name), n_resamples=RESAMPLES, blocks=group.weeks
+        )
+        for each in others
     }
     bootstrap = holm({name: each.bootstrap_p for name, each in comparisons.items()})
     flips = holm({name: each.sign_flip_p for name, each in comparisons.items()})
@@ -134,12 +144,11 @@ def duels_of(group: Group, *, seed: int = 0) -> Duels | None:
 
 
 def _entry(group: Group, scored: Scored, seed: int) -> Entry:
-    generator = group.generator(seed, "leaderboard", scored.name)
     return Entry(
         algorithm=scored.name,
         information=group.information,
         community=group.community,
-        iqm=hierarchical_bootstrap(scored.distinct, generator, statistic=interquartile_mean, n_resamples=RESAMPLES),
+        iqm=_interval(group, scored, seed),
         mean=scored.mean,
         worst_decile=scored.worst_decile,
         seeds=len(scored.cells),
@@ -148,3 +157,9 @@ def _entry(group: Group, scored: Scored, seed: int) -> Entry:
         **{name: scored.cost(name) for name in ("steps", "clearings", "validation_clearings", "seconds")},
         clairvoyant=scored.clairvoyant,
     )
+
+
+def _interval(group: Group, scored: Scored, seed: int) -> Interval:
+    """Return the interquartile mean of an algorithm with its interval."""
+    generator = group.generator(seed, "leaderboard", scored.name)
+    return hierarchical_bootstrap(scored.distinct, generator, statistic=interquartile_mean, n_resamples=RESAMPLES, blocks=group.weeks)

@@ -20,7 +20,7 @@ AXES: Final = {"steps": "training days played", "clearings": "market clearings l
 
 @dataclass(frozen=True, eq=False)
 class Path:
-    """How regret on validation days fell with effort: at each effort the best validation so far, as the policy kept is chosen.
+    """Regret on validation days against effort: the interquartile mean of the policy that has earned most there so far.
 
     Attributes:
         effort: Rising, shape (K,).
@@ -51,7 +51,7 @@ def path_of(scored: Scored, axis: str) -> Path | None:
     starts = max(float(curve[0, 0]) for curve in curves)  # before, some seeds have no policy: means of others would not compare
     effort = np.unique(np.concatenate([curve[:, 0] for curve in curves]))
     effort = effort[effort >= starts]
-    best = np.array([np.minimum.accumulate(curve[:, 1])[np.searchsorted(curve[:, 0], effort, side="right") - 1] for curve in curves])
+    best = np.array([curve[np.searchsorted(curve[:, 0], effort, side="right") - 1, 1] for curve in curves])
     return Path(effort, best.mean(axis=0), best.min(axis=0), best.max(axis=0))
 
 
@@ -63,6 +63,9 @@ def worst_days(group: Group, scored: Scored, n: int) -> list[int]:
 
 
 def _points(curve: tuple[Mapping[str, Any], ...], axis: str) -> Array:
-    """Return effort and regret of each validation of a cell that says both, shape (K, 2)."""
-    points = [(point[axis], point["validation_regret"]) for point in curve if point.get("validation_regret") is not None and axis in point]
-    return np.array(points, dtype=np.float64).reshape(-1, 2)
+    """Return the effort of each validation of a cell and the regret of the policy that had earned most by then, shape (K, 2)."""
+    said = [point for point in curve if point.get("validation_regret_iqm") is not None and axis in point]
+    points = np.array([(point[axis], point["validation_eur"], point["validation_regret_iqm"]) for point in said]).reshape(-1, 3)
+    before = np.maximum.accumulate(np.concatenate([[-np.inf], points[:, 1]]))[:-1]
+    kept = np.maximum.accumulate(np.where(points[:, 1] > before, np.arange(len(points)), 0))
+    return np.column_stack([points[:, 0], points[kept, 2]])

@@ -74,9 +74,8 @@ def profiles_figure(group: Group, styles: Mapping[str, Look], seed: int) -> Figu
     most = max(1.0, *(float(np.quantile(each.normalised, 0.95)) for each in group.players))
     levels = np.concatenate([[0.0], np.geomspace(1e-3, most, 40)])
     for scored in group.players:
-        profile: Profile = performance_profile(
-            scored.distinct, levels, group.generator(seed, "profile", scored.name), n_resamples=_PROFILE_RESAMPLES
-        )
+        generator = group.generator(seed, "profile", scored.name)
+        profile: Profile = performance_profile(scored.distinct, levels, generator, n_resamples=_PROFILE_RESAMPLES, blocks=group.weeks)
         look = styles[scored.name]
         axes.fill_between(100 * levels, profile.low, profile.high, color=look["color"], alpha=0.15, linewidth=0)
         axes.plot(100 * levels, profile.share, label=scored.name, linewidth=1.3, markersize=4, markevery=8, **look)

@@ -20,6 +20,7 @@ from typing import Any, Final
 import pandas as pd
 
 from ...envs.files import write_atomically
+from ..compare.cells import expected_cells
 from ..evaluate import Row
 from ..runs import write_text
 from ..task import Task
@@ -115,6 +116,11 @@ class Cell:
         return self.community, self.information, self.algorithm, self.seed
 
     @property
+    def place(self) -> str:
+        """Its folder, within ``cells``."""
+        return "/".join(map(str, self.key))
+
+    @property
     def label(self) -> str:
         """What texts call it."""
         return f"{self.algorithm}, seed {self.seed} ({self.community}, {self.information})"
@@ -128,8 +134,8 @@ class Results:
         cells: Finished and failed ones, in the order of their keys.
         rows: One for each finished cell and test day: the columns of :class:`~gridtoll.train.evaluate.Row`, under the cell's names;
             ``place`` is the community's name or folder as the evaluation was given it.
-        config: Of the comparison: versions, commit, hashes of communities and split.
-        unfinished: Cells that are not finished, by their folders' names.
+        config: Of the comparison: versions, commit, hashes of communities and split, and which cells there are to be.
+        unfinished: Cells that are not finished, those never begun included, by their folders' names.
         contents: What the cells' files hold, in the same order.
     """
 
@@ -160,8 +166,8 @@ def read_results(folder: Path) -> Results:
     contents = [_object(path / "cell.json") for path in finished]
     tables = [_rows_of(path, content) for path, content in zip(finished, contents, strict=True) if content.get("status") == "done"]
     config = _object(folder / "config.json") if (folder / "config.json").is_file() else {}
-    unfinished = tuple(path.relative_to(folder / "cells").as_posix() for path in places if path not in finished)
-    return _checked(contents, tables, config, unfinished, folder)
+    begun = [path.relative_to(folder / "cells").as_posix() for path in places if path not in finished]
+    return _checked(contents, tables, config, begun, folder)
 
 
 def pack(results: Results, folder: Path) -> None:
@@ -213,10 +219,11 @@ def _checked(
     contents: Sequence[Mapping[str, Any]],
     tables: Sequence[pd.DataFrame],
     config: Mapping[str, Any],
-    unfinished: tuple[str, ...],
+    begun: Sequence[str],
     folder: Path,
 ) -> Results:
     cells = [Cell.of(content, f"cell {place} of {folder}") for place, content in enumerate(contents)]
+    unfinished = tuple(sorted({*begun, *expected_cells(config)} - {cell.place for cell in cells}))
     if not tables:
         raise ValueError(
             f"a report needs at least one finished cell, got {folder} with {len(cells)} failed and {len(unfinished)} unfinished ones. "

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ...envs.calendar import DAYS_PER_WEEK
+from ...envs.grid import IntArray
 from ..resampling import Array
 from ..statistics import interquartile_mean, mean, worst_decile_mean
 from .results import GROUP, Cell, Results
@@ -60,8 +62,12 @@ class Scored:
         return self.normalised[:1] if np.ptp(self.normalised, axis=0).max(initial=0.0) == 0 else self.normalised
 
     def cost(self, name: str) -> float:
-        """Return the mean of ``steps``, ``clearings``, ``validation_clearings`` or ``seconds`` over the seeds that say it."""
-        known = [value for cell in self.cells if not math.isnan(value := float(getattr(cell, name)))]
+        """Return the mean of ``steps``, ``clearings``, ``validation_clearings`` or ``seconds`` over the finished seeds that say it.
+
+        It is NaN where there is none. What a failed seed had cost by then, next to nothing at worst, is not what learning costs.
+        """
+        finished = [float(getattr(cell, name)) for cell in self.cells if not cell.failed]
+        known = [value for value in finished if not math.isnan(value)]
         return sum(known) / len(known) if known else math.nan
 
 
@@ -95,6 +101,11 @@ class Group:
     def counted(self) -> pd.DataFrame:
         """The days that are not excluded."""
         return self.days[~self.days["excluded"]]
+
+    @property
+    def weeks(self) -> IntArray:
+        """The week of the data year that each counted day is of, shape (D,): what intervals draw, as splits are made of whole weeks."""
+        return self.counted["day"].to_numpy(dtype=np.int64) // DAYS_PER_WEEK
 
     @property
     def excluded(self) -> list[int]:

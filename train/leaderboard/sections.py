@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from .board import Duels, Entry, Parts, duels_of, parts_of
+from .board import EXACT, Duels, Entry, Parts, duels_of, parts_of
 from .details import AXES, by_season, worst_days
 from .documents import Block, Heading, Paragraph, Picture, Pictures, Table
 from .figures import Look, board_figure, described, effort_figure, profiles_figure, seasons_figure, svg_of
@@ -19,9 +19,9 @@ N_WORST: Final = 2
 
 _TESTS: Final = (
     "Below zero, or a probability above one half, is in favour of the algorithm of the row. p-values are two-sided and corrected for the "
-    "number of rows (Holm). The bootstrap's p takes seeds and days as drawn from many more; that of sign flips is exact, or nearly, for "
-    "other seeds on these days and for other days with these seeds, whichever is greater. The algorithm compared with was chosen by these "
-    "same scores, which flatters it a little."
+    "number of rows (Holm). The bootstrap's p takes seeds and weeks of days as drawn from many more; that of sign flips is exact, or "
+    "nearly, for other seeds on these days and for other weeks with these seeds, whichever is greater: it flips whole seeds, and whole "
+    "weeks. The algorithm compared with was chosen by these same scores, which flatters it a little."
 )
 
 
@@ -82,8 +82,8 @@ def _board(group: Group, entries: Sequence[Entry]) -> Table:
         "steps", "clearings", "validation clearings", "seconds",
     )  # fmt: skip
     caption = (
-        f"Leaderboard, {group.title}: normalised regret on test days, and the mean effort of a seed. Clearings of a clairvoyant are those "
-        "that solved all test days to proof."
+        f"Leaderboard, {group.title}: normalised regret on test days, and the mean effort of a finished seed. Clearings of a clairvoyant "
+        "are those that solved all test days to proof."
     )
     return Table(f"{group.slug}-leaderboard", caption, header, rows)
 
@@ -103,8 +103,8 @@ def _effort_caption(group: Group) -> str:
         else ""
     )
     return (
-        f"{star}Lines: the best policy so far on validation days, mean over seeds, with the range of the seeds shaded. Markers: the IQM on "
-        "test days in the end, at what a seed had cost."
+        f"{star}Lines: the IQM on validation days of the policy that has earned most there so far, mean over seeds, with the range of the "
+        "seeds shaded. Markers: the IQM on test days in the end, at what a seed had cost."
     )
 
 
@@ -121,14 +121,22 @@ def _about(parts: Parts) -> str:
         "Regret in two parts: the information part is the regret of the best known predictor of the optimal charge from the same "
         "observation, the learning part is the rest."
     )
+    if parts.predictor == EXACT:
+        return (
+            f"{base} With full information the observation is the whole day, so that the best known predictor is the exact solver: the "
+            "information part is zero, and all regret is learning's. Algorithms are free in what they make of private parameters; the "
+            "learners that come with gridtoll read the public fields only, here free of forecast errors."
+        )
     if not parts.named:
         return f"{base} No such predictor was run; {parts.predictor}, which has the least regret here, stands in for it."
     if parts.best == parts.predictor:
         return f"{base} The predictor is {parts.predictor}, and no policy beats it."
     gain = parts.splits[parts.best].learning
+    verdict = "beats it" if gain.is_clear_of_zero else "leaves less, though not clearly less"
+    known = ", and is the new best known" if gain.is_clear_of_zero else ""
     return (
-        f"{base} The predictor is {parts.predictor}. {parts.best} beats it, with a learning part of "
-        f"{with_ends(gain.centre, gain.low, gain.high)}%, and is the new best known."
+        f"{base} The predictor is {parts.predictor}. {parts.best} {verdict}, with a learning part of "
+        f"{with_ends(gain.centre, gain.low, gain.high)}%{known}."
     )
 
 

@@ -28,10 +28,11 @@ _REGRET: Final = (
 )
 _STATISTICS: Final = (
     "IQM is the interquartile mean of all seeds and days, the mean of the middle half. Intervals are 95% intervals by a hierarchical "
-    "bootstrap that draws seeds and, for all of them together, days, stretched for the small number of seeds; where all seeds are the "
-    "same, only days are drawn. Worst tenth is the mean of the worst tenth of the days. A failed seed counts on each day as the worst of "
-    "all finished cells of its community and class, and never as better than no charge. Checkpoints and settings were chosen on validation "
-    "days; all scores are of test days."
+    "bootstrap that draws seeds and, for all of them together, whole weeks of days, because days of a week are alike, stretched for the "
+    "small number of seeds and weeks; where all seeds are the same, only weeks are drawn. With one seed, all of this holds for that seed. "
+    "Worst tenth is the mean of the worst tenth of the days. A failed seed counts on each day as the worst of all finished cells of its "
+    "community and class, and never as better than no charge. Checkpoints and settings were chosen on validation days; all scores are of "
+    "test days."
 )
 
 
@@ -109,8 +110,12 @@ def _failures(results: Results) -> list[Block]:
     else:
         blocks.append(Paragraph("No cell failed."))
     if results.unfinished:
-        listed = ", ".join(results.unfinished)
-        blocks.append(Paragraph(f"Not finished, and not in any number: {len(results.unfinished)} cells ({listed})."))
+        seeds: dict[str, list[str]] = {}
+        for place in results.unfinished:
+            group, _, seed = place.rpartition("/")
+            seeds.setdefault(group, []).append(seed)
+        listed = "; ".join(f"{group}: {', '.join(sorted(found, key=int))}" for group, found in sorted(seeds.items()))
+        blocks.append(Paragraph(f"Not finished, and not in any number: {len(results.unfinished)} cells, by their seeds ({listed})."))
     return blocks
 
 

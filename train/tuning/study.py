@@ -1,21 +1,25 @@
 """A study: trials of an algorithm's settings with equal budgets, each judged on validation days.
 
-Every trial trains from scratch with the same number of training days, once for each of the same seeds, and its value is the mean over these
-of the best validation reward. While it learns, its validations are reported, and a trial that falls behind the median of the others at the
-same point is pruned. Test days and held-out communities play no part.
+Every trial trains from scratch and is given the same number of training days, once for each of the same seeds; a learner ends with the
+round it is in, PPO with its rollout. Its value is the mean over the seeds of the best validation reward. While it learns, the best
+validation so far is reported at the same shares of the budget in every trial, and one that has fallen behind the median of the others there
+is pruned. Test days and held-out communities play no part, nor do the seeds that comparisons train with.
 
 Trials are kept by Optuna in a storage that any number of processes may share: SQLite in the study's folder by default, any URL Optuna takes
 otherwise. A process that is killed leaves a trial unfinished; it is given up once its heartbeat has been missing for a while, and does not
-count. What a trial tries depends on the seed of the study, on its number and on the trials finished before it: with one process a study
-killed and continued is the same as one never interrupted, but for the trial that was cut short.
+count. Until then the others wait for it at the end, and one of them runs another in its place. What a trial tries depends on the seed of
+the study, on its number and on the trials finished before it: with one process a study killed and continued is the same as one never
+interrupted, but for the trial that was cut short.
 """
 
 from __future__ import annotations
 
 import tempfile
+import time
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
@@ -36,6 +40,13 @@ FrozenTrial = Any
 
 HEARTBEAT_S: Final = 30
 """Seconds between signs of life of a running trial; twice as long without one, and it is given up."""
+POLL_S: Final = 5.0
+"""Seconds between looks at trials that others still run."""
+FIRST_SEED: Final = 1000
+"""The least seed that trials train with. Comparisons train with 0 to 9 unless told otherwise: were these the same, a training that is
+scored would be the very one its settings were chosen by."""
+POINTS: Final = 20
+"""At so many equal shares of the budget trials are compared; the days at which they validate differ with the length of their rounds."""
 STARTUP_TRIALS: Final = 8
 """Trials before the sampler models what is good, finished before any is pruned: the algorithm's own settings, then random ones."""
 
@@ -48,8 +59,8 @@ class TuneConfig:
         algorithm: Name, or ``module:Class``.
         space: What is tried.
         task: The game.
-        steps: Training days each trial may play for each seed.
-        seeds: How many seeds each trial trains with: 0, 1, and so on.
+        steps: Training days each trial is given for each seed.
+        seeds: How many seeds each trial trains with, from :data:`FIRST_SEED` on.
         validation_days: Days of the validation split each validation plays.
         trials: Trials of the study in all, pruned ones included, whatever process runs them.
         seed: Of the sampler.
@@ -63,6 +74,11 @@ class TuneConfig:
     validation_days: int = 28
     trials: int = 40
     seed: int = 0
+
+    @property
+    def training_seeds(self) -> list[int]:
+        """Seeds each trial trains with."""
+        return list(range(FIRST_SEED, FIRST_SEED + self.seeds))
 
 
 def open_study(config: TuneConfig, storage: str) -> Study:
@@ -83,11 +99,11 @@ def open_study(config: TuneConfig, storage: str) -> Study:
         storage=kept,
         study_name=f"gridtoll {config.algorithm} on {config.task.community} {config.task.information}",
         direction="maximize",
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=STARTUP_TRIALS, n_warmup_steps=config.steps // 4),
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=STARTUP_TRIALS, n_warmup_steps=POINTS // 4),
         load_if_exists=True,
     )
-    wanted: dict[str, Any] = {"steps": config.steps, "seeds": config.seeds, "validation_days": config.validation_days, "seed": config.seed}
-    wanted |= {"space": repr(dict(config.space.parameters)), "task": repr(config.task)}
+    wanted: dict[str, Any] = {"steps": config.steps, "seeds": config.training_seeds, "validation_days": config.validation_days}
+    wanted |= {"seed": config.seed, "space": repr(dict(config.space.parameters)), "task": repr(config.task)}
     written = study.user_attrs.get("gridtoll")
     if written is None:
         study.set_user_attr("gridtoll", wanted)
@@ -111,7 +127,10 @@ def _try_defaults_first(study: Study, config: TuneConfig) -> None:
 
 
 def run_trials(config: TuneConfig, storage: str, *, after: Callable[[], None] = lambda: None) -> None:
-    """Run trials until the study has as many as the configuration says; other processes may do so at the same time.
+    """Run trials until as many of the study have ended as the configuration says, whichever processes run them.
+
+    Where the last are run by others this waits for them, and runs another for one whose process is gone. Of processes that begin the last
+    trial at the very same moment each runs one: the study then has more.
 
     Args:
         config: What is tuned.
@@ -124,12 +143,33 @@ def run_trials(config: TuneConfig, storage: str, *, after: Callable[[], None] = 
     """
     optuna = _optuna()
     study = open_study(config, storage)
-    optuna.storages.fail_stale_trials(study)
-    while len(counted(study)) < config.trials:
-        number = len(study.get_trials(deepcopy=False))
-        study.sampler = optuna.samplers.TPESampler(n_startup_trials=STARTUP_TRIALS, seed=config.seed + number, constant_liar=True)
+    while True:
+        _give_up_dead(study)
+        if len(ended(study)) >= config.trials:
+            return
+        if len(counted(study)) >= config.trials:
+            time.sleep(POLL_S)
+            continue
+        seed = _sampler_seed(config.seed, len(study.get_trials(deepcopy=False)))
+        study.sampler = optuna.samplers.TPESampler(n_startup_trials=STARTUP_TRIALS, seed=seed, constant_liar=True)
         study.optimize(lambda trial: _value(trial, config), n_trials=1)
         after()
+
+
+def _sampler_seed(seed: int, number: int) -> int:
+    """Return what a trial is drawn with; mixed, since with a sum the trials of one seed would be those of the next, one later."""
+    return int(np.random.SeedSequence((seed, number)).generate_state(1)[0])
+
+
+def _give_up_dead(study: Study) -> None:
+    """Give up trials whose process is gone: their heartbeat is missing, or they never tried a setting, and may never have had one."""
+    optuna = _optuna()
+    states = optuna.trial.TrialState
+    optuna.storages.fail_stale_trials(study)
+    latest = datetime.now(UTC) - timedelta(seconds=2 * HEARTBEAT_S)
+    for trial in study.get_trials(deepcopy=False, states=(states.RUNNING,)):
+        if not trial.params and trial.datetime_start.astimezone() < latest:
+            study.tell(trial.number, state=states.FAIL, skip_if_finished=True)
 
 
 def _optuna() -> ModuleType:
@@ -145,17 +185,22 @@ def _accept_experimental() -> None:
 
 def counted(study: Study) -> list[FrozenTrial]:
     """Return the trials that count: finished, pruned or running now."""
-    optuna = _optuna()
-    states = optuna.trial.TrialState
-    return [trial for trial in study.get_trials(deepcopy=False) if trial.state not in {states.FAIL, states.WAITING}]
+    states = _optuna().trial.TrialState
+    return list(study.get_trials(deepcopy=False, states=(states.COMPLETE, states.PRUNED, states.RUNNING)))
+
+
+def ended(study: Study) -> list[FrozenTrial]:
+    """Return the trials that have come to something: finished or pruned."""
+    states = _optuna().trial.TrialState
+    return list(study.get_trials(deepcopy=False, states=(states.COMPLETE, states.PRUNED)))
 
 
 def _value(trial: Any, config: TuneConfig) -> float:
     """Return what the settings of a trial are worth on validation days, EUR a day."""
     settings = config.space.suggest(trial)
     best: list[float] = []
-    for seed in range(config.seeds):
-        watch = _Watch(trial, before=tuple(best), offset=seed * config.steps)
+    for seed in config.training_seeds:
+        watch = _Watch(trial, steps=config.steps, before=tuple(best))
         with tempfile.TemporaryDirectory(prefix="gridtoll-tune-") as folder, Workers(1) as workers:
             practice = TaskPractice(
                 config.task,
@@ -174,20 +219,41 @@ def _value(trial: Any, config: TuneConfig) -> float:
 
 @dataclass
 class _Watch:
-    """Reports the validations of a trial, and ends it where it has fallen behind."""
+    """Reports the validations of a trial with one seed, and ends it where it has fallen behind.
+
+    Optuna compares trials only at equal steps and takes one report at each, so that a step here is a share of the budget. At each that is
+    reached stands the best validation so far; at those that were passed between two validations, the best of before.
+
+    Attributes:
+        trial: Whose.
+        steps: The budget.
+        before: The best of each seed before.
+        best: The best of this one so far.
+        reached: The share that was reported last, of :data:`POINTS`.
+    """
 
     trial: Any
+    steps: int
     before: tuple[float, ...]
-    offset: int
     best: float = -np.inf
+    reached: int = -1
 
     def __call__(self, point: CurvePoint) -> None:
         """Look at one validation."""
-        optuna = _optuna()
-        self.best = max(self.best, point.validation_eur)
-        self.trial.report(float(np.mean([*self.before, self.best])), self.offset + point.effort.steps)
+        earlier, self.best = self.best, max(self.best, point.validation_eur)
+        reached = min(POINTS, POINTS * point.effort.steps // self.steps)
+        if reached <= self.reached:
+            return
+        if np.isfinite(earlier):
+            for passed in range(self.reached + 1, reached):
+                self._report(earlier, passed)
+        self._report(self.best, reached)
+        self.reached = reached
         if self.trial.should_prune():
-            raise optuna.TrialPruned
+            raise _optuna().TrialPruned
+
+    def _report(self, best: float, reached: int) -> None:
+        self.trial.report(float(np.mean([*self.before, best])), len(self.before) * (POINTS + 1) + reached)
 
 
 def best_settings(study: Study, space: Space) -> tuple[Mapping[str, Any], float]:

@@ -14,7 +14,7 @@ from typing import Any
 from ..held_out import require_not_held_out
 from ..runs import commit, versions, write_text
 from ..workers import Workers
-from .study import FrozenTrial, Study, TuneConfig, best_settings, counted, open_study, run_trials
+from .study import FrozenTrial, Study, TuneConfig, best_settings, counted, ended, open_study, run_trials
 from .zoo import zoo_form
 
 
@@ -25,7 +25,7 @@ class Tuned:
     Attributes:
         settings: The best ones.
         validation_eur: Their value: mean reward in EUR a day on validation days.
-        trials: Trials that count.
+        trials: Trials that were finished or pruned.
         pruned: Those of them that were ended early.
     """
 
@@ -64,7 +64,7 @@ def _run(config: TuneConfig, storage: str, _: int) -> None:
 def _write(config: TuneConfig, study: Study, folder: Path) -> Tuned:
     """Write the files of a study."""
     settings, value = best_settings(study, config.space)
-    trials = counted(study)
+    trials = ended(study)
     pruned = sum(trial.state.name == "PRUNED" for trial in trials)
     write_text(folder / "trials.csv", _table(trials, list(config.space.parameters)))
     write_text(folder / "tuned.toml", _toml(config, settings, value, len(trials)))
@@ -99,7 +99,7 @@ def _toml(config: TuneConfig, settings: Mapping[str, Any], value: float, trials:
         "validation_eur": value,
         "validation_days": config.validation_days,
         "steps": config.steps,
-        "seeds": config.seeds,
+        "seeds": config.training_seeds,
         "trials": trials,
         "seed": config.seed,
         "commit": commit() or "",
