@@ -90,9 +90,11 @@ def profiles_figure(group: Group, styles: Mapping[str, Look], seed: int) -> Figu
 def effort_figure(group: Group, axis: str, styles: Mapping[str, Look]) -> Figure:
     """Draw regret against effort: lines on validation days while learning, markers on test days in the end, the exact solver at 0."""
     figure, axes = _axes(len(group.algorithms))
+    drawn: list[float] = []
     for scored in group.algorithms:
         look = styles[scored.name]
         path, spent = path_of(scored, axis), scored.cost(axis)
+        drawn += [spent, *([] if path is None else path.effort.tolist())]
         if path is not None and not scored.clairvoyant and path.effort.size:
             axes.fill_between(path.effort, 100 * path.low, 100 * path.high, color=look["color"], alpha=0.12, linewidth=0)
             axes.plot(path.effort, 100 * path.middle, linewidth=1.2, color=look["color"], linestyle=look["linestyle"])
@@ -100,7 +102,7 @@ def effort_figure(group: Group, axis: str, styles: Mapping[str, Look]) -> Figure
             size = 11 if scored.clairvoyant else 6
             axes.plot([spent], [100 * scored.iqm], marker=look["marker"], color=look["color"], markersize=size, linestyle="none",
                       markeredgecolor="black", markeredgewidth=0.5, label=scored.name, clip_on=False, zorder=3)  # fmt: skip
-    axes.set_xscale("symlog", linthresh=1.0)
+    axes.set_xscale("symlog", linthresh=_decade_below(drawn), linscale=_LINEAR)
     axes.set_xlim(left=0)
     axes.set_yscale("symlog", linthresh=1.0, linscale=_LINEAR)
     axes.set_ylim(bottom=0)
@@ -169,6 +171,11 @@ def _tidy(axes: Axes) -> None:
     axes.tick_params(labelsize=8)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def _decade_below(values: Sequence[float]) -> float:
+    """Return the power of ten just below the smallest value above one: where an axis that begins at zero may turn logarithmic."""
+    return 10.0 ** np.floor(np.log10(min([value for value in values if value > 1], default=1.0)))
 
 
 def _percents(axes: Axes, values: Sequence[float], *, vertical: bool = False) -> None:
