@@ -107,7 +107,7 @@ def open_study(config: TuneConfig, storage: str) -> Study:
     written = study.user_attrs.get("gridtoll")
     if written is None:
         study.set_user_attr("gridtoll", wanted)
-        _try_defaults_first(study, config)
+        _see_to_defaults(study, config)
     elif written != wanted:
         changed = ", ".join(sorted(name for name in wanted if written.get(name) != wanted[name]))
         raise ValueError(
@@ -117,13 +117,17 @@ def open_study(config: TuneConfig, storage: str) -> Study:
     return study
 
 
-def _try_defaults_first(study: Study, config: TuneConfig) -> None:
-    """Make the algorithm's own settings the first trial, where the space holds them: what a study finds is then no worse than they are."""
+def _see_to_defaults(study: Study, config: TuneConfig) -> None:
+    """Make the algorithm's own settings the next trial, where the space holds them and no trial has them: none then finds worse ones."""
     try:
         defaults = config.space.stored(settings_of(make_algorithm(config.algorithm, {})))
     except (TypeError, ValueError):  # a class without defaults for all its settings, or with some outside the space
         return
-    study.enqueue_trial(defaults)
+    failed = _optuna().trial.TrialState.FAIL
+    if not any(
+        trial.system_attrs.get("fixed_params") == defaults and trial.state is not failed for trial in study.get_trials(deepcopy=False)
+    ):
+        study.enqueue_trial(defaults)
 
 
 def run_trials(config: TuneConfig, storage: str, *, after: Callable[[], None] = lambda: None) -> None:
@@ -145,6 +149,7 @@ def run_trials(config: TuneConfig, storage: str, *, after: Callable[[], None] = 
     study = open_study(config, storage)
     while True:
         _give_up_dead(study)
+        _see_to_defaults(study, config)
         if len(ended(study)) >= config.trials:
             return
         if len(counted(study)) >= config.trials:
