@@ -239,7 +239,9 @@ def test_the_first_trial_has_the_settings_of_the_algorithm_itself(config: TuneCo
 def test_settings_of_the_algorithm_itself_are_tried_again_where_that_trial_was_killed(config: TuneConfig, tmp_path: Path) -> None:
     storage = f"sqlite:///{tmp_path / 'study.db'}"
     study = open_study(config, storage)
-    study.tell(study.ask(), state=TrialState.FAIL)
+    with pytest.warns(UserWarning, match="[Hh]eartbeat"):
+        begun = study.ask()
+    study.tell(begun, state=TrialState.FAIL)
     run_trials(replace(config, trials=2), storage)
     first, second = counted(open_study(config, storage))
     assert first.params == {"charge": 0.0}
