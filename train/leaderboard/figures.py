@@ -175,7 +175,7 @@ def _tidy(axes: Axes) -> None:
 
 def _decade_below(values: Sequence[float]) -> float:
     """Return the power of ten just below the smallest value above one: where an axis that begins at zero may turn logarithmic."""
-    return 10.0 ** np.floor(np.log10(min([value for value in values if value > 1], default=1.0)))
+    return float(10.0 ** np.floor(np.log10(min([value for value in values if value > 1], default=1.0))))
 
 
 def _percents(axes: Axes, values: Sequence[float], *, vertical: bool = False) -> None:
