@@ -201,16 +201,16 @@ class TaskPractice:
 
     def _gradient_nearby(self, scenario: Scenario, charges: Array) -> Array:
         """Return the gradient a little beside charges at which none can be proved, for one more clearing each time."""
-        for place, step in enumerate(_NEARBY, start=1):
+        errors = []
+        for step in _NEARBY:
             beside = charges + step * self.charge_cap * np.where(charges < 0.5 * self.charge_cap, 1.0, -1.0)
             [day], [posted], [clearing], _ = self._played([scenario], beside[None])
             self.spend(clearings=1)
             try:
                 return self._gradient(day, posted, clearing)
-            except ClearingError:
-                if place == len(_NEARBY):
-                    raise
-        raise AssertionError
+            except ClearingError as error:
+                errors.append(error)
+        raise errors[-1]
 
     def _gradient(self, day: Day, posted: Array, clearing: Clearing) -> Array:
         game = self._game

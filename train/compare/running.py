@@ -93,9 +93,8 @@ def _run(job: Job) -> None:
         community = environment_of(cell.task).community
         validation = community.scenarios("validation", cell.validation_days)
         scale = references(cell.task, validation, workers)
-        play(
-            Episode(cell.task, validation[0], (0.0,) * n_charges(cell.task))
-        )  # compiling the market's loops is no part of what learning costs
+        free = (0.0,) * n_charges(cell.task)
+        play(Episode(cell.task, validation[0], free))  # compiling the market's loops is no part of what learning costs
         practice = TaskPractice(
             cell.task,
             seed=cell.seed,
