@@ -12,6 +12,7 @@ from datetime import date
 from typing import Final, Literal, NamedTuple, get_args
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .errors import unknown_name
 from .grid import IntArray
@@ -49,10 +50,14 @@ def split_days(split: str, n_days: int) -> IntArray:
         raise unknown_name("split", split, SPLIT_NAMES)
     if n_days < DAYS_PER_WEEK * (_PATTERN.index("v") + 1):
         raise ValueError(f"splits need at least {DAYS_PER_WEEK * (_PATTERN.index('v') + 1)} days (6 whole weeks), got {n_days}.")
-    week = np.arange(n_days) // DAYS_PER_WEEK
-    letter = np.array(list(_PATTERN))[week % len(_PATTERN)]
+    letter = np.array(list(_PATTERN))[week_of(np.arange(n_days)) % len(_PATTERN)]
     letter[n_days - n_days % DAYS_PER_WEEK :] = "r"
     return np.flatnonzero(letter == _LETTER[split])
+
+
+def week_of(days: ArrayLike) -> IntArray:
+    """Return the week of the data year that each day is of: what splits are made of, and intervals draw, as days of a week are alike."""
+    return np.asarray(days, dtype=np.int64) // DAYS_PER_WEEK
 
 
 def split_scenarios(split: str, n_days: int, n: int | None = None, *, n_price_paths: int = N_PRICE_PATHS) -> list[Scenario]:

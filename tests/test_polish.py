@@ -138,7 +138,7 @@ def test_without_steps_the_point_is_only_put_on_its_bounds() -> None:
     assert not certify(data, point).holds()
 
 
-@pytest.mark.parametrize("max_steps", [1, 2, 5, 40])
+@pytest.mark.parametrize("max_steps", [1, 2, 5, 60])
 def test_from_a_hopeless_point_the_best_one_met_is_kept(max_steps: int) -> None:
     data = data_of(random_day(0))
     far = interior(data)
@@ -244,3 +244,22 @@ def test_a_last_bit_of_energy_with_nowhere_obvious_to_go_finds_its_buyer(make_ma
     clearing = make_market().clear(community.day(113, price_path=1), charges)
     assert clearing.certificate.worst < 1e-12
     assert not clearing.fallback
+
+
+CYCLING = (("ieee39", 162, 2, 0.22254688259217908), ("ieee39", 230, 2, 0.22808602022387492))
+
+
+@pytest.mark.parametrize(("community", "day", "price_path", "charge"), CYCLING)
+def test_shorter_steps_end_a_cycle_of_full_ones(community: str, day: int, price_path: int, charge: float) -> None:
+    # A battery at its power limit has 1e-5 too much to take. Newton's step leads across all prices at which it takes less, and back.
+    whose = load_community(community)
+    found = whose.day(day, price_path=price_path)
+    charges = charge * make_tariff("distance", whose.network).basis[0]
+    data = scale(found, read_charges(found, charges), Structure.of(found))
+    for tolerance in (1e-8, 1e-10, 1e-12, 1e-6):
+        point = interior(data, tolerance)
+        assert polish(data, point) <= 30
+        assert certify(data, point).worst <= 1e-12
+    clearing = StructuredMarket().clear(found, charges)
+    assert clearing.certificate.worst <= 1e-11
+    assert kkt.residuals(found, charges, clearing).worst <= 1e-9

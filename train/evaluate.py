@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from .. import __version__
 from ..agents.policy import Policy
-from ..envs.calendar import DAYS_PER_WEEK, Scenario
+from ..envs.calendar import Scenario, week_of
 from .errors import ModelMismatchError
 from .optima import daily_bill_eur, references, scenario_hash
 from .report import left_out, table, with_interval
@@ -144,7 +144,7 @@ class Evaluation:
     @property
     def weeks(self) -> NDArray[np.int64]:
         """The week of the data year that each day is of, shape (days,): what intervals draw, because days of a week are alike."""
-        return np.array([row.day // DAYS_PER_WEEK for row in self.rows], dtype=np.int64)
+        return week_of([row.day for row in self.rows])
 
     @property
     def excluded_days(self) -> list[int]:

@@ -20,7 +20,7 @@ from ..errors import ClearingError
 from .convert import clearing_of, point_of
 from .market_data import MarketData, Structure, read_charges, scale
 from .point import Point, certify
-from .polish import polish
+from .polish import MAX_STEPS, polish
 from .solution import Certificate, Clearing, clearing_error
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class P2PMarket:
         data = scale(day, full_charges, Structure.of(day))
         failures: list[str] = []
         for point, interior_steps in self._starting_points(data, start, failures):
-            steps = polish(data, point, max_steps=_WARM_STEPS if interior_steps == 0 else 40)
+            steps = polish(data, point, max_steps=_WARM_STEPS if interior_steps == 0 else MAX_STEPS)
             certificate = certify(data, point)
             if certificate.holds():
                 found = clearing_of(day, data, point, certificate, solver=SOLVER)

@@ -10,6 +10,9 @@ It is piecewise affine, so once the active set (which side of each clip a variab
 the optimum, one Newton step lands on the optimum to rounding. A wrong guess is corrected by the next step, which is the exchange of an
 active-set method; a step with an unchanged active set is an iteration of iterative refinement.
 
+Full steps may cycle: a battery at its power limit with a last bit too much in it is sent across the narrow range of prices at which it
+charges less, and back. Steps are then shortened until the residual falls, from the best point met. Being slower, that waits for a cycle.
+
 Idle storage leaves its prices undetermined. They must start inside their interval, where an interior point leaves them; least-norm prices
 sit on its edge, and the exchange then cycles (:mod:`.kkt` says how the singular matrix is handled).
 """
@@ -18,6 +21,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..day import Array
 from ..errors import ClearingError
 from .kkt import ActiveSet, KktSystem
 from .market_data import MarketData
@@ -30,10 +34,19 @@ _LONGEST = 0.01
 has no step of Newton's: it is moved until something answers."""
 _CONVERGED = 1e-13
 """Dimensionless residual of the equations from which rounding takes over."""
-_MAX_STEPS = 40
+MAX_STEPS = 60
+_CYCLES = 8
+"""Full steps in a row without halving the residual after which they are taken to cycle."""
+_DESCENT = 1e-4
+"""Share of the descent promised by the linear system that a shortened step must achieve."""
+_SHORTEST = 2.0**-16
+"""Shortest step, as a share of Newton's. Where not even that one descends, at a kink or where nothing answers to a price, the full step
+leaves the place."""
+
+Move = tuple[Array, Array, Array, Array]  # of μ, σ, e and r
 
 
-def polish(data: MarketData, point: Point, *, max_steps: int = _MAX_STEPS) -> int:
+def polish(data: MarketData, point: Point, *, max_steps: int = MAX_STEPS) -> int:
     """Move ``point`` to the exact optimum, in place, and return the number of Newton steps.
 
     Convergence is not promised: the caller certifies the point. The best point met is kept.
@@ -41,37 +54,73 @@ def polish(data: MarketData, point: Point, *, max_steps: int = _MAX_STEPS) -> in
     Args:
         data: The dimensionless market.
         point: A nearly optimal point; only its prices, stored energy and renewable use are read.
-        max_steps: Steps after which the exchange is taken to cycle.
+        max_steps: Steps after which it is given up.
     """
-    best = np.inf
-    kept = (point.nodal_price, point.storage_price, point.stored, point.renewable)
+    best, kept = np.inf, _place(point)
     system, previous = None, None
-    stalled = 0
+    stalled, shorten = 0, False
     for step in range(max_steps + 1):
         active = adopt(data, point)
-        balance, storage = balance_residual(data, point), storage_residual(data, point)
-        slope_e = np.where(active.stored, stored_slope(point.storage_price), 0.0)
-        slope_r = np.where(active.renewable, -point.nodal_price, 0.0)
-        error = max(float(np.abs(part).max(initial=0.0)) for part in (balance, storage, slope_e, slope_r))
+        residual = _residual(data, point, active)
+        error = max(float(np.abs(part).max(initial=0.0)) for part in residual)
         stalled = 0 if error < 0.5 * best else stalled + 1
         if error < best:
-            best = error
-            kept = (point.nodal_price, point.storage_price, point.stored, point.renewable)
+            best, kept = error, _place(point)
         if error <= _CONVERGED or step == max_steps or (stalled >= 3 and best < 1e-9) or not np.isfinite(error):
             break
+        if stalled >= _CYCLES and not shorten:
+            shorten = True
+            _put(point, kept)
+            active = adopt(data, point)
+            residual = _residual(data, point, active)
         if system is None or previous is None or not active.same_as(previous):
             system, previous = KktSystem(data, active), active
         try:
-            mu, sigma, stored, renewable = system.solve(-balance, storage, slope_e, slope_r)
+            mu, sigma, stored, renewable = system.solve(*residual)
         except ClearingError:
             break  # the best point met may still do, and is certified in any case
-        point.nodal_price = point.nodal_price + np.clip(mu, -_LONGEST, _LONGEST)
-        point.storage_price = point.storage_price + np.clip(sigma, -_LONGEST, _LONGEST)
-        point.stored = point.stored + stored
-        point.renewable = point.renewable + renewable
-    point.nodal_price, point.storage_price, point.stored, point.renewable = kept
+        move = np.clip(mu, -_LONGEST, _LONGEST), np.clip(sigma, -_LONGEST, _LONGEST), stored, renewable
+        if not (shorten and _descend(data, point, move, _norm(residual))):
+            _put(point, _ahead(_place(point), move, 1.0))
+    _put(point, kept)
     adopt(data, point)
     return step
+
+
+def _descend(data: MarketData, point: Point, move: Move, norm: float) -> bool:
+    """Take the longest of the move's halves, quarters and so on with which the residual falls below ``norm``; return if there is one."""
+    start, share = _place(point), 1.0
+    while share >= _SHORTEST:
+        _put(point, _ahead(start, move, share))
+        if _norm(_residual(data, point, adopt(data, point))) < (1.0 - _DESCENT * share) * norm:
+            return True
+        share *= 0.5
+    _put(point, start)
+    return False
+
+
+def _residual(data: MarketData, point: Point, active: ActiveSet) -> Move:
+    """Return what the equations lack, as the right-hand side of :meth:`.kkt.KktSystem.solve`; ``point`` has adopted ``active``."""
+    slope_e = np.where(active.stored, stored_slope(point.storage_price), 0.0)
+    slope_r = np.where(active.renewable, -point.nodal_price, 0.0)
+    return -balance_residual(data, point), storage_residual(data, point), slope_e, slope_r
+
+
+def _norm(residual: Move) -> float:
+    return float(np.sqrt(sum(np.sum(part**2) for part in residual)))
+
+
+def _place(point: Point) -> Move:
+    return point.nodal_price, point.storage_price, point.stored, point.renewable
+
+
+def _put(point: Point, place: Move) -> None:
+    point.nodal_price, point.storage_price, point.stored, point.renewable = place
+
+
+def _ahead(place: Move, move: Move, share: float) -> Move:
+    mu, sigma, stored, renewable = (old + share * new for old, new in zip(place, move, strict=True))
+    return mu, sigma, stored, renewable
 
 
 def adopt(data: MarketData, point: Point) -> ActiveSet:

@@ -44,11 +44,13 @@ class _Curved:
         self.constraints = [self.scaled >= self._lower, self.scaled <= self._upper]
 
     def fill(self, curvature: Array, price: Array | float, lower: Array | float, upper: Array) -> None:
+        """Set a day's numbers, all in the units of v; each broadcasts to (T, width)."""
         unit = 1.0 / np.sqrt(curvature)
         self.unit.value, self._price.value = unit, price * unit
         self._lower.value, self._upper.value = lower / unit, upper / unit
 
     def read(self) -> Array:
+        """Return the v found, shape (T, width)."""
         value: Array = self.unit.value * self.scaled.value
         return value
 
@@ -70,6 +72,7 @@ class _Trades:
         self.constraints = [self.scaled >= 0, self.scaled <= self._cap]
 
     def fill(self, data: MarketData) -> None:
+        """Set a day's charges, caps and frictions."""
         self._unit = 1.0 / np.sqrt(data.trade_friction)
         self._incidence.value_sparse = coo_array((np.outer([-1.0, 1.0], self._unit[0]).ravel(), self._places), shape=self._incidence.shape)
         for parameter, price in zip(self._price, data.charge * self._unit, strict=True):
@@ -77,6 +80,7 @@ class _Trades:
         self._cap.value = data.trade_limit / self._unit
 
     def read(self) -> Array:
+        """Return the trades found, shape (T, K)."""
         value: Array = self._unit * self.scaled.value
         return value
 
@@ -102,6 +106,7 @@ class _Storage:
         ]
 
     def fill(self, data: MarketData) -> None:
+        """Set a day's stores: power, wear, efficiency, and the energy each begins with and may hold."""
         self.charge.fill(data.storage_wear, 0.0, 0.0, data.storage_power)
         self.discharge.fill(data.storage_wear, 0.0, 0.0, data.storage_power)
         self._start.value, self._stored_min.value, self._stored_max.value = data.storage_start, data.stored_min, data.stored_max
@@ -109,6 +114,7 @@ class _Storage:
         self._drain.value = self.discharge.unit.value / data.storage_efficiency
 
     def read(self) -> dict[str, Array]:
+        """Return what was found, by the names of :class:`.point.Point`, each of shape (T, J)."""
         return {
             "charge": self.charge.read(),
             "discharge": self.discharge.read(),

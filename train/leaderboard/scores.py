@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ...envs.calendar import DAYS_PER_WEEK
+from ...envs.calendar import week_of
 from ...envs.grid import IntArray
 from ..resampling import Array
 from ..statistics import interquartile_mean, mean, worst_decile_mean
@@ -105,7 +105,7 @@ class Group:
     @property
     def weeks(self) -> IntArray:
         """The week of the data year that each counted day is of, shape (D,): what intervals draw, as splits are made of whole weeks."""
-        return self.counted["day"].to_numpy(dtype=np.int64) // DAYS_PER_WEEK
+        return week_of(self.counted["day"].to_numpy())
 
     @property
     def excluded(self) -> list[int]:
