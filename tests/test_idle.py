@@ -87,3 +87,15 @@ def test_a_day_with_idle_storage_on_both_edges_of_its_price_range_closes_in_a_fe
     )
     assert optimum.relative_gap <= 1e-6
     assert optimum.clearings < 100
+
+
+def test_a_day_on_which_sun_is_curtailed_at_an_export_price_of_zero_closes_in_a_few_clearings() -> None:
+    # Four prosumers' exports are free and 0 but for rounding. Their derivative, rounding as well, once ended every piece where it began.
+    community = load_community("ieee39")
+    tariff = make_tariff("distance", community.network)
+    optimum = solve_optimum(
+        community.day(202, price_path=1), community.network, tariff, cap=community.charge_cap, market=StructuredMarket()
+    )
+    assert optimum.relative_gap <= 1e-6
+    assert optimum.clearings < 60
+    assert max(piece.upper - piece.lower for piece in optimum.pieces) > 1e-4

@@ -105,6 +105,8 @@ class FlatMarket:
         zero = np.zeros((t, n))
         self.second_weight = self._join([zero, zero, zero, -eta, 1.0 / eta, -ones[5], zero, last]) * self.gain
         self.n_prices, self._n_nodes = t * n + t * j, t * n
+        # What stands in one balance only; where sun is curtailed at an export price of zero, nothing but its use has room.
+        self._own = np.stack([np.arange(start, start + t * n) for start in (*self._edges[:3], self.renewables.start)])
         self.right_hand_side = np.zeros(self.n_prices)
         self.right_hand_side[t * n : t * n + j] = self.data.storage_start
 
@@ -152,17 +154,15 @@ class FlatMarket:
         A clearing may miss them by 1e-9, and polishing stops at 1e-13; a bound pays the root of what is missed.
         """
         missed = self.residual(x)
-        t, n = self._shapes[0]
-        own = x[: 3 * t * n].reshape(3, t * n)
-        unit = self.scale[: 3 * t * n].reshape(3, t * n)
-        room = np.minimum(own - self.lower[: 3 * t * n].reshape(3, -1), self.upper[: 3 * t * n].reshape(3, -1) - own) / unit
-        chosen = room.argmax(axis=0)
-        nodes = np.arange(t * n)
-        amount = np.where(room[chosen, nodes] > np.abs(missed[: t * n]), missed[: t * n], 0.0)
-        own[chosen, nodes] -= np.where(chosen == 1, -amount, amount) * unit[chosen, nodes]
+        own, node = self._own, np.arange(self._n_nodes)
+        room = np.minimum(x - self.lower, self.upper - x)[own] / self.scale[own]
+        roomiest = room.argmax(axis=0)
+        chosen, net = own[roomiest, node], missed[: self._n_nodes]
+        amount = np.where(room[roomiest, node] > np.abs(net), net, 0.0)
+        x[chosen] -= amount * np.sign(self.first_weight[chosen]) * self.scale[chosen]
         if self.size > self._edges[7]:
             stored = x[self._edges[7] :].reshape(self._shapes[7])
-            stored -= np.cumsum(missed[t * n :].reshape(stored.shape), axis=0)
+            stored -= np.cumsum(missed[self._n_nodes :].reshape(stored.shape), axis=0)
             snap(self.scale, self.lower, self.upper, x)  # what stood on a bound stays there
 
     def level(self, x: Array, prices: Array) -> None:

@@ -11,22 +11,31 @@ from numba import njit
 
 _OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
 _DRIFT = 1e-12  # as in envs.clearing.sensitivity: a change that is rounding
+_NOISE = (
+    5e-11  # the same, as a share of the fastest change: what solving for prices leaves where curtailed sun meets an export price of zero
+)
 _NEAR = 1e-11  # dimensionless: closer to its bound than this a variable at the end of a piece sits on it
 
 
 @njit(**_OPTIONS)
 def reach_of(scale, lower, upper, free, x, slope, change, slope_change, low, high):
-    """Return the least and the greatest step on which free variables stay in their box and held ones keep the sign of their slope."""
+    """Return the least and the greatest step on which free variables stay in their box and held ones keep the sign of their slope.
+
+    Changes that are rounding do not count. The ends of a piece are certified, so that nothing rests on where that line is drawn.
+    """
+    fastest = 0.0
+    for k in range(x.shape[0]):
+        fastest = max(fastest, abs(change[k]) / scale[k])
     for k in range(x.shape[0]):
         if not lower[k] < upper[k]:
             continue
         drift = _DRIFT * scale[k]
         if free[k]:
-            speed = change[k]
-            if speed > drift:
+            speed, still = change[k], max(_DRIFT, _NOISE * fastest) * scale[k]
+            if speed > still:
                 high = min(high, max(upper[k] - x[k], 0.0) / speed)
                 low = max(low, -max(x[k] - lower[k], 0.0) / speed)
-            elif speed < -drift:
+            elif speed < -still:
                 high = min(high, max(x[k] - lower[k], 0.0) / -speed)
                 low = max(low, -max(upper[k] - x[k], 0.0) / -speed)
         else:
