@@ -4,7 +4,8 @@
 
 Every stage writes what it has as it goes and skips what is there, so that the command can be killed and started again; `--stages` picks
 some. `train` fills OUT/runs, the others write OUT/references.json, score.json, errors.json and storage.json, from which `report` prints the
-tables of docs/hourly.md. Intervals are 95% hierarchical bootstrap intervals over seeds and days (:mod:`gridtoll.train.statistics`).
+tables of docs/hourly.md. Intervals are 95% hierarchical bootstrap intervals over seeds and whole weeks of days
+(:mod:`gridtoll.train.resampling`).
 """
 
 from __future__ import annotations
@@ -25,9 +26,10 @@ from gridtoll.agents.hourly import SchedulePolicy
 from gridtoll.agents.optimum import solve_optimum
 from gridtoll.agents.optimum.hours import solve_hours
 from gridtoll.agents.policy import Policy
-from gridtoll.envs.calendar import Scenario
+from gridtoll.envs.calendar import Scenario, week_of
 from gridtoll.envs.clearing.structured import StructuredMarket
 from gridtoll.envs.day import Day
+from gridtoll.envs.grid import IntArray
 from gridtoll.train.hourly.leaders import find_best_schedule, make_hourly_leader
 from gridtoll.train.hourly.learn import HourlyTraining, learned_hourly_policy, resume_hourly, train_hourly
 from gridtoll.train.hourly.learners import HOURLY_DEFAULTS
@@ -183,33 +185,35 @@ def report(options: argparse.Namespace) -> None:
     known = {
         name: np.array([getattr(each, f"{name}_eur") for each in ends.values()]) for name in ("constant", "kept", "best", "upper_bound")
     }
-    print(f"{len(ends)} test days, EUR a day")
+    weeks = week_of([scenario.day for scenario in days_of(options)])
+    print(f"{len(ends)} test days of {len(set(weeks.tolist()))} weeks, EUR a day")
     played |= {"day-ahead": known["constant"][None], "best-found": known["best"][None]}
-    print(_table(played, known, random))
+    print(_table(played, known, random, weeks))
     for name in options.algorithms:
         for other in ("best-schedule", "day-ahead"):
-            print(f"{name} less {other}: {with_interval(paired_difference(played[name], played[other], random), 2)}")
+            print(f"{name} less {other}: {with_interval(paired_difference(played[name], played[other], random, blocks=weeks), 2)}")
     for name, other in (("best", "constant"), ("kept", "constant"), ("best", "kept")):
-        print(f"{name} less {other}: {with_interval(paired_difference(known[name], known[other], random), 2)}")
+        print(f"{name} less {other}: {with_interval(paired_difference(known[name], known[other], random, blocks=weeks), 2)}")
     if (options.out / "storage.json").is_file():
         bare = {name: np.array(values) for name, values in json.loads((options.out / "storage.json").read_text()).items()}
-        gain = with_interval(paired_difference(bare["hours"], bare["day"], random), 2)
+        gain = with_interval(paired_difference(bare["hours"], bare["day"], random, blocks=weeks[: len(bare["day"])]), 2)
         means = ", ".join(f"{name} {bare[name].mean():.2f}" for name in ("day", "hours", "bound"))
         print(f"without storage, {len(bare['day'])} days: {means}, more {gain}")
     if (options.out / "errors.json").is_file():
-        print(_errors_table(json.loads((options.out / "errors.json").read_text()), random))
+        print(_errors_table(json.loads((options.out / "errors.json").read_text()), random, weeks[::2]))
 
 
-def _table(played: Numbers, known: Numbers, random: np.random.Generator) -> str:
+def _table(played: Numbers, known: Numbers, random: np.random.Generator, weeks: IntArray) -> str:
     header = ["leader", "earns [95%]", "regret to best found [95%]", "to bound", "exceeds best found"]
     lines, best = [], known["best"]
     for name, values in played.items():
-        cells = [with_interval(hierarchical_bootstrap(values, random), 2), with_interval(paired_difference(best, values, random), 2)]
+        earns, lacks = hierarchical_bootstrap(values, random, blocks=weeks), paired_difference(best, values, random, blocks=weeks)
+        cells = [with_interval(earns, 2), with_interval(lacks, 2)]
         lines.append([name, *cells, f"{(known['upper_bound'] - values).mean():.0f}", f"{(values > best + 1e-9).mean():.0%}"])
     return table(header, lines)
 
 
-def _errors_table(told: Numbers, random: np.random.Generator) -> str:
+def _errors_table(told: Numbers, random: np.random.Generator, weeks: IntArray) -> str:
     names = sorted({key.split(" ", 1)[1] for key in told})
     groups = {"sac": [name for name in names if name[-1].isdigit()]} | {name: [name] for name in names if not name[-1].isdigit()}
     header = ["leader", *(f"errors of {error:g}" for error in (0.0, *ERRORS))]
@@ -219,7 +223,7 @@ def _errors_table(told: Numbers, random: np.random.Generator) -> str:
         cells = [f"{sure.mean():.2f}"]
         for error in ERRORS:
             values = np.array([told[f"{error} {name}"] for name in members])
-            cells.append(with_interval(paired_difference(values, sure, random), 2))
+            cells.append(with_interval(paired_difference(values, sure, random, blocks=weeks), 2))
         lines.append([group, *cells])
     return table(header, lines)
 

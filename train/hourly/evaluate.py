@@ -24,13 +24,13 @@ from numpy.typing import NDArray
 
 from ... import __version__
 from ...agents.policy import Policy
-from ...envs.calendar import Scenario
+from ...envs.calendar import Scenario, week_of
 from ..errors import ModelMismatchError
 from ..evaluate import MISMATCH_TOLERANCE, NORMALISATION_FLOOR
 from ..optima import daily_bill_eur, scenario_hash
 from ..report import left_out, table, with_interval
 from ..runs import commit, write_csv
-from ..statistics import Interval, hierarchical_bootstrap, interquartile_mean, mean, worst_decile_mean
+from ..statistics import Interval, Statistic, hierarchical_bootstrap, interquartile_mean, mean, worst_decile_mean
 from ..workers import Workers
 from .references import Effort, HourlyEnds, ends_of
 from .task import ENV, HourlyTask, PlayedDay, hourly_environment_of, play_days
@@ -132,16 +132,22 @@ class HourlyEvaluation:
         return np.array([row.normalised_regret for row in self.rows if not row.excluded])
 
     def summary(self, seed: int = 0) -> HourlySummary:
-        """Return means and bootstrap intervals; ``seed`` seeds the bootstrap."""
+        """Return means and bootstrap intervals, which draw whole weeks of days; ``seed`` seeds the bootstrap."""
         generator = np.random.default_rng(seed)
         normalised, to_bound = self.normalised_regret, self.column("regret_to_bound")
+        weeks = week_of([row.day for row in self.rows])
+        counted = weeks[[not row.excluded for row in self.rows]]
+
+        def of_normalised(statistic: Statistic) -> Interval:
+            return hierarchical_bootstrap(normalised, generator, statistic=statistic, blocks=counted) if normalised.size else _NOTHING
+
         return HourlySummary(
             name=self.name,
-            profit=hierarchical_bootstrap(self.column("profit_eur"), generator),
-            to_best_found=hierarchical_bootstrap(self.column("regret_to_best_found"), generator),
-            to_bound=hierarchical_bootstrap(to_bound, generator) if np.isfinite(to_bound).all() else _NOTHING,
-            normalised_mean=hierarchical_bootstrap(normalised, generator, statistic=mean) if normalised.size else _NOTHING,
-            normalised_iqm=hierarchical_bootstrap(normalised, generator, statistic=interquartile_mean) if normalised.size else _NOTHING,
+            profit=hierarchical_bootstrap(self.column("profit_eur"), generator, blocks=weeks),
+            to_best_found=hierarchical_bootstrap(self.column("regret_to_best_found"), generator, blocks=weeks),
+            to_bound=hierarchical_bootstrap(to_bound, generator, blocks=weeks) if np.isfinite(to_bound).all() else _NOTHING,
+            normalised_mean=of_normalised(mean),
+            normalised_iqm=of_normalised(interquartile_mean),
             normalised_worst_decile=worst_decile_mean(normalised) if normalised.size else float("nan"),
             days=len(self.rows),
             certified_days=sum(row.certified for row in self.rows),
