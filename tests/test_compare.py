@@ -19,7 +19,8 @@ from gridtoll.train.cli import main
 from gridtoll.train.compare.cells import read_result, state_of
 from gridtoll.train.compare.folder import locked
 from gridtoll.train.compare.grid import compare
-from gridtoll.train.compare.plan import SHIPPED, Plan, find_plan, read_plan
+from gridtoll.train.compare.plan import Plan
+from gridtoll.train.compare.plan_file import SHIPPED, find_plan, read_plan
 from gridtoll.train.compare.sources import source_hash
 from gridtoll.train.compare.summary import list_cells, summarise
 from gridtoll.train.leaderboard.results import pack, read_results

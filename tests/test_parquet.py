@@ -144,5 +144,5 @@ def test_finished_cells_are_gathered_and_the_others_named(tmp_path: Path) -> Non
 def test_rows_changed_after_their_cell_was_finished_are_refused(tmp_path: Path) -> None:
     place = cell(tmp_path, "ieee9/public/sac/0", "done")
     save_rows(place / "rows.csv", [replace(ROW, regret_eur=0.0)])
-    with pytest.raises(ValueError, match="missing or changed"):
+    with pytest.raises(ValueError, match="is not as it was written"):
         gather_rows(tmp_path)

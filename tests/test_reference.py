@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gridtoll.train.compare.plan import find_plan, read_plan
+from gridtoll.train.compare.plan_file import find_plan, read_plan
 from gridtoll.train.leaderboard.board import Entry, leaderboard
 from gridtoll.train.leaderboard.results import REFERENCE, Results, read_results
 from gridtoll.train.leaderboard.scores import Group, Scored, groups_of

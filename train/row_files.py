@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final, NamedTuple, get_type_hints
 
-from .compare.cells import expected_cells
+from .compare.cells import read_comparison
 from .evaluate import Evaluation, Row, write_rows
 from .parquet import read_parquet, write_parquet
-from .runs import sha256
 
 ROW_ENDINGS: Final = (".csv", ".parquet")
 """What files of rows may be called."""
@@ -73,36 +71,10 @@ def gather_rows(folder: Path) -> Gathered:
     Raises:
         ValueError: If it is no such folder, or the rows of a cell are not those it was finished with.
     """
-    if not (folder / "cells").is_dir():
-        raise ValueError(f"rows are gathered from a folder written by `gridtoll compare`, got {folder}, which has no folder `cells`.")
-    gathered = Gathered([], 0, [], [])
-    for cell in sorted(path for path in (folder / "cells").glob("*/*/*/*") if path.is_dir()):
-        marker = cell / "cell.json"
-        facts = json.loads(marker.read_text(encoding="utf-8")) if marker.is_file() else {}
-        name = cell.relative_to(folder / "cells").as_posix()
-        match facts.get("status"):
-            case "done":
-                gathered.rows.extend(_rows_of_cell(cell, facts))
-                gathered = gathered._replace(done=gathered.done + 1)
-            case "failed":
-                gathered.failed.append(name)
-            case _:
-                gathered.missing.append(name)
-    return gathered._replace(missing=sorted({*gathered.missing, *_never_begun(folder)}))
-
-
-def _never_begun(folder: Path) -> list[str]:
-    """Return the cells that the comparison is to have and that have no folder yet."""
-    file = folder / "config.json"
-    config = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    return [name for name in expected_cells(config) if not (folder / "cells" / name).is_dir()]
-
-
-def _rows_of_cell(cell: Path, facts: dict[str, Any]) -> list[Row]:
-    file = cell / "rows.csv"
-    if not file.is_file() or sha256(file) != facts.get("rows_sha256"):
-        raise ValueError(f"the rows of a finished cell must be as they were written, but {file} is missing or changed. Run the cell again.")
-    return _read_csv(file)
+    written = read_comparison(folder)
+    done, failed = ([path for path, content in written.complete.items() if content.get("status") == end] for end in ("done", "failed"))
+    rows = [row for path in done for row in _read_csv(path / "rows.csv")]
+    return Gathered(rows, len(done), [path.relative_to(folder / "cells").as_posix() for path in failed], list(written.missing))
 
 
 def _read_csv(path: Path) -> list[Row]:

@@ -104,7 +104,7 @@ class RunFolder:
             raise ValueError(f"a run folder must be a folder written by `gridtoll train`, got {path}, which is not there.")
         if not (path / "config.json").is_file():
             raise ValueError(f"a run folder must hold config.json, got {path} without it. Start the training again in another folder.")
-        config = _read_json(path / "config.json")
+        config = read_json(path / "config.json")
         written = (config.get("schema"), config.get("versions", {}).get("gridtoll"))
         if written != (SCHEMA, __version__):
             raise ValueError(
@@ -142,7 +142,7 @@ class RunFolder:
         pointer = self.path / f"{kind}.json"
         if not pointer.is_file():
             return None
-        content = _read_json(pointer)
+        content = read_json(pointer)
         files = {}
         for part, entry in content["files"].items():
             file = self.path / entry["name"]
@@ -266,11 +266,16 @@ def _write_json(path: Path, content: Mapping[str, Any]) -> None:
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the one JSON object that a file holds.
+
+    Raises:
+        ValueError: If there is no such file, or it holds something else.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} must be a JSON file, but it is cut short or changed: {error}.") from None
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} must be a JSON file, but is missing, cut short or changed: {error}.") from None
     if not isinstance(content, dict):
         raise ValueError(f"{path} must hold one JSON object, got {type(content).__name__}.")
     return content

@@ -10,7 +10,8 @@ from ...envs.errors import unknown_name
 from ..algorithms import ALGORITHMS
 from ..compare.cells import Cell
 from ..compare.grid import compare
-from ..compare.plan import SHIPPED, Plan, find_plan, read_plan
+from ..compare.plan import Plan
+from ..compare.plan_file import SHIPPED, find_plan, read_plan
 from ..compare.summary import list_cells, summarise
 from ..report import Report
 from ..workers import Workers

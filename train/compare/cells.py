@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
-from ..runs import sha256, versions, write_text
+from ..runs import read_json, sha256, versions, write_text
 from ..task import Task
 
 SCHEMA: Final = 1
@@ -64,6 +64,49 @@ class Cell:
 def community_name(community: str) -> str:
     """Return what a community is called in paths: its name, or that of its folder."""
     return Path(community).resolve().name if "/" in community or "\\" in community else community
+
+
+class Written(NamedTuple):
+    """What a comparison has written so far.
+
+    Attributes:
+        complete: What the ``cell.json`` of every cell holds that is done or failed, by the cell's folder and in the order of these.
+        missing: Cells that are not complete, those never begun included, by the names of their folders within ``cells``.
+        config: What ``config.json`` holds.
+    """
+
+    complete: dict[Path, dict[str, Any]]
+    missing: tuple[str, ...]
+    config: dict[str, Any]
+
+
+def read_comparison(root: Path) -> Written:
+    """Return what a comparison has written so far, to report or to export it.
+
+    Raises:
+        ValueError: If the folder is that of no comparison, or a complete cell is not as it was written.
+    """
+    cells = root / "cells"
+    if not cells.is_dir():
+        raise ValueError(f"cells are read from a folder written by `gridtoll compare`, got {root}, which holds no folder `cells`.")
+    places = sorted(path for path in cells.glob("*/*/*/*") if path.is_dir())
+    complete = {path: read_json(path / "cell.json") for path in places if (path / "cell.json").is_file()}
+    for path, content in complete.items():
+        if content.get("status") == "done":
+            _require_whole(path, content)
+    config = read_json(root / "config.json") if (root / "config.json").is_file() else {}
+    names = {path.relative_to(cells).as_posix() for path in places if path not in complete}
+    begun = {path.relative_to(cells).as_posix() for path in places}
+    return Written(complete, tuple(sorted(names | (set(expected_cells(config)) - begun))), config)
+
+
+def _require_whole(folder: Path, content: Mapping[str, Any]) -> None:
+    rows = folder / "rows.csv"
+    if not rows.is_file() or content.get("rows_sha256") != sha256(rows):
+        state = "is not as it was written" if rows.is_file() else "is missing"
+        raise ValueError(
+            f"the rows of every finished cell must be whole, but {rows} {state}. Delete {folder} and go on with `gridtoll compare`."
+        )
 
 
 def expected_cells(config: Mapping[str, Any]) -> list[str]:

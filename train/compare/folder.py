@@ -22,7 +22,8 @@ from ..algorithms import ALGORITHMS, make_algorithm
 from ..runs import commit, write_text
 from ..task import environment_of
 from .cells import SCHEMA, community_name, installed, state_of
-from .plan import Plan, read_plan
+from .plan import Plan
+from .plan_file import read_plan
 from .sources import source_hash
 
 try:

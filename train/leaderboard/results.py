@@ -7,7 +7,6 @@ Packing the same cells gives the same bytes.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import lzma
@@ -20,9 +19,9 @@ from typing import Any, Final
 import pandas as pd
 
 from ...envs.files import write_atomically
-from ..compare.cells import expected_cells
+from ..compare.cells import expected_cells, read_comparison
 from ..evaluate import Row
-from ..runs import write_text
+from ..runs import read_json, write_text
 from ..task import Task
 
 SCHEMA: Final = 1
@@ -158,16 +157,10 @@ def read_results(folder: Path) -> Results:
         ValueError: If the folder is neither, has no finished cells, a cell is torn, or cells are not of one game.
     """
     if (folder / "cells.json").is_file():
-        return _checked(*_packed(folder), _object(folder / "config.json"), (), folder)
-    if not (folder / "cells").is_dir():
-        raise ValueError(f"a report needs a folder written by `gridtoll compare`, got {folder}, which holds no folder `cells`.")
-    places = sorted(path for path in (folder / "cells").glob("*/*/*/*") if path.is_dir())
-    finished = [path for path in places if (path / "cell.json").is_file()]
-    contents = [_object(path / "cell.json") for path in finished]
-    tables = [_rows_of(path, content) for path, content in zip(finished, contents, strict=True) if content.get("status") == "done"]
-    config = _object(folder / "config.json") if (folder / "config.json").is_file() else {}
-    begun = [path.relative_to(folder / "cells").as_posix() for path in places if path not in finished]
-    return _checked(contents, tables, config, begun, folder)
+        return _checked(*_packed(folder), read_json(folder / "config.json"), (), folder)
+    written = read_comparison(folder)
+    tables = [_rows_of(path, content) for path, content in written.complete.items() if content.get("status") == "done"]
+    return _checked(list(written.complete.values()), tables, written.config, written.missing, folder)
 
 
 def pack(results: Results, folder: Path) -> None:
@@ -193,14 +186,7 @@ def _packed(folder: Path) -> tuple[list[dict[str, Any]], list[pd.DataFrame]]:
 
 def _rows_of(path: Path, content: Mapping[str, Any]) -> pd.DataFrame:
     """Return the rows of a finished cell under the cell's own names."""
-    file = path / "rows.csv"
-    data = file.read_bytes() if file.is_file() else b""
-    if not data or (content.get("rows_sha256") or _sha256(data)) != _sha256(data):
-        state = "is not as it was written" if data else "is missing"
-        raise ValueError(
-            f"the rows of every finished cell must be whole, but {file} {state}. Delete {path} and go on with `gridtoll compare`."
-        )
-    table = _table(data, str(file), _COLUMNS)
+    table = _table((path / "rows.csv").read_bytes(), str(path / "rows.csv"), _COLUMNS)
     return table.assign(place=table["community"], **{name: content.get(name) for name in CELL})
 
 
@@ -219,11 +205,11 @@ def _checked(
     contents: Sequence[Mapping[str, Any]],
     tables: Sequence[pd.DataFrame],
     config: Mapping[str, Any],
-    begun: Sequence[str],
+    missing: Sequence[str],
     folder: Path,
 ) -> Results:
     cells = [Cell.of(content, f"cell {place} of {folder}") for place, content in enumerate(contents)]
-    unfinished = tuple(sorted({*begun, *expected_cells(config)} - {cell.place for cell in cells}))
+    unfinished = tuple(sorted({*missing, *expected_cells(config)} - {cell.place for cell in cells}))
     if not tables:
         raise ValueError(
             f"a report needs at least one finished cell, got {folder} with {len(cells)} failed and {len(unfinished)} unfinished ones. "
@@ -259,19 +245,5 @@ def _require_one_game(rows: pd.DataFrame) -> None:
             )
 
 
-def _object(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path} must be a JSON file, but is missing, cut short or changed: {error}.") from None
-    if not isinstance(content, dict):
-        raise ValueError(f"{path} must hold one JSON object, got {type(content).__name__}.")
-    return content
-
-
 def _number(value: Any) -> float:
     return math.nan if value is None else float(value)
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,252 @@
+"""The file that says what is compared.
+
+A plan in full, in TOML::
+
+    communities = ["simbench-rural"]     # names or folders
+    information = ["public", "full"]     # what leaders observe
+    seeds = 10                           # 0 to 9; or a list
+    steps = 4000                         # budget of training days each algorithm is given
+    validation_days = 28                 # of each validation; all if absent
+    test_days = 112                      # spread over the split; all if absent
+
+    # Or communities with classes of their own, as a table after all lines above, in place of the first two:
+    # [communities]
+    # simbench-rural = ["public", "full"]
+    # "my/folder" = ["public"]
+
+    [game]                               # optional: other arguments of gridtoll/DayAhead-v0
+    tariff = "distance"
+
+    [algorithms.sac]                     # a name of your choice, that of an algorithm unless the table says which it is
+
+    [algorithms.sac-slow]
+    algorithm = "sac"
+    steps = 16000                        # a budget of its own
+    learning_rate = 1e-4                 # settings of the algorithm
+    full = { hidden = [256, 256] }       # other settings in one information class
+
+    [algorithms.tuned]
+    algorithm = "sac"
+    tuned = "runs/tune-sac/tuned.toml"   # settings found by `gridtoll tune`; those stated beside them go before
+
+    [algorithms.mine]
+    algorithm = "leaders:MeanOptimum"    # module:Class
+    days = 30
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Final, cast, get_args
+
+from ...envs.errors import unknown_name
+from ...envs.observation import Information
+from ...envs.sources import COMMUNITY_NAMES, HELD_OUT_COMMUNITIES
+from ..algorithms import OPTIMUM, make_algorithm, require_budget
+from ..task import Task
+from .cells import community_name
+from .plan import Entry, Plan, Settings
+from .tuned import tuned_settings
+
+INFORMATION: Final[tuple[str, ...]] = get_args(Information)
+SHIPPED: Final = Path(__file__).resolve().parent.parent / "plans"
+"""Folder of the plans that come with gridtoll."""
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+_KEYS: Final = ("communities", "information", "seeds", "steps", "validation_days", "test_days", "game", "algorithms")
+_GAME: Final = tuple(field.name for field in fields(Task) if field.name not in {"community", "information"})
+_RESERVED: Final = ("algorithm", "steps", "tuned", *INFORMATION)
+
+
+def find_plan(text: str) -> Path:
+    """Return the file of a plan: a path, or the name of one that comes with gridtoll.
+
+    Raises:
+        ValueError: If there is no such file.
+    """
+    shipped = {path.stem: path for path in SHIPPED.glob("*.toml")}
+    path = Path(text)
+    if path.is_file():
+        return path
+    if text in shipped:
+        return shipped[text]
+    raise unknown_name("a plan (or a TOML file)", text, shipped)
+
+
+def read_plan(content: bytes, *, source: str, place: Path | None = None) -> Plan:
+    """Return the plan that a TOML file holds.
+
+    Args:
+        content: Of the file.
+        source: What errors call it.
+        place: Folder in which modules of the user's own algorithms are looked for; the current one if absent.
+
+    Raises:
+        ValueError: If it is not TOML, or anything in it cannot be; all such entries are named.
+    """
+    try:
+        given = tomllib.loads(content.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"a plan must be a TOML file, got {source}: {error}.") from None
+    reader = _Reader(place)
+    plan = reader.plan(given)
+    if reader.problems:
+        raise ValueError(f"a plan must hold what `gridtoll compare --help` says, but in {source}:\n" + "\n".join(reader.problems))
+    return plan
+
+
+class _Reader:
+    """Reads a plan, and collects what is wrong with it; where something is, what stands for it is never used."""
+
+    def __init__(self, place: Path | None) -> None:
+        self.problems: list[str] = []
+        self._place = place
+
+    def plan(self, given: Mapping[str, Any]) -> Plan:
+        """Return the plan that was given, as far as it can be understood."""
+        self._known("a key of the plan", given, _KEYS)
+        games = self._games(given)
+        steps = self._count("steps", given.get("steps", 4000))
+        game = given.get("game", {})
+        self._known("a key of [game]", game, _GAME)
+        tables = given.get("algorithms", {})
+        if not isinstance(tables, dict) or not tables:
+            self.problems.append("- there must be at least one table [algorithms.NAME]")
+            tables = {}
+        plan = Plan(
+            games=games,
+            seeds=self._seeds(given.get("seeds", 10)),
+            validation_days=None if "validation_days" not in given else self._count("validation_days", given["validation_days"]),
+            test_days=None if "test_days" not in given else self._count("test_days", given["test_days"]),
+            game=tuple(game.items()) if isinstance(game, dict) else (),
+            algorithms=tuple(self._entry(name, table, steps) for name, table in tables.items()),
+        )
+        for entry in plan.algorithms:
+            self._algorithm(entry, dict.fromkeys(information for _, information in plan.games))
+        return plan
+
+    def _games(self, given: Mapping[str, Any]) -> tuple[tuple[str, Information], ...]:
+        """Return every community with every class that is played there."""
+        communities = given.get("communities")
+        if isinstance(communities, dict) and communities:
+            if "information" in given:
+                self.problems.append("- `information` must not stand beside a table [communities], which states it for each of them")
+            classes = {name: self._classes(f"communities.{name}", value) for name, value in communities.items()}
+        else:
+            everywhere = self._classes("information", given.get("information", ["public"]))
+            classes = dict.fromkeys(self._names("communities", communities), everywhere)
+        for name in classes:
+            if name not in COMMUNITY_NAMES and not Path(name).is_dir():
+                self._complain(unknown_name("a community (or a folder)", name, COMMUNITY_NAMES))
+            elif name in HELD_OUT_COMMUNITIES:
+                self.problems.append(f"- communities must not be held out, as {name} is; see `gridtoll evaluate --held-out`")
+        self._different("communities (the last part of their paths)", [community_name(name) for name in classes])
+        return tuple((name, cast(Information, information)) for name, found in classes.items() for information in found)
+
+    def _classes(self, key: str, value: Any) -> tuple[str, ...]:
+        names = self._names(key, value)
+        for name in names:
+            self._choice("an information class", name, INFORMATION)
+        return names
+
+    def _entry(self, name: str, table: Any, steps: int) -> Entry:
+        if not _NAME.fullmatch(name):
+            self.problems.append(f"- the name of an algorithm becomes that of a folder: letters, digits and ._+- only, got {name!r}")
+        if not isinstance(table, dict):
+            self.problems.append(f"- algorithms.{name} must be a table [algorithms.{name}], got {table!r}")
+            return Entry(name, name, steps)
+        special = {key: table[key] for key in INFORMATION if key in table}
+        for key, value in special.items():
+            self._special(f"algorithms.{name}", key, value)
+        algorithm = str(table.get("algorithm", name))
+        return Entry(
+            name,
+            algorithm=algorithm,
+            steps=self._count(f"algorithms.{name}.steps", table["steps"]) if "steps" in table else steps,
+            settings=self._settings(name, algorithm, table),
+            special=tuple((key, self._settings(name, algorithm, value)) for key, value in special.items() if isinstance(value, dict)),
+        )
+
+    def _special(self, entry: str, information: str, value: Any) -> None:
+        """Check the table of an information class: it holds settings, and what is none of them would stand there without effect."""
+        if not isinstance(value, dict):
+            self.problems.append(f"- {entry}.{information} must be a table of settings, got {value!r}")
+            return
+        for key in value:
+            if key in _RESERVED and key != "tuned":
+                self.problems.append(f"- {entry}.{information} must hold settings or `tuned`, got `{key}`. Move it to [{entry}] itself")
+
+    def _settings(self, name: str, algorithm: str, table: Mapping[str, Any]) -> Settings:
+        """Return the settings that a table states, those of a tuned file included."""
+        found: dict[str, Any] = {}
+        if "tuned" in table:
+            try:
+                found = tuned_settings(str(table["tuned"]), algorithm)
+            except ValueError as error:
+                self.problems.append(f"- algorithms.{name}: {error}")
+        return _frozen({**found, **{key: value for key, value in table.items() if key not in _RESERVED}})
+
+    def _algorithm(self, entry: Entry, classes: Iterable[str]) -> None:
+        """Make the algorithm once for each information class, to see whether it can be."""
+        found: list[str] = []
+        for information in classes:
+            settings = entry.settings_in(information)
+            try:
+                if entry.algorithm != OPTIMUM:
+                    make_algorithm(entry.algorithm, settings, place=self._place)
+                    require_budget(entry.algorithm, settings, entry.steps)
+                elif settings:
+                    raise ValueError(f"the optimum has no settings, got {', '.join(settings)}")
+            except ValueError as error:
+                found.append(f"- algorithms.{entry.name}: {error}")
+        self.problems += dict.fromkeys(found)
+
+    def _names(self, key: str, value: Any) -> tuple[str, ...]:
+        if not isinstance(value, list) or not value or not all(isinstance(name, str) and name for name in value):
+            self.problems.append(f"- `{key}` must be a list of names, got {value!r}")
+            return ()
+        self._different(key, value)
+        return tuple(value)
+
+    def _seeds(self, value: Any) -> tuple[int, ...]:
+        if type(value) is int and value >= 1:
+            return tuple(range(value))
+        if isinstance(value, list) and value and all(type(seed) is int and seed >= 0 for seed in value):
+            self._different("seeds", value)
+            return tuple(value)
+        self.problems.append(f"- `seeds` must be how many there are, at least 1, or a list of whole numbers from 0, got {value!r}")
+        return ()
+
+    def _count(self, key: str, value: Any) -> int:
+        if type(value) is not int or value < 1:
+            self.problems.append(f"- `{key}` must be a whole number of at least 1, got {value!r}")
+            return 1
+        return value
+
+    def _different(self, key: str, values: Sequence[Any]) -> None:
+        twice = sorted({str(value) for value in values if values.count(value) > 1})
+        if twice:
+            self.problems.append(f"- {key} must be different from each other, got {', '.join(twice)} more than once")
+
+    def _known(self, kind: str, given: Any, known: Sequence[str]) -> None:
+        if not isinstance(given, dict):
+            self.problems.append(f"- {kind} must stand in a table, got {given!r}")
+            return
+        for key in given:
+            self._choice(kind, key, known)
+
+    def _choice(self, kind: str, value: str, known: Sequence[str]) -> None:
+        if value not in known:
+            self._complain(unknown_name(kind, value, known))
+
+    def _complain(self, error: ValueError) -> None:
+        self.problems.append(f"- {error}")
+
+
+def _frozen(settings: Mapping[str, Any]) -> Settings:
+    """Return settings in a form that nothing can change."""
+    return tuple((key, tuple(value) if isinstance(value, list) else value) for key, value in settings.items())
