@@ -22,6 +22,7 @@ import numba
 import numpy as np
 import pytest
 from builders import DEGENERATE, charges_of, market, random_day, random_network, retail_bill
+from filelock import FileLock
 from kkt import PRICES, PRIMAL, assert_same
 from structured_days import GROUPS, Array, drawn_charges, drawn_day
 
@@ -388,6 +389,7 @@ def test_compiling_is_announced_done_apart_and_remembered_where_it_worked(
     returncode: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     compiling = Compiling(tmp_path, monkeypatch, returncode)
+    caplog.clear()  # of a compilation that the test itself needed
     for _ in range(2):  # as two processes would, one after the other
         monkeypatch.setattr(structured_module, "_ready", False)
         with caplog.at_level(logging.DEBUG, logger=structured_module.__name__):
@@ -398,7 +400,33 @@ def test_compiling_is_announced_done_apart_and_remembered_where_it_worked(
     messages = [record.getMessage() for record in caplog.records]
     assert sum("compiling the market's loops" in message for message in messages) == 1 + returncode
     assert sum("no compiler here" in message for message in messages) == 2 * returncode
-    assert len(list(tmp_path.iterdir())) == 1 - returncode
+    assert len([path for path in tmp_path.iterdir() if path.suffix != ".lock"]) == 1 - returncode
+
+
+def test_who_waited_for_another_to_compile_does_not_compile_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compiling = Compiling(tmp_path, monkeypatch)
+    monkeypatch.setattr(structured_module, "_ready", False)
+    structured_module._compile()
+    [mark] = [path for path in tmp_path.iterdir() if path.suffix != ".lock"]
+    mark.unlink()
+
+    class Elsewhere(FileLock):
+        def acquire(self, *args: Any, **options: Any) -> Any:
+            mark.touch()  # what another process did while this one waited
+            return super().acquire(*args, **options)
+
+    monkeypatch.setattr(structured_module, "FileLock", Elsewhere)
+    monkeypatch.setattr(structured_module, "_ready", False)
+    structured_module._compile()
+    assert len(compiling.programs) == 1
+
+
+def test_where_files_cannot_be_locked_the_loops_are_compiled_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compiling = Compiling(tmp_path, monkeypatch)
+    monkeypatch.setattr(structured_module, "_ready", False)
+    monkeypatch.setattr(structured_module, "FileLock", mock.Mock(side_effect=NotImplementedError("no flock here")))
+    structured_module._compile()
+    assert len(compiling.programs) == 1
 
 
 def test_what_is_compiled_apart_clears_the_smallest_market() -> None:

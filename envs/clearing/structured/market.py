@@ -7,14 +7,16 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock
 from numpy.typing import ArrayLike
 
 from ...day import Array, Day
@@ -115,14 +117,35 @@ def _compile() -> None:
     with _compiling:
         done = Path(clear_cold.stats.cache_path) / f"gridtoll-{SOURCE:x}-numba-{version('numba')}"
         if not _ready and not done.exists():
-            _log.warning("compiling the market's loops for this machine, once: half a minute to a minute.")
-            program = f"import sys; sys.path[:] = {sys.path!r}; import {__package__}.kernel as kernel; kernel.compile_loops()"
-            compiled = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)  # noqa: S603
-            if compiled.returncode == 0:
-                done.touch()
-            else:  # for example where no process may be started; the answers are as exact, but for their last bit
-                _log.warning("another process could not compile them, so this one does: %s", compiled.stderr.strip()[-300:])
+            with _alone(done.with_name(f"{done.name}.lock")):
+                if not done.exists():
+                    _compile_apart(done)
         _ready = True
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Let one process after the other do something: workers that start together would each compile, in half a gigabyte of memory."""
+    try:
+        lock = FileLock(path)
+        lock.acquire()
+    except (NotImplementedError, OSError):  # a file system without locks; then several may do it, and the result is the same
+        yield
+        return
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _compile_apart(done: Path) -> None:
+    _log.warning("compiling the market's loops for this machine, once: half a minute to a minute.")
+    program = f"import sys; sys.path[:] = {sys.path!r}; import {__package__}.kernel as kernel; kernel.compile_loops()"
+    compiled = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)  # noqa: S603
+    if compiled.returncode == 0:
+        done.touch()
+    else:  # for example where no process may be started; the answers are as exact, but for their last bit
+        _log.warning("another process could not compile them, so this one does: %s", compiled.stderr.strip()[-300:])
 
 
 def _clear(day: Day, charges: ArrayLike, start: Clearing | None = None) -> Clearing:
