@@ -35,7 +35,7 @@ from ...envs.clearing.point import Point
 from ...envs.clearing.polish import adopt
 from ...envs.clearing.solution import Certificate
 from ...envs.day import Array
-from .kernels import level_within_blocks, snap
+from .kernels import level_within_blocks, onto_equations, price_terms, snap, violations
 
 _ROUNDING = 1e-11  # a slope, in units of the greatest price, that is meant to be 0
 _AT_BOUND = 1e-11  # dimensionless, as in envs.clearing.point
@@ -104,6 +104,7 @@ class FlatMarket:
         self.first_weight = self._join([sign * one for sign, one in zip(signs, ones, strict=True)]) * self.gain
         zero = np.zeros((t, n))
         self.second_weight = self._join([zero, zero, zero, -eta, 1.0 / eta, -ones[5], zero, last]) * self.gain
+        self._equations = (self.first, self.second, self.first_weight, self.second_weight)
         self.n_prices, self._n_nodes = t * n + t * j, t * n
         # What stands in one balance only; where sun is curtailed at an export price of zero, nothing but its use has room.
         self._own = np.stack([np.arange(start, start + t * n) for start in (*self._edges[:3], self.renewables.start)])
@@ -141,7 +142,7 @@ class FlatMarket:
 
     def price_terms(self, prices: Array) -> Array:
         """Return −Aᵀy."""
-        terms: Array = self.first_weight * prices[self.first] + self.second_weight * prices[self.second]
+        terms: Array = price_terms(*self._equations, prices)
         return terms
 
     def residual(self, x: Array) -> Array:
@@ -189,29 +190,20 @@ class FlatMarket:
         """Return ½‖x_c‖² + c₀·x in EUR: the followers' objective but for the charges."""
         return float(0.5 * (x[: self.n_curved] @ x[: self.n_curved]) + self.cost @ x)
 
-    def certificate(self, x: Array, prices: Array, slope: Array) -> Certificate:
-        """Measure a point as :func:`gridtoll.envs.clearing.point.certify` does, from its vectors."""
-        missed = self.residual(x)
-        outside = np.maximum(self.lower - x, x - self.upper) / self.scale
-        near = _AT_BOUND * self.scale
-        low, high = x <= self.lower + near, x >= self.upper - near
-        wrong = np.where(low, np.maximum(-slope, 0.0), np.where(high, np.maximum(slope, 0.0), np.abs(slope)))
-        wrong[low & high] = 0.0
-        step = np.where(slope > 0, self.lower, np.where(slope < 0, self.upper, x)) - x
-        curved = self.n_curved
-        step[:curved] = np.clip(x[:curved] - slope[:curved], self.lower[:curved], self.upper[:curved]) - x[:curved]
-        gap = -float(slope @ step + 0.5 * (step[:curved] @ step[:curved])) / self.unit - float(prices @ missed)
+    def certificate(self, x: Array, prices: Array, slope: Array, missed: Array) -> Certificate:
+        """Measure a point as :func:`gridtoll.envs.clearing.point.certify` does, from its vectors and what it misses the equations by."""
+        outside, steepest, saving = violations(_AT_BOUND, self.n_curved, self.scale, self.gain, self.lower, self.upper, x, slope)
+        gap = saving / self.unit - float(prices @ missed)
         turnover = float(self.data.demand_max.sum()) or 1.0
         return Certificate(
-            primal_residual=max(float(np.abs(missed).max(initial=0.0)), float(outside.max(initial=0.0))),
-            dual_residual=float((wrong / self.gain).max(initial=0.0)),
+            primal_residual=float(np.maximum(np.abs(missed).max(initial=0.0), outside)),
+            dual_residual=float(steepest),
             gap=gap / turnover,
         )
 
     def onto_equations(self, x: Array) -> Array:
         """Return A·x as far as variables go, dimensionless, shape (P,)."""
-        moved = np.bincount(self.first, self.first_weight * x, self.n_prices)
-        moved += np.bincount(self.second, self.second_weight * x, self.n_prices)
+        moved: Array = onto_equations(*self._equations, x, self.n_prices)
         return moved / self.unit
 
     @staticmethod

@@ -61,6 +61,59 @@ def snap(scale, lower, upper, x):
 
 
 @njit(**_OPTIONS)
+def price_terms(first, second, first_weight, second_weight, prices):
+    """Return −Aᵀy over the variables, each of which stands in at most two equations."""
+    terms = np.empty(first.shape[0])
+    for k in range(first.shape[0]):
+        terms[k] = first_weight[k] * prices[first[k]] + second_weight[k] * prices[second[k]]
+    return terms
+
+
+@njit(**_OPTIONS)
+def onto_equations(first, second, first_weight, second_weight, x, n_equations):
+    """Return A·x over the equations."""
+    moved = np.zeros(n_equations)
+    for k in range(x.shape[0]):
+        moved[first[k]] += first_weight[k] * x[k]
+        moved[second[k]] += second_weight[k] * x[k]
+    return moved
+
+
+@njit(**_OPTIONS)
+def violations(near, n_curved, scale, gain, lower, upper, x, slope):
+    """Return how far variables are outside their box, the greatest slope that should not be, and what a better response would save.
+
+    Returns:
+        The first two dimensionless, the last in EUR; see :func:`gridtoll.envs.clearing.point.certify`.
+    """
+    outside, steepest, saving = 0.0, 0.0, 0.0
+    for k in range(x.shape[0]):
+        low, high, s = lower[k], upper[k], slope[k]
+        outside = worse(outside, max(low - x[k], x[k] - high) / scale[k])
+        at_low, at_high = x[k] <= low + near * scale[k], x[k] >= high - near * scale[k]
+        wrong = abs(s)
+        if at_low and at_high:
+            wrong = 0.0
+        elif at_low:
+            wrong = max(-s, 0.0)
+        elif at_high:
+            wrong = max(s, 0.0)
+        steepest = worse(steepest, wrong / gain[k])
+        if k < n_curved:
+            step = min(max(x[k] - s, low), high) - x[k]
+            saving -= s * step + 0.5 * step * step
+        elif s != 0.0:
+            saving -= s * ((low if s > 0.0 else high) - x[k])
+    return outside, steepest, saving
+
+
+@njit(**_OPTIONS)
+def worse(a, b):
+    """Return the greater of two numbers, NaN where one is none."""
+    return b if b > a or np.isnan(b) else a
+
+
+@njit(**_OPTIONS)
 def stray(nu, omega, n_curved, lower, upper, x_a, x_b, s_a, s_b, h_a, h_b):
     """Bound h·y − omega·(z·y + ½‖y‖²) over everything the response can be away from the chord; see :mod:`.bounds`.
 

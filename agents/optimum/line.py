@@ -207,7 +207,8 @@ class ChargeLine:
         flat.balance(x)
         flat.level(x, prices)
         slopes = flat.slopes(x, prices, charge)
-        certificate = flat.certificate(x, prices, slopes)
+        residual = flat.residual(x)
+        certificate = flat.certificate(x, prices, slopes, residual)
         flow = flat.injection_kw(x) @ self._ptdf.T + self.base_flow_kw
         loss = float(np.sum(self.loss_weight * flow * flow))
         charged, imported = float(flat.charge_cost @ x), float(flat.import_kwh @ x)
@@ -215,7 +216,7 @@ class ChargeLine:
         profit -= day.overload_price * day.period_hours * float(np.maximum(0.0, np.abs(flow) - self.network.grid.branch_limit_kw).sum())
         value = flat.quantity(x) + charge * charged
         loss_pull = self._loss_pull(flow)
-        missed = float(np.maximum(np.abs(flat.residual(x)) - _ROUNDING, 0.0).sum())
+        missed = float(np.maximum(np.abs(residual) - _ROUNDING, 0.0).sum())
         return LinePoint(
             charge=charge,
             value_eur=value,
