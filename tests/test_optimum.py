@@ -19,6 +19,7 @@ from gridtoll.envs.clearing import Clearing, P2PMarket
 from gridtoll.envs.day import Day
 from gridtoll.envs.errors import ClearingError
 from gridtoll.envs.network import Network
+from gridtoll.envs.sources import load_community
 from gridtoll.envs.tariff import Tariff, make_tariff
 
 Array = NDArray[np.float64]
@@ -340,3 +341,11 @@ def test_the_policy_posts_the_optimum_of_the_day_at_hand() -> None:
         assert action.shape == (1,)
         assert action.dtype == np.float64
         assert action[0] == solve(day, pair_network(), cap=2.0).charge
+
+
+def test_a_proof_that_misses_its_tolerance_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    community = load_community("two-prosumers")
+    tariff = make_tariff("distance", community.network)
+    monkeypatch.setattr(search_module._Search, "_bound_of", lambda search, piece, chord, goal: goal + 1e-3 * search.yardstick)
+    with pytest.raises(ClearingError, match="must be proved to 1e-06, and is to "):
+        solve_optimum(community.day(0), community.network, tariff, cap=community.charge_cap)

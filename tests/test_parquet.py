@@ -134,9 +134,10 @@ def test_finished_cells_are_gathered_and_the_others_named(tmp_path: Path) -> Non
     cell(tmp_path, "ieee9/public/sac/0", "done", [replace(ROW, seed=0)])
     cell(tmp_path, "ieee9/public/ppo/0", "failed")
     cell(tmp_path, "ieee9/full/ppo/0", None)
+    cell(tmp_path, "ieee9/full/ppo/1", "begun")
     gathered = gather_rows(tmp_path)
     assert [row.seed for row in gathered.rows] == [0, 1]
-    assert (gathered.done, gathered.failed, gathered.missing) == (2, ["ieee9/public/ppo/0"], ["ieee9/full/ppo/0"])
+    assert (gathered.done, gathered.failed, gathered.missing) == (2, ["ieee9/public/ppo/0"], ["ieee9/full/ppo/0", "ieee9/full/ppo/1"])
     with pytest.raises(ValueError, match="no folder `cells`"):
         gather_rows(tmp_path / "cells" / "ieee9")
 

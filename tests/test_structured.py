@@ -421,11 +421,20 @@ def test_who_waited_for_another_to_compile_does_not_compile_again(tmp_path: Path
     assert len(compiling.programs) == 1
 
 
-def test_where_files_cannot_be_locked_the_loops_are_compiled_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lock_that_is_never_released_does_not_keep_the_loops_from_being_compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     compiling = Compiling(tmp_path, monkeypatch)
     monkeypatch.setattr(structured_module, "_ready", False)
-    monkeypatch.setattr(structured_module, "FileLock", mock.Mock(side_effect=NotImplementedError("no flock here")))
+    monkeypatch.setattr(structured_module, "_LONGEST_WAIT", 0.1)
+    locks: list[FileLock] = []
+
+    def held(path: Path) -> FileLock:
+        locks.extend([FileLock(path), FileLock(path)])
+        locks[0].acquire()
+        return locks[1]
+
+    monkeypatch.setattr(structured_module, "FileLock", held)
     structured_module._compile()
+    locks[0].release()
     assert len(compiling.programs) == 1
 
 

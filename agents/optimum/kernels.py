@@ -21,7 +21,8 @@ _NEAR = 1e-11  # dimensionless: closer to its bound than this a variable at the 
 def reach_of(scale, lower, upper, free, x, slope, change, slope_change, low, high):
     """Return the least and the greatest step on which free variables stay in their box and held ones keep the sign of their slope.
 
-    Changes that are rounding do not count. The ends of a piece are certified, so that nothing rests on where that line is drawn.
+    Changes that are rounding do not count: on a piece such a variable moves by at most that share of what the fastest one does, which stays
+    in its box, and the ends of the piece are certified besides.
     """
     fastest = 0.0
     for k in range(x.shape[0]):

@@ -120,7 +120,8 @@ def solve_optimum(
 
     Raises:
         ValueError: If the tariff has more than one coefficient, or the cap or the tolerance is not above 0.
-        ClearingError: If a clearing misses its tolerance, or the search does not close within its limit of clearings.
+        ClearingError: If a clearing misses its tolerance, or the proof misses that of the search: it does not close within its limit of
+            clearings, or responses are too inexact for it.
     """
     basis = one_basis(day, tariff, cap=cap, tolerance=tolerance)
     began = time.perf_counter()
@@ -176,6 +177,12 @@ def _optimum(search: _Search, began: float) -> Optimum:
         gaps=tuple(sorted(search.gaps(), key=lambda gap: gap.lower)),
         hard_limits=search.hard_limits,
     )
+    gap = (bound - goal) / search.yardstick if bound > goal else 0.0
+    if best is not None and gap > search.tolerance:
+        raise ClearingError(
+            f"the optimum of day {line.day.label!r} must be proved to {search.tolerance:g}, and is to {gap:.3g} only, between {goal} and "
+            f"{bound} EUR: clearings were not exact enough for more. A larger tolerance closes."
+        )
     return Optimum(
         charge=certificate.charge,
         charge_cap=search.cap,
@@ -185,7 +192,7 @@ def _optimum(search: _Search, began: float) -> Optimum:
         welfare_eur=welfare,
         recleared_welfare_eur=recleared_welfare,
         upper_bound_eur=bound,
-        relative_gap=(bound - goal) / search.yardstick if bound > goal else 0.0,
+        relative_gap=gap,
         revenue_eur=revenue,
         clearings=line.clearings,
         seconds=time.perf_counter() - began,
@@ -214,7 +221,7 @@ class _Search:
         self.pieces: list[SolvedPiece] = []
         self.incumbent: LinePoint | None = None
         self.solved_bound = -inf
-        self._tolerance = tolerance
+        self.tolerance = tolerance
         self._norms = norms(line)
         self._heap: list[_Gap] = []
         self._slivers: list[_Gap] = []
@@ -259,7 +266,7 @@ class _Search:
             if self.line.clearings >= _MAX_CLEARINGS:
                 raise ClearingError(
                     f"the optimum of day {self.line.day.label!r} must close within {_MAX_CLEARINGS} clearings, and is still between "
-                    f"{self.best_eur} and {self.open_bound} EUR. A larger tolerance than {self._tolerance:g} closes earlier."
+                    f"{self.best_eur} and {self.open_bound} EUR. A larger tolerance than {self.tolerance:g} closes earlier."
                 )
             gap = heapq.heappop(self._heap)
             if gap.right.charge - gap.left.charge <= _RESOLUTION * self.cap:
@@ -274,7 +281,7 @@ class _Search:
     def _enough(self) -> float:
         if self.incumbent is None:
             return -inf
-        return self.incumbent.goal_eur + 0.5 * self._tolerance * self.yardstick
+        return self.incumbent.goal_eur + 0.5 * self.tolerance * self.yardstick
 
     def _solve(self, piece: Piece) -> None:
         chord = Chord(self.line, piece.lower_end, piece.upper_end)

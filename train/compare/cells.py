@@ -23,6 +23,7 @@ SCHEMA: Final = 1
 """Version of this layout."""
 State = Literal["done", "failed", "open"]
 
+_ENDS: Final = ("done", "failed")
 _OPTIONAL: Final = ("sb3-contrib", "optuna")
 
 
@@ -90,10 +91,13 @@ def read_comparison(root: Path) -> Written:
     if not cells.is_dir():
         raise ValueError(f"cells are read from a folder written by `gridtoll compare`, got {root}, which holds no folder `cells`.")
     places = sorted(path for path in cells.glob("*/*/*/*") if path.is_dir())
-    complete = {path: read_json(path / "cell.json") for path in places if (path / "cell.json").is_file()}
-    for path, content in complete.items():
+    contents = {path: read_json(path / "cell.json") for path in places if (path / "cell.json").is_file()}
+    for path, content in contents.items():
+        if content.get("schema") != SCHEMA:
+            raise ValueError(f"cells must be of schema {SCHEMA}, got {content.get('schema')} in {path}. Use the version that wrote them.")
         if content.get("status") == "done":
             _require_whole(path, content)
+    complete = {path: content for path, content in contents.items() if content.get("status") in _ENDS}
     config = read_json(root / "config.json") if (root / "config.json").is_file() else {}
     names = {path.relative_to(cells).as_posix() for path in places if path not in complete}
     begun = {path.relative_to(cells).as_posix() for path in places}
@@ -126,7 +130,7 @@ def read_result(folder: Path) -> dict[str, Any] | None:
     """Return what ``cell.json`` holds, None where the cell is not complete."""
     try:
         result = json.loads((folder / "cell.json").read_text(encoding="utf-8"))
-        whole = isinstance(result, dict) and result.get("schema") == SCHEMA and result.get("status") in {"done", "failed"}
+        whole = isinstance(result, dict) and result.get("schema") == SCHEMA and result.get("status") in _ENDS
         if whole and result["status"] == "done":
             whole = result["rows_sha256"] == sha256(folder / "rows.csv")
     except (OSError, ValueError, KeyError):

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
 
 from ...envs.calendar import Scenario
 from ...envs.day import Day
@@ -171,11 +172,12 @@ def market_figure(worst: WorstDay) -> Figure:
     for place, (name, market) in enumerate((("optimum", worst.optimum), (worst.algorithm, worst.chosen))):
         look = {"color": style(name, place)[0], "linestyle": ("-", "--")[place], "linewidth": 1.4}
         prices.step(hours, _steps(market.price), where="post", label=f"{name}, {market.charge:.3f} EUR/kWh", **look)
-        trades.step(hours, _steps(market.traded_kw), where="post", **look)
+        trades.step(hours, 1e3 * _steps(market.traded_kw), where="post", **look)
     prices.set_ylabel("mean nodal price\n(EUR/kWh)", fontsize=8)
-    trades.set_ylabel("traded (kW)", fontsize=8)
+    trades.set_ylabel("traded", fontsize=8)
+    trades.yaxis.set_major_formatter(EngFormatter(unit="W"))  # households trade kW, transmission grids GW
     trades.set_xlabel("hour of the day", fontsize=8)
-    most = max(float(worst.optimum.traded_kw.max()), float(worst.chosen.traded_kw.max()), 1e-3)
+    most = 1e3 * max(float(worst.optimum.traded_kw.max()), float(worst.chosen.traded_kw.max()), 1e-3)
     trades.set_ylim(-0.05 * most, 1.08 * most)  # a market without trades is a line above the axis, not on it
     for axes in (prices, trades):
         axes.tick_params(labelsize=8)

@@ -29,6 +29,8 @@ from .program import Program, program_of
 
 SOLVER = "gridtoll's structured interior point, polished"
 
+_LONGEST_WAIT = 300.0  # seconds for another process to compile; several times what it takes
+
 _log = logging.getLogger(__name__)
 _ready = False
 _compiling = threading.Lock()
@@ -126,11 +128,11 @@ def _compile() -> None:
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
     """Let one process after the other do something: workers that start together would each compile, in half a gigabyte of memory."""
+    lock = FileLock(path)
     try:
-        lock = FileLock(path)
-        lock.acquire()
-    except (NotImplementedError, OSError):  # a file system without locks; then several may do it, and the result is the same
-        yield
+        lock.acquire(timeout=_LONGEST_WAIT)
+    except (NotImplementedError, OSError):  # held for too long, perhaps by a process long gone, or a file system without locks
+        yield  # several may compile, and the result is the same
         return
     try:
         yield
