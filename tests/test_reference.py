@@ -66,6 +66,12 @@ def test_ten_seeds_and_a_hundred_days_of_three_communities(groups: dict[tuple[st
             assert len(each.cells) == 10
 
 
+def test_every_day_is_scored_against_a_proved_optimum_and_a_certified_clearing(results: Results) -> None:
+    assert results.rows["optimum_relative_gap"].max() <= 1e-6
+    assert results.rows[["primal_residual", "dual_residual"]].max(axis=None) <= 1e-9
+    assert results.rows["gap"].abs().max() <= 1e-9
+
+
 def test_no_leader_earns_more_than_the_bound(results: Results) -> None:
     rows = results.rows
     slack = 1e-6 * rows["optimum_eur"].abs().clip(lower=1.0)
@@ -83,10 +89,11 @@ def test_of_public_information_learning_leaves_two_percent_at_most(groups: dict[
 
 
 def test_the_first_order_leader_is_near_the_best_with_a_twentieth_of_its_clearings(groups: dict[tuple[str, str], Group]) -> None:
-    for group in groups.values():
+    for (community, _), group in groups.items():
         best, first = best_learned(group), scored(group, "first-order")
         assert first.iqm <= best.iqm + 0.01
-        assert best is first or 20 * first.cost("clearings") <= best.cost("clearings")
+        share = 20 if community == DEFAULT else 15
+        assert best is first or share * first.cost("clearings") <= best.cost("clearings")
 
 
 def test_the_task_discriminates(groups: dict[tuple[str, str], Group]) -> None:

@@ -130,7 +130,7 @@ def _about(parts: Parts) -> str:
     if not parts.named:
         return f"{base} No such predictor was run; {parts.predictor}, which has the least regret here, stands in for it."
     if parts.best == parts.predictor:
-        return f"{base} The predictor is {parts.predictor}, and no policy beats it."
+        return f"{base} The predictor is {parts.predictor}, and no policy has a lower interquartile mean."
     gain = parts.splits[parts.best].learning
     verdict = "beats it" if gain.is_clear_of_zero else "leaves less, though not clearly less"
     known = ", and is the new best known" if gain.is_clear_of_zero else ""
