@@ -130,8 +130,8 @@ def references(task: Task, scenarios: Sequence[Scenario], workers: Workers) -> l
 def labels(task: Task, scenarios: Sequence[Scenario], workers: Workers) -> list[Solved]:
     """Return the exact optimum of each scenario to learn from; one not proved as tightly as usual is proved to :data:`LABEL_TOLERANCE`.
 
-    The clearings of such an optimum include all that a search may use before it is given up. None of the communities of the reference results
-    has such a day.
+    The clearings of such an optimum include all that a search may use before it is given up. None of the communities of the reference
+    results has such a day.
 
     Raises:
         ValueError: If the task has no exact optimum.
