@@ -73,7 +73,7 @@ def test_the_rows_of_a_comparison_become_one_file(tmp_path: Path) -> None:
         cell.mkdir(parents=True)
         ran(evaluate, f"zero --community two-prosumers --days 2 --seed {seed} --rows {cell / 'rows.csv'} --jobs 1 --quiet")
         digest = hashlib.sha256((cell / "rows.csv").read_bytes()).hexdigest()
-        (cell / "cell.json").write_text(json.dumps({"status": "done" if seed else "failed", "rows_sha256": digest}))
+        (cell / "cell.json").write_text(json.dumps({"schema": 1, "status": "done" if seed else "failed", "rows_sha256": digest}))
     values = ran(export, f"rows {tmp_path / 'results'} --out {tmp_path / 'rows.parquet'}")
     assert (values["rows"], values["cells"], values["failed_cells"]) == (2, 1, ["two-prosumers/public/zero/0"])
     assert load_rows(tmp_path / "rows.parquet") == load_rows(cell / "rows.csv")
