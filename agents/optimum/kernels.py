@@ -11,9 +11,7 @@ from numba import njit
 
 _OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
 _DRIFT = 1e-12  # as in envs.clearing.sensitivity: a change that is rounding
-_NOISE = (
-    5e-11  # the same, as a share of the fastest change: what solving for prices leaves where curtailed sun meets an export price of zero
-)
+_NOISE = 5e-11  # the same as a share of the fastest change: solving for prices leaves as much where sun is curtailed at a price of zero
 _NEAR = 1e-11  # dimensionless: closer to its bound than this a variable at the end of a piece sits on it
 
 

@@ -99,9 +99,8 @@ def read_comparison(root: Path) -> Written:
             _require_whole(path, content)
     complete = {path: content for path, content in contents.items() if content.get("status") in _ENDS}
     config = read_json(root / "config.json") if (root / "config.json").is_file() else {}
-    names = {path.relative_to(cells).as_posix() for path in places if path not in complete}
-    begun = {path.relative_to(cells).as_posix() for path in places}
-    return Written(complete, tuple(sorted(names | (set(expected_cells(config)) - begun))), config)
+    names = {path.relative_to(cells).as_posix() for path in places} | set(expected_cells(config))
+    return Written(complete, tuple(sorted(names - {path.relative_to(cells).as_posix() for path in complete})), config)
 
 
 def _require_whole(folder: Path, content: Mapping[str, Any]) -> None:

@@ -19,13 +19,11 @@ from typing import Any, Final
 import pandas as pd
 
 from ...envs.files import write_atomically
-from ..compare.cells import expected_cells, read_comparison
+from ..compare.cells import SCHEMA, expected_cells, read_comparison
 from ..evaluate import Row
 from ..runs import read_json, write_text
 from ..task import Task
 
-SCHEMA: Final = 1
-"""Layout of cells that is read."""
 REFERENCE: Final = Path(__file__).parent.parent / "reference"
 """Folder of the results that ship with the package."""
 GROUP: Final = ("community", "information")
@@ -157,7 +155,8 @@ def read_results(folder: Path) -> Results:
         ValueError: If the folder is neither, has no finished cells, a cell is torn, or cells are not of one game.
     """
     if (folder / "cells.json").is_file():
-        return _checked(*_packed(folder), read_json(folder / "config.json"), (), folder)
+        config = read_json(folder / "config.json")
+        return _checked(*_packed(folder), config, expected_cells(config), folder)
     written = read_comparison(folder)
     tables = [_rows_of(path, content) for path, content in written.complete.items() if content.get("status") == "done"]
     return _checked(list(written.complete.values()), tables, written.config, written.missing, folder)
@@ -205,11 +204,11 @@ def _checked(
     contents: Sequence[Mapping[str, Any]],
     tables: Sequence[pd.DataFrame],
     config: Mapping[str, Any],
-    missing: Sequence[str],
+    expected: Sequence[str],
     folder: Path,
 ) -> Results:
     cells = [Cell.of(content, f"cell {place} of {folder}") for place, content in enumerate(contents)]
-    unfinished = tuple(sorted({*missing, *expected_cells(config)} - {cell.place for cell in cells}))
+    unfinished = tuple(sorted(set(expected) - {cell.place for cell in cells}))
     if not tables:
         raise ValueError(
             f"a report needs at least one finished cell, got {folder} with {len(cells)} failed and {len(unfinished)} unfinished ones. "
