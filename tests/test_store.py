@@ -15,6 +15,7 @@ import pytest
 
 from gridtoll.envs.files import write_atomically
 from gridtoll.train import store as module
+from gridtoll.train.meaning import source_of
 from gridtoll.train.store import software, store, stored
 
 WRITER = """
@@ -87,7 +88,7 @@ def test_an_edit_of_a_module_behind_an_answer_makes_it_another_question(package:
     store("things", {"a": 1}, {"answer": 1})
     assert stored("things", {"a": 1}) == {"answer": 1}
     with (package / edited).open("a") as file:
-        file.write("# edited\n")
+        file.write("edited = 1\n")
     software.cache_clear()
     assert stored("things", {"a": 1}) is None
 
@@ -95,7 +96,7 @@ def test_an_edit_of_a_module_behind_an_answer_makes_it_another_question(package:
 def test_an_edit_elsewhere_keeps_an_answer_but_not_that_of_a_kind_nobody_listed(package: Path) -> None:
     for kind in ("things", "others"):
         store(kind, {"a": 1}, {"answer": 1})
-    (package / "envs" / "unrelated.py").write_text("# edited")
+    (package / "envs" / "unrelated.py").write_text("edited = 1")
     software.cache_clear()
     assert stored("things", {"a": 1}) == {"answer": 1}
     assert stored("others", {"a": 1}) is None
@@ -115,19 +116,11 @@ def test_another_version_of_a_package_behind_an_answer_makes_it_another_question
 
 
 def test_the_optimum_rests_on_the_kernel_and_the_settlement_but_not_on_the_command_line() -> None:
-    files, waiting = set[Path](), [module._ROOT / name for name in module._SOURCES["optima"]]
-    packages = set[str]()
-    while waiting:
-        file = waiting.pop()
-        if file not in files:
-            files.add(file)
-            own, foreign = module._imports(file)
-            waiting += own
-            packages |= foreign
-    names = {file.relative_to(module._ROOT).as_posix() for file in files}
+    source = source_of(module._ROOT / name for name in module._SOURCES["optima"])
+    names = {file.relative_to(module._ROOT).as_posix() for file in source.files}
     needed = "envs/clearing/structured/linear_algebra.py envs/settlement.py envs/day.py agents/optimum/bounds.py envs/clearing/polish.py"
     assert names >= set(needed.split())
-    assert {"numpy", "numba", "scipy", "cvxpy"} <= packages
+    assert {"numpy", "numba", "scipy", "cvxpy"} <= source.packages
     assert not [name for name in names if name.startswith(("train/", "tests/", "agents/learned", "envs/sources"))]
     assert software("optima") != software("brackets") != software("anything else")
 

@@ -8,19 +8,18 @@ safe.
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import hashlib
 import json
-import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
 from ..envs.files import user_cache_dir, write_atomically
+from .meaning import source_of
 
 _ROOT: Final = Path(__file__).resolve().parent.parent
 _CLEARING: Final = ("envs/clearing/structured/market.py", "envs/settlement.py", "envs/reward.py")
@@ -66,53 +65,19 @@ def store(kind: str, key: Mapping[str, Any], value: Mapping[str, Any]) -> None:
 def software(kind: str) -> str:
     """Return a hash of the software that gives a kind of answer: an answer of one model is not that of another.
 
-    It covers the source of the modules in ``_SOURCES`` and of all modules they import, directly or not, and the versions of the packages
-    those import; a kind that is not listed there, all of gridtoll's source.
+    It covers what the modules in ``_SOURCES`` and all modules they import, directly or not, mean (:mod:`.meaning`), and the versions of the
+    packages those import; a kind that is not listed there, all of gridtoll's source.
     """
     given = _SOURCES.get(kind)
     if given is None:
         files = {file for folder in ("agents", "envs", "train") for file in (_ROOT / folder).rglob("*.py")}
     else:
         files = {_ROOT / name for name in given}
-    packages = set(_BEHIND)
-    waiting = sorted(files)
-    while waiting:
-        own, foreign = _imports(waiting.pop())
-        waiting += sorted(own - files)
-        files |= own
-        packages |= foreign
-    digest = hashlib.sha256()
-    for file in sorted(files):
-        digest.update(f"\n{file.relative_to(_ROOT).as_posix()}\n".encode())
-        digest.update(file.read_bytes())
-    for package in sorted(packages):
+    source = source_of(files)
+    digest = hashlib.sha256(source.digest().encode())
+    for package in sorted(source.packages.union(_BEHIND)):
         digest.update(f"\n{package} {_version(package)}".encode())
     return digest.hexdigest()
-
-
-def _imports(file: Path) -> tuple[set[Path], set[str]]:
-    """Return the files of this package and the names of other packages that a module imports, wherever in it the statement stands.
-
-    The ``__init__`` of a folder counts where names are taken from the folder itself; that it runs before its modules changes nothing they
-    compute.
-    """
-    own: set[Path] = set()
-    foreign: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_bytes())):
-        if isinstance(node, ast.Import):
-            foreign |= {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.level:
-            folder = file.parents[node.level - 1].joinpath(*(node.module or "").split("."))
-            own |= {found for alias in node.names for found in _module(folder, alias.name)}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            foreign.add(node.module.partition(".")[0])
-    return own, foreign - sys.stdlib_module_names
-
-
-def _module(folder: Path, name: str) -> Iterator[Path]:
-    """Yield the file that ``from folder import name`` takes the name from."""
-    places = (folder / f"{name}.py", folder / name / "__init__.py", folder / "__init__.py", folder.with_suffix(".py"))
-    yield from [place for place in places if place.is_file()][:1]
 
 
 def _version(package: str) -> str:

@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from ..meaning import Source
 from ..runs import write_text
 from ..store import software
 from ..workers import Workers
@@ -103,8 +104,5 @@ def _name(question: Question) -> str:
 @cache
 def _software(module: str) -> str:
     """Return a hash of what answers: the optimum and all below it, what only this study asks for, and the module a question stands in."""
-    digest = hashlib.sha256((software("optima") + software("brackets")).encode())
-    for file in (Path(module), *(_ROOT / name for name in _SHARED)):
-        digest.update(f"\n{file.name}\n".encode())
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
+    own = Source(frozenset({Path(module), *(_ROOT / name for name in _SHARED)}), frozenset())
+    return hashlib.sha256((software("optima") + software("brackets") + own.digest()).encode()).hexdigest()
