@@ -30,10 +30,10 @@ from typing import Final, Literal, get_args
 
 import numpy as np
 
+from .arrays import IntArray
 from .clearing.solution import Clearing
 from .day import Array, Day
 from .errors import unknown_name
-from .grid import IntArray
 from .network import Network
 from .settlement import Flows, base_flow, check_flows
 

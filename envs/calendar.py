@@ -14,8 +14,8 @@ from typing import Final, Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .arrays import IntArray
 from .errors import unknown_name
-from .grid import IntArray
 from .parameters import N_PRICE_PATHS
 
 Split = Literal["train", "validation", "test"]

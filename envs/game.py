@@ -14,11 +14,11 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from .arrays import IntArray
 from .calendar import Scenario, Split, split_days
 from .community import Community
 from .day import Array, Day
 from .errors import unknown_name
-from .grid import IntArray
 from .observation import BOUND, Information, Observer, make_observer
 from .reward import Objective, check_objective
 from .settlement import Flows, check_flows

@@ -9,22 +9,18 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from .day import Array
+from .arrays import Array, Door, IntArray
+from .power_flow import ptdf_matrix
 
-IntArray = NDArray[np.intp]
-
-PTDF_DECIMALS: Final = 12
-"""H is rounded to this many decimals: entries of a radial grid become exactly 0 or ±1, and no linear algebra library's last bit shows."""
 _UNSUPPORTED: Final = ("trafo3w", "impedance", "xward", "dcline", "tcsc", "vsc", "line_dc")
 _BUS_TYPE, _REFERENCE = 1, 3  # columns and codes of pandapower's internal case format
 _FROM, _TO, _R, _X, _TAP = 0, 1, 2, 3, 8
@@ -106,55 +102,45 @@ def make_grid(
     by a method that depends on nothing but the grid.
 
     Raises:
-        ValueError: Naming everything that is wrong.
+        ValueError: Naming everything that is wrong; also where the reactances around a loop cancel (see :mod:`~gridtoll.envs.power_flow`).
     """
-    start, end = np.asarray(branch_from, dtype=np.intp), np.asarray(branch_to, dtype=np.intp)
-    n_buses, n_branches = len(bus_names), len(start)
-    numbers: dict[str, Array] = {}
-    for key, value in (
-        ("branch_resistance_pu", branch_resistance_pu),
-        ("branch_reactance_pu", branch_reactance_pu),
-        ("branch_limit_kw", branch_limit_kw),
-    ):
-        numbers[key] = np.array(np.broadcast_to(np.asarray(value, dtype=np.float64), (n_branches,)))
-    faults = _numbers_faults(numbers) + _bus_faults(bus_names, start, end, slack_bus)
-    if not base_power_kw > 0:
-        faults.append(f"`base_power_kw` must be > 0, got {base_power_kw}.")
-    if not faults:
-        faults = _connection_faults(bus_names, start, end, slack_bus)
-    if faults:
-        raise ValueError(f"grid {name!r} is not valid:\n" + "\n".join(f"  - {fault}" for fault in faults))
-    position = _layout(n_buses, start, end) if bus_position is None else np.array(bus_position, dtype=np.float64)
-    named = tuple(branch_names or (f"{bus_names[i]}-{bus_names[j]}" for i, j in zip(start, end, strict=True)))
+    door = Door(f"grid {name!r}")
+    buses = door.names("bus_names", bus_names)
+    branch_values = {"resistance_pu": branch_resistance_pu, "reactance_pu": branch_reactance_pu, "limit_kw": branch_limit_kw}
+    _take_in_branches(door, branch_from, branch_to, {f"branch_{key}": value for key, value in branch_values.items()})
+    door.numbers("base_power_kw", base_power_kw, ())
+    door.whole_numbers("slack_bus", slack_bus, ())
+    if bus_position is not None:
+        door.numbers("bus_position", bus_position, (len(buses), 2))
+    named = () if branch_names is None else door.names("branch_names", branch_names, int(np.size(branch_from)), unique=False)
+    _require_grid(door, len(buses))
+    door.raise_if_any()
+    numbers = door.values
+    start, end, slack = (numbers[key].astype(np.intp) for key in ("branch_from", "branch_to", "slack_bus"))
+    door.faults += _connection_faults(buses, start, end, int(slack))
+    door.raise_if_any()
+    named = named or tuple(f"{buses[i]}-{buses[j]}" for i, j in zip(start, end, strict=True))
+    try:
+        ptdf = ptdf_matrix(start, end, numbers["branch_reactance_pu"], n_buses=len(buses), slack_bus=int(slack), branch_names=named)
+    except ValueError as error:
+        raise ValueError(f"grid {name!r} is not valid:\n  - {error}") from None
     grid = Grid(
         name=name,
-        bus_names=tuple(bus_names),
+        bus_names=buses,
         branch_names=named,
-        bus_position=position,
+        bus_position=_layout(len(buses), start, end) if bus_position is None else numbers["bus_position"],
         branch_from=start,
         branch_to=end,
-        ptdf=ptdf_matrix(start, end, numbers["branch_reactance_pu"], n_buses=n_buses, slack_bus=slack_bus),
-        base_power_kw=float(base_power_kw),
-        slack_bus=int(slack_bus),
-        **numbers,
+        branch_resistance_pu=numbers["branch_resistance_pu"],
+        branch_reactance_pu=numbers["branch_reactance_pu"],
+        branch_limit_kw=numbers["branch_limit_kw"],
+        ptdf=ptdf,
+        base_power_kw=float(numbers["base_power_kw"]),
+        slack_bus=int(slack),
     )
-    for array in (grid.bus_position, start, end, grid.ptdf, *numbers.values()):
+    for array in (grid.bus_position, start, end, ptdf, *numbers.values()):
         array.setflags(write=False)
     return grid
-
-
-def ptdf_matrix(branch_from: IntArray, branch_to: IntArray, reactance: Array, *, n_buses: int, slack_bus: int) -> Array:
-    """Return H of the DC power flow, shape (L, B): Bf of the branches times the inverse of the bus susceptances without the slack."""
-    incidence = np.zeros((len(branch_from), n_buses))
-    incidence[np.arange(len(branch_from)), branch_from] = 1.0
-    incidence[np.arange(len(branch_to)), branch_to] -= 1.0
-    branch_susceptance = incidence / reactance[:, None]
-    others = np.flatnonzero(np.arange(n_buses) != slack_bus)
-    bus_susceptance = incidence.T @ branch_susceptance
-    ptdf = np.zeros_like(incidence)
-    ptdf[:, others] = np.linalg.solve(bus_susceptance[np.ix_(others, others)], branch_susceptance[:, others].T).T
-    rounded: Array = np.round(ptdf, PTDF_DECIMALS) + 0.0  # adding zero turns −0.0 into 0.0
-    return rounded
 
 
 def grid_from_pandapower(net: Any, name: str, branch_limit_kw: ArrayLike | None = None) -> Grid:
@@ -269,31 +255,29 @@ def _unit_square(position: Array) -> Array:
     return placed
 
 
-def _numbers_faults(numbers: dict[str, Array]) -> list[str]:
-    rules: tuple[tuple[str, str, Callable[[Array], NDArray[np.bool_]]], ...] = (
-        ("branch_resistance_pu", "finite and at least 0", lambda v: np.isfinite(v) & (v >= 0)),
-        ("branch_reactance_pu", "finite and not 0 (the power flow divides by it)", lambda v: np.isfinite(v) & (v != 0)),
-        ("branch_limit_kw", "above 0", lambda v: v > 0),
-    )
-    faults = []
-    for key, rule, holds in rules:
-        where = np.flatnonzero(~holds(numbers[key]))
-        if len(where):
-            faults.append(f"`{key}` must be {rule}, got {numbers[key][where].tolist()} at branches {where.tolist()}.")
-    return faults
+def _take_in_branches(door: Door, start: ArrayLike, end: ArrayLike, values: dict[str, ArrayLike]) -> None:
+    n_branches = int(np.size(start))
+    for key, ends in (("branch_from", start), ("branch_to", end)):
+        door.whole_numbers(key, ends, (n_branches,))
+    for key, value in values.items():
+        door.numbers(key, value, (n_branches,), ())
 
 
-def _bus_faults(bus_names: Sequence[str], start: IntArray, end: IntArray, slack_bus: int) -> list[str]:
-    faults, n_buses = [], len(bus_names)
-    twice = sorted(name for name, count in Counter(bus_names).items() if count > 1)
-    if twice:
-        faults.append(f"bus names must be unique, got twice: {', '.join(twice)}.")
-    if not 0 <= slack_bus < n_buses:
-        faults.append(f"`slack_bus` must be a bus index from 0 to {n_buses - 1}, got {slack_bus}.")
-    wrong = np.flatnonzero((np.minimum(start, end) < 0) | (np.maximum(start, end) >= n_buses) | (start == end))
-    if len(wrong):
-        faults.append(f"a branch must join two different buses of the grid, branches {wrong.tolist()} do not.")
-    return faults
+def _require_grid(door: Door, n_buses: int) -> None:
+    """Add a fault for each rule of a grid that is broken, but for those about its being connected."""
+    branch = ("branch",)
+    door.require("branch_resistance_pu", "be finite and at least 0", lambda v: np.isfinite(v) & (v >= 0), axes=branch)
+    remedy = "The power flow divides by it."
+    door.require("branch_reactance_pu", "be finite and not 0", lambda v: np.isfinite(v) & (v != 0), axes=branch, remedy=remedy)
+    door.require("branch_limit_kw", "be above 0", lambda v: v > 0, axes=branch, remedy="Infinity stands for no limit.")
+    door.require("base_power_kw", "be > 0 and finite", lambda v: np.isfinite(v) & (v > 0))
+    door.require("bus_position", "be finite", np.isfinite, axes=("bus", "axis"))
+    within = f"be a bus index from 0 to {n_buses - 1}"
+    for key, axes in (("slack_bus", ()), ("branch_from", branch), ("branch_to", branch)):
+        door.require(key, within, lambda v: (v >= 0) & (v < n_buses), axes=axes)
+    if {"branch_from", "branch_to"} <= door.values.keys():
+        other = door.values["branch_from"]
+        door.require("branch_to", "be another bus than `branch_from`", lambda v: v != other, axes=branch)
 
 
 def _connection_faults(bus_names: Sequence[str], start: IntArray, end: IntArray, slack_bus: int) -> list[str]:

@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
-from .day import Array
-from .grid import Grid, IntArray
+from .arrays import Array, Door, IntArray
+from .grid import Grid
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -101,17 +101,26 @@ def make_network(grid: Grid, prosumer_bus: ArrayLike, bus_zone: ArrayLike | None
     Raises:
         ValueError: If a bus or zone is not valid, or all prosumers sit at one bus.
     """
-    at = np.array(prosumer_bus, dtype=np.intp)
-    if at.ndim != 1 or len(at) < 2 or at.min() < 0 or at.max() >= grid.n_buses:
-        raise ValueError(f"`prosumer_bus` must hold at least 2 bus indices from 0 to {grid.n_buses - 1}, got {at.tolist()}.")
-    if len(np.unique(at)) < 2:
-        raise ValueError(f"prosumers must sit at two buses or more (distance is relative to its mean), got all at bus {at[0]}.")
+    door = Door(f"network of grid {grid.name!r}")
+    door.whole_numbers("prosumer_bus", prosumer_bus, (int(np.size(prosumer_bus)),))
+    within = f"hold at least 2 bus indices from 0 to {grid.n_buses - 1}"
+    door.require("prosumer_bus", within, lambda at: (at >= 0) & (at < grid.n_buses), axes=("prosumer",))
+    bus = door.values.get("prosumer_bus", np.arange(2))
+    if len(bus) < 2:
+        door.faults.append(f"`prosumer_bus` must {within}, got {bus.astype(int).tolist()}.")
+    elif len(np.unique(bus)) < 2:
+        door.faults.append(f"prosumers must sit at two buses or more (distance is relative to its mean), got all at bus {bus[0]:g}.")
+    if bus_zone is not None:
+        door.whole_numbers("bus_zone", bus_zone, (grid.n_buses,))
+        door.require("bus_zone", f"hold a zone from 0 for each of {grid.n_buses} buses", lambda zone: zone >= 0, axes=("bus",))
+    door.whole_numbers("n_zones", n_zones, ())
+    door.require("n_zones", "be at least 1", lambda count: count >= 1)
+    door.raise_if_any()
+    at = bus.astype(np.intp)
     apart = _bus_distance(grid)
     raw = apart[np.ix_(at, at)]
     scale = float(raw.sum() / (len(at) * (len(at) - 1)))
-    zones = _cluster(apart, at, n_zones) if bus_zone is None else np.array(bus_zone, dtype=np.intp)
-    if zones.shape != (grid.n_buses,) or zones.min() < 0:
-        raise ValueError(f"`bus_zone` must hold a zone from 0 for each of {grid.n_buses} buses, got {zones.tolist()}.")
+    zones = _cluster(apart, at, int(n_zones)) if bus_zone is None else door.values["bus_zone"].astype(np.intp)
     network = Network(
         grid=grid,
         prosumer_bus=at,

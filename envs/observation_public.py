@@ -25,10 +25,10 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from .arrays import IntArray
 from .calendar import Scenario
 from .community import HOURS_PER_DAY, Community
 from .day import Array, Day
-from .grid import IntArray
 from .observation_fields import Field, Values
 
 FORECAST_ERROR: Final = 0.1

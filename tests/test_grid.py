@@ -213,8 +213,9 @@ def test_everything_wrong_with_a_grid_is_named_at_once() -> None:
             base_power_kw=0.0,
         )
     text = str(caught.value)
-    for part in ("got twice: b", "branches [0, 2] do not", "`branch_reactance_pu`", "branches [1, 2]", "`branch_resistance_pu`"):
+    for part in ("got twice: b", "`branch_to` must be a bus index from 0 to 2, got 7.0 at branch 2", "`branch_resistance_pu`"):
         assert part in text
+    assert "`branch_reactance_pu` must be finite and not 0, got 0.0 at branch 1, nan at branch 2." in text
     for part in ("`branch_limit_kw` must be above 0", "from 0 to 2, got 3", "`base_power_kw` must be > 0"):
         assert part in text
 
@@ -222,3 +223,35 @@ def test_everything_wrong_with_a_grid_is_named_at_once() -> None:
 def test_a_grid_in_two_parts_is_refused_by_the_names_of_what_is_cut_off() -> None:
     with pytest.raises(ValueError, match="connected to the slack bus 'a', these are not: c"):
         small(branch_from=[0], branch_to=[1])
+
+
+def test_a_branch_that_joins_a_bus_with_itself_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"`branch_to` must be another bus than `branch_from`, got 2\.0 at branch 2"):
+        small(branch_to=[1, 2, 2])
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"branch_from": [0.7, 1, 2]}, "`branch_from` must hold whole numbers, got 0.7"),
+        ({"branch_to": ["1", "2", "0"]}, "`branch_to` must hold real numbers, got text"),
+        ({"slack_bus": True}, "`slack_bus` must hold real numbers, got truth values"),
+        ({"slack_bus": np.nan}, "`slack_bus` must hold whole numbers, got nan"),
+        ({"branch_limit_kw": [1.0, None, 2.0]}, r"`branch_limit_kw` must hold real numbers, got objects \(NoneType\)"),
+        ({"branch_resistance_pu": 0.01 + 0.1j}, "`branch_resistance_pu` must hold real numbers, got complex numbers"),
+        ({"branch_reactance_pu": np.ma.masked_less([0.1, 0.1, -1.0], 0.0)}, "masked array with some left out"),
+        ({"branch_reactance_pu": [0.1]}, r"`branch_reactance_pu` must have the shape \(3,\) or that of one number, got \(1,\)"),
+        ({"base_power_kw": np.inf}, "`base_power_kw` must be > 0 and finite, got inf"),
+        ({"bus_position": [[0.0, 0.0], [1.0, np.nan], [1.0, 1.0]]}, "`bus_position` must be finite, got nan at bus 1, axis 1"),
+        ({"bus_position": [[0.0, 0.0]]}, r"`bus_position` must have the shape \(3, 2\), got \(1, 2\)"),
+        ({"branch_names": ["x", "y"]}, "`branch_names` must have 3 names, got 2"),
+        ({"bus_names": (1, 2, 3)}, "`bus_names` must be text that is not empty, got 1, 2, 3"),
+    ],
+)
+def test_what_only_looks_like_a_number_is_refused(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        small(**changes)
+
+
+def test_no_limit_is_infinity() -> None:
+    assert np.isposinf(small(branch_limit_kw=np.inf).branch_limit_kw).all()

@@ -139,14 +139,21 @@ def test_partnership_is_mutual_and_everybody_has_at_least_k(seed: int, k: int) -
 
 
 def test_bad_places_zones_and_partners_are_refused() -> None:
-    for bus in ([0], [0, 9], [-1, 2], [[0, 1]]):
+    for bus in ([0], [0, 9], [-1, 2]):
         with pytest.raises(ValueError, match="at least 2 bus indices from 0 to 4"):
             make_network(chain(5), bus)
+    with pytest.raises(ValueError, match=r"`prosumer_bus` must have the shape \(2,\), got \(1, 2\)"):
+        make_network(chain(5), [[0, 1]])
+    with pytest.raises(ValueError, match=r"`prosumer_bus` must hold whole numbers, got 0\.7"):
+        make_network(chain(5), [0.7, 2])
+    with pytest.raises(ValueError, match="`n_zones` must be at least 1, got 0"):
+        make_network(chain(5), [0, 1], n_zones=0)
     with pytest.raises(ValueError, match="two buses or more"):
         make_network(chain(5), [2, 2])
-    for zone in ([0, 1], [0, 1, 2, 3, -1]):
-        with pytest.raises(ValueError, match="for each of 5 buses"):
-            make_network(chain(5), [0, 1], bus_zone=zone)
+    with pytest.raises(ValueError, match=r"`bus_zone` must have the shape \(5,\), got \(2,\)"):
+        make_network(chain(5), [0, 1], bus_zone=[0, 1])
+    with pytest.raises(ValueError, match="for each of 5 buses"):
+        make_network(chain(5), [0, 1], bus_zone=[0, 1, 2, 3, -1])
     with pytest.raises(ValueError, match="at least 1, got 0"):
         make_network(chain(5), [0, 1]).nearest_partners(0)
 

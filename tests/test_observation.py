@@ -17,10 +17,10 @@ from builders import random_network
 
 import gridtoll
 from gridtoll.envs import observation_full
+from gridtoll.envs.arrays import IntArray
 from gridtoll.envs.calendar import Scenario
 from gridtoll.envs.community import Community, make_community
 from gridtoll.envs.day_ahead import DayAheadEnv
-from gridtoll.envs.grid import IntArray
 from gridtoll.envs.observation import BOUND, Observer, field_table, make_observer
 from gridtoll.envs.observation_full import full_fields
 from gridtoll.envs.observation_public import (

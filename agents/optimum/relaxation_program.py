@@ -32,9 +32,9 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse import csc_array
 
+from ...envs.arrays import IntArray
 from ...envs.clearing.market_data import MarketData, Structure, read_charges, scale
 from ...envs.day import Array, Day
-from ...envs.grid import IntArray
 from ...envs.network import Network
 from ...envs.settlement import Flows, base_flow
 from ...envs.tariff import Tariff

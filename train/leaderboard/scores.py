@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ...envs.arrays import IntArray
 from ...envs.calendar import week_of
-from ...envs.grid import IntArray
 from ..resampling import Array
 from ..statistics import interquartile_mean, mean, worst_decile_mean
 from .results import GROUP, Cell, Results
