@@ -22,9 +22,10 @@ from ..envs.day import Array, Day
 from ..envs.errors import unknown_name
 from ..envs.gradient import action_gradient, settlement_gradient
 from ..envs.network import Network
-from ..envs.settlement import Flows, Settlement, check_flows, settle
+from ..envs.settlement import Flows, Settlement, check_flows
 from ..envs.settlement_cotangent import QUANTITIES
 from ..envs.tariff import Tariff
+from ..envs.transition import Rules, transition
 
 
 def differentiable_settlement(
@@ -94,9 +95,9 @@ class _Game:
 
     def settle(self, day: Day, charges: Array) -> tuple[Clearing, Settlement]:
         """Clear and settle one day."""
-        clearing = self.market.clear(day, charges)
-        settlement = settle(day, self.network, charges, clearing, flows=self.flows, charge_base=self.tariff.basis)
-        return clearing, settlement
+        rules = Rules(network=self.network, basis=self.tariff.basis, flows=self.flows, objective="profit")
+        played = transition(rules, self.market, day, charges)
+        return played.clearing, played.settlement
 
     def columns(self, settlement: Settlement) -> Array:
         """Return the quantities of one day side by side."""

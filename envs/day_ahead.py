@@ -13,18 +13,19 @@ from gymnasium.error import ResetNeeded
 from numpy.typing import ArrayLike, NDArray
 
 from .calendar import Scenario, Split
-from .clearing import Clearing, Market
+from .clearing import Market
 from .clearing.solvers import Solver, choose_market
 from .community import Community
-from .day import Array, Day
+from .day import Day
 from .errors import ClearingError, unknown_name
 from .game import Episode, Observation, make_game
 from .observation import Information
 from .outcome import Outcome
-from .reward import Objective, reward
-from .settlement import Flows, settle
+from .reward import Objective
+from .settlement import Flows
 from .sources import DEFAULT_COMMUNITY
 from .tariff import Period
+from .transition import transition
 
 if TYPE_CHECKING:  # Matplotlib takes half a second, and only pictures need it
     from .rendering import Window
@@ -254,15 +255,16 @@ class DayAheadEnv(gymnasium.Env[Observation, ArrayLike]):
         """
         if self.outcome is not None:
             raise ResetNeeded("an episode is one day, and this day is priced; call `reset` for the next.")
-        day, network = self.day, self.community.network
+        day, scenario = self.day, self.scenario
         coefficients = self.tariff.read(action, day.n_periods, self.charge_cap)
-        charges = self.tariff.charges(coefficients)
-        clearing = self._clear(day, charges, coefficients)
-        settlement = settle(day, network, charges, clearing, flows=self.flows, charge_base=self.tariff.basis)
-        self.outcome = Outcome(charge=self.tariff.action(coefficients), charges=charges, clearing=clearing, settlement=settlement)
+        try:
+            played = transition(self.game.rules, self.market, day, self.tariff.charges(coefficients))
+        except ClearingError as error:
+            raise ClearingError(f"{error} {self.game.replay(scenario, coefficients, self.np_random_seed)}") from error
+        self.outcome = Outcome.of(self.tariff.action(coefficients), played)
         if self.render_mode == "human":
             self.render()
-        return self._observation(), reward(settlement, self.objective), True, False, self._info()
+        return self._observation(), played.reward_eur, True, False, self._info()
 
     def render(self) -> NDArray[np.uint8] | None:
         """Return the day's picture as an RGB array, shape (height, width, 3), or show it in a window, by the render mode."""
@@ -295,12 +297,6 @@ class DayAheadEnv(gymnasium.Env[Observation, ArrayLike]):
 
     def _observation(self) -> Observation:
         return self._current().observation.copy()  # whoever gets it may write into it
-
-    def _clear(self, day: Day, charges: Array, coefficients: Array) -> Clearing:
-        try:
-            return self.market.clear(day, charges)
-        except ClearingError as error:
-            raise ClearingError(f"{error} {self.game.replay(self.scenario, coefficients, self.np_random_seed)}") from error
 
     def _info(self) -> dict[str, Any]:
         info = dict(self._current().info)

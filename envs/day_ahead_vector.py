@@ -13,8 +13,8 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
 
 from .calendar import Scenario, Split
-from .clearing import Clearing, Market
-from .clearing.solvers import Solver, choose_market, clear_many
+from .clearing import Market
+from .clearing.solvers import Solver, choose_market
 from .community import Community
 from .day import Array, Day
 from .errors import ClearingError
@@ -22,9 +22,10 @@ from .game import Episode, Episodes, Observation, make_game
 from .observation import Information
 from .outcome import Outcome, infos
 from .reward import Objective
-from .settlement import Flows, Settlements, settle_many
+from .settlement import Flows
 from .sources import DEFAULT_COMMUNITY
 from .tariff import Period
+from .transition import Transitions, transitions
 from .vector_format import RowGenerators, as_array, as_objects, by_key, read_autoreset_mode, read_rows
 
 Infos = dict[str, Any]
@@ -35,9 +36,7 @@ class Batch(NamedTuple):
     """What the last step did, by row."""
 
     charge: Array  # γ, (num_envs, coefficients)
-    charges: Array  # τ, (num_envs, T, N, N)
-    clearings: list[Clearing]
-    settlements: Settlements
+    played: Transitions
 
 
 class DayAheadVectorEnv(VectorEnv[Observation, ArrayLike, NDArray[Any]]):
@@ -193,15 +192,13 @@ class DayAheadVectorEnv(VectorEnv[Observation, ArrayLike, NDArray[Any]]):
         game, episodes = self.game, self._ready()
         coefficients = np.stack(read_rows(game.tariff, actions, self.num_envs, game.community.n_periods, game.charge_cap))
         charges = np.stack([game.tariff.charges(each) for each in coefficients])
-        days = [episode.day for episode in episodes]
-        clearings = self._clear(episodes, charges, coefficients)
-        settlements = settle_many(days, game.community.network, charges, clearings, flows=game.flows, charge_base=game.tariff.basis)
+        played = self._play(episodes, charges, coefficients)
         charge = np.stack([game.tariff.action(each) for each in coefficients])
-        self._batch = Batch(charge, charges, clearings, settlements)
-        self.fallbacks += sum(clearing.fallback for clearing in clearings)
+        self._batch = Batch(charge, played)
+        self.fallbacks += sum(clearing.fallback for clearing in played.clearings)
         every = np.ones(self.num_envs, dtype=np.bool_)
-        priced = by_key(_scenario_infos(episodes) | infos(charge, clearings, settlements), every)
-        earned = settlements.values[f"{game.objective}_eur"].copy()
+        priced = by_key(_scenario_infos(episodes) | infos(charge, played.clearings, played.settlements), every)
+        earned = played.rewards_eur
         if self.autoreset_mode is AutoresetMode.DISABLED:
             self._rows = [None] * self.num_envs
             return self._observations.copy(), earned, every, ~every, priced
@@ -235,8 +232,10 @@ class DayAheadVectorEnv(VectorEnv[Observation, ArrayLike, NDArray[Any]]):
         """
         if self._batch is None:
             raise ResetNeeded("there is an outcome only after a step.")
-        charge, charges, clearings, settlements = self._batch
-        return Outcome(charge=charge[row], charges=charges[row], clearing=clearings[row], settlement=settlements.row(row))
+        charge, played = self._batch
+        return Outcome(
+            charge=charge[row], charges=played.charges[row], clearing=played.clearings[row], settlement=played.settlements.row(row)
+        )
 
     def render(self) -> None:
         """Refuse: a batched environment draws nothing.
@@ -263,10 +262,9 @@ class DayAheadVectorEnv(VectorEnv[Observation, ArrayLike, NDArray[Any]]):
             raise ResetNeeded(f"every row must have a day to price, but rows {missing} have none; call `reset` for them.")
         return episodes
 
-    def _clear(self, episodes: list[Episode], charges: Array, coefficients: Array) -> list[Clearing]:
-        days = [episode.day for episode in episodes]
+    def _play(self, episodes: list[Episode], charges: Array, coefficients: Array) -> Transitions:
         try:
-            return clear_many(self.market, days, charges)
+            return transitions(self.game.rules, self.market, [episode.day for episode in episodes], charges)
         except ClearingError as error:
             for row, episode in enumerate(episodes):  # the call does not say which day failed, so find out
                 try:

@@ -24,6 +24,7 @@ from .reward import Objective, check_objective
 from .settlement import Flows, check_flows
 from .sources import load_community
 from .tariff import Period, Tariff, make_tariff
+from .transition import Rules
 
 RESET_OPTIONS: Final = ("day", "price_path")
 CACHE_BYTES: Final = 256 * 2**20
@@ -73,6 +74,11 @@ class Game:
     def observation_space(self) -> spaces.Box:
         """Return a new space of observations."""
         return spaces.Box(-BOUND, BOUND, (self.observer.size,), np.float32)
+
+    @property
+    def rules(self) -> Rules:
+        """What the game's money depends on beside the day and the charges."""
+        return Rules(network=self.community.network, basis=self.tariff.basis, flows=self.flows, objective=self.objective)
 
     def day_of(self, scenario: Scenario) -> Day:
         """Return the data of a scenario, with the import fee of the game.

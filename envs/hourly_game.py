@@ -41,7 +41,7 @@ from .observation import Information
 from .observation_public import forecast_factors
 from .outcome import Outcome
 from .reward import Objective
-from .settlement import Flows, Settlement, settle, settle_many
+from .settlement import Flows, Settlement
 from .tail import OF_HOUR, first_hour, forecast_of, tail_of
 
 Belief = Literal["standing", "announced"]
@@ -242,12 +242,10 @@ def play(game: HourlyGame, market: Market, states: Sequence[State], coefficients
     plans = _plans(game, market, states, tails, charges)
     hours = [first_hour(tail, plan) for tail, plan in zip(tails, plans, strict=True)]
     now = np.stack([each[:1] for each in charges])
-    settlements = settle_many(
-        [day for day, _ in hours], base.community.network, now, [hour for _, hour in hours], flows=base.flows, charge_base=base.tariff.basis
-    )
+    carried_out = base.rules.settled_many([day for day, _ in hours], now, [hour for _, hour in hours])
     result = []
     for row, state in enumerate(states):
-        settlement = settlements.row(row)
+        settlement = carried_out.settlements.row(row)
         outcome = Outcome(
             charge=base.tariff.action(coefficients[row]),
             charges=now[row],
@@ -299,9 +297,7 @@ def whole_day(game: HourlyGame, loaded: Loaded, hours: Sequence[Outcome], plan: 
     now = np.concatenate([each.charges for each in hours])
     charges = np.concatenate([now, np.repeat(now[-1:], loaded.day.n_periods - len(hours), axis=0)])
     clearing = replace(hours[-1].clearing, stored_energy=np.concatenate(stored), **parts)  # type: ignore[arg-type]
-    settlement = settle(
-        loaded.day, game.base.community.network, charges, clearing, flows=game.base.flows, charge_base=game.base.tariff.basis
-    )
+    settlement = game.base.rules.settled(loaded.day, charges, clearing).settlement
     clearing = replace(clearing, objective_eur=-float(settlement.surplus_eur.sum()))
     return Outcome(charge=charge_of_hours(game, hours).ravel(), charges=charges, clearing=clearing, settlement=settlement)
 

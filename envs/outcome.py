@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from numpy.typing import NDArray
 
 from .clearing import Clearing
 from .day import Array
 from .settlement import Settlement, Settlements
+from .transition import Transition
 from .vector_format import as_array
 
 INFO_OF_SETTLEMENT: Final = (
@@ -59,6 +60,11 @@ class Outcome:
     charges: Array
     clearing: Clearing
     settlement: Settlement
+
+    @classmethod
+    def of(cls, charge: Array, played: Transition) -> Self:
+        """Return the outcome of charges as they were read, shape (K,) or (T·K,) in EUR/kWh."""
+        return cls(charge=charge, charges=played.charges, clearing=played.clearing, settlement=played.settlement)
 
     def info(self) -> dict[str, Any]:
         """Return the numbers of `info`."""

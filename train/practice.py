@@ -18,8 +18,8 @@ from ..envs.clearing.structured import StructuredMarket
 from ..envs.day import Day
 from ..envs.errors import ClearingError
 from ..envs.game import Episodes
-from ..envs.gradient import action_gradient, settlement_gradient
-from ..envs.settlement import Settlements, settle_many
+from ..envs.gradient import action_gradient
+from ..envs.transition import Transitions, transitions
 from .held_out import require_not_held_out
 from .optima import labels
 from .rounds import training_scenarios
@@ -149,21 +149,21 @@ class TaskPractice:
 
     def rewards(self, scenarios: Sequence[Scenario], charges: Array) -> Array:
         """Return the rewards of charges on their scenarios in EUR, shape (D,)."""
-        *_, settled = self._played(scenarios, charges)
+        _, played = self._played(scenarios, charges)
         self.spend(steps=len(scenarios), clearings=len(scenarios))
-        return settled.values[f"{self.task.objective}_eur"].copy()
+        return played.rewards_eur
 
     def slopes(self, scenarios: Sequence[Scenario], charges: Array) -> tuple[Array, Array]:
         """Return rewards in EUR, shape (D,), and their gradients in EUR per EUR/kWh, shape (D, C)."""
-        days, posted, clearings, settled = self._played(scenarios, charges)
+        days, played = self._played(scenarios, charges)
         self.spend(steps=len(scenarios), clearings=len(scenarios))
         gradients = []
-        for scenario, row, *played in zip(scenarios, charges, days, posted, clearings, strict=True):
+        for scenario, row, day, posted, clearing in zip(scenarios, charges, days, played.charges, played.clearings, strict=True):
             try:
-                gradients.append(self._gradient(*played))
+                gradients.append(self._gradient(day, posted, clearing))
             except ClearingError:  # two kinks closer together than can be told apart
                 gradients.append(self._gradient_nearby(scenario, np.asarray(row, dtype=np.float64)))
-        return settled.values[f"{self.task.objective}_eur"].copy(), np.array(gradients)
+        return played.rewards_eur, np.array(gradients)
 
     def optimal_charges(self, scenarios: Sequence[Scenario]) -> Array:
         """Return the best charges in EUR/kWh, shape (D, C), and count the clearings and seconds they took, stored ones too."""
@@ -177,9 +177,9 @@ class TaskPractice:
         """Return the mean reward of a policy on the validation days in EUR a day, and put it on the curve."""
         scenarios = self.scenarios("validation")
         charges = np.array([policy.predict(self._episodes.of(scenario).observation, deterministic=True)[0] for scenario in scenarios])
-        *_, settled = self._played(scenarios, charges)
+        _, played = self._played(scenarios, charges)
         self.spend(validation_clearings=len(scenarios))
-        return self.note(settled.values[f"{self.task.objective}_eur"].tolist())
+        return self.note(played.rewards_eur.tolist())
 
     def note(self, rewards_eur: Sequence[float]) -> float:
         """Put rewards on the validation days on the curve, and return their mean; their clearings are counted by who made them."""
@@ -189,39 +189,26 @@ class TaskPractice:
             self._watch(point)
         return point.validation_eur
 
-    def _played(self, scenarios: Sequence[Scenario], charges: Array) -> tuple[list[Day], Array, list[Clearing], Settlements]:
-        """Return the days, what each trade was charged, and what came of it."""
-        game = self._game
-        tariff, network = game.tariff, game.community.network
+    def _played(self, scenarios: Sequence[Scenario], charges: Array) -> tuple[list[Day], Transitions]:
+        """Return the days, and what came of charges on them."""
+        game, tariff = self._game, self._game.tariff
         days = [self._episodes.of(scenario).day for scenario in scenarios]
         read = [tariff.read(row, game.community.n_periods, game.charge_cap) for row in np.asarray(charges, dtype=np.float64)]
         posted = np.stack([tariff.charges(each) for each in read])
-        clearings = self._market.clear_many(days, posted)
-        return days, posted, clearings, settle_many(days, network, posted, clearings, flows=game.flows, charge_base=tariff.basis)
+        return days, transitions(game.rules, self._market, days, posted)
 
     def _gradient_nearby(self, scenario: Scenario, charges: Array) -> Array:
         """Return the gradient a little beside charges at which none can be proved, for one more clearing each time."""
         errors = []
         for step in _NEARBY:
             beside = charges + step * self.charge_cap * np.where(charges < 0.5 * self.charge_cap, 1.0, -1.0)
-            [day], [posted], [clearing], _ = self._played([scenario], beside[None])
+            [day], played = self._played([scenario], beside[None])
             self.spend(clearings=1)
             try:
-                return self._gradient(day, posted, clearing)
+                return self._gradient(day, played.charges[0], played.clearings[0])
             except ClearingError as error:
                 errors.append(error)
         raise errors[-1]
 
     def _gradient(self, day: Day, posted: Array, clearing: Clearing) -> Array:
-        game = self._game
-        gradient = settlement_gradient(
-            day,
-            game.community.network,
-            posted,
-            clearing,
-            weights={f"{self.task.objective}_eur": 1.0},
-            flows=game.flows,
-            charge_base=game.tariff.basis,
-            toward=game.tariff.basis.sum(axis=0),
-        )
-        return action_gradient(game.tariff, gradient)
+        return action_gradient(self._game.tariff, self._game.rules.reward_gradient(day, posted, clearing))

@@ -17,8 +17,8 @@ from ..agents.optimum.several import CLOSED, solve_several
 from ..envs.calendar import Scenario
 from ..envs.clearing.structured import StructuredMarket
 from ..envs.day import Array
-from ..envs.reward import Objective, reward
-from ..envs.settlement import Settlement, settle
+from ..envs.reward import Objective
+from ..envs.transition import Transition, transition
 from .task import Task, environment_of, n_charges
 
 Method = Literal["exact", "search", "miqp"]
@@ -209,29 +209,29 @@ def _cross_check(task: Task, scenario: Scenario, settings: Settings) -> Solved:
 def numbers_of(task: Task, scenario: Scenario, optimum: Optimum) -> Solved:
     """Return the numbers of an optimum of one charge."""
     numbers = {field.name: getattr(optimum, field.name) for field in fields(optimum) if field.name not in {"charge", "certificate"}}
-    zero = _settled(task, scenario, np.zeros(1))
-    return Solved(method="exact", charges=(optimum.charge,), zero_eur=reward(zero, task.objective), proof="one coefficient", **numbers)
+    zero = _played(task, scenario, np.zeros(1))
+    return Solved(method="exact", charges=(optimum.charge,), zero_eur=zero.reward_eur, proof="one coefficient", **numbers)
 
 
 def _cleared_again(task: Task, scenario: Scenario, charges: Array) -> dict[str, Any]:
     """Return those fields of an answer that follow from its charges."""
-    settlement, zero = _settled(task, scenario, charges), _settled(task, scenario, np.zeros_like(charges))
+    again, zero = _played(task, scenario, charges), _played(task, scenario, np.zeros_like(charges))
     return {
         "charge_cap": environment_of(task).charge_cap,
         "objective": task.objective,
-        "recleared_profit_eur": settlement.profit_eur,
-        "recleared_welfare_eur": settlement.welfare_eur,
-        "revenue_eur": settlement.revenue_eur,
-        "zero_eur": reward(zero, task.objective),
+        "recleared_profit_eur": again.settlement.profit_eur,
+        "recleared_welfare_eur": again.settlement.welfare_eur,
+        "revenue_eur": again.settlement.revenue_eur,
+        "zero_eur": zero.reward_eur,
     }
 
 
-def _settled(task: Task, scenario: Scenario, action: Array) -> Settlement:
-    """Clear and settle a scenario at charges in the order an operator posts them."""
+def _played(task: Task, scenario: Scenario, action: Array) -> Transition:
+    """Play a scenario at charges in the order an operator posts them."""
     environment = environment_of(task)
     day, tariff = environment.day_of(scenario), environment.tariff
     charges = tariff.charges(tariff.read(action, day.n_periods, environment.charge_cap))
-    return settle(day, environment.community.network, charges, environment.market.clear(day, charges), flows=task.flows)
+    return transition(environment.game.rules, environment.market, day, charges)
 
 
 def _game(task: Task) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from ...envs.calendar import Scenario
 from ...envs.clearing import Clearing
 from ...envs.day import Day
 from ...envs.files import write_atomically
-from ...envs.settlement import Settlement, settle
+from ...envs.settlement import Settlement
+from ...envs.transition import transition
 from ..report import Report, lines
 from ..task import Task, environment_of
 from .options import add_report_options, add_scenario_options, add_task_options, charges_from, existing_parent, task_from
@@ -51,11 +52,11 @@ def run(options: argparse.Namespace) -> Report:
     existing_parent(options.npz)
     environment = environment_of(task)
     environment.reset(options=Scenario(options.day, options.price_path)._asdict())
-    day, community, tariff = environment.day, environment.community, environment.tariff
+    day, tariff = environment.day, environment.tariff
     coefficients = tariff.read(charges_from(options.charge), day.n_periods, environment.charge_cap)
     charges = tariff.charges(coefficients)
-    clearing = environment.market.clear(day, charges)
-    settlement = settle(day, community.network, charges, clearing, flows=task.flows, charge_base=tariff.basis)
+    played = transition(environment.game.rules, environment.market, day, charges)
+    clearing, settlement = played.clearing, played.settlement
     if options.npz is not None:
         arrays = verification_arrays(task, day, charges, clearing, settlement)
         write_atomically(options.npz, lambda file: np.savez_compressed(file, **arrays))

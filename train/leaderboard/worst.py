@@ -16,8 +16,7 @@ from matplotlib.ticker import EngFormatter
 
 from ...envs.calendar import Scenario
 from ...envs.day import Day
-from ...envs.reward import reward
-from ...envs.settlement import settle
+from ...envs.transition import transition
 from ..optima import scenario_hash
 from ..plots import draw_profit_against_charge, style
 from ..resampling import Array
@@ -208,13 +207,13 @@ def _worst_row(results: Results, group: Group, scored: Scored, place: int) -> Ma
 
 def _market(task: Task, scenario: Scenario, charge: float) -> Market:
     environment = environment_of(task)
-    day, tariff, network = environment.day_of(scenario), environment.tariff, environment.community.network
+    day, tariff = environment.day_of(scenario), environment.tariff
     charges = tariff.charges(tariff.read(np.array([charge]), day.n_periods, environment.charge_cap))
-    clearing = environment.market.clear(day, charges)
-    settled = settle(day, network, charges, clearing, flows=task.flows)
+    played = transition(environment.game.rules, environment.market, day, charges)
+    clearing, settled = played.clearing, played.settlement
     return Market(
         charge=charge,
-        objective_eur=reward(settled, task.objective),
+        objective_eur=played.reward_eur,
         price=clearing.nodal_price.mean(axis=1),
         traded_kw=clearing.trade.sum(axis=(1, 2)),
         profit_eur=settled.profit_eur,

@@ -20,9 +20,10 @@ from ...envs.community import Community
 from ...envs.day import Array, Day
 from ...envs.network import Network
 from ...envs.reward import Objective
-from ...envs.settlement import Flows, Settlement, settle
+from ...envs.settlement import Flows, Settlement
 from ...envs.sources import load_community
 from ...envs.tariff import make_tariff
+from ...envs.transition import Rules, transition
 from ..store import store, stored
 
 _N_VECTORS: Final = (
@@ -85,8 +86,9 @@ class Situation:
     def clear(self, charges: Array, *, traded: bool = True) -> tuple[Clearing, Settlement]:
         """Clear and settle the day at charges in EUR/kWh, with or without trades; charged energy counts by distance."""
         day = self.day if traded else replace(self.day, trade_limit=np.zeros_like(self.day.trade_limit))
-        clearing = market().clear(day, charges)
-        return clearing, settle(day, self.network, charges, clearing, flows=self.flows, charge_base=self.network.distance)
+        rules = Rules(network=self.network, basis=self.network.distance, flows=self.flows, objective="profit")
+        played = transition(rules, market(), day, charges)
+        return played.clearing, played.settlement
 
     def clear_at(self, charge: float) -> tuple[Clearing, Settlement]:
         """Clear and settle the day at a charge in EUR/kWh at mean distance."""
