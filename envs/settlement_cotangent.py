@@ -106,7 +106,8 @@ def flows_at_kink(day: Day, network: Network, clearing: Clearing, weights: Weigh
         ValueError: If `flows` is unknown.
     """
     flow, _ = flow_and_base(day, network, clearing, flows=flows)
-    loading = np.abs(flow) / network.grid.branch_limit_kw
+    limited = np.isfinite(network.grid.branch_limit_kw)  # a branch without a limit has a loading of 0, and no kink
+    loading = (np.abs(flow) / network.grid.branch_limit_kw)[:, limited]
     if "peak_loading" in weights and np.count_nonzero(loading >= loading.max(initial=0.0) * (1 - _AT_LIMIT)) > 1:
         return True
     return bool(np.any(np.abs(loading - 1) <= _AT_LIMIT))

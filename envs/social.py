@@ -206,9 +206,10 @@ _PRIMAL: Final = ("demand", "renewable", "imported", "exported", "charge", "disc
 
 
 def _attainable(day: Day, network: Network, flow_price: Array) -> Array:
-    """Return prices of flows with a finite conjugate: where a branch loses nothing, its slopes lie within ±φ."""
+    """Return prices of flows with a finite conjugate: where a branch loses nothing, its slopes lie within ±φ, without a limit at 0."""
     lossless = day.loss_price[:, None] * network.grid.loss_coefficient[None, :] == 0
-    return np.where(lossless, np.clip(flow_price, -day.overload_price, day.overload_price), flow_price)
+    steepest = np.where(np.isfinite(network.grid.branch_limit_kw), day.overload_price, 0.0)
+    return np.where(lossless, np.clip(flow_price, -steepest, steepest), flow_price)
 
 
 def _flow_terms(day: Day, network: Network, flow_price: Array) -> float:

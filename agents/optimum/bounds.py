@@ -42,6 +42,7 @@ from ...envs.day import Array
 from .chord import Chord, peak_of
 from .kernels import level_within_blocks, products_of, relevant, stray
 from .line import ChargeLine, LinePoint
+from .sound import require_finite
 
 _ROUNDING = 1e-14  # relative rounding error granted to sums of money
 _LEAST_WEIGHT, _GREATEST_WEIGHT = 1e-3, 1e12  # of ν
@@ -117,6 +118,7 @@ def upper_bound(
     if not low <= high:
         return float("-inf"), left.charge
     value = _value_bound(line, norms, left, right)
+    require_finite(value, "the value bound between two charges", line.day.label)
     bound, share = chord_bound(chord, target=target, low=low, high=high)
     if min(value, bound) > target and chord.width <= _SLIVER:
         for end in (left, right):
@@ -149,8 +151,9 @@ def secure_part(chord: Chord, *, radius: float = 0.0, norms: Norms | None = None
     moving = change != 0.0
     if np.any(np.abs(flow[~moving]) > np.broadcast_to(limit, flow.shape)[~moving]):
         return 1.0, 0.0
-    low = float(np.minimum(one, other)[moving].max(initial=0.0))
-    return max(low, 0.0), min(float(np.maximum(one, other)[moving].min(initial=1.0)), 1.0)
+    low, high = float(np.minimum(one, other)[moving].max(initial=0.0)), float(np.maximum(one, other)[moving].min(initial=1.0))
+    require_finite((low, high), "the secure part between two charges", chord.line.day.label)
+    return low, high
 
 
 def chord_bound(chord: Chord, *, target: float = float("-inf"), low: float = 0.0, high: float = 1.0) -> tuple[float, float]:
@@ -222,6 +225,7 @@ def _strayed(chord: Chord, overload_pull: Array | None, omega: float, sign: floa
     for factor in _FACTORS:
         nu = max(weight * factor, least)
         e, f, g = stray(nu, omega, n_curved, *small)
+        require_finite((e, f, g), "the chord bound between two charges", line.day.label)
         yield np.array([e + (1.0 + omega + nu) * missed + rounding, f - e + g, -g])
 
 

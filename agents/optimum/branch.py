@@ -30,6 +30,7 @@ from ...envs.day import Array
 from .bounds import norms
 from .line import ChargeLine
 from .several_game import Game, Play
+from .sound import require_finite
 
 _ROUNDING = 1e-12
 _GRID = 6  # the square of charges starts as this many by this many, finer towards 0, where pieces are narrow
@@ -152,7 +153,9 @@ class _Search:
 
     def _push(self, corners: tuple[_Corner, _Corner, _Corner], inherited: float) -> None:
         bound, peak = self._interpolated(corners)
-        bound = min(bound, self._by_value(corners), inherited)
+        by_value = self._by_value(corners)
+        require_finite((bound, by_value), "the bound on a triangle of charges", self._game.day.label)
+        bound = min(bound, by_value, inherited)
         self._count += 1
         heapq.heappush(self._heap, (-bound, self._count, corners, peak))
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...envs.day import Array
+from .sound import require_finite
 
 if TYPE_CHECKING:
     from .line import ChargeLine, LinePoint
@@ -54,6 +55,7 @@ class Chord:
         total = self.revenue + fee - loss
         if line.objective == "welfare":
             total = total - self.cost
+        require_finite(total, "the goal between two charges", line.day.label)
         return np.asarray(total)
 
     @cached_property
@@ -79,7 +81,11 @@ class Chord:
         flow, limit = self.left.flow_kw, self.line.network.grid.branch_limit_kw
         at = flow + t * self.flow_change_kw
         side = np.sign(at) * (np.abs(at) > limit)
-        return float(np.vdot(side, flow) - np.sum(np.abs(side) * limit)), float(np.vdot(side, self.flow_change_kw))
+        # An infinite limit is never exceeded, and 0·inf would be NaN.
+        level = float(np.vdot(side, flow) - np.sum(np.broadcast_to(limit, side.shape)[side != 0.0]))
+        slope = float(np.vdot(side, self.flow_change_kw))
+        require_finite((level, slope), "the overload between two charges", self.line.day.label)
+        return level, slope
 
     def at(self, t: float) -> float:
         """Return the goal along the chord in EUR."""

@@ -57,6 +57,7 @@ from scipy.optimize import linprog
 from ...envs.day import Array, Day
 from ...envs.network import Network
 from ...envs.settlement import base_flow
+from .sound import require_finite
 
 _RADIUS = 0.2  # first trust region around the prices, EUR/kWh
 _ENOUGH = 1e-5  # relative gain that a round of cutting planes must promise
@@ -282,6 +283,7 @@ class _Dual:
             for price in (self._low, self._high, np.clip(vertex, self._low, self._high)):
                 net = self._level + self._bend * price + moved
                 value = hours * ((price - base) * net + day.import_fee * (self._fee_level + self._fee_bend * price)) - worth * energy
+                require_finite(value, "the bound on an hour", day.label)
                 piece = value.argmax(axis=0)[None]
                 top = np.take_along_axis(value, piece, axis=0)[0]
                 better = top > best

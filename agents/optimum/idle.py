@@ -5,6 +5,10 @@ discharging would earn, rising where it is full (σ_t ≤ σ_{t+1}), falling whe
 returns some such price, often one on the edge of the range. From an edge the ratio test of a piece reaches nowhere, although the response
 goes on. Each chain of hours has a least and a greatest solution, found by one sweep forwards and one backwards; the price taken here lies
 between the two, with shares that rise and fall along the chain as the price has to, so that no inequality that can be slack is tight.
+
+A battery without losses that is idle leaves no range: what charging is worth and what discharging earns is one number, σ_t = μ_t, at which
+neither inequality is slack. The price then has to move as μ_t does, in this hour and in all that the chain ties to it; a derivative that
+leaves it where it stood would break one of the two at once, and every piece would end where it begins.
 """
 
 from __future__ import annotations
@@ -40,6 +44,7 @@ def centred(data: MarketData, point: Point, d_nodal: Array, d_storage: Array) ->
         np.ascontiguousarray(point.nodal_price[:, owner]),
         np.ascontiguousarray(d_nodal[:, owner]),
         np.ascontiguousarray(data.storage_efficiency[0]),
+        np.ascontiguousarray(data.storage_wear * data.storage_power),
         _places(point.charge, none, data.storage_power),
         _places(point.discharge, none, data.storage_power),
         _places(point.stored, data.stored_min, data.stored_max),
@@ -55,8 +60,11 @@ def _places(value: Array, lower: Array, upper: Array) -> Array:
 
 
 @njit(**_OPTIONS)
-def _centre(mu, d_mu, eta, charge, discharge, stored, sigma, d_sigma):  # type: ignore[no-untyped-def]  # noqa: C901, PLR0912, PLR0917
-    """Centre the prices ``sigma`` and their changes ``d_sigma`` of idle hours in place; all arrays (T, J), ``eta`` (J,)."""
+def _centre(mu, d_mu, eta, worn, charge, discharge, stored, sigma, d_sigma):  # type: ignore[no-untyped-def]  # noqa: C901, PLR0912, PLR0917
+    """Centre the prices ``sigma`` and their changes ``d_sigma`` of idle hours in place; all arrays (T, J), ``eta`` (J,).
+
+    ``worn`` is what the last kW of full power wears, κ·S.
+    """
     n_hours, n_owners = sigma.shape
     low, high = np.empty(n_hours + 1), np.empty(n_hours + 1)
     d_low, d_high = np.zeros(n_hours + 1), np.zeros(n_hours + 1)
@@ -70,11 +78,11 @@ def _centre(mu, d_mu, eta, charge, discharge, stored, sigma, d_sigma):  # type: 
             if charge[t, j] == _LOWER:
                 high[t], d_high[t] = mu[t, j] / eta[j], d_mu[t, j] / eta[j]
             elif charge[t, j] == _UPPER:
-                low[t], d_low[t] = mu[t, j] / eta[j], d_mu[t, j] / eta[j]
+                low[t], d_low[t] = (mu[t, j] + worn[t, j]) / eta[j], d_mu[t, j] / eta[j]
             if discharge[t, j] == _LOWER and eta[j] * mu[t, j] > low[t]:
                 low[t], d_low[t] = eta[j] * mu[t, j], eta[j] * d_mu[t, j]
-            elif discharge[t, j] == _UPPER and eta[j] * mu[t, j] < high[t]:
-                high[t], d_high[t] = eta[j] * mu[t, j], eta[j] * d_mu[t, j]
+            elif discharge[t, j] == _UPPER and eta[j] * (mu[t, j] - worn[t, j]) < high[t]:
+                high[t], d_high[t] = eta[j] * (mu[t, j] - worn[t, j]), eta[j] * d_mu[t, j]
         low[n_hours], high[n_hours], d_low[n_hours], d_high[n_hours] = 0.0, 0.0, 0.0, 0.0  # after the day energy is worth nothing
         for t in range(n_hours):  # what must not fall raises the least price of the next hour, what must not rise lowers its greatest
             if stored[t, j] in (_UPPER, _FREE) and low[t] > low[t + 1]:
@@ -92,7 +100,10 @@ def _centre(mu, d_mu, eta, charge, discharge, stored, sigma, d_sigma):  # type: 
             level[t + 1] = level[t] + turn
             least, greatest = min(least, level[t + 1]), max(greatest, level[t + 1])
         for t in range(n_hours):
-            if high[t] - low[t] > 0.0 and high[t] - low[t] < np.inf:
+            if charge[t, j] == _FREE or discharge[t, j] == _FREE:
+                continue
+            if high[t] - low[t] >= -_HELD and high[t] - low[t] < np.inf:  # rounding may turn a range of one price inside out
                 share = (level[t] - least + 1.0) / (greatest - least + 2.0)
-                sigma[t, j] = (1.0 - share) * low[t] + share * high[t]
+                if high[t] > low[t] or (charge[t, j] == _LOWER and discharge[t, j] == _LOWER):
+                    sigma[t, j] = (1.0 - share) * low[t] + share * high[t]
                 d_sigma[t, j] = (1.0 - share) * d_low[t] + share * d_high[t]

@@ -28,6 +28,7 @@ from .chord import Chord
 from .flat import FlatMarket, FreeSet
 from .idle import centred
 from .kernels import reach_of, snap
+from .sound import require_finite
 
 _ROUNDING = 1e-12  # an equation that holds to this, in units of the mean load, holds: sums of its terms are no more exact
 _HALVINGS = 6  # of the reach of a piece whose end is not exact, before only the charge that was cleared is kept
@@ -217,6 +218,7 @@ class ChargeLine:
         value = flat.quantity(x) + charge * charged
         loss_pull = self._loss_pull(flow)
         missed = float(np.maximum(np.abs(residual) - _ROUNDING, 0.0).sum())
+        require_finite((value, charged, imported, loss, profit, certificate.worst, missed, *flow.sum(axis=1)), "a response", day.label)
         return LinePoint(
             charge=charge,
             value_eur=value,

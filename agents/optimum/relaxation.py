@@ -153,8 +153,11 @@ class Relaxation:
         terms = (0.5 * float(point @ curved), float(right @ dual))
         rounding = _ROUNDING * (abs(terms[0]) + float(np.abs(right) @ np.abs(dual)))
         x, g = point[self._x], point[self._g]
+        bound = sum(terms) + correction + rounding - (0.0 if only_extra else self._fixed_cost)
+        if np.isnan(bound):
+            raise ClearingError("the bound of a relaxation must be a number, and is not: some of the day's numbers are out of all scale.")
         return Relaxed(
-            bound=sum(terms) + correction + rounding - (0.0 if only_extra else self._fixed_cost),
+            bound=bound,
             goal=-float(0.5 * point @ (self._goal[0] @ point) + self._goal[1] @ point) - self._fixed_cost,
             variables=x,
             parameters=g,
