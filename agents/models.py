@@ -8,6 +8,7 @@ has agreed.
 from __future__ import annotations
 
 import json
+import logging
 import zipfile
 from pathlib import Path
 from typing import Any, Final, cast
@@ -17,17 +18,20 @@ from gymnasium import spaces
 from stable_baselines3 import PPO, SAC, TD3
 from stable_baselines3.common.base_class import BaseAlgorithm
 
-from .learned import LearnedPolicy
+from .normalised import ModelPolicy, Statistics, read_statistics, statistics_beside
 from .packages import research_package
-from .policy import Policy
 
 _BUILT_IN: Final[dict[str, type[BaseAlgorithm]]] = {"sac": SAC, "td3": TD3, "ppo": PPO}
 _CONTRIBUTED: Final = {"tqc": "TQC", "crossq": "CrossQ"}
 MODEL_NAMES: Final = (*_BUILT_IN, *_CONTRIBUTED)
 """Algorithms whose models can be loaded."""
 
+_log = logging.getLogger(__name__)
 
-def load_model(path: Path, n_observed: int, *, cap: float, n_coefficients: int, trust: bool) -> tuple[Policy, str]:
+
+def load_model(
+    path: Path, n_observed: int, *, cap: float, n_coefficients: int, trust: bool, vecnormalize: Path | None = None
+) -> tuple[ModelPolicy, str]:
     """Return the leader in a model of stable-baselines3 or sb3-contrib, and the name of its algorithm. This reads pickles.
 
     Args:
@@ -36,10 +40,13 @@ def load_model(path: Path, n_observed: int, *, cap: float, n_coefficients: int, 
         n_observed: How many numbers the environment it will act in shows.
         cap: Greatest charge in EUR/kWh.
         n_coefficients: Number of charges it posts.
-        trust: Whether its pickles may be read.
+        trust: Whether its pickles, and those of its statistics, may be read.
+        vecnormalize: Statistics that its observations are normalised with, written by ``VecNormalize.save``; where absent, the file that
+            lies beside the model (:func:`.normalised.statistics_beside`).
 
     Raises:
-        ValueError: If it is not trusted, is no such model, or does not fit the environment.
+        ValueError: If it is not trusted, is no such model, does not fit the environment, or learned from normalised observations and the
+            statistics are not there.
     """
     if not trust:
         raise ValueError(
@@ -47,7 +54,11 @@ def load_model(path: Path, n_observed: int, *, cap: float, n_coefficients: int, 
             "--trust; better, ask for the policy as ONNX (`gridtoll export policy`), which is read without running any code."
         )
     name = _algorithm(path)
-    network = _class(name).load(path, device="cpu").policy
+    try:
+        model = _class(name).load(path, device="cpu")
+    except Exception as error:  # noqa: BLE001 - a damaged archive, or one of other versions, raises anything
+        raise ValueError(f"{path} must be a model that stable-baselines3 can load here, but it says: {error}") from None
+    network = model.policy
     network.set_training_mode(False)
     actions, observed = network.action_space, network.observation_space
     scaled = spaces.Box(-1.0, 1.0, (n_coefficients,), np.float32)
@@ -56,7 +67,30 @@ def load_model(path: Path, n_observed: int, *, cap: float, n_coefficients: int, 
             f"a model must observe {n_observed} numbers and post {n_coefficients} charges from -1 to 1 or from 0 to {cap} EUR/kWh, got "
             f"{path} with {observed} and {actions}."
         )
-    return (LearnedPolicy(network, cap) if actions == scaled else cast(Policy, network)), name
+    statistics = _statistics_of(path, model, n_observed, vecnormalize)
+    return ModelPolicy(network, cap, scaled=actions == scaled, statistics=statistics), name
+
+
+def _statistics_of(path: Path, model: BaseAlgorithm, n_observed: int, given: Path | None) -> Statistics | None:
+    """Return what a model's observations were normalised with.
+
+    A model keeps observations from before and after ``VecNormalize``, which tells whether it learned behind one. Where that normalised only
+    rewards, SAC's are equal and PPO's may be of other steps; its file then says that observations stay as they are.
+    """
+    last, original = model._last_obs, model._last_original_obs  # noqa: SLF001 - the only trace that VecNormalize leaves in a model
+    was_normalised = original is not None and not np.array_equal(np.asarray(last), np.asarray(original))
+    file = given or statistics_beside(path)
+    if given is None and file is not None and last is not None and original is None:
+        _log.warning("%s is left alone: %s did not learn behind a VecNormalize. Pass --vecnormalize to use it all the same.", file, path)
+        return None
+    if file is not None:
+        return read_statistics(file, n_observed)
+    if was_normalised:
+        raise ValueError(
+            f"{path} learned behind a VecNormalize, so it must be shown observations normalised with the same statistics, and there is no "
+            "vecnormalize.pkl beside it. Save them with `VecNormalize.save`, and pass --vecnormalize FILE or put the file beside the model."
+        )
+    return None
 
 
 def _algorithm(path: Path) -> str:

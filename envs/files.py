@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
+
+_log = logging.getLogger(__name__)
+_told: Final[set[str]] = set()  # kinds of caches that this process has said to do without
 
 
 def write_atomically(path: str | Path, write: Callable[[BinaryIO], object]) -> None:
@@ -36,12 +40,32 @@ def write_atomically(path: str | Path, write: Callable[[BinaryIO], object]) -> N
 
 
 def user_cache_dir() -> Path:
-    """Return the folder for data that can be rebuilt: ``$GRIDTOLL_CACHE``, else gridtoll's part of the user's cache folder."""
+    """Return the folder for data that can be rebuilt: ``$GRIDTOLL_CACHE``, else gridtoll's part of the user's cache folder.
+
+    Raises:
+        OSError: If there is none, because the user has no home; whoever asks goes on without.
+    """
     chosen = os.environ.get("GRIDTOLL_CACHE")
     if chosen:
         return Path(chosen)
     base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "gridtoll"
+    try:
+        return (Path(base) if base else Path.home() / ".cache") / "gridtoll"
+    except RuntimeError as error:
+        raise FileNotFoundError(str(error)) from None
+
+
+def do_without_cache(kind: str, error: Exception, *, remedy: str = "Set GRIDTOLL_CACHE to a folder that can be written") -> None:
+    """Say, once for each kind, that something kept cannot be read or written; the work goes on without it.
+
+    Args:
+        kind: What is kept, in the plural.
+        error: Why it cannot be.
+        remedy: What to do, a sentence without its full stop.
+    """
+    if kind not in _told:
+        _told.add(kind)
+        _log.warning("%s cannot be kept or read (%s: %s). Results are the same without. %s.", kind, type(error).__name__, error, remedy)
 
 
 def _umask() -> int:

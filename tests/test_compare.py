@@ -17,7 +17,6 @@ from gridtoll.agents.learned import DEFAULTS
 from gridtoll.train.algorithms import ALGORITHMS, make_algorithm, settings_of
 from gridtoll.train.cli import main
 from gridtoll.train.compare.cells import read_result, state_of
-from gridtoll.train.compare.folder import locked
 from gridtoll.train.compare.grid import compare
 from gridtoll.train.compare.plan import Plan
 from gridtoll.train.compare.plan_file import SHIPPED, find_plan, read_plan
@@ -25,6 +24,7 @@ from gridtoll.train.compare.sources import source_hash
 from gridtoll.train.compare.summary import list_cells, summarise
 from gridtoll.train.leaderboard.results import pack, read_results
 from gridtoll.train.leaders import make_leader
+from gridtoll.train.locks import writing_into
 from gridtoll.train.row_files import gather_rows
 from gridtoll.train.task import environment_of, observe
 from gridtoll.train.workers import Workers
@@ -527,7 +527,7 @@ def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path: Path) -> Non
 
 def hold(folder: str, held: object) -> None:
     """Holds the lock of a folder until the process is ended."""
-    with locked(Path(folder) / ".lock", wait=False):
+    with writing_into(Path(folder)):
         held.set()  # type: ignore[attr-defined]
         multiprocessing.Event().wait()
 

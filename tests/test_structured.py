@@ -403,10 +403,40 @@ def test_compiling_is_announced_done_apart_and_remembered_where_it_worked(
     assert len([path for path in tmp_path.iterdir() if path.suffix != ".lock"]) == 1 - returncode
 
 
+def test_damaged_machine_code_is_compiled_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    code = tmp_path / "kernel._entry_points.locals.cold-1.py311.1.nbc"
+
+    class Writing(Compiling):
+        def _run(self, command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+            code.write_bytes(b"machine code")
+            return super()._run(command)
+
+    compiling = Writing(tmp_path, monkeypatch)
+    for n_compiled, content in enumerate([b"", b"machine", b"other code!!"], start=1):
+        code.write_bytes(content)
+        for _ in range(2):
+            monkeypatch.setattr(structured_module, "_ready", False)
+            structured_module.see_to_machine_code()
+        assert len(compiling.programs) == n_compiled
+        assert code.read_bytes() == b"machine code"
+    assert sum("is damaged, and is compiled anew" in record.getMessage() for record in caplog.records) == 2
+
+
+def test_loops_whose_machine_code_can_be_kept_nowhere_are_announced_and_compiled_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    compiling = Compiling(tmp_path, monkeypatch)
+    structured_module.clear_cold.stats.cache_path = None
+    monkeypatch.setattr(structured_module, "_ready", False)
+    structured_module.see_to_machine_code()
+    assert compiling.programs == []
+    assert "one to two minutes" in caplog.text
+
+
 def test_who_waited_for_another_to_compile_does_not_compile_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     compiling = Compiling(tmp_path, monkeypatch)
     monkeypatch.setattr(structured_module, "_ready", False)
-    structured_module._compile()
+    structured_module.see_to_machine_code()
     [mark] = [path for path in tmp_path.iterdir() if path.suffix != ".lock"]
     mark.unlink()
 
@@ -417,7 +447,7 @@ def test_who_waited_for_another_to_compile_does_not_compile_again(tmp_path: Path
 
     monkeypatch.setattr(structured_module, "FileLock", Elsewhere)
     monkeypatch.setattr(structured_module, "_ready", False)
-    structured_module._compile()
+    structured_module.see_to_machine_code()
     assert len(compiling.programs) == 1
 
 
@@ -433,7 +463,7 @@ def test_a_lock_that_is_never_released_does_not_keep_the_loops_from_being_compil
         return locks[1]
 
     monkeypatch.setattr(structured_module, "FileLock", held)
-    structured_module._compile()
+    structured_module.see_to_machine_code()
     locks[0].release()
     assert len(compiling.programs) == 1
 

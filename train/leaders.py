@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..agents.baselines import N_SAMPLE, BestConstant, ConstantPolicy, RandomPolicy, ZeroPolicy, best_constant
 from ..agents.learned import LearnedPolicy, load_policy
 from ..agents.models import load_model
+from ..agents.normalised import ModelPolicy
 from ..agents.onnx_policy import OnnxPolicy
 from ..agents.optimum import Optimum, OptimumPolicy
 from ..agents.policy import Policy
@@ -47,7 +48,16 @@ class Leader:
     seed: int
 
 
-def make_leader(text: str, task: Task, scenarios: Sequence[Scenario], workers: Workers, *, seed: int, trust: bool = False) -> Leader:
+def make_leader(
+    text: str,
+    task: Task,
+    scenarios: Sequence[Scenario],
+    workers: Workers,
+    *,
+    seed: int,
+    trust: bool = False,
+    vecnormalize: Path | None = None,
+) -> Leader:
     """Return the leader a name, run folder or file stands for.
 
     Args:
@@ -58,10 +68,13 @@ def make_leader(text: str, task: Task, scenarios: Sequence[Scenario], workers: W
         workers: Clear days where choosing the leader takes some.
         seed: Of random charges, and of the sample of days the best constant is chosen on.
         trust: Whether a file may be unpickled, and so run code of whoever wrote it.
+        vecnormalize: Statistics of the observations of a ``.zip`` model; where absent, those that lie beside it.
 
     Raises:
         ValueError: If there is no such leader, it does not fit the game, or its file would have to be trusted.
     """
+    if vecnormalize is not None and Path(text).suffix.lower() != ".zip":
+        raise ValueError(f"--vecnormalize holds statistics of a .zip model, got it with {text}. Leave it out.")
     policy = _named(text, task, scenarios, workers, seed=seed)
     if policy is not None:
         return Leader(text, policy, seed)
@@ -72,9 +85,7 @@ def make_leader(text: str, task: Task, scenarios: Sequence[Scenario], workers: W
         case ".onnx":
             return onnx_leader(path, task, seed=seed)
         case ".zip":
-            environment = environment_of(task)
-            cap, size = environment.charge_cap, n_charges(task)
-            model, algorithm = load_model(path, environment.observer.size, cap=cap, n_coefficients=size, trust=trust)
+            model, algorithm = model_of(path, task, trust=trust, vecnormalize=vecnormalize)
             return Leader(f"{algorithm} {path}", model, seed)
         case _:
             return learned_leader(RunFolder.open(path), task)
@@ -126,6 +137,13 @@ def learned_policy(run: RunFolder, task: Task) -> LearnedPolicy:
         cap=environment.charge_cap,
         n_coefficients=n_charges(task),
     )
+
+
+def model_of(path: Path, task: Task, *, trust: bool, vecnormalize: Path | None = None) -> tuple[ModelPolicy, str]:
+    """Return the policy in a model of stable-baselines3 and the name of its algorithm; see :func:`~gridtoll.agents.models.load_model`."""
+    environment = environment_of(task)
+    cap, size, observed = environment.charge_cap, n_charges(task), environment.observer.size
+    return load_model(path, observed, cap=cap, n_coefficients=size, trust=trust, vecnormalize=vecnormalize)
 
 
 def onnx_leader(path: Path, task: Task, *, seed: int) -> Leader:

@@ -38,9 +38,10 @@ from ..envs.calendar import Scenario, split_hash
 from ..envs.day_ahead_vector import DayAheadVectorEnv
 from .config import TrainConfig
 from .held_out import require_not_held_out
+from .locks import writing_into
 from .optima import daily_bill_eur
 from .rounds import Rounds, training_scenarios
-from .runs import RunFolder
+from .runs import RunFolder, require_new
 from .task import Task, as_options, batch_of, environment_of, n_charges
 from .workers import Workers
 
@@ -65,7 +66,7 @@ def train(config: TrainConfig, folder: Path, workers: Workers, listener: Listene
         The finished run.
 
     Raises:
-        ValueError: If the configuration cannot be played, or the folder holds something.
+        ValueError: If the configuration cannot be played, the folder holds something, or another process is at work in it.
         ClearingError: If a day could not be cleared; the run can be resumed.
     """
     require_not_held_out(config.task, "a training")
@@ -73,8 +74,12 @@ def train(config: TrainConfig, folder: Path, workers: Workers, listener: Listene
     community = environment.community
     community.scenarios("validation", config.validation_days)
     identity = {"community_hash": community.content_hash, "split_hash": split_hash(community.n_days)}
-    run = RunFolder.create(folder, {"config": config.to_json(), **identity})
-    return _go_on(run, config, workers, listener)
+    require_new(folder)
+    with alone_in_this_process():
+        _new_learner(config, training_rounds(config, played=0, threads=workers.jobs))
+    with writing_into(folder):
+        run = RunFolder.create(folder, {"config": config.to_json(), **identity})
+        return _go_on(run, config, workers, listener)
 
 
 def resume(folder: Path, workers: Workers, listener: Listener | None = None) -> RunFolder:
@@ -83,13 +88,15 @@ def resume(folder: Path, workers: Workers, listener: Listener | None = None) -> 
     This reads pickles: resume only runs of your own.
 
     Raises:
-        ValueError: If it is no run folder, is damaged, or the community's data are not those it was trained on.
+        ValueError: If it is no run folder, is damaged, the community's data are not those it was trained on, or another process is at work
+            in it.
         ClearingError: If a day could not be cleared.
     """
     run = RunFolder.open(folder)
     config = TrainConfig.from_json(run.config["config"])
     run.require_same_data(config.task.community, environment_of(config.task).community.content_hash)
-    return _go_on(run, config, workers, listener)
+    with writing_into(run.path):
+        return _go_on(run, config, workers, listener)
 
 
 def _go_on(run: RunFolder, config: TrainConfig, workers: Workers, listener: Listener | None) -> RunFolder:
@@ -104,11 +111,7 @@ def _go_on(run: RunFolder, config: TrainConfig, workers: Workers, listener: List
     validation = batch_of(config.task, len(scenarios), threads=workers.jobs)
     rounds = training_rounds(config, played=step, threads=workers.jobs)
     with alone_in_this_process(), tqdm(total=config.steps, initial=step, desc="training days", disable=workers.quiet, unit="") as bar:
-        learner = (
-            restore_learner(config.learner, checkpoint.files, rounds)
-            if checkpoint
-            else make_learner(config.learner, rounds, seed=config.seed, days=config.steps + config.parallel_days)
-        )
+        learner = restore_learner(config.learner, checkpoint.files, rounds) if checkpoint else _new_learner(config, rounds)
         learner.set_logger(configure(str(run.path / "tensorboard"), ["tensorboard"]))
         while step < config.steps:
             began = time.perf_counter()
@@ -129,6 +132,11 @@ def _go_on(run: RunFolder, config: TrainConfig, workers: Workers, listener: List
                 listener(row)
         learner.logger.close()
     return run
+
+
+def _new_learner(config: TrainConfig, rounds: GymnasiumVecEnv) -> BaseAlgorithm:
+    """Return a learner that has seen nothing yet; one whose settings do not go together is refused here, before there is a folder."""
+    return make_learner(config.learner, rounds, seed=config.seed, days=config.steps + config.parallel_days)
 
 
 def _learn(learner: BaseAlgorithm, config: TrainConfig, days: int, bar: tqdm[Any]) -> None:

@@ -38,6 +38,7 @@ from typing import Any, BinaryIO, Final, Literal
 
 from .. import __version__
 from ..envs.files import write_atomically
+from .locks import is_bare
 
 SCHEMA: Final = 1
 """Version of this layout; a folder with another one is refused."""
@@ -80,16 +81,17 @@ class RunFolder:
         """Start a run folder; ``config.json`` is the first thing in it.
 
         Args:
-            path: Must not exist, or be an empty folder.
+            path: Must not exist, or be an empty folder, but for a lock.
             config: JSON values; schema, versions and commit are added.
 
         Raises:
             ValueError: If there is something in the folder already.
         """
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise ValueError(f"a new run needs a folder that does not exist or is empty, got {path}. Choose another, or resume that run.")
+        require_new(path)
         whole = {"schema": SCHEMA, "versions": versions(), "commit": commit(), **config}
         path.mkdir(parents=True, exist_ok=True)
+        for left_over in path.glob(".*.part"):
+            left_over.unlink(missing_ok=True)
         _write_json(path / "config.json", whole)
         return cls(path, whole)
 
@@ -210,6 +212,16 @@ class RunFolder:
         kept = [row for row in self.progress() if row["step"] <= step]
         text = "".join(json.dumps(row, allow_nan=False) + "\n" for row in kept)
         write_text(self.path / "progress.jsonl", text)
+
+
+def require_new(path: Path) -> None:
+    """Refuse a place for a new run where there is something already.
+
+    Raises:
+        ValueError: If it is a file, or a folder with something in it.
+    """
+    if path.exists() and (not path.is_dir() or not is_bare(path)):
+        raise ValueError(f"a new run needs a folder that does not exist or is empty, got {path}. Choose another, or resume that run.")
 
 
 def versions() -> dict[str, str]:

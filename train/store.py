@@ -18,7 +18,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
-from ..envs.files import user_cache_dir, write_atomically
+from ..envs.files import do_without_cache, user_cache_dir, write_atomically
 from .meaning import source_of
 
 _ROOT: Final = Path(__file__).resolve().parent.parent
@@ -34,6 +34,7 @@ _SOURCES: Final[dict[str, tuple[str, ...]]] = {
 optima, because their keys hold the data of the day itself."""
 _BEHIND: Final = ("clarabel", "llvmlite")
 """Packages that answers depend on and no module imports: the solver that CVXPY calls, and the compiler that Numba does."""
+_KIND: Final = "answers computed before"
 _LEFT_OVER_S: Final = 3600.0
 """Age in seconds at which an unfinished file belongs to a process that was killed: writing one takes milliseconds."""
 
@@ -47,18 +48,33 @@ def stored(kind: str, key: Mapping[str, Any]) -> dict[str, Any] | None:
     """
     try:
         content = json.loads(_path(kind, key).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except FileNotFoundError:
         return None
-    matches = isinstance(content, dict) and content.get("key") == _canonical(key)
-    return content["value"] if matches else None
+    except (OSError, ValueError) as error:
+        do_without_cache(_KIND, error)
+        return None
+    if not isinstance(content, dict) or content.get("key") != _canonical(key):
+        return None
+    value = content.get("value")
+    if not isinstance(value, dict) or content.get("sha256") != _digest(value):
+        do_without_cache(_KIND, ValueError(f"{_path(kind, key)} is not as it was written"), remedy="They are computed anew")
+        return None
+    return value
 
 
 def store(kind: str, key: Mapping[str, Any], value: Mapping[str, Any]) -> None:
-    """Keep an answer, whole or not at all; several processes may do so at once, and the last one's stays."""
-    text = json.dumps({"key": _canonical(key), "value": dict(value)}, allow_nan=False)
-    path = _path(kind, key)
-    write_atomically(path, lambda file: file.write(text.encode()))
-    _remove_left_overs(path.parent)
+    """Keep an answer, whole or not at all; several processes may do so at once, and the last one's stays.
+
+    Where it cannot be written, that is said once, and the answer is still the caller's.
+    """
+    value = _canonical(value)
+    text = json.dumps({"key": _canonical(key), "value": value, "sha256": _digest(value)}, allow_nan=False)
+    try:
+        path = _path(kind, key)
+        write_atomically(path, lambda file: file.write(text.encode()))
+        _remove_left_overs(path.parent)
+    except OSError as error:
+        do_without_cache(_KIND, error)
 
 
 @cache
@@ -94,6 +110,10 @@ def _remove_left_overs(folder: Path) -> None:
         with contextlib.suppress(OSError):  # another process may be tidying up as well
             if time.time() - draft.stat().st_mtime > _LEFT_OVER_S:
                 draft.unlink()
+
+
+def _digest(value: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(dict(value), sort_keys=True, allow_nan=False).encode()).hexdigest()
 
 
 def _canonical(key: Mapping[str, Any]) -> Any:

@@ -14,13 +14,13 @@ leaves it where it stood would break one of the two at once, and every piece wou
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from ...envs.clearing.market_data import MarketData
 from ...envs.clearing.point import Point
 from ...envs.day import Array
+from ...envs.machine_code import kept
 
-_OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
+_OPTIONS = {"nogil": True, "error_model": "numpy"}
 _LOWER, _FREE, _UPPER, _FIXED = 0, 1, 2, 3  # where a variable stands between its bounds, or that these meet
 _HELD = 1e-11  # dimensionless distance from a bound that is none, as in envs.clearing.point
 
@@ -59,7 +59,7 @@ def _places(value: Array, lower: Array, upper: Array) -> Array:
     return np.where(upper - lower <= _HELD, _FIXED, place)
 
 
-@njit(**_OPTIONS)
+@kept(**_OPTIONS)
 def _centre(mu, d_mu, eta, worn, charge, discharge, stored, sigma, d_sigma):  # type: ignore[no-untyped-def]  # noqa: C901, PLR0912, PLR0917
     """Centre the prices ``sigma`` and their changes ``d_sigma`` of idle hours in place; all arrays (T, J), ``eta`` (J,).
 

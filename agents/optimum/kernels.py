@@ -7,15 +7,16 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-_OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
+from ...envs.machine_code import kept
+
+_OPTIONS = {"nogil": True, "error_model": "numpy"}
 _DRIFT = 1e-12  # as in envs.clearing.sensitivity: a change that is rounding
 _NOISE = 5e-11  # the same as a share of the fastest change: solving for prices leaves as much where sun is curtailed at a price of zero
 _NEAR = 1e-11  # dimensionless: closer to its bound than this a variable at the end of a piece sits on it
 
 
-@njit(**_OPTIONS)
+@kept(**_OPTIONS)
 def reach_of(scale, lower, upper, free, x, slope, change, slope_change, low, high):
     """Return the least and the greatest step on which free variables stay in their box and held ones keep the sign of their slope.
 
@@ -48,7 +49,7 @@ def reach_of(scale, lower, upper, free, x, slope, change, slope_change, low, hig
     return min(low, 0.0), max(high, 0.0)
 
 
-@njit(**_OPTIONS)
+@kept(**_OPTIONS)
 def snap(scale, lower, upper, x):
     """Put variables within rounding of a bound on it, in place."""
     for k in range(x.shape[0]):
@@ -59,7 +60,7 @@ def snap(scale, lower, upper, x):
             x[k] = upper[k]
 
 
-@njit(**_OPTIONS)
+@kept(**_OPTIONS)
 def price_terms(first, second, first_weight, second_weight, prices):
     """Return −Aᵀy over the variables, each of which stands in at most two equations."""
     terms = np.empty(first.shape[0])
@@ -68,7 +69,7 @@ def price_terms(first, second, first_weight, second_weight, prices):
     return terms
 
 
-@njit(**_OPTIONS)
+@kept(**_OPTIONS)
 def onto_equations(first, second, first_weight, second_weight, x, n_equations):
     """Return A·x over the equations."""
     moved = np.zeros(n_equations)
@@ -78,7 +79,7 @@ def onto_equations(first, second, first_weight, second_weight, x, n_equations):
     return moved
 
 
-@njit(**_OPTIONS)
+@kept(**_OPTIONS)
 def violations(near, n_curved, scale, gain, lower, upper, x, slope):
     """Return how far variables are outside their box, the greatest slope that should not be, and what a better response would save.
 
@@ -106,13 +107,13 @@ def violations(near, n_curved, scale, gain, lower, upper, x, slope):
     return outside, steepest, saving
 
 
-@njit(**_OPTIONS)
+@kept(**_OPTIONS)
 def worse(a, b):
     """Return the greater of two numbers, NaN where one is none."""
     return b if b > a or np.isnan(b) else a
 
 
-@njit(**_OPTIONS)
+@kept(**_OPTIONS)
 def stray(nu, omega, n_curved, lower, upper, x_a, x_b, s_a, s_b, h_a, h_b):
     """Bound h·y − omega·(z·y + ½‖y‖²) over everything the response can be away from the chord; see :mod:`.bounds`.
 
@@ -160,7 +161,7 @@ def stray(nu, omega, n_curved, lower, upper, x_a, x_b, s_a, s_b, h_a, h_b):
     return e, f, g
 
 
-@njit(**_OPTIONS)
+@kept(**_OPTIONS)
 def relevant(nu, n_curved, lower, upper, x_a, x_b, s_a, s_b, h_a, h_b):
     """Return the variables that can stray at a weight of at least nu, and the two sums that suggest a weight.
 
@@ -188,7 +189,7 @@ def relevant(nu, n_curved, lower, upper, x_a, x_b, s_a, s_b, h_a, h_b):
     return chosen[:count], squares, products
 
 
-@njit(**_OPTIONS)
+@kept(**_OPTIONS)
 def products_of(lower, upper, x_a, x_b, s_a, s_b):
     """Return the complementary products between both ends, and the greater sum of those of one end with itself, EUR."""
     across, own_a, own_b = 0.0, 0.0, 0.0
@@ -211,7 +212,7 @@ def products_of(lower, upper, x_a, x_b, s_a, s_b):
     return across, max(own_a, own_b)
 
 
-@njit(**_OPTIONS)
+@kept(**_OPTIONS)
 def level_within_blocks(prices, moving_renewable, moving_stored):
     """Set prices to 0 where renewable use can move, and storage prices to one level wherever stored energy can, in place.
 

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..demo import DEMO, demo
+from ..locks import writing_into
 from ..report import Report
 from ..workers import Workers
 from .options import add_report_options, add_work_options, natural, positive
@@ -35,5 +36,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> Report:
     """Run the demo."""
-    with Workers(options.jobs, quiet=options.quiet) as workers:
+    with writing_into(options.out), Workers(options.jobs, quiet=options.quiet) as workers:
         return demo(options.out, workers, steps=options.steps, days=options.days, seed=options.seed)

@@ -52,7 +52,8 @@ charges found for the day, and to a bound that no leader exceeds; docs/hourly.md
 {", ".join(HOURLY_LEADER_NAMES)}.
 
 Evaluating a run folder or an ONNX file reads no pickled objects, and what the options leave open is as in its training. A model saved by
-stable-baselines3 (.zip) holds pickles, which run code when they are read: it is refused without --trust.
+stable-baselines3 (.zip) holds pickles, which run code when they are read: it is refused without --trust. Where it learned behind a
+VecNormalize, it is shown observations normalised with the same statistics, which are a pickle as well.
 """
 EXAMPLES = """\
   gridtoll evaluate zero --days 16
@@ -60,6 +61,7 @@ EXAMPLES = """\
   gridtoll evaluate best-constant --split validation
   gridtoll evaluate runs/first --rows first.csv --plot first.png
   gridtoll evaluate policy.onnx --rows first.parquet
+  gridtoll evaluate model.zip --trust --vecnormalize vecnormalize.pkl
   gridtoll evaluate runs/first --held-out --days 16
   gridtoll evaluate best-schedule --env hourly --days 16 --rows hourly.csv
 """
@@ -75,6 +77,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--held-out", action="store_true", help="play the held-out communities instead of the leader's own")
     parser.add_argument("--trust", action="store_true", help="read the pickles of a .zip model: only of people you trust with your machine")
+    parser.add_argument(
+        "--vecnormalize",
+        type=Path,
+        metavar="FILE",
+        help="statistics of a .zip model that learned behind a VecNormalize (default: vecnormalize.pkl beside the model, where it is)",
+    )
     parser.add_argument("--rows", type=Path, metavar="FILE", help="write one row a day to this file (.csv or .parquet)")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the regret of each day into this file (.png, .svg or .pdf)")
     add_game_option(parser)
@@ -103,7 +111,7 @@ def run(options: argparse.Namespace) -> Report:
 def _at_home(options: argparse.Namespace, task: Task, workers: Workers) -> Report:
     """Score the leader in one community."""
     scenarios = environment_of(task).community.scenarios(options.split, options.days)
-    leader = make_leader(options.policy, task, scenarios, workers, seed=options.seed, trust=options.trust)
+    leader = _leader(options, task, scenarios, workers)
     evaluation = evaluate(leader.policy, task, scenarios, workers, name=leader.name, split=options.split, seed=leader.seed)
     summary = evaluation.summary(options.seed)
     if options.rows is not None:
@@ -114,6 +122,11 @@ def _at_home(options: argparse.Namespace, task: Task, workers: Workers) -> Repor
     return Report(summary.values(), f"{title}\n{summary_table([summary])}")
 
 
+def _leader(options: argparse.Namespace, task: Task, scenarios: Sequence[Scenario], workers: Workers) -> Leader:
+    given = {"seed": options.seed, "trust": options.trust, "vecnormalize": options.vecnormalize}
+    return make_leader(options.policy, task, scenarios, workers, **given)
+
+
 def _in_held_out(options: argparse.Namespace, home: Task, workers: Workers) -> Report:
     """Score the leader of one community in all that are held out."""
     if options.plot is not None:
@@ -121,7 +134,7 @@ def _in_held_out(options: argparse.Namespace, home: Task, workers: Workers) -> R
 
     def leader_for(task: Task, scenarios: Sequence[Scenario]) -> Leader:
         own = task if options.policy == "optimum" else home  # only the clairvoyant is made for the days it plays
-        return make_leader(options.policy, own, scenarios, workers, seed=options.seed, trust=options.trust)
+        return _leader(options, own, scenarios, workers)
 
     evaluations = evaluate_held_out(home, leader_for, workers, split=options.split, days=options.days)
     if options.rows is not None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..config import TrainConfig
 from ..datasets import DATASET_SPLITS, DatasetConfig, play_dataset, require_new_dataset, write_dataset
-from ..leaders import learned_policy
+from ..leaders import learned_policy, model_of
 from ..onnx_files import save_onnx
 from ..report import Report, lines
 from ..row_files import gather_rows, require_row_format, save_rows
@@ -23,7 +23,8 @@ never begun among them.
 dataset: days played by leaders of your choice, with the exact optimum of each, as a dataset of Minari (one step an episode: the game is a
 contextual bandit). Load it with MINARI_DATASETS_PATH set to the folder. Days come from the training split, or from validation to choose by.
 
-policy: the best policy of a run as an ONNX file that maps observations to charges in EUR/kWh.
+policy: the best policy of a run as an ONNX file that maps observations to charges in EUR/kWh. A model of stable-baselines3 (.zip) is
+exported too, with the statistics of its VecNormalize within; it holds pickles, so it takes --trust, and the game it was trained on.
 
 Needs the extra: pip install "gridtoll[research]".
 """
@@ -32,7 +33,11 @@ EXAMPLES = """\
   gridtoll export dataset --behaviour random --episodes 400 --out datasets
   gridtoll export dataset --behaviour runs/first --noise 0.05 --behaviour optimum --name mine --out datasets
   gridtoll export policy runs/first --out policy.onnx
+  gridtoll export policy model.zip --trust --tariff unique --out policy.onnx
 """
+
+
+_GAME = ("community", "tariff", "charges-per", "flows", "objective", "information", "charge-cap", "import-fee")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,8 +47,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     rows.add_argument("folder", type=Path, metavar="DIR", help="a folder written by `gridtoll compare`")
     rows.add_argument("--out", type=Path, required=True, metavar="FILE", help="what to write (.parquet or .csv)")
     policy = actions.add_parser("policy", help="the best policy of a run as an ONNX file")
-    policy.add_argument("run", type=Path, metavar="RUN", help="a finished run folder")
+    policy.add_argument("run", type=Path, metavar="RUN", help="a finished run folder, or a model of stable-baselines3 (.zip)")
     policy.add_argument("--out", type=Path, required=True, metavar="FILE", help="what to write (.onnx)")
+    policy.add_argument("--trust", action="store_true", help="read the pickles of a .zip model: only of people you trust")
+    policy.add_argument("--vecnormalize", type=Path, metavar="FILE", help="its statistics (default: vecnormalize.pkl beside it)")
+    add_task_options(policy, *_GAME)
     _add_dataset_arguments(actions.add_parser("dataset", help="days played by leaders, as a dataset of Minari"))
     for action in (rows, policy):
         add_report_options(action)
@@ -123,9 +131,23 @@ def _policy(options: argparse.Namespace) -> Report:
     existing_parent(options.out)
     if options.out.suffix.lower() != ".onnx":
         raise ValueError(f"an ONNX file must end in .onnx, or `gridtoll evaluate` will not know it, got {options.out}.")
+    if options.run.suffix.lower() == ".zip":
+        return _model(options)
+    given = [f"--{name}" for name in ("trust", "vecnormalize", *_GAME) if getattr(options, name.replace("-", "_")) not in (None, False)]
+    if given:
+        raise ValueError(f"{', '.join(given)} must go with a .zip model: a run folder says itself what it was trained on.")
     folder = RunFolder.open(options.run)
     config = TrainConfig.from_json(folder.config["config"])
     policy, algorithm = learned_policy(folder, config.task), config.learner.algorithm
     save_onnx(options.out, policy, config.task, name=algorithm, seed=config.seed, config=config.to_json())
     values = {"file": str(options.out), "bytes": options.out.stat().st_size, "algorithm": algorithm, "seed": config.seed}
+    return Report(values, f"{lines(values)}\nNext: gridtoll evaluate {options.out}")
+
+
+def _model(options: argparse.Namespace) -> Report:
+    """Export a model of stable-baselines3."""
+    task = task_from(options)
+    policy, algorithm = model_of(options.run, task, trust=options.trust, vecnormalize=options.vecnormalize)
+    save_onnx(options.out, policy, task, name=algorithm, seed=0)
+    values = {"file": str(options.out), "bytes": options.out.stat().st_size, "algorithm": algorithm}
     return Report(values, f"{lines(values)}\nNext: gridtoll evaluate {options.out}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..locks import writing_into
 from ..paper.study import SMALLEST, SYSTEMS, chosen_systems, efforts_of, study
 from ..report import Report
 from .options import add_backend_options, add_report_options, positive, workers_from
@@ -51,5 +52,5 @@ def run(options: argparse.Namespace) -> Report:
     if options.out.exists() and not options.out.is_dir():
         raise ValueError(f"`--out` must name a folder, or one to be made, got {options.out}, which is a file.")
     efforts = efforts_of(systems, quick=options.quick, days=options.days)
-    with workers_from(options) as workers:
+    with writing_into(options.out), workers_from(options) as workers:
         return study(efforts, options.out, workers)

@@ -2,16 +2,12 @@
 
 ``config.json`` names schema, versions, commit and the hashes of the data, and what the plan came to when it was read: ``plan`` with the
 settings of tuned files in their place, ``cells`` with every cell there is to be, begun or not, and ``sources`` with hashes of the user's
-own algorithms. ``plan.toml`` is the plan as it was read, and there last, so that a folder with a plan is one that was begun properly. Locks
-belong to a process: the operating system takes them from one that is killed.
+own algorithms. ``plan.toml`` is the plan as it was read, and there last, so that a folder with a plan is one that was begun properly.
 """
 
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +21,6 @@ from .cells import SCHEMA, community_name, installed, state_of
 from .plan import Plan
 from .plan_file import read_plan
 from .sources import source_hash
-
-try:
-    import fcntl
-except ImportError:  # Windows: two comparisons in one folder are then not kept apart
-    fcntl = None  # type: ignore[assignment]
 
 _ADDED = ("communities", "seeds", "algorithms")
 _READ = ("plan", "cells", "sources")
@@ -145,29 +136,3 @@ def _changes(old: dict[str, str], new: dict[str, str]) -> list[str]:
             lines += [f"- {key} = {old[key]}"] if key in old else []
             lines += [f"+ {key} = {new[key]}"] if key in new else []
     return lines
-
-
-@contextmanager
-def locked(path: Path, *, wait: bool) -> Iterator[None]:
-    """Hold the lock of a file, which is made where it is missing.
-
-    Args:
-        path: The file.
-        wait: Whether to wait for whoever holds it.
-
-    Raises:
-        ValueError: If another process holds it and there is no waiting.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    try:
-        if fcntl is not None:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            except BlockingIOError:
-                raise ValueError(
-                    f"only one process may run a comparison in a folder, and another is at work in {path.parent}. Wait for it, or end it."
-                ) from None
-        yield
-    finally:
-        os.close(descriptor)

@@ -16,13 +16,14 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from ..locks import LOCK, writing_into
 from ..optima import references
 from ..task import Task, environment_of
 from ..workers import Workers
 from .cells import Cell, state_of
-from .folder import begin, locked
+from .folder import begin
 from .plan import Plan
-from .running import LOCK, Job, record_crash, run_cell
+from .running import Job, record_crash, run_cell
 
 _LOOK_EVERY_S = 1.0
 
@@ -53,7 +54,7 @@ def compare(
         ClearingError: If an optimum could not be proved.
     """
     root, place = root.resolve(), Path.cwd() if place is None else place
-    with locked(root / LOCK, wait=False):
+    with writing_into(root):
         begin(root, plan, content, place=place)
         if retry_failed:
             for cell in cells:

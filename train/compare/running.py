@@ -7,6 +7,7 @@ optimum.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import traceback
 from dataclasses import asdict, dataclass
@@ -23,6 +24,7 @@ from ..algorithms import OPTIMUM, TaskAlgorithm, foresee, make_algorithm, settin
 from ..errors import ModelMismatchError
 from ..evaluate import NORMALISATION_FLOOR, Evaluation, evaluate, write_rows
 from ..learn import alone_in_this_process
+from ..locks import LOCK, writing_into
 from ..onnx_files import Exportable, save_onnx
 from ..optima import daily_bill_eur, references
 from ..practice import CurvePoint, Effort, TaskPractice
@@ -32,10 +34,7 @@ from ..statistics import interquartile_mean
 from ..task import Episode, environment_of, n_charges, play
 from ..workers import Workers
 from .cells import Cell, State, community_name, installed, state_of, write_result
-from .folder import locked
 
-LOCK: Final = ".lock"
-"""In the folder of a cell that was begun and is not complete."""
 _OF_THE_MACHINE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.EROFS, errno.ESTALE})
 
 
@@ -69,20 +68,26 @@ def run_cell(job: Job) -> State:
     """
     if not (job.root / "plan.toml").is_file():
         raise ValueError(f"every machine must see the folder of the comparison, but {job.root} has no plan.toml here. Use a shared folder.")
-    with locked(job.folder / LOCK, wait=True):
+    with writing_into(job.folder, wait=True):
         if state_of(job.folder) == "open":
             _run(job)
-        (job.folder / LOCK).unlink(missing_ok=True)
+    _remove_lock(job.folder)
     return state_of(job.folder)
 
 
 def record_crash(job: Job) -> None:
     """Record that the process of a cell ended without a word, and did so again when it had the machine to itself."""
-    with locked(job.folder / LOCK, wait=True):
+    with writing_into(job.folder, wait=True):
         if state_of(job.folder) == "open":
             error = "its process ended without a word, twice: it crashed, was killed, or ran out of memory"
             _write_failed(job, _identity(job.cell, {}), error, Effort(), [])
-        (job.folder / LOCK).unlink(missing_ok=True)
+    _remove_lock(job.folder)
+
+
+def _remove_lock(folder: Path) -> None:
+    """Leave a complete cell without a lock; whoever still waits for it finds nothing to do."""
+    with contextlib.suppress(OSError):  # Windows keeps it while somebody waits
+        (folder / LOCK).unlink(missing_ok=True)
 
 
 def _run(job: Job) -> None:

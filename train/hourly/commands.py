@@ -64,7 +64,7 @@ def evaluate_command(options: argparse.Namespace) -> Report:
     Raises:
         ValueError: If there is no such leader, or options do not go together.
     """
-    require_hourly(options, ("charges_per", "held_out", "trust"))
+    require_hourly(options, ("charges_per", "held_out", "trust", "vecnormalize"))
     for path in (options.rows, options.plot):
         existing_parent(path)
     if options.rows is not None and options.rows.suffix.lower() != ".csv":

@@ -25,9 +25,10 @@ from ...agents.vec_env import GymnasiumVecEnv
 from ...envs.calendar import Scenario, split_hash
 from ..held_out import require_not_held_out
 from ..learn import REWARD_UNIT, alone_in_this_process
+from ..locks import writing_into
 from ..optima import daily_bill_eur
 from ..rounds import Rounds, every_training_scenario
-from ..runs import RunFolder, require_cap
+from ..runs import RunFolder, require_cap, require_new
 from ..workers import Workers
 from .learners import (
     HourlyLearner,
@@ -116,16 +117,19 @@ def train_hourly(training: HourlyTraining, folder: Path, workers: Workers) -> Ru
         workers: Say how many plans are cleared at once, in threads of this process, and whether to show progress.
 
     Raises:
-        ValueError: If it cannot be played, a package is missing, or the folder holds something.
+        ValueError: If it cannot be played, a package is missing, the folder holds something, or another process is at work in it.
         ClearingError: If a plan could not be cleared; the run can be resumed.
     """
     require_not_held_out(training.task.day_ahead, "training")
     community = hourly_environment_of(training.task).community  # before the folder, so that a wrong name leaves nothing behind
     community.scenarios("validation", training.validation_days)
-    _learner_of(training, workers, played=0)
+    require_new(folder)
+    with alone_in_this_process():
+        _learner_of(training, workers, played=0)
     identity = {"community_hash": community.content_hash, "split_hash": split_hash(community.n_days)}
-    run = RunFolder.create(folder, {"env": ENV, "config": training.to_json(), **identity})
-    return _go_on(run, training, workers)
+    with writing_into(folder):
+        run = RunFolder.create(folder, {"env": ENV, "config": training.to_json(), **identity})
+        return _go_on(run, training, workers)
 
 
 def resume_hourly(folder: Path, workers: Workers) -> RunFolder:
@@ -134,13 +138,15 @@ def resume_hourly(folder: Path, workers: Workers) -> RunFolder:
     This reads pickles: resume only runs of your own.
 
     Raises:
-        ValueError: If it is no run folder of the hourly game, is damaged, or the community's data have changed.
+        ValueError: If it is no run folder of the hourly game, is damaged, the community's data have changed, or another process is at
+            work in it.
         ClearingError: If a plan could not be cleared.
     """
     run = RunFolder.open(folder)
     training = hourly_training(run)
     run.require_same_data(training.task.community, hourly_environment_of(training.task).community.content_hash)
-    return _go_on(run, training, workers)
+    with writing_into(run.path):
+        return _go_on(run, training, workers)
 
 
 def _go_on(run: RunFolder, training: HourlyTraining, workers: Workers) -> RunFolder:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..held_out import require_not_held_out
+from ..locks import writing_into
 from ..runs import commit, versions, write_text
 from ..workers import Workers
 from .study import FrozenTrial, Study, TuneConfig, best_settings, counted, ended, open_study, run_trials
@@ -54,7 +55,8 @@ def tune(config: TuneConfig, folder: Path, workers: Workers, *, storage: str | N
     study = open_study(config, place)
     processes = max(1, min(workers.jobs or 1, config.trials - len(counted(study))))
     workers.map(partial(_run, config, place), range(processes), "trials run by as many processes")
-    return _write(config, study, folder)
+    with writing_into(folder, wait=True):  # processes that share a study end at the same time, and each writes the same
+        return _write(config, study, folder)
 
 
 def _run(config: TuneConfig, storage: str, _: int) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from numba import njit
 
 from ...day import make_day
+from ...machine_code import kept
 from ..solution import TOLERANCE
 from .exact import NO_PAIRS, certify, polish
 from .interior_point import advance, over_cap, start
@@ -148,17 +149,21 @@ def _entry_points(source: int) -> tuple[Any, Any]:
     every file here, makes it compile anew when any of them has changed.
     """
 
-    @njit(cache=True, nogil=True)
+    @kept(nogil=True)
     def cold(program, charges, tolerance):
         assert source >= 0  # noqa: S101 - a use of it, so that it is closed over
         return from_scratch(program, charges, tolerance)
 
-    @njit(cache=True, nogil=True)
+    @kept(nogil=True)
     def warm(program, charges, renewable, stored, nodal_price, storage_price):
         assert source >= 0  # noqa: S101
         return from_state(program, charges, renewable, stored, nodal_price, storage_price)
 
     return cold, warm
+
+
+ENTRY_POINTS = "kernel._entry_points.locals.*"
+"""What names of files that Numba keeps for them begin with."""
 
 
 def _source() -> int:

@@ -20,16 +20,19 @@ from filelock import FileLock
 from numpy.typing import ArrayLike
 
 from ...day import Array, Day
+from ...files import do_without_cache
 from ...machine import available_cores
+from ...machine_code import folder_of, is_whole, mark_whole, remove_damaged
 from ..market import Market, P2PMarket
 from ..market_data import read_charges
 from ..solution import TOLERANCE, Certificate, Clearing
-from .kernel import SOURCE, clear_cold, clear_warm
+from .kernel import ENTRY_POINTS, SOURCE, clear_cold, clear_warm
 from .program import Program, program_of
 
 SOLVER = "gridtoll's structured interior point, polished"
 
-_LONGEST_WAIT = 300.0  # seconds for another process to compile; several times what it takes
+_LONGEST_WAIT = 600.0  # seconds for another process to compile; several times what it takes
+_ANNOUNCED = "compiling the market's loops for this machine, once: one to two minutes."
 
 _log = logging.getLogger(__name__)
 _ready = False
@@ -39,8 +42,8 @@ _compiling = threading.Lock()
 class StructuredMarket:
     """The exact clearing by compiled loops over the market's structure.
 
-    The first clearing on a machine compiles the loops, which takes half a minute to a minute and is announced by a log message; the machine
-    code is kept on disk, where later processes find it in a fraction of a second.
+    The first clearing on a machine compiles the loops, which takes one to two minutes and is announced by a log message. The machine code
+    is kept on disk, where later processes find it in a fraction of a second; where it cannot be kept, each process compiles.
 
     Args:
         fallback: What clears a day the kernel cannot; a :class:`..market.P2PMarket` made on first use where absent.
@@ -66,8 +69,7 @@ class StructuredMarket:
 
     def clear(self, day: Day, charges: ArrayLike, *, start: Clearing | None = None) -> Clearing:
         """Clear the market; see :meth:`..market.P2PMarket.clear` for arguments, result and errors."""
-        if not _ready:
-            _compile()
+        see_to_machine_code()
         return self._finish(day, charges, _clear(day, charges, start))
 
     def clear_many(self, days: Sequence[Day], charges: Array | Sequence[Array]) -> list[Clearing]:
@@ -87,8 +89,7 @@ class StructuredMarket:
         if len(charges) != len(days):
             raise ValueError(f"each day must have its charges, got {len(days)} days and {len(charges)} arrays of charges.")
         n_threads = min(self._threads or available_cores(), len(days))
-        if not _ready:
-            _compile()
+        see_to_machine_code()
         if n_threads > 1:
             with ThreadPoolExecutor(n_threads) as pool:
                 found = list(pool.map(_clear, days, charges))
@@ -109,20 +110,40 @@ class StructuredMarket:
             return replace(self._fallback.clear(day, charges), fallback=True)
 
 
-def _compile() -> None:
-    """See to it that the loops are compiled and kept on disk before this process first calls them.
+def see_to_machine_code() -> None:
+    """See to it that the loops are compiled and kept on disk before this process first calls them; a progress bar begins after that.
 
     That is done by a process of its own. One that has just compiled runs other machine code than those that read it from disk (functions
-    compiled on the way stand in for their inlined copies), and its answers differ from theirs in the last bit.
+    compiled on the way stand in for their inlined copies), and its answers differ from theirs in the last bit. Machine code that is not as
+    it was written is removed, and compiled anew.
     """
     global _ready  # noqa: PLW0603 - compiling is the process's affair, not any one market's
+    if _ready:
+        return
     with _compiling:
-        done = Path(clear_cold.stats.cache_path) / f"gridtoll-{SOURCE:x}-numba-{version('numba')}"
-        if not _ready and not done.exists():
+        folder = folder_of(clear_cold)
+        done = None if folder is None else folder / f"gridtoll-{SOURCE:x}-numba-{version('numba')}"
+        if done is None:
+            _log.warning(_ANNOUNCED)
+        elif not _ready and not _is_compiled(done):
             with _alone(done.with_name(f"{done.name}.lock")):
-                if not done.exists():
+                if not _is_compiled(done):
                     _compile_apart(done)
         _ready = True
+
+
+def _is_compiled(done: Path) -> bool:
+    """Return whether the loops have been compiled into the folder of a mark, and are there as they were."""
+    if not done.exists():
+        return False
+    if is_whole(done, ENTRY_POINTS):
+        return True
+    _log.warning("the machine code of the market's loops in %s is damaged, and is compiled anew.", done.parent)
+    try:
+        remove_damaged(done, ENTRY_POINTS)
+    except OSError as error:
+        do_without_cache("machine code of compiled loops", error, remedy=f"Remove {done.parent} yourself")
+    return False
 
 
 @contextmanager
@@ -141,13 +162,18 @@ def _alone(path: Path) -> Iterator[None]:
 
 
 def _compile_apart(done: Path) -> None:
-    _log.warning("compiling the market's loops for this machine, once: half a minute to a minute.")
+    _log.warning(_ANNOUNCED)
     program = f"import sys; sys.path[:] = {sys.path!r}; import {__package__}.kernel as kernel; kernel.compile_loops()"
-    compiled = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)  # noqa: S603
-    if compiled.returncode == 0:
-        done.touch()
-    else:  # for example where no process may be started; the answers are as exact, but for their last bit
-        _log.warning("another process could not compile them, so this one does: %s", compiled.stderr.strip()[-300:])
+    try:
+        compiled = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)  # noqa: S603
+        if compiled.returncode == 0:
+            mark_whole(done, ENTRY_POINTS)
+            return
+        reason = compiled.stderr.strip()[-300:]
+    except OSError as error:
+        reason = str(error)
+    # For example where no process may be started; the answers are as exact, but for their last bit.
+    _log.warning("another process could not compile them, so this one does: %s", reason)
 
 
 def _clear(day: Day, charges: ArrayLike, start: Clearing | None = None) -> Clearing:

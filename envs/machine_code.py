@@ -1,0 +1,121 @@
+"""Compiled loops whose machine code is kept on disk where that can be done, and which work all the same where it cannot.
+
+Numba's own ``cache=True`` raises where no folder can be written, when the function is defined, and where a file it kept is cut short, in
+every process until somebody removes the file. Machine code is a convenience: here its files are read and written where that works, made
+anew where they are damaged, and done without where neither can be, which is said once.
+"""
+
+# mypy: disable-error-code="misc"
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from numba import config, njit
+from numba.core.caching import FunctionCache
+
+from .files import do_without_cache, write_atomically
+
+_KIND: Final = "machine code of compiled loops"
+_REMEDY: Final = "Set NUMBA_CACHE_DIR to a folder that can be written, or loops are compiled by every process"
+
+
+def kept(**options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Return a decorator like ``numba.njit(cache=True, **options)`` that never fails for want of a file.
+
+    Args:
+        options: Of ``numba.njit``, but ``cache``.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        loops = njit(**options)(function)
+        if not config.DISABLE_JIT:
+            try:
+                loops._cache = _Forgiving(function)  # noqa: SLF001 - what `enable_caching` does, with a cache of our own
+            except (RuntimeError, OSError) as error:  # no folder for it
+                do_without_cache(_KIND, error, remedy=_REMEDY)
+        return loops
+
+    return decorate
+
+
+class _Forgiving(FunctionCache):
+    """Numba's files of one function; a damaged one is begun anew, one that cannot be written is done without."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception as error:  # noqa: BLE001 - unpickling a damaged file raises anything
+            do_without_cache(_KIND, error, remedy="They are compiled anew")
+            self._begin_anew()
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        try:
+            super().save_overload(sig, data)
+        except Exception as error:  # noqa: BLE001 - as above: saving reads the index first
+            do_without_cache(_KIND, error, remedy=_REMEDY)
+
+    def _begin_anew(self) -> None:
+        try:
+            self.flush()
+        except OSError:
+            self.disable()
+
+
+def folder_of(loops: Any) -> Path | None:
+    """Return the folder in which a function's machine code is kept, None where it is not."""
+    path = loops.stats.cache_path
+    return None if path is None else Path(path)
+
+
+def mark_whole(mark: Path, pattern: str) -> None:
+    """Write down which files of machine code there are and what they hold.
+
+    Args:
+        mark: The file to write, in their folder.
+        pattern: Of their names, without the endings.
+    """
+    content = {file.name: _digest(file) for file in mark.parent.glob(f"{pattern}.nbc")}
+    write_atomically(mark, lambda file: file.write(json.dumps(content).encode()))
+
+
+def is_whole(mark: Path, pattern: str) -> bool:
+    """Return whether the files that a mark names are as they were, and their indices can be read.
+
+    Indices are not compared: those of a folder that machines of several kinds share grow, one entry for each kind.
+    """
+    try:
+        named = json.loads(mark.read_bytes() or b"{}")
+        for name, digest in named.items():
+            if _digest(mark.parent / name) != digest:
+                return False
+        for index in mark.parent.glob(f"{pattern}.nbi"):
+            with index.open("rb") as file:
+                pickle.load(file)  # noqa: S301 - Numba reads the same files
+                pickle.loads(file.read())  # noqa: S301
+    except Exception:  # noqa: BLE001 - whatever cannot be read is not whole
+        return False
+    return True
+
+
+def remove_damaged(mark: Path, pattern: str) -> None:
+    """Remove a mark and the files it is about.
+
+    Raises:
+        OSError: If they cannot be removed.
+    """
+    mark.unlink(missing_ok=True)
+    for ending in ("nbi", "nbc"):
+        for file in mark.parent.glob(f"{pattern}.{ending}"):
+            file.unlink(missing_ok=True)
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
