@@ -374,7 +374,7 @@ class Compiling:
         self.programs: list[str] = []
         self._returncode = returncode
         shared().clear(random_day(0), np.zeros((5, 5)))  # whatever there is to compile is compiled
-        compiled = mock.Mock(wraps=kernel.clear_cold)
+        self.loops = compiled = mock.Mock(wraps=kernel.clear_cold)
         compiled.stats.cache_path = str(folder)
         monkeypatch.setattr(structured_module, "clear_cold", compiled)
         monkeypatch.setattr(subprocess, "run", self._run)
@@ -426,7 +426,7 @@ def test_loops_whose_machine_code_can_be_kept_nowhere_are_announced_and_compiled
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     compiling = Compiling(tmp_path, monkeypatch)
-    structured_module.clear_cold.stats.cache_path = None
+    compiling.loops.stats.cache_path = None
     monkeypatch.setattr(structured_module, "_ready", False)
     structured_module.see_to_machine_code()
     assert compiling.programs == []

@@ -118,18 +118,22 @@ def see_to_machine_code() -> None:
     it was written is removed, and compiled anew.
     """
     global _ready  # noqa: PLW0603 - compiling is the process's affair, not any one market's
-    if _ready:
-        return
-    with _compiling:
+    if not _ready:
+        with _compiling:
+            _compile_once()
+            _ready = True
+
+
+def _compile_once() -> None:
+    if not _ready:  # no other thread has seen to it meanwhile
         folder = folder_of(clear_cold)
         done = None if folder is None else folder / f"gridtoll-{SOURCE:x}-numba-{version('numba')}"
         if done is None:
             _log.warning(_ANNOUNCED)
-        elif not _ready and not _is_compiled(done):
+        elif not _is_compiled(done):
             with _alone(done.with_name(f"{done.name}.lock")):
                 if not _is_compiled(done):
                     _compile_apart(done)
-        _ready = True
 
 
 def _is_compiled(done: Path) -> bool:
