@@ -1,29 +1,42 @@
 """A community: prosumers on a grid with a year of hourly data, from which days are cut.
 
 Preferences follow from the load: utility b·d − ½·a·d² with a = s / load and b = λ_ref + s, λ_ref the year's mean import price, so that at
-the reference price everybody demands the load as measured. Loads count as at least a small floor (see
-:class:`~gridtoll.envs.parameters.MarketParameters`).
+the reference price everybody demands the load as measured. Loads count as at least a small share of the prosumer's own mean (see
+:class:`~gridtoll.envs.parameters.MarketParameters`). Who has no load in the whole year, a solar park say, demands nothing.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import date, timedelta
 from functools import cached_property
-from typing import Final
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from . import parameters as p
+from .arrays import Array, Door
 from .calendar import Scenario, split_scenarios
-from .day import Array, Day, make_day
+from .community_door import (
+    HOURS_PER_DAY,
+    as_date,
+    check_last_date,
+    check_service,
+    check_words,
+    require_year,
+    take_in_prosumers,
+    take_in_scalars,
+    take_in_year,
+)
+from .community_rules import filled_in, kinds_of, load_floor, preferences_of, write_preferences
+from .day import Day, make_day
+from .derivation import Derivation, Ledger
 from .network import Network
 from .parameters import MarketParameters
 
-HOURS_PER_DAY: Final = 24
+__all__ = ["HOURS_PER_DAY", "Community", "make_community"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -54,6 +67,7 @@ class Community:
         partners: With how many nearest each may trade, None for all.
         charge_cap: Greatest charge in EUR/kWh at mean distance.
         parameters: Preferences and operator prices.
+        derivations: What was filled in, raised to a floor or derived, see :mod:`~gridtoll.envs.derivation`.
     """
 
     name: str
@@ -79,6 +93,7 @@ class Community:
     partners: int | None
     charge_cap: float
     parameters: MarketParameters
+    derivations: tuple[Derivation, ...] = ()
 
     @property
     def n_prosumers(self) -> int:
@@ -111,7 +126,7 @@ class Community:
         digest = hashlib.sha256()
         parts = {f"grid.{f.name}": getattr(self.network.grid, f.name) for f in fields(self.network.grid)}
         parts |= {f"network.{f.name}": getattr(self.network, f.name) for f in fields(self.network) if f.name != "grid"}
-        parts |= {f.name: getattr(self, f.name) for f in fields(self) if f.name != "network"}
+        parts |= {f.name: getattr(self, f.name) for f in fields(self) if f.name not in {"network", "derivations"}}
         for name, value in sorted(parts.items()):
             digest.update(f"\n{name}:".encode())
             if isinstance(value, np.ndarray):
@@ -138,14 +153,10 @@ class Community:
         index = self._checked("day", index, self.n_days)
         path = self._checked("price path", price_path, self.n_price_paths)
         hours = slice(index * HOURS_PER_DAY, (index + 1) * HOURS_PER_DAY)
-        load = np.maximum(self.load_kw[hours], self._load_floor)
         numbers = self.parameters
         return make_day(
             label=f"{self.name}/day {index}/prices {path}",
-            demand_min=numbers.demand_min_share * load,
-            demand_max=numbers.demand_max_share * load,
-            utility_curvature=numbers.flexibility_value / load,
-            utility_slope=self._reference_price + numbers.flexibility_value,
+            **self.preferences(hours),
             renewable=self.renewable_kw[hours],
             import_price=self.import_price[hours],
             export_price=self.export_price[path, hours],
@@ -166,8 +177,15 @@ class Community:
         )
 
     @cached_property
-    def _load_floor(self) -> Array:
-        return load_floor(self.load_kw, self.parameters)
+    def counted_load_kw(self) -> Array:
+        """What loads count as in kW, shape (Y, N): as measured, but at least the floor."""
+        counted: Array = np.maximum(self.load_kw, load_floor(self.load_kw, self.parameters))
+        counted.setflags(write=False)
+        return counted
+
+    def preferences(self, hours: slice = slice(None)) -> dict[str, Any]:
+        """Return the fields of a day that follow from the loads of some hours, all if absent."""
+        return preferences_of(self.counted_load_kw[hours], self.mean_load_kw, self._reference_price, self.parameters)
 
     @cached_property
     def _reference_price(self) -> float:
@@ -177,12 +195,6 @@ class Community:
         if int(index) != index or not 0 <= index < count:
             raise ValueError(f"{kind} of community {self.name!r} must be an integer from 0 to {count - 1}, got {index}.")
         return int(index)
-
-
-def load_floor(load_kw: Array, parameters: MarketParameters) -> Array:
-    """Return the least load in kW each prosumer counts with, shape (N,), of loads in kW, shape (Y, N)."""
-    floor: Array = parameters.load_floor * np.maximum(load_kw.mean(axis=0), 0.1 * load_kw.mean())
-    return floor
 
 
 def make_community(
@@ -195,9 +207,9 @@ def make_community(
     import_price: ArrayLike,
     export_price: ArrayLike,
     loss_price: ArrayLike,
-    storage_power: ArrayLike = 0.0,
-    storage_capacity: ArrayLike = 0.0,
-    storage_efficiency: ArrayLike = p.STORAGE_EFFICIENCY,
+    storage_power: ArrayLike | None = None,
+    storage_capacity: ArrayLike | None = None,
+    storage_efficiency: ArrayLike | None = None,
     storage_wear: ArrayLike | None = None,
     storage_start: ArrayLike | None = None,
     import_limit: ArrayLike | None = None,
@@ -205,120 +217,59 @@ def make_community(
     grid_friction: ArrayLike | None = None,
     trade_friction: float | None = None,
     partners: int | None = None,
-    charge_cap: float = p.CHARGE_CAP,
+    charge_cap: float | None = None,
     parameters: MarketParameters | None = None,
     prosumer_names: Sequence[str] | None = None,
     renewable_kind: Sequence[str] | None = None,
+    derivations: Sequence[Derivation] = (),
 ) -> Community:
     """Build a validated :class:`Community`; what is absent follows from the data by the rules of :mod:`~gridtoll.envs.parameters`.
 
-    Scalars broadcast over prosumers; see the class for the arguments.
+    Scalars broadcast over prosumers; see the class for the arguments. Columns of a DataFrame that bear the prosumers' names are put into
+    the prosumers' order, and give the names where ``prosumer_names`` is absent. An index of times must be the community's hours.
 
     Raises:
-        ValueError: If shapes do not fit, hours do not make whole days, or numbers are out of range; all faults at once.
+        ValueError: If types or shapes do not fit, labels contradict, hours do not make whole days, or numbers are out of range; all faults
+            at once.
     """
-    numbers = parameters or MarketParameters()
-    load, renewable = np.array(load_kw, dtype=np.float64), np.array(renewable_kw, dtype=np.float64)
-    n_hours, n = len(load), network.n_prosumers
-    prices = {
-        "import_price": np.array(np.broadcast_to(np.asarray(import_price, dtype=np.float64), (n_hours,))),
-        "export_price": np.atleast_2d(np.array(export_price, dtype=np.float64)),
-        "loss_price": np.atleast_2d(np.array(loss_price, dtype=np.float64)),
-    }
-    faults = _year_faults(n, load, renewable, prices)
-    if partners is not None and partners < 1:
-        faults.append(f"`partners` must be at least 1, or None for all, got {partners}.")
-    if not charge_cap > 0:
-        faults.append(f"`charge_cap` must be > 0, got {charge_cap}.")
-    if faults:
-        raise ValueError(f"community {name!r} is not valid:\n" + "\n".join(f"  - {fault}" for fault in faults))
-    power, capacity = _per_prosumer(storage_power, n), _per_prosumer(storage_capacity, n)
-    connection = connection_limit(load, renewable, power, numbers)
-    friction = p.FRICTION_EUR_PER_KWH / float(load.mean())
-    arrays = {
-        "load_kw": load,
-        "renewable_kw": renewable,
-        **prices,
-        "import_limit": _per_prosumer(connection if import_limit is None else import_limit, n),
-        "export_limit": _per_prosumer(connection if export_limit is None else export_limit, n),
-        "grid_friction": _per_prosumer(friction if grid_friction is None else grid_friction, n),
-        "storage_power": power,
-        "storage_capacity": capacity,
-        "storage_efficiency": _per_prosumer(storage_efficiency, n),
-        "storage_wear": _per_prosumer(friction if storage_wear is None else storage_wear, n),
-        "storage_start": _per_prosumer(p.STORAGE_START_SHARE * capacity if storage_start is None else storage_start, n),
-    }
-    trade_limit = np.minimum(arrays["export_limit"][:, None], arrays["import_limit"][None, :])
-    trade_limit[~_may_trade(network, partners)] = 0.0
-    arrays["trade_limit"] = trade_limit
-    for array in arrays.values():
-        array.setflags(write=False)
+    door, n, numbers = Door(f"community {name!r}"), network.n_prosumers, parameters or MarketParameters()
+    given_names, kinds = check_words(
+        door, first_date=first_date, parameters=numbers, prosumer_names=prosumer_names, renewable_kind=renewable_kind, n_prosumers=n
+    )
+    year = {"load_kw": load_kw, "renewable_kw": renewable_kw, "import_price": import_price}
+    year |= {"export_price": export_price, "loss_price": loss_price}
+    names = take_in_year(door, year, names=given_names, n=n, first_date=first_date)
+    require_year(door)
+    own = {"storage_power": storage_power, "storage_capacity": storage_capacity, "storage_efficiency": storage_efficiency}
+    own |= {"storage_wear": storage_wear, "storage_start": storage_start, "import_limit": import_limit, "export_limit": export_limit}
+    take_in_prosumers(door, own | {"grid_friction": grid_friction}, names=names, n=n)
+    take_in_scalars(door, trade_friction=trade_friction, charge_cap=charge_cap, partners=partners)
+    if not door.faults:
+        check_service(door, numbers, names)
+        check_last_date(door, as_date(first_date), len(door.values["load_kw"]))
+    door.raise_if_any()
+    ledger = Ledger(list(derivations))
+    nearest = None if partners is None else int(partners)
+    made = filled_in(door.values, network, numbers, ledger, partners=nearest)
     community = Community(
         name=name,
         network=network,
-        prosumer_names=tuple(prosumer_names or (f"prosumer {i}" for i in range(n))),
-        renewable_kind=tuple(renewable_kind or ("solar" if power.any() else "none" for power in renewable.T)),
-        first_date=first_date,
-        trade_friction=friction if trade_friction is None else float(trade_friction),
-        partners=partners,
-        charge_cap=float(charge_cap),
+        prosumer_names=ledger.words("prosumer_names", names, lambda: tuple(f"prosumer {i}" for i in range(n)), "counted from 0"),
+        renewable_kind=ledger.words(
+            "renewable_kind", kinds, lambda: kinds_of(made["renewable_kw"]), "solar where there is renewable power"
+        ),
+        first_date=as_date(first_date),
+        partners=nearest,
         parameters=numbers,
-        **arrays,
+        **made,
     )
-    _check_days(community)
-    return community
-
-
-def connection_limit(load_kw: Array, renewable_kw: Array, storage_power: Array, parameters: MarketParameters) -> Array:
-    """Return connection limits in kW, shape (N,), that carry every hour of the year with room to spare."""
-    load = np.maximum(load_kw, load_floor(load_kw, parameters)).max(axis=0)
-    greatest = [
-        p.CONNECTION_PER_DEMAND * parameters.demand_max_share * load,
-        p.CONNECTION_PER_RENEWABLE * renewable_kw.max(axis=0),
-        storage_power,
-    ]
-    limit: Array = np.max(np.stack(greatest), axis=0)
-    return limit
-
-
-def _may_trade(network: Network, partners: int | None) -> NDArray[np.bool_]:
-    if partners is None:
-        return ~np.eye(network.n_prosumers, dtype=np.bool_)
-    return network.nearest_partners(partners)
-
-
-def _per_prosumer(value: ArrayLike, n: int) -> Array:
-    return np.array(np.broadcast_to(np.asarray(value, dtype=np.float64), (n,)))
-
-
-def _year_faults(n: int, load: Array, renewable: Array, prices: dict[str, Array]) -> list[str]:
-    faults = []
-    if load.ndim != 2 or load.shape[1] != n or len(load) == 0 or len(load) % HOURS_PER_DAY:
-        faults.append(f"`load_kw` must have shape (hours, {n}) with whole days of {HOURS_PER_DAY} hours, got {load.shape}.")
-    elif not (np.isfinite(load) & (load >= 0)).all() or not load.any():
-        faults.append("`load_kw` must be finite, at least 0, and above 0 somewhere.")
-    if renewable.shape != load.shape:
-        faults.append(f"`renewable_kw` must have the shape of `load_kw`, {load.shape}, got {renewable.shape}.")
-    elif not (np.isfinite(renewable) & (renewable >= 0)).all():
-        faults.append("`renewable_kw` must be finite and at least 0.")
-    paths = prices["export_price"].shape
-    if len(paths) != 2 or paths[0] < 1 or paths[1] != len(load) or prices["loss_price"].shape != paths:
-        shapes = f"{paths} and {prices['loss_price'].shape}"
-        faults.append(f"`export_price` and `loss_price` must both have shape (paths, {len(load)}), got {shapes}.")
-    elif not (np.isfinite(prices["export_price"]) & (prices["export_price"] <= prices["import_price"])).all():
-        faults.append("`export_price` must be finite and at most `import_price` in every hour.")
-    return faults
-
-
-def _check_days(community: Community) -> None:
-    """Raise where a prosumer could not be served: the year's worst hour decides for all days."""
-    load = np.maximum(community.load_kw, load_floor(community.load_kw, community.parameters))
-    must_import = (community.parameters.demand_min_share * load - community.renewable_kw).max(axis=0)
-    short = np.flatnonzero(must_import > community.import_limit)
-    if len(short):
-        listed = ", ".join(f"{community.prosumer_names[i]!r} {community.import_limit[i]:g} < {must_import[i]:g}" for i in short)
-        raise ValueError(
-            "`import_limit` must carry the least demand not met by own renewables in every hour, or the market is infeasible; "
-            f"in kW: {listed}."
-        )
-    community.day(0)  # checks the numbers that do not change from day to day
+    write_preferences(
+        ledger,
+        load_kw=community.load_kw,
+        counted_kw=community.counted_load_kw,
+        prosumer_names=community.prosumer_names,
+        preferences=community.preferences(),
+        numbers=numbers,
+    )
+    community.day(0)  # holds what was filled in against the rules of a day
+    return replace(community, derivations=tuple(ledger.entries))

@@ -6,7 +6,10 @@ below it shape the synthetic parts of the named communities.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, fields
+from numbers import Real
 from typing import Final
 
 
@@ -25,26 +28,29 @@ class MarketParameters:
     demand_max_share: float = 1.4
     """Greatest flexible demand as a share of the load, at least 1."""
     load_floor: float = 0.02
-    """Loads count as at least this share of the prosumer's mean load (of a tenth of the community's mean, for those with hardly any load),
-    > 0. Profiles touch zero, where a = s / load has no value."""
+    """Loads count as at least this share of the prosumer's own mean load, > 0. Profiles touch zero, where a = s / load has no value. Who
+    has no load in the whole year demands nothing."""
     overload_price: float = 1.0
     """φ in EUR/kWh, at least 0: what the operator pays for flow above a limit."""
     import_fee: float = 0.0
     """ν in EUR/kWh, at least 0: what the operator earns on imports; 0.08 is the variant in which trade costs the operator imports."""
 
     def __post_init__(self) -> None:
-        faults = [
-            f"`{name}` must be {rule}, got {getattr(self, name)}."
-            for name, rule, holds in (
-                ("flexibility_value", "> 0", self.flexibility_value > 0),
-                ("demand_min_share", "from 0 to 1", 0 <= self.demand_min_share <= 1),
-                ("demand_max_share", "at least 1", self.demand_max_share >= 1),
-                ("load_floor", "above 0 and at most 1", 0 < self.load_floor <= 1),
-                ("overload_price", "at least 0", self.overload_price >= 0),
-                ("import_fee", "at least 0", self.import_fee >= 0),
-            )
-            if not holds
-        ]
+        rules: tuple[tuple[str, str, Callable[[float], bool]], ...] = (
+            ("flexibility_value", "> 0 and finite", lambda value: 0 < value < math.inf),
+            ("demand_min_share", "from 0 to 1", lambda value: 0 <= value <= 1),
+            ("demand_max_share", "at least 1", lambda value: 1 <= value < math.inf),
+            ("load_floor", "above 0 and at most 1", lambda value: 0 < value <= 1),
+            ("overload_price", "at least 0 and finite", lambda value: 0 <= value < math.inf),
+            ("import_fee", "at least 0 and finite", lambda value: 0 <= value < math.inf),
+        )
+        faults = []
+        for name, rule, holds in rules:
+            value: object = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, Real):
+                faults.append(f"`{name}` must be a number, got {value!r}.")
+            elif not holds(float(value)):
+                faults.append(f"`{name}` must be {rule}, got {value}.")
         if faults:
             raise ValueError("market parameters are not valid:\n" + "\n".join(f"  - {fault}" for fault in faults))
 

@@ -191,7 +191,20 @@ def test_communities_are_listed_shown_and_exported(run: Run) -> None:
     assert "two-prosumers" in run("communities list")[1]
     shown = only_json(run("communities show two-prosumers --json")[1])
     assert (shown["prosumers"], shown["split_days"]) == (2, {"train": 198, "validation": 56, "test": 112})
-    assert "train 198" in run("communities show two-prosumers")[1]
+    text = run("communities show two-prosumers")[1]
+    assert "train 198" in text
+    assert "storage_efficiency  2 filled: 0.95 (one way, the same for all)" in text
+    entry = next(entry for entry in shown["derivations"] if entry["field"] == "grid_friction")
+    assert entry == {
+        "field": "grid_friction",
+        "how": "filled",
+        "rule": "0.005 EUR/kWh over the mean load of a prosumer",
+        "count": 2,
+        "least": pytest.approx(0.0025),
+        "greatest": pytest.approx(0.0025),
+        "unit": "EUR/kWh/kW",
+        "whom": {},
+    }
     code, out, _ = run("communities export two-prosumers mine --json")
     assert (code, only_json(out)) == (0, {"community": "two-prosumers", "folder": "mine"})
     first, second = (only_json(run(f"clear --community {name} --day 7 --charge 0.1 --json")[1]) for name in ("two-prosumers", "./mine"))

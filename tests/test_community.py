@@ -6,10 +6,11 @@ import pickle
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from gridtoll.envs import parameters
@@ -190,13 +191,13 @@ def test_scenarios_rotate_through_the_price_paths_the_community_has() -> None:
     assert {path for _, path in community.scenarios("train")} == {0, 1}
 
 
-def test_loads_of_zero_count_as_the_floor() -> None:
+def test_loads_of_zero_count_as_the_floor_and_who_never_has_any_demands_nothing() -> None:
     community = tiny()
-    means = np.array([47 / 48, 2.0, 0.1 * (47 / 48 + 2) / 3])  # the third has no load: a tenth of the community's mean
-    floor = 0.02 * means
     day = community.day(0)
-    assert day.demand_max[0] == pytest.approx(1.4 * np.array([floor[0], 2.0, floor[2]]))
-    assert day.demand_max[1] == pytest.approx(1.4 * np.array([1.0, 2.0, floor[2]]))
+    assert day.demand_max[0] == pytest.approx(1.4 * np.array([0.02 * 47 / 48, 2.0, 0.0]))
+    assert day.demand_max[1] == pytest.approx(1.4 * np.array([1.0, 2.0, 0.0]))
+    assert day.demand_min[:, 2].tolist() == [0.0] * 24
+    assert day.utility_curvature[:, 2] == pytest.approx(0.3 / community.mean_load_kw)  # of no use, but finite
     assert community.date(1) == date(2020, 2, 29)
     assert community.renewable_kind == ("none", "solar", "solar")
 
@@ -234,10 +235,10 @@ def test_every_fault_of_a_community_is_named_at_once() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"load_kw": -np.ones((48, 3))}, "`load_kw` must be finite, at least 0"),
+        ({"load_kw": -np.ones((48, 3))}, r"`load_kw` must be at least 0 and finite, got -1\.0 at hour 0, prosumer 0, .* and 136 more"),
         ({"load_kw": np.zeros((48, 3))}, "above 0 somewhere"),
-        ({"renewable_kw": np.full((48, 3), np.nan)}, "`renewable_kw` must be finite"),
-        ({"export_price": np.full((2, 48), 0.31)}, "`export_price` must be finite and at most `import_price`"),
+        ({"renewable_kw": np.full((48, 3), np.nan)}, "`renewable_kw` must be at least 0 and finite, got nan at hour 0"),
+        ({"export_price": np.full((2, 48), 0.31)}, r"`export_price` must be at most `import_price`, got 0\.31 at path 0, hour 0"),
         ({"import_limit": [1.0, 1.0, 0.0]}, "in kW: 'prosumer 1' 1 < 1.2"),
         ({"storage_power": -1.0}, "`storage_power` must be at least 0"),
         ({"trade_friction": 0.0}, "`trade_friction` must be > 0"),
@@ -250,10 +251,147 @@ def test_numbers_out_of_range_are_refused(changes: dict[str, Any], message: str)
         tiny(**changes)
 
 
+def test_a_small_prosumer_keeps_its_load_beside_a_large_one() -> None:
+    """A house of 1.15 kW beside a factory of 6,000 kW; nothing of the house's is near the floor."""
+    load = np.tile([6000.0, 1.15, 0.0], (48, 1))
+    day = tiny(load_kw=load, renewable_kw=np.tile([0.0, 0.0, 5.0], (48, 1))).day(0)
+    assert day.demand_min[0].tolist() == pytest.approx([3600.0, 0.69, 0.0])
+    assert day.demand_max[0].tolist() == pytest.approx([8400.0, 1.61, 0.0])
+
+
+def test_a_prosumer_without_any_load_sells_what_it_has() -> None:
+    community = tiny(load_kw=np.tile([1.0, 2.0, 0.0], (48, 1)), renewable_kw=np.tile([0.0, 0.0, 9.0], (48, 1)))
+    clearing = StructuredMarket().clear(community.day(0), np.zeros((3, 3)))
+    assert clearing.demand[:, 2] == pytest.approx(0.0)
+    assert (clearing.trade[:, 2, :2] > 0.1).all()
+
+
+def test_what_is_filled_in_floored_and_derived_is_written_down_with_whom() -> None:
+    made = {(entry.field, entry.how): entry for entry in tiny().derivations}
+    floored = made["load_kw", "floored"]
+    assert (floored.count, dict(floored.whom)) == (1, {"prosumer 0": 1})
+    assert floored.least == floored.greatest == pytest.approx(0.02 * 47 / 48)
+    assert "load_floor = 0.02 of the prosumer's own mean" in str(floored)
+    assert {field for field, how in made if how == "filled"} == {
+        *("prosumer_names", "renewable_kind", "import_limit", "export_limit", "grid_friction", "trade_friction", "charge_cap"),
+        *("storage_power", "storage_capacity", "storage_efficiency", "storage_wear", "storage_start"),
+    }
+    assert {field for field, how in made if how == "derived"} == {
+        *("trade_limit", "demand_min", "demand_max", "utility_curvature", "utility_slope")
+    }
+    assert dict(made["renewable_kind", "filled"].whom) == {"none": 1, "solar": 2}
+    community = tiny()
+    for field in ("import_limit", "export_limit", "grid_friction", "storage_wear", "storage_start", "storage_efficiency"):
+        entry = made[field, "filled"]
+        assert (entry.least, entry.greatest) == (getattr(community, field).min(), getattr(community, field).max())
+
+
+def test_what_is_given_is_not_said_to_be_filled_in() -> None:
+    entries = tiny(import_limit=9.0, trade_friction=0.1, prosumer_names=("a", "b", "c"), charge_cap=1.0).derivations
+    assert not {"import_limit", "trade_friction", "prosumer_names", "charge_cap"} & {entry.field for entry in entries}
+
+
+NOBODY: dict[str, Any] = {"load_kw": np.tile([1.0, 2.0, 3.0], (48, 1)), "renewable_kw": np.zeros((48, 3))}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"loss_price": np.full((2, 48), np.nan)}, r"`loss_price` must be at least 0 and finite, got nan at path 0, hour 0"),
+        ({"loss_price": np.full((2, 48), -1.0)}, r"`loss_price` must be at least 0 and finite, got -1\.0 at path 0, hour 0"),
+        ({"first_date": "2020-01-01"}, r"`first_date` must be a date, got '2020-01-01'\. Write date\(2020, 1, 31\)"),
+        ({"first_date": date(9999, 12, 31)}, "must leave room for 2 days"),
+        ({"prosumer_names": ("a", "b")}, "`prosumer_names` must have 3 names, got 2"),
+        ({"prosumer_names": ("a", "b", "a")}, "`prosumer_names` must be unique, got twice: a"),
+        ({"prosumer_names": ("a", "b", 3)}, "`prosumer_names` must be text that is not empty, got 3"),
+        ({"renewable_kind": ("solar", "sun", "none")}, "`renewable_kind` must be solar, wind or none, got sun"),
+        ({"renewable_kind": ("solar",)}, "`renewable_kind` must have 3 names, got 1"),
+        ({"import_price": "0.3"}, "`import_price` must hold real numbers, got text"),
+        ({"import_price": np.nan}, "`import_price` must be finite, got nan"),
+        ({"import_price": np.full(1, 0.3)}, r"`import_price` must have the shape \(48,\) or that of one number, got \(1,\)"),
+        ({"load_kw": np.ones((48, 3), dtype=bool)}, "`load_kw` must hold real numbers, got truth values"),
+        ({"renewable_kw": np.ones((48, 3)) * 1j}, "`renewable_kw` must hold real numbers, got complex numbers"),
+        ({"storage_power": np.ones((1, 3))}, r"`storage_power` must have the shape \(3,\) or that of one number"),
+        ({"storage_capacity": np.inf}, "`storage_capacity` must be at least 0 and finite, got inf at prosumer 0"),
+        ({"storage_efficiency": [0.9, 1.1, 0.0]}, r"`storage_efficiency` must be in \(0, 1\], got 1\.1 at prosumer 1, 0\.0 at prosumer 2"),
+        ({"storage_power": 1.0, "storage_wear": 0.0}, "`storage_wear` must be > 0 and finite where there is storage"),
+        ({"storage_capacity": 1.0, "storage_start": 2.0}, "`storage_start` must be at most `storage_capacity`"),
+        ({"trade_friction": np.nan}, "`trade_friction` must be > 0 and finite, got nan"),
+        ({"charge_cap": np.inf}, "`charge_cap` must be > 0 and finite, got inf"),
+        ({"charge_cap": True}, "`charge_cap` must hold real numbers, got truth values"),
+        ({"partners": 1.5}, r"`partners` must hold whole numbers, got 1\.5"),
+        ({"parameters": {"load_floor": 0.1}}, "`parameters` must be MarketParameters, got"),
+        ({"load_kw": np.full((48, 3), 1e-310)}, "`load_kw` must be 0 or large enough"),
+    ],
+)
+def test_the_python_door_is_shut_where_the_folder_reader_is(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=rf"(?s)community 'tiny' is not valid:.*{words}"):
+        tiny(**(NOBODY | changes))
+
+
+def test_faults_of_every_kind_are_named_at_once() -> None:
+    with pytest.raises(ValueError, match="community 'tiny' is not valid") as caught:
+        tiny(first_date="today", loss_price=np.full((2, 48), -1.0), prosumer_names=("a", "b"), storage_wear=-1.0, charge_cap=np.nan)
+    for field in ("first_date", "loss_price", "prosumer_names", "charge_cap"):
+        assert f"`{field}`" in str(caught.value)
+
+
+@pytest.mark.parametrize("first", [datetime.fromisoformat("2020-02-28"), pd.Timestamp(2020, 2, 28)])
+def test_midnight_is_a_date_and_noon_is_none(first: Any) -> None:
+    assert tiny(first_date=first).content_hash == tiny().content_hash
+    with pytest.raises(ValueError, match="`first_date` must be a date"):
+        tiny(first_date=first.replace(hour=12))
+
+
+def test_columns_that_bear_the_prosumers_names_come_into_their_order() -> None:
+    load, sun = np.arange(1.0, 145.0).reshape(48, 3), np.arange(144.0).reshape(48, 3)
+    names = ("west", "middle", "east")
+    plain = tiny(load_kw=load, renewable_kw=sun, storage_power=[1.0, 2.0, 3.0], prosumer_names=names)
+    tables = {
+        "load_kw": pd.DataFrame(load, columns=list(names)),
+        "renewable_kw": pd.DataFrame(sun, columns=list(names))[["east", "west", "middle"]],
+        "storage_power": pd.Series({"middle": 2.0, "east": 3.0, "west": 1.0}),
+    }
+    assert tiny(**tables, prosumer_names=names).content_hash == plain.content_hash
+    assert tiny(**tables).content_hash == plain.content_hash  # the loads' columns give the names
+    unlabelled = tiny(load_kw=pd.DataFrame(load), renewable_kw=sun, storage_power=[1.0, 2.0, 3.0], prosumer_names=names)
+    assert unlabelled.content_hash == plain.content_hash
+
+
+def test_columns_that_contradict_the_prosumers_names_are_refused() -> None:
+    load = pd.DataFrame(np.ones((48, 3)), columns=["west", "middle", "eats"])
+    with pytest.raises(ValueError, match="labels of `load_kw` must be `prosumer_names`, each once, got unknown 'eats'; missing 'east'"):
+        tiny(load_kw=load, prosumer_names=("west", "middle", "east"))
+    with pytest.raises(ValueError, match="labels of `renewable_kw` must be `prosumer_names`"):
+        tiny(load_kw=load, renewable_kw=load.rename(columns={"eats": "east"}))
+    with pytest.raises(ValueError, match="twice 'west'"):
+        tiny(load_kw=load.set_axis(["west", "west", "east"], axis=1), prosumer_names=("west", "middle", "east"))
+
+
+def test_an_index_of_times_must_be_the_communitys_hours() -> None:
+    hours = pd.date_range("2020-02-28", periods=48, freq="h")
+    tables = {"load_kw": pd.DataFrame(np.ones((48, 3)), index=hours), "import_price": pd.Series(0.3, index=hours)}
+    assert tiny(**tables).content_hash == tiny(load_kw=np.ones((48, 3))).content_hash
+    with pytest.raises(ValueError, match=r"index of `load_kw` must be hours .* row 0 must be 2020-02-27T00, got 2020-02-28T00:00:00"):
+        tiny(**tables, first_date=date(2020, 2, 27))
+    late = tables | {"import_price": pd.Series(0.3, index=hours.shift(1))}
+    with pytest.raises(ValueError, match="index of `import_price` must be hours that follow each other from `first_date`"):
+        tiny(**late)
+    other = {"load_kw": pd.DataFrame(np.ones((48, 3)), index=range(1, 49)), "import_price": pd.Series(0.3, index=range(2, 50))}
+    with pytest.raises(ValueError, match="index of `import_price` must be that of `load_kw`"):
+        tiny(**other)
+
+
 def test_market_parameters_out_of_range_are_refused_all_at_once() -> None:
     with pytest.raises(ValueError, match="market parameters are not valid") as caught:
         MarketParameters(
             flexibility_value=0.0, demand_min_share=1.1, demand_max_share=0.9, load_floor=0.0, overload_price=-1.0, import_fee=float("nan")
         )
+    with pytest.raises(ValueError, match="`flexibility_value` must be > 0 and finite, got inf"):
+        MarketParameters(flexibility_value=float("inf"))
+    with pytest.raises(ValueError, match="`overload_price` must be a number, got '1'"):
+        MarketParameters(overload_price="1")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="`import_fee` must be a number, got True"):
+        MarketParameters(import_fee=True)
     for name in ("flexibility_value", "demand_min_share", "demand_max_share", "load_floor", "overload_price", "import_fee"):
         assert f"`{name}`" in str(caught.value)

@@ -232,6 +232,26 @@ def test_settings_that_are_missing_unknown_or_out_of_range_are_named(copy: Path)
         assert part in text
 
 
+def test_loads_raised_to_the_floor_are_reported_on_load_with_whom(copy: Path, caplog: pytest.LogCaptureFixture) -> None:
+    load_community(copy)
+    assert not caplog.records
+    for row in (2, 3, 9):
+        put(copy, "load_kw.csv", row, "buyer", "0.0")
+    made = load_community(copy)
+    [record] = caplog.records
+    assert "mine': `load_kw`: 3 floored: " in record.getMessage()
+    assert "load_floor = 0.02 of the prosumer's own mean): buyer 3." in record.getMessage()
+    assert made.day(0).demand_max[0, 1] == pytest.approx(1.4 * 0.02 * made.load_kw[:, 1].mean())
+    assert (made.counted_load_kw > made.load_kw).sum() == 3
+
+
+def test_buses_without_zones_and_places_are_said_to_have_been_given_them(copy: Path) -> None:
+    assert {entry.field for entry in load_community(copy).derivations if entry.how == "filled"} == set()
+    names_only = [[row[0]] for row in cells(copy / "buses.csv")]
+    change(copy / "buses.csv", lambda table: table.__setitem__(slice(None), names_only))
+    assert {entry.field for entry in load_community(copy).derivations if entry.how == "filled"} == {"bus_zone", "bus_position"}
+
+
 def test_market_parameters_out_of_range_name_the_settings_file(copy: Path) -> None:
     put(copy, "settings.csv", 11, "value", "0.2")
     assert "settings.csv: market parameters are not valid:  - `demand_max_share` must be at least 1, got 0.2." in faults_of(copy)
@@ -260,7 +280,7 @@ def test_a_grid_in_two_parts_a_loop_and_a_connection_too_small_are_named(copy: P
     assert "these are not: island" in faults_of(copy)
     change(copy / "buses.csv", lambda table: table.pop())
     put(copy, "prosumers.csv", 3, "import_limit_kw", "0.1")
-    with pytest.raises(ValueError, match=r"community folder .*`import_limit` must carry the least demand .*'buyer' 0.1 <"):
+    with pytest.raises(ValueError, match=r"(?s)community folder .*`import_limit` must carry the least demand .*'buyer' 0.1 <"):
         load_community(copy)
 
 

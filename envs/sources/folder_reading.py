@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -11,12 +12,15 @@ import numpy as np
 
 from ..community import Community, make_community
 from ..day import Array
+from ..derivation import Derivation, Ledger
 from ..grid import make_grid
 from ..network import Network, make_network
 from ..parameters import MARKET_PARAMETER_NAMES, MarketParameters
 from . import tables
 from .folder_format import ALWAYS, BRANCH_RULES, BUS_COLUMNS, FORMAT_VERSION, KINDS, PROSUMER_RULES, SETTINGS, field_name
 from .tables import HOUR_COLUMN, Faults, Table, read_table
+
+_log = logging.getLogger(__name__)
 
 
 def read_folder(folder: Path, *, partners: int | Literal["all"] | None = None) -> Community:
@@ -42,7 +46,7 @@ def read_folder(folder: Path, *, partners: int | Literal["all"] | None = None) -
     faults.raise_if_any()
     asked = settings["partners"] if partners is None else partners
     try:
-        return make_community(
+        community = make_community(
             settings["name"],
             _network(faults, grid or {}, settings, prosumers.pop("bus")),
             partners=None if asked == "all" else int(asked),
@@ -50,11 +54,16 @@ def read_folder(folder: Path, *, partners: int | Literal["all"] | None = None) -
             charge_cap=settings["charge_cap"],
             parameters=MarketParameters(**{name: settings[name] for name in MARKET_PARAMETER_NAMES}),
             prosumer_names=names,
+            derivations=_derivations(grid or {}),
             **prosumers,
             **year,
         )
     except ValueError as error:
         raise error if str(error).startswith("community folder") else ValueError(f"community folder {str(folder)!r}: {error}") from None
+    for entry in community.derivations:
+        if entry.how == "floored":
+            _log.warning("community folder %r: `%s`: %s.", str(folder), entry.field, entry)
+    return community
 
 
 def _read_settings(faults: Faults) -> dict[str, Any]:
@@ -190,6 +199,17 @@ def _prices(faults: Faults, table: Table) -> dict[str, Array]:
         text = f"must be at most import_price {import_price[index]:g}, got {export_price[index, path]:g}."
         faults.add(table.file, text, row=table.rows[index][0], column=f"export_price_{path}")
     return {"import_price": import_price, "export_price": export_price.T.copy(), "loss_price": loss_price.T.copy()}
+
+
+def _derivations(grid: dict[str, Any]) -> list[Derivation]:
+    """Return what the buses' file does not hold."""
+    ledger = Ledger()
+    n_buses = len(grid["bus_names"])
+    if grid["zone"] is None:
+        ledger.write_words("bus_zone", n_buses, "buses clustered by electrical distance")
+    if grid["bus_position"] is None:
+        ledger.write_words("bus_position", n_buses, "laid out by a method that depends on the grid alone; for drawing")
+    return ledger.entries
 
 
 def _network(faults: Faults, grid: dict[str, Any], settings: dict[str, Any], bus: Sequence[int]) -> Network:

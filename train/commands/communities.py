@@ -50,8 +50,12 @@ def run(options: argparse.Namespace) -> Report:
             values = {"communities": list(COMMUNITY_NAMES), "default": DEFAULT_COMMUNITY, "held_out": list(HELD_OUT_COMMUNITIES)}
             return Report(values, text)
         case "show":
-            values = _facts(load_community(options.name))
-            return Report(values, lines({name: _words(value) for name, value in values.items()}))
+            community = load_community(options.name)
+            facts = _facts(community)
+            text = lines({name: _words(value) for name, value in facts.items()})
+            made = "\n".join(f"  {entry.field.ljust(_widest(community))}  {entry}" for entry in community.derivations)
+            derivations = [entry.as_dict() for entry in community.derivations]
+            return Report(facts | {"derivations": derivations}, f"{text}\n\nwhat does not stand in the data as it is used:\n{made}")
         case _:
             community = load_community(options.name)
             export_community(community, options.folder)
@@ -82,6 +86,10 @@ def _facts(community: Community) -> dict[str, Any]:
         "charge_cap_eur_per_kwh": community.charge_cap,
         "content_hash": community.content_hash,
     }
+
+
+def _widest(community: Community) -> int:
+    return max(len(entry.field) for entry in community.derivations)
 
 
 def _words(value: Any) -> Any:
