@@ -12,8 +12,10 @@ from typing import Any, Final
 
 import numpy as np
 from gymnasium import spaces
-from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv, VectorWrapper
 from numpy.typing import ArrayLike, NDArray
+from stable_baselines3.common.env_util import is_wrapped
+from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvStepReturn
 
@@ -148,9 +150,22 @@ class GymnasiumVecEnv(VecEnv):
         """Call a method of the vector environment once, and return what it returned for each row asked about."""
         return [getattr(self.envs, method_name)(*method_args, **method_kwargs)] * len(self._rows(indices))
 
-    def env_is_wrapped(self, wrapper_class: Any, indices: VecEnvIndices = None) -> list[bool]:  # noqa: ARG002
-        """Return False for each row: wrappers of single environments cannot be around rows."""
-        return [False] * len(self._rows(indices))
+    def env_is_wrapped(self, wrapper_class: Any, indices: VecEnvIndices = None) -> list[bool]:
+        """Return for each row whether a wrapper of this class is around it.
+
+        A ``Monitor`` is, in effect: ``info["episode"]`` holds what a whole episode earned, in EUR, and ``evaluate_policy`` takes it from
+        there. Otherwise wrappers of the vector environment count for all rows, and those of its single environments, where it has any, for
+        theirs.
+        """
+        rows, around = self._rows(indices), self.envs
+        while isinstance(around, VectorWrapper):
+            if isinstance(around, wrapper_class):
+                return [True] * len(rows)
+            around = around.env
+        if issubclass(Monitor, wrapper_class):
+            return [True] * len(rows)
+        singles = around.envs if isinstance(around, SyncVectorEnv) else []
+        return [bool(singles) and is_wrapped(singles[row], wrapper_class) for row in rows]
 
     def _rows(self, indices: VecEnvIndices) -> Sequence[int]:
         return list(self._get_indices(indices))

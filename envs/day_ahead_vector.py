@@ -33,9 +33,10 @@ _DRAWS_NOTHING: Final = "A batched environment draws nothing; play a row's scena
 
 
 class Batch(NamedTuple):
-    """What the last step did, by row."""
+    """What the last step did."""
 
-    charge: Array  # γ, (num_envs, coefficients)
+    rows: list[int]  # those whose days it priced; the others began theirs
+    charge: Array  # γ, (rows, coefficients)
     played: Transitions
 
 
@@ -61,8 +62,9 @@ class DayAheadVectorEnv(VectorEnv[Observation, ArrayLike, NDArray[Any]]):
 
     `metadata["autoreset_mode"]` is `AutoresetMode.SAME_STEP`: every episode ends with its first step, and that step draws the next day. It
     returns the next days' observations; those of the days just priced are `infos["final_obs"]`, and their `info` is
-    `infos["final_info"]`, both in Gymnasium's format. With `NEXT_STEP` every second step would play nothing, so it is not offered. With
-    `DISABLED` a step returns the observations and `info` of the days it priced, and `reset` must come before the next.
+    `infos["final_info"]`, both in Gymnasium's format. With `NEXT_STEP`, which some of Gymnasium's wrappers need (`NormalizeObservation`), a
+    step returns the observations and `info` of the days it priced, and the step after that ignores its actions and begins the next days:
+    every second step plays nothing. With `DISABLED` `reset` must come before the next step.
 
     ## Starting State
 
@@ -84,7 +86,7 @@ class DayAheadVectorEnv(VectorEnv[Observation, ArrayLike, NDArray[Any]]):
     | `num_envs`       | `1`                        | number of rows                                                                 |
     | `solver`         | `"structured"`             | the compiled kernel, or `"cvxpy"`                                              |
     | `market`         | the solver's               | instead of a solver; days are cleared one by one where it has no `clear_many`  |
-    | `autoreset_mode` | `AutoresetMode.SAME_STEP`  | or `AutoresetMode.DISABLED`, or the value of either                            |
+    | `autoreset_mode` | `AutoresetMode.SAME_STEP`  | or `NEXT_STEP` or `DISABLED`, or the value of any of them                      |
     | `render_mode`    | `None`                     | nothing else: to see a row, play its scenario in the single environment        |
 
     `envs.outcome(row)` keeps the arrays of the last step, and `envs.fallbacks` counts the clearings that another solver than the one asked
@@ -143,6 +145,7 @@ class DayAheadVectorEnv(VectorEnv[Observation, ArrayLike, NDArray[Any]]):
         self._episodes = Episodes(self.game)
         self._random = RowGenerators(num_envs)
         self._rows: list[Episode | None] = [None] * num_envs  # None where there is no day to price
+        self._waiting = np.zeros(num_envs, dtype=np.bool_)  # for the next step, which begins their next day
         self._observations = np.zeros((num_envs, self.game.observer.size), dtype=np.float32)
         self._batch: Batch | None = None
 
@@ -189,22 +192,36 @@ class DayAheadVectorEnv(VectorEnv[Observation, ArrayLike, NDArray[Any]]):
             ResetNeeded: If a row's episode has not begun, or has ended and autoreset is disabled.
             ClearingError: If a clearing cannot be certified; the message says how to replay it.
         """
-        game, episodes = self.game, self._ready()
-        coefficients = np.stack(read_rows(game.tariff, actions, self.num_envs, game.community.n_periods, game.charge_cap))
-        charges = np.stack([game.tariff.charges(each) for each in coefficients])
-        played = self._play(episodes, charges, coefficients)
-        charge = np.stack([game.tariff.action(each) for each in coefficients])
-        self._batch = Batch(charge, played)
+        game, every, none = self.game, np.ones(self.num_envs, dtype=np.bool_), np.zeros(self.num_envs, dtype=np.bool_)
+        ended, waiting = ~self._waiting, np.flatnonzero(self._waiting).tolist()
+        rows = np.flatnonzero(ended).tolist()
+        episodes = self._ready(rows)
+        coefficients = read_rows(game.tariff, actions, self.num_envs, game.community.n_periods, game.charge_cap, rows=rows)
+        earned, priced = self._price(rows, episodes, coefficients)
+        if self.autoreset_mode is AutoresetMode.SAME_STEP:
+            last = {"final_obs": as_objects(self._observations), "final_info": by_key(_scenario_infos(episodes) | priced, every)}
+            begun = self._begin(rows, [game.draw(random) for random in self._random.generators])
+            return self._observations.copy(), earned, ended, none, by_key(last | _scenario_infos(begun), every)
+        begun = self._begin(waiting, [game.draw(self._random[row]) for row in waiting])
+        for row in rows:
+            self._rows[row], self._waiting[row] = None, self.autoreset_mode is AutoresetMode.NEXT_STEP
+        shown = dict(zip([*rows, *waiting], [*episodes, *begun], strict=True))
+        told = by_key(_scenario_infos([shown[row] for row in range(self.num_envs)]), every) | by_key(priced, ended)
+        return self._observations.copy(), earned, ended, none, told
+
+    def _price(self, rows: list[int], episodes: list[Episode], coefficients: list[Array]) -> tuple[Array, Infos]:
+        """Price the days of rows; return rewards of all, shape (num_envs,), 0 elsewhere, and what `info` says of these rows."""
+        earned = np.zeros(self.num_envs)
+        if not rows:
+            self._batch = None
+            return earned, {}
+        charges = np.stack([self.game.tariff.charges(each) for each in coefficients])
+        played = self._play(rows, episodes, charges, coefficients)
+        charge = np.stack([self.game.tariff.action(each) for each in coefficients])
+        self._batch = Batch(rows, charge, played)
         self.fallbacks += sum(clearing.fallback for clearing in played.clearings)
-        every = np.ones(self.num_envs, dtype=np.bool_)
-        priced = by_key(_scenario_infos(episodes) | infos(charge, played.clearings, played.settlements), every)
-        earned = played.rewards_eur
-        if self.autoreset_mode is AutoresetMode.DISABLED:
-            self._rows = [None] * self.num_envs
-            return self._observations.copy(), earned, every, ~every, priced
-        ended = {"final_obs": as_objects(self._observations), "final_info": priced}
-        begun = self._begin(range(self.num_envs), [game.draw(random) for random in self._random.generators])
-        return self._observations.copy(), earned, every.copy(), ~every, by_key(ended | _scenario_infos(begun), every)
+        earned[rows] = played.rewards_eur
+        return earned, infos(charge, played.clearings, played.settlements)
 
     @property
     def scenarios(self) -> list[Scenario]:
@@ -228,14 +245,13 @@ class DayAheadVectorEnv(VectorEnv[Observation, ArrayLike, NDArray[Any]]):
         """Return what the last step led to in a row: charges, clearing and settlement with all arrays.
 
         Raises:
-            ResetNeeded: Before the first step.
+            ResetNeeded: Before the first step, and where the last began the row's day.
         """
-        if self._batch is None:
-            raise ResetNeeded("there is an outcome only after a step.")
-        charge, played = self._batch
-        return Outcome(
-            charge=charge[row], charges=played.charges[row], clearing=played.clearings[row], settlement=played.settlements.row(row)
-        )
+        if self._batch is None or row not in self._batch.rows:
+            raise ResetNeeded("there is an outcome only after a step that priced the row's day.")
+        rows, charge, played = self._batch
+        k = rows.index(row)
+        return Outcome(charge=charge[k], charges=played.charges[k], clearing=played.clearings[k], settlement=played.settlements.row(k))
 
     def render(self) -> None:
         """Refuse: a batched environment draws nothing.
@@ -250,27 +266,29 @@ class DayAheadVectorEnv(VectorEnv[Observation, ArrayLike, NDArray[Any]]):
         begun = [self._episodes.of(scenario) for scenario in scenarios]
         self._observations = self._observations.copy()
         for row, episode in zip(rows, begun, strict=True):
-            self._rows[row] = episode
+            self._rows[row], self._waiting[row] = episode, False
             self._observations[row] = episode.observation
         return begun
 
-    def _ready(self) -> list[Episode]:
-        """Return the episodes of all rows, each of which must have begun."""
-        episodes = [episode for episode in self._rows if episode is not None]
-        if len(episodes) < self.num_envs:
-            missing = [row for row, episode in enumerate(self._rows) if episode is None]
+    def _ready(self, rows: Sequence[int] | None = None) -> list[Episode]:
+        """Return the episodes of rows, of all where absent, each of which must have begun."""
+        asked = range(self.num_envs) if rows is None else rows
+        episodes = [episode for row in asked if (episode := self._rows[row]) is not None]
+        if len(episodes) < len(asked):
+            missing = [row for row in asked if self._rows[row] is None]
             raise ResetNeeded(f"every row must have a day to price, but rows {missing} have none; call `reset` for them.")
         return episodes
 
-    def _play(self, episodes: list[Episode], charges: Array, coefficients: Array) -> Transitions:
+    def _play(self, rows: list[int], episodes: list[Episode], charges: Array, coefficients: list[Array]) -> Transitions:
         try:
             return transitions(self.game.rules, self.market, [episode.day for episode in episodes], charges)
         except ClearingError as error:
-            for row, episode in enumerate(episodes):  # the call does not say which day failed, so find out
+            # The call does not say which day failed, so find out.
+            for row, episode, posted, read in zip(rows, episodes, charges, coefficients, strict=True):
                 try:
-                    self.market.clear(episode.day, charges[row])
+                    self.market.clear(episode.day, posted)
                 except ClearingError as own:
-                    told = self.game.replay(episode.scenario, coefficients[row], self._random.seeds[row])
+                    told = self.game.replay(episode.scenario, read, self._random.seeds[row])
                     raise ClearingError(f"row {row}: {own} {told}") from error
             raise
 

@@ -48,7 +48,8 @@ class HourlyVectorEnv(VectorEnv[Observation, ArrayLike, NDArray[Any]]):
 
     `metadata["autoreset_mode"]` is `AutoresetMode.SAME_STEP`: the step that ends an episode begins the next, and returns its first
     observation; the last observation and `info` of the one that ended are `infos["final_obs"]` and `infos["final_info"]`, in Gymnasium's
-    format. With `DISABLED` a step must not come before rows that are over have been reset.
+    format. With `NEXT_STEP` it returns the last observation, and the next step ignores the row's action and begins its next episode: one
+    step in 25 plays nothing. With `DISABLED` a step must not come before rows that are over have been reset.
 
     ## Arguments
 
@@ -113,7 +114,7 @@ class HourlyVectorEnv(VectorEnv[Observation, ArrayLike, NDArray[Any]]):
         self._random = RowGenerators(num_envs)
         self._rows: list[State | None] = [None] * num_envs
         self._observations = np.zeros((num_envs, self.game.observer.size), dtype=np.float32)
-        self._played: list[Played] = []
+        self._played: dict[int, Played] = {}
 
     @property  # type: ignore[misc]
     def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
@@ -162,21 +163,26 @@ class HourlyVectorEnv(VectorEnv[Observation, ArrayLike, NDArray[Any]]):
             ResetNeeded: If a row's episode has not begun, or is over and autoreset is disabled.
             ClearingError: If a plan cannot be certified; the message says how to replay it.
         """
-        base, states = self.game.base, self.states
-        coefficients = read_rows(base.tariff, actions, self.num_envs, base.community.n_periods, base.charge_cap)
-        self._played = play(self.game, self.market, states, coefficients)
-        self.fallbacks += sum(played.plan.fallback for played in self._played)
-        earned = np.array([reward(played.outcome.settlement, base.objective) for played in self._played])
-        ended = np.array([played.state.over for played in self._played])
+        base, waiting = self.game.base, self._waiting()
+        states = self._ready([row for row in range(self.num_envs) if row not in waiting])
+        coefficients = read_rows(base.tariff, actions, self.num_envs, base.community.n_periods, base.charge_cap, rows=states)
+        self._played = dict(zip(states, play(self.game, self.market, list(states.values()), coefficients), strict=True)) if states else {}
+        self.fallbacks += sum(played.plan.fallback for played in self._played.values())
+        earned, ended = np.zeros(self.num_envs), np.zeros(self.num_envs, dtype=np.bool_)
         infos: Infos = {}
         self._observations = np.empty_like(self._observations)
-        for row, played in enumerate(self._played):
+        for row in range(self.num_envs):
+            if row in waiting:
+                infos = self._add_info(infos, self._begin(row, base.draw(self._random[row])), row)
+                continue
+            played = self._played[row]
+            earned[row], ended[row] = reward(played.outcome.settlement, base.objective), played.state.over
             self._rows[row], info = played.state, hour_info(self.game.info(states[row]), played)
             self._observations[row] = self.game.observe(played.state)
             if ended[row] and self.autoreset_mode is AutoresetMode.SAME_STEP:
                 final = {"final_obs": self._observations[row].copy(), "final_info": info}
                 infos = self._add_info(infos, final, row)
-                info = self._begin(row, self.game.base.draw(self._random[row]))
+                info = self._begin(row, base.draw(self._random[row]))
             infos = self._add_info(infos, info, row)
         return self._observations.copy(), earned, ended, np.zeros_like(ended), infos
 
@@ -187,20 +193,16 @@ class HourlyVectorEnv(VectorEnv[Observation, ArrayLike, NDArray[Any]]):
         Raises:
             ResetNeeded: If a row has no hour to price.
         """
-        states = [state for state in self._rows if state is not None and not state.over]
-        if len(states) < self.num_envs:
-            missing = [row for row, state in enumerate(self._rows) if state is None or state.over]
-            raise ResetNeeded(f"every row must have an hour to price, but rows {missing} have none; call `reset` for them.")
-        return states
+        return list(self._ready(range(self.num_envs)).values())
 
     def outcome(self, row: int) -> Outcome:
         """Return what the last step led to in a row: charges, clearing and settlement of the hour with all arrays.
 
         Raises:
-            ResetNeeded: Before the first step.
+            ResetNeeded: Before the first step, and where the last began the row's episode.
         """
-        if not self._played:
-            raise ResetNeeded("there is an outcome only after a step.")
+        if row not in self._played:
+            raise ResetNeeded("there is an outcome only after a step that priced an hour of the row.")
         return self._played[row].outcome
 
     def render(self) -> None:
@@ -216,3 +218,17 @@ class HourlyVectorEnv(VectorEnv[Observation, ArrayLike, NDArray[Any]]):
         state = self._rows[row] = self.game.begin(scenario)
         self._observations[row] = self.game.observe(state)
         return self.game.info(state)
+
+    def _waiting(self) -> list[int]:
+        """Return the rows whose next episode begins in the next step."""
+        if self.autoreset_mode is not AutoresetMode.NEXT_STEP:
+            return []
+        return [row for row, state in enumerate(self._rows) if state is not None and state.over]
+
+    def _ready(self, rows: Sequence[int]) -> dict[int, State]:
+        """Return where the episodes of rows stand, each of which must have an hour to price."""
+        states = {row: state for row in rows if (state := self._rows[row]) is not None and not state.over}
+        missing = [row for row in rows if row not in states]
+        if missing:
+            raise ResetNeeded(f"every row must have an hour to price, but rows {missing} have none; call `reset` for them.")
+        return states

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -14,8 +14,7 @@ from .day import Array
 from .errors import unknown_name
 from .tariff import Tariff
 
-AUTORESET_MODES: Final = (AutoresetMode.SAME_STEP, AutoresetMode.DISABLED)
-"""With ``NEXT_STEP`` the step after an episode's last would play nothing, so it is not offered."""
+AUTORESET_MODES: Final = (AutoresetMode.SAME_STEP, AutoresetMode.NEXT_STEP, AutoresetMode.DISABLED)
 
 
 def read_autoreset_mode(mode: AutoresetMode | str) -> AutoresetMode:
@@ -119,8 +118,18 @@ def options_of(told: Mapping[str, Any], num_envs: int) -> list[dict[str, Any]]:
     return [{name: value[row] if np.ndim(value) else value for name, value in told.items()} for row in range(num_envs)]
 
 
-def read_rows(tariff: Tariff, actions: ArrayLike, num_envs: int, n_periods: int, cap: float) -> list[Array]:
-    """Return actions as validated coefficients, ``num_envs`` arrays of shape (T, K), naming every row that cannot be read.
+def read_rows(
+    tariff: Tariff, actions: ArrayLike, num_envs: int, n_periods: int, cap: float, *, rows: Iterable[int] | None = None
+) -> list[Array]:
+    """Return actions as validated coefficients, an array of shape (T, K) for each row, naming every row that cannot be read.
+
+    Args:
+        tariff: What is priced.
+        actions: Of all rows, shape (num_envs, …).
+        num_envs: Number of rows.
+        n_periods: T.
+        cap: Greatest charge.
+        rows: Those that are read; the others' actions are ignored. All where absent.
 
     Raises:
         ValueError: If the actions have the wrong shape, or a row is not a number, negative or above the cap.
@@ -133,9 +142,9 @@ def read_rows(tariff: Tariff, actions: ArrayLike, num_envs: int, n_periods: int,
     if values.shape != wanted:
         raise ValueError(f"charges must have shape {wanted}, a row for each day, got {values.shape}.")
     coefficients, faults = [], []
-    for row, action in enumerate(values):
+    for row in range(num_envs) if rows is None else rows:
         try:
-            coefficients.append(tariff.read(action, n_periods, cap))
+            coefficients.append(tariff.read(values[row], n_periods, cap))
         except ValueError as error:
             faults.append(f"  - row {row}: {error}")
     if faults:

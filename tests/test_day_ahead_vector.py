@@ -69,7 +69,7 @@ def assert_same(one: Any, other: Any, where: str = "") -> None:
 
 
 @pytest.mark.parametrize("arguments", GAMES)
-@pytest.mark.parametrize("mode", [AutoresetMode.SAME_STEP, AutoresetMode.DISABLED])
+@pytest.mark.parametrize("mode", AutoresetMode)
 def test_every_row_is_the_single_environment_to_the_last_bit(arguments: dict[str, Any], mode: AutoresetMode) -> None:
     envs, oracle = batch(autoreset_mode=mode, **arguments), singles(mode=mode, **arguments)
     assert_same(envs.reset(seed=7), oracle.reset(seed=7))
@@ -130,7 +130,7 @@ def test_options_may_be_given_row_by_row() -> None:
         np.testing.assert_array_equal(observations[row], single.reset(options={"day": days[row], "price_path": int(paths[row])})[0])
 
 
-@pytest.mark.parametrize("mode", [AutoresetMode.SAME_STEP, AutoresetMode.DISABLED])
+@pytest.mark.parametrize("mode", AutoresetMode)
 def test_a_mask_resets_its_rows_alone(mode: AutoresetMode) -> None:
     envs, oracle = batch(autoreset_mode=mode), singles(mode=mode)
     mask = np.array([True, False, True])
@@ -142,6 +142,37 @@ def test_a_mask_resets_its_rows_alone(mode: AutoresetMode) -> None:
     assert_same(envs.reset(seed=seeds, options={"reset_mask": ~mask}), oracle.reset(seed=seeds, options={"reset_mask": ~mask}))
     posted = actions(envs, 3)
     assert_same(envs.step(posted), oracle.step(posted))
+
+
+def test_rows_that_end_in_different_steps_begin_anew_in_different_steps() -> None:
+    envs, oracle = batch(autoreset_mode="NextStep"), singles(mode=AutoresetMode.NEXT_STEP)
+    mask = np.array([True, False, True])
+    assert_same(envs.reset(seed=5), oracle.reset(seed=5))
+    for step in range(7):
+        if step in (1, 4):
+            assert_same(envs.reset(options={"reset_mask": mask}), oracle.reset(options={"reset_mask": mask}))
+            mask = np.array([False, False, True])
+        posted = actions(envs, step)
+        assert_same(envs.step(posted), oracle.step(posted), f"step {step}")
+        assert envs.np_random_seed == oracle.np_random_seed
+
+
+def test_a_step_that_begins_days_ignores_its_actions_and_has_no_outcome() -> None:
+    envs = batch(autoreset_mode="NextStep")
+    envs.reset(seed=0)
+    priced = envs.step(actions(envs, 0))
+    assert priced[2].all()
+    assert envs.outcome(1).settlement.profit_eur == priced[1][1]
+    observations, rewards, terminated, _, infos = envs.step(np.full((3, 1), np.nan))
+    assert rewards.tolist() == [0.0] * 3
+    assert not terminated.any()
+    assert "profit_eur" not in infos
+    assert [scenario.day for scenario in envs.scenarios] == infos["day"].tolist()
+    assert not np.array_equal(observations, priced[0])
+    with pytest.raises(ResetNeeded, match="only after a step that priced"):
+        envs.outcome(1)
+    with pytest.raises(ValueError, match="row 0"):
+        envs.step(np.full((3, 1), np.nan))
 
 
 @pytest.mark.parametrize(
@@ -359,7 +390,7 @@ def test_outcomes_keep_the_arrays_of_each_row() -> None:
     ("arguments", "message"),
     [
         ({"num_envs": 0}, "`num_envs` must be at least 1, got 0"),
-        ({"autoreset_mode": AutoresetMode.NEXT_STEP}, "`autoreset_mode` must be one of Disabled, SameStep; got 'NextStep'"),
+        ({"autoreset_mode": "LastStep"}, "`autoreset_mode` must be one of Disabled, NextStep, SameStep; got 'LastStep'"),
         ({"autoreset_mode": "samestep"}, "Did you mean 'SameStep'"),
         ({"render_mode": "rgb_array"}, "`render_mode` must be None, got 'rgb_array'. A batched environment draws nothing"),
         ({"solver": "structured", "market": market()}, "only one may be given"),

@@ -50,6 +50,19 @@ def test_every_row_is_the_single_environment_to_the_last_bit(arguments: dict[str
     assert envs.fallbacks == 0
 
 
+@pytest.mark.parametrize("arguments", GAMES[:2])
+def test_rows_may_begin_anew_in_the_step_after_their_last(arguments: dict[str, Any]) -> None:
+    envs, oracle = batch(autoreset_mode="NextStep", **arguments), singles(mode=AutoresetMode.NEXT_STEP, **arguments)
+    assert_same(envs.reset(seed=7), oracle.reset(seed=7))
+    for step in range(52):
+        if step == 3:  # from here on rows end in different steps
+            mask = np.array([False, True, False])
+            assert_same(envs.reset(options={"reset_mask": mask}), oracle.reset(options={"reset_mask": mask}))
+        posted = actions(envs, step)
+        assert_same(envs.step(posted), oracle.step(posted), f"step {step}")
+    assert {envs.outcome(row).settlement.profit_eur >= 0 for row in range(3)} == {True}
+
+
 def test_without_autoreset_rows_wait_for_a_reset() -> None:
     envs, oracle = batch(autoreset_mode="Disabled"), singles(mode=AutoresetMode.DISABLED)
     assert_same(envs.reset(seed=7), oracle.reset(seed=7))
@@ -115,7 +128,7 @@ def test_a_copy_plays_on_as_the_original() -> None:
     [
         ({"num_envs": 0}, "`num_envs` must be at least 1"),
         ({"render_mode": "rgb_array"}, "draws nothing"),
-        ({"autoreset_mode": "NextStep"}, "autoreset"),
+        ({"autoreset_mode": "LastStep"}, "autoreset"),
     ],
 )
 def test_arguments_that_mean_nothing_are_refused(arguments: dict[str, Any], message: str) -> None:

@@ -17,6 +17,7 @@ from stable_baselines3 import PPO, SAC
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.env_checker import check_env
 from stable_baselines3.common.evaluation import evaluate_policy
+from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor, VecNormalize
 
 from gridtoll.agents.day_features import LEVELS, DayActions, DayFeatures
@@ -108,6 +109,30 @@ def test_rewards_count_in_their_unit_and_episodes_in_their_own() -> None:
     assert [info["episode"]["r"] for info in infos] == [info["profit_eur"] for info in infos]
 
 
+def test_stable_baselines_own_evaluation_counts_episodes_in_eur() -> None:
+    envs = DayAheadVectorEnv(2, TINY)
+    mine = GymnasiumVecEnv(envs, action_bounds=(0.0, 1.0), reward_unit=5.0)
+    learner = PPO("MlpPolicy", mine, n_steps=4, batch_size=4, seed=1, device="cpu")
+    mine.seed(3)
+    rewards, lengths = evaluate_policy(learner, mine, n_eval_episodes=6, return_episode_rewards=True)  # warnings are errors
+    twin, observations = DayAheadVectorEnv(2, TINY), None
+    observations, _ = twin.reset(seed=3)
+    earned: list[float] = []
+    for _ in range(3):
+        charges = 0.5 * (np.asarray(learner.predict(observations, deterministic=True)[0], np.float64) + 1.0)
+        observations, paid, *_ = twin.step(charges)
+        earned += paid.tolist()
+    assert lengths == [1] * 6
+    assert sorted(np.asarray(rewards, float).tolist()) == pytest.approx(sorted(earned), rel=1e-9)
+
+
+def test_wrappers_around_the_vector_environment_and_its_single_ones_are_known() -> None:
+    singles = SyncVectorEnv([lambda: RescaleAction(DayAheadEnv(TINY), np.float32(-1.0), np.float32(1.0))] * 2, autoreset_mode="SameStep")
+    mine = GymnasiumVecEnv(RecordEpisodeStatistics(singles))
+    assert mine.env_is_wrapped(RecordEpisodeStatistics) == mine.env_is_wrapped(RescaleAction) == [True, True]
+    assert mine.env_is_wrapped(gymnasium.wrappers.TimeLimit, 1) == [False]
+
+
 def test_seeds_and_options_count_for_the_next_reset_only() -> None:
     mine = batched()
     mine.seed(5)
@@ -142,6 +167,7 @@ def test_rows_share_the_attributes_and_methods_of_their_environment() -> None:
         mine.envs.outcome(1).settlement.profit_eur  # type: ignore[attr-defined]
     ] * 2
     assert mine.env_is_wrapped(RescaleAction) == [False] * 3
+    assert mine.env_is_wrapped(Monitor, [0, 2]) == [True] * 2
     assert mine.render_mode is None
     mine.close()
     assert mine.envs.closed
@@ -154,7 +180,8 @@ def test_environments_that_reset_in_another_way_are_refused(mode: AutoresetMode)
 
 
 def test_stable_baselines_wrappers_take_it() -> None:
-    wrapped = VecNormalize(VecMonitor(batched()))
+    with pytest.warns(UserWarning, match="statistics will be"):  # what an episode earned is told already, in EUR
+        wrapped = VecNormalize(VecMonitor(batched()))
     wrapped.seed(0)
     wrapped.reset()
     _, _, dones, infos = wrapped.step(np.full((3, 1), -0.8, np.float32))
