@@ -108,6 +108,7 @@ class FlatMarket:
         self.n_prices, self._n_nodes = t * n + t * j, t * n
         # What stands in one balance only; where sun is curtailed at an export price of zero, nothing but its use has room.
         self._own = np.stack([np.arange(start, start + t * n) for start in (*self._edges[:3], self.renewables.start)])
+        self._moved = np.stack([np.arange(start, start + t * j) for start in self._edges[3:5]])  # charging and discharging
         self.right_hand_side = np.zeros(self.n_prices)
         self.right_hand_side[t * n : t * n + j] = self.data.storage_start
 
@@ -154,6 +155,7 @@ class FlatMarket:
 
         A clearing may miss them by 1e-9, and polishing stops at 1e-13; a bound pays the root of what is missed.
         """
+        self._balance_stores(x)
         missed = self.residual(x)
         own, node = self._own, np.arange(self._n_nodes)
         room = np.minimum(x - self.lower, self.upper - x)[own] / self.scale[own]
@@ -161,10 +163,25 @@ class FlatMarket:
         chosen, net = own[roomiest, node], missed[: self._n_nodes]
         amount = np.where(room[roomiest, node] > np.abs(net), net, 0.0)
         x[chosen] -= amount * np.sign(self.first_weight[chosen]) * self.scale[chosen]
-        if self.size > self._edges[7]:
-            stored = x[self._edges[7] :].reshape(self._shapes[7])
-            stored -= np.cumsum(missed[self._n_nodes :].reshape(stored.shape), axis=0)
-            snap(self.scale, self.lower, self.upper, x)  # what stood on a bound stays there
+
+    def _balance_stores(self, x: Array) -> None:
+        """Make the storage equations hold, in place, by what is charged or discharged; by the energy itself only where neither has room.
+
+        What charging answers to a price is the price over the wear, so that a small wear makes much of rounding: the energy moved by it
+        would leave the bounds it is held on by prices that are anything but rounding.
+        """
+        if self.size == self._edges[7]:
+            return
+        missed = self.residual(x)[self._n_nodes :]
+        room = np.minimum(x - self.lower, self.upper - x)[self._moved] / self.scale[self._moved]
+        roomiest, each = room.argmax(axis=0), np.arange(missed.size)
+        chosen = self._moved[roomiest, each]
+        per_unit = self.second_weight[chosen] / self.gain[chosen]  # energy taken from the equation by a unit of power
+        amount = np.where(room[roomiest, each] > np.abs(missed / per_unit), missed, 0.0)
+        x[chosen] -= amount / per_unit * self.scale[chosen]
+        stored = x[self._edges[7] :].reshape(self._shapes[7])
+        stored -= np.cumsum((missed - amount).reshape(stored.shape), axis=0)
+        snap(self.scale, self.lower, self.upper, x)  # what stood on a bound stays there
 
     def level(self, x: Array, prices: Array) -> None:
         """Make the slope of free renewable use and stored energy exactly 0, in place: without curvature a bound pays for its last digit."""

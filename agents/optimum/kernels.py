@@ -182,8 +182,11 @@ def relevant(nu, n_curved, lower, upper, x_a, x_b, s_a, s_b, h_a, h_b):
                 continue
         elif k < n_curved:
             squares += max(h_a[k] * h_a[k], h_b[k] * h_b[k])
-        products += max(s_a[k], 0.0) * (x_b[k] - low) + max(s_b[k], 0.0) * (x_a[k] - low)
-        products += max(-s_a[k], 0.0) * (high - x_b[k]) + max(-s_b[k], 0.0) * (high - x_a[k])
+        product = max(s_a[k], 0.0) * (x_b[k] - low) + max(s_b[k], 0.0) * (x_a[k] - low)
+        product += max(-s_a[k], 0.0) * (high - x_b[k]) + max(-s_b[k], 0.0) * (high - x_a[k])
+        if k < n_curved:  # the curvature gives back all but a quarter of the square, which is nothing where a slope is rounding
+            product = min(product, max(s_a[k] * s_a[k], s_b[k] * s_b[k]))
+        products += product
         chosen[count] = k
         count += 1
     return chosen[:count], squares, products

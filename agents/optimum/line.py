@@ -156,7 +156,8 @@ class ChargeLine:
             idle = np.concatenate([point.nodal_price.ravel(), storage.ravel()])
             other = _Response(free_set, variables, idle, change, np.concatenate([d_nodal.ravel(), d_storage.ravel()]))
             reach = self._reach(charge, other, cap)
-            if reach[1] - reach[0] > high - low:
+            # Prices that do not clear reach nowhere, whatever the ratio test makes of them.
+            if reach[1] - reach[0] > high - low and self.along(charge, other, 0.0).worst <= TOLERANCE:
                 response, (low, high) = other, reach
         lower, upper = self._certified_end(charge, response, low), self._certified_end(charge, response, high)
         return Piece(line=self, charge=charge, response=response, lower_end=lower, upper_end=upper)
