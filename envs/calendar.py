@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from datetime import date
-from typing import Final, Literal, NamedTuple, get_args
+from typing import Final, Literal, NamedTuple, cast, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -41,15 +41,29 @@ def split_days(split: str, n_days: int) -> IntArray:
 
     Args:
         split: ``"train"``, ``"validation"`` or ``"test"``.
-        n_days: Number of days in the data, at least 6 weeks, the least that leaves no split empty.
+        n_days: Number of days in the data. The training split has days in any data; the test split needs 2 whole weeks, and validation 6.
 
     Raises:
-        ValueError: If the split is unknown or the data too short.
+        ValueError: If the split is unknown or has no day in the data.
     """
     if split not in _LETTER:
         raise unknown_name("split", split, SPLIT_NAMES)
-    if n_days < DAYS_PER_WEEK * (_PATTERN.index("v") + 1):
-        raise ValueError(f"splits need at least {DAYS_PER_WEEK * (_PATTERN.index('v') + 1)} days (6 whole weeks), got {n_days}.")
+    days = _days_of(cast(Split, split), n_days)
+    if not len(days):
+        weeks = _PATTERN.index(_LETTER[cast(Split, split)]) + 1
+        raise ValueError(
+            f"the {split} split needs data of at least {DAYS_PER_WEEK * weeks} days ({weeks} whole weeks), got {n_days}. "
+            "Give more days, or name one day or the train split."
+        )
+    return days
+
+
+def count_split_days(n_days: int) -> dict[Split, int]:
+    """Return how many days each split has; 0 where the data are too short for it."""
+    return {split: len(_days_of(split, n_days)) for split in SPLIT_NAMES}
+
+
+def _days_of(split: Split, n_days: int) -> IntArray:
     letter = np.array(list(_PATTERN))[week_of(np.arange(n_days)) % len(_PATTERN)]
     letter[n_days - n_days % DAYS_PER_WEEK :] = "r"
     return np.flatnonzero(letter == _LETTER[split])
@@ -105,7 +119,7 @@ def evenly_spread(days: Sequence[int] | IntArray, n: int) -> list[int]:
 
 def split_hash(n_days: int) -> str:
     """Return the sha256 of the version and of every split's days, for artefacts."""
-    text = f"{SPLIT_VERSION};" + ";".join(f"{split}:{split_days(split, n_days).tolist()}" for split in SPLIT_NAMES)
+    text = f"{SPLIT_VERSION};" + ";".join(f"{split}:{_days_of(split, n_days).tolist()}" for split in SPLIT_NAMES)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -26,3 +26,17 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> ValueError:
     near = get_close_matches(str(name), names, n=1, cutoff=0.4)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return ValueError(f"{kind} must be one of {', '.join(names)}; got {name!r}.{hint}")
+
+
+def two_readings(word: str, both: str, path: str) -> ValueError:
+    """Return the error for a bare word that can be read in two ways.
+
+    Args:
+        word: What came.
+        both: What it is, for example ``"a plan that comes with gridtoll and a file here"``.
+        path: What to write for that which is here.
+    """
+    return ValueError(
+        f"a word must have one meaning, but {word!r} is both {both}. Write {path!r} for what is here; for the other, rename it or work in "
+        "another folder."
+    )

@@ -82,8 +82,10 @@ def test_a_day_keeps_its_price_path_however_many_days_are_taken() -> None:
 def test_unknown_splits_short_data_and_impossible_samples_are_errors() -> None:
     with pytest.raises(ValueError, match=r"split must be one of .*; got 'trian'\. Did you mean 'train'\?"):
         split_days("trian", YEAR)
-    with pytest.raises(ValueError, match="at least 42 days"):
-        split_days("train", 41)
+    for split, least in (("validation", 42), ("test", 14)):
+        with pytest.raises(ValueError, match=f"the {split} split needs data of at least {least} days .*, got {least - 1}"):
+            split_days(split, least - 1)
+        assert len(split_days(split, least)) > 0
     for n in (0, 113):
         with pytest.raises(ValueError, match=f"from 1 to 112, got {n}"):
             split_scenarios("test", YEAR, n)

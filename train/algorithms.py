@@ -113,6 +113,8 @@ def _class(reference: str, name: str, place: Path) -> Any:
         raise ValueError(
             f"algorithm {name!r} must stand in a module that can be imported, from {place} or an installed package, but {error}."
         ) from error
+    if not module.startswith("."):
+        _require_one_module(module, found.__file__, name, place)
     kind = getattr(found, attribute, None)
     if not isinstance(kind, type):
         classes = sorted(key for key, value in vars(found).items() if isinstance(value, type) and callable(getattr(value, "learn", None)))
@@ -130,6 +132,17 @@ def _look_in(place: Path) -> None:
     folder = os.fspath(place.resolve())
     if folder not in sys.path:
         sys.path.append(folder)
+
+
+def _require_one_module(module: str, imported: str | None, name: str, place: Path) -> None:
+    """Refuse a module of the user's folder that another one of the same name, installed or imported before, has taken the place of."""
+    stem = place.joinpath(*module.split("."))
+    own = next((file for file in (stem.with_suffix(".py"), stem / "__init__.py") if file.is_file()), None)
+    if own is not None and (imported is None or not own.samefile(imported)):
+        raise ValueError(
+            f"algorithm {name!r} must stand in a module of one meaning, but {module!r} is both {own} and another module, imported from "
+            f"{imported or 'Python itself'}. Give yours a name of its own."
+        )
 
 
 def _require_known(name: str, given: Mapping[str, Any], known: Sequence[str]) -> None:

@@ -32,7 +32,8 @@ from ..envs import DAY_AHEAD_ID
 from ..envs.calendar import Scenario, split_hash
 from ..envs.errors import unknown_name
 from .held_out import require_not_held_out
-from .leaders import Leader, make_leader
+from .leader_words import leader_place
+from .leaders import LEADER_NAMES, Leader, make_leader
 from .optima import references
 from .rounds import training_scenarios
 from .runs import commit, versions, write_text
@@ -151,6 +152,8 @@ def play_dataset(config: DatasetConfig, workers: Workers, *, trust: bool = False
     require_not_held_out(config.task, "a dataset to learn from")
     task, random = config.task, np.random.default_rng(config.seed)
     scenarios = _scenarios(config, random)
+    for name in config.behaviours:
+        leader_place(name, LEADER_NAMES)
     leaders = [make_leader(name, task, scenarios, workers, seed=config.seed, trust=trust) for name in config.behaviours]
     played_by = random.integers(len(leaders), size=len(scenarios))
     observations = np.stack([observe(task, scenario) for scenario in scenarios])

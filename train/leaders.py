@@ -20,6 +20,7 @@ from ..agents.policy import Policy
 from ..envs.calendar import Scenario
 from ..envs.day import Day
 from ..envs.errors import unknown_name
+from ..envs.written import number
 from .config import TrainConfig
 from .held_out import require_not_held_out
 from .optima import references
@@ -222,7 +223,7 @@ def _charges(text: str, task: Task) -> NDArray[np.float64]:
     """Return the charges of ``constant:G``, one number standing for all coefficients, checked before anything is cleared."""
     environment = environment_of(task)
     try:
-        numbers = [float(part) for part in text.split(",")]
+        numbers = [number(part) for part in text.split(",")]
     except ValueError:
         raise ValueError(f"a constant charge must be given as numbers in EUR/kWh, such as constant:0.2, got constant:{text}.") from None
     charges = np.full(n_charges(task), numbers[0]) if len(numbers) == 1 else np.array(numbers)

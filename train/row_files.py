@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple, get_type_hints
 
+from ..envs.written import number, whole_number
 from .compare.cells import read_comparison
 from .evaluate import Evaluation, Row, write_rows
 from .parquet import read_parquet, write_parquet
 
 ROW_ENDINGS: Final = (".csv", ".parquet")
 """What files of rows may be called."""
+
+_READERS: Final[dict[type, Callable[[str], Any]]] = {
+    str: str,
+    bool: "True".__eq__,
+    int: whole_number,
+    float: partial(number, words=True),
+}
 
 
 class Gathered(NamedTuple):
@@ -80,12 +89,8 @@ def gather_rows(folder: Path) -> Gathered:
 def _read_csv(path: Path) -> list[Row]:
     hints = get_type_hints(Row)
     names = [field.name for field in fields(Row)]
-    with path.open(newline="", encoding="utf-8") as file:
+    with path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
         if reader.fieldnames is None or list(reader.fieldnames) != names:
             raise ValueError(f"a CSV file of rows must have the columns {', '.join(names)}, got {path} with {reader.fieldnames}.")
-        return [Row(**{name: _typed(hints[name], text) for name, text in row.items()}) for row in reader]
-
-
-def _typed(kind: Any, text: str) -> Any:
-    return text == "True" if kind is bool else kind(text)
+        return [Row(**{name: _READERS[hints[name]](text) for name, text in row.items()}) for row in reader]

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
 from ..community import Community
-from ..errors import unknown_name
 from .folder import export_community
 from .folder_reading import read_folder
 from .ieee import IEEE_NAMES, ieee
+from .place import folder_of
 from .simbench import SIMBENCH_NAMES, simbench_grid
 from .two_prosumers import two_prosumers
 
@@ -36,7 +35,8 @@ def load_community(name: str | Path, *, partners: int | Literal["all"] | None = 
     Named communities of real data are extracted from SimBench and pandapower once (about 15 s) and kept in the user's cache folder.
 
     Args:
-        name: One of :data:`COMMUNITY_NAMES`, or a folder: a path that exists or holds a separator.
+        name: One of :data:`COMMUNITY_NAMES`, or a folder. A path with a separator in it, such as ``"./ieee9"``, is always a folder; a bare
+            word that is the name of a community and of a folder of one here is refused.
         partners: With how many electrically nearest each prosumer may trade, ``"all"``, or None for the community's own rule: all up to
             45 prosumers and 20 beyond; a folder's settings.
 
@@ -45,9 +45,5 @@ def load_community(name: str | Path, *, partners: int | Literal["all"] | None = 
     """
     if partners not in ("all", None) and not (isinstance(partners, int) and partners >= 1):
         raise ValueError(f"`partners` must be a whole number from 1, 'all', or None for the community's own rule, got {partners!r}.")
-    text = os.fspath(name)
-    if text in _NAMED:
-        return _NAMED[text](partners)
-    if isinstance(name, Path) or Path(text).is_dir() or os.sep in text or "/" in text:
-        return read_folder(Path(text), partners=partners)
-    raise unknown_name("community (or a folder)", text, COMMUNITY_NAMES)
+    folder = folder_of(name, COMMUNITY_NAMES)
+    return _NAMED[str(name)](partners) if folder is None else read_folder(folder, partners=partners)

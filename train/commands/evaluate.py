@@ -15,7 +15,8 @@ from ..evaluate import NORMALISATION_FLOOR, Evaluation, evaluate, summary_table
 from ..hourly.commands import evaluate_command
 from ..hourly.leaders import HOURLY_LEADER_NAMES
 from ..hourly.options import add_effort_options, add_game_option, require_day_ahead, wants_hourly
-from ..leaders import Leader, make_leader
+from ..leader_words import leader_place
+from ..leaders import LEADER_NAMES, Leader, make_leader
 from ..onnx_files import task_of
 from ..plots import draw_regret_per_day, require_format, save_figure
 from ..report import Report
@@ -94,7 +95,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> Report:
     """Score the leader."""
-    if wants_hourly(options, Path(options.policy)):
+    place = leader_place(options.policy, (*LEADER_NAMES, *HOURLY_LEADER_NAMES))
+    if wants_hourly(options, place):
         return evaluate_command(options)
     require_day_ahead(options)
     for path in (options.rows, options.plot):
@@ -103,7 +105,7 @@ def run(options: argparse.Namespace) -> Report:
         require_row_format(options.rows)
     if options.plot is not None:
         require_format(options.plot)
-    task = task_from(options, _trained_task(options.policy))
+    task = task_from(options, _trained_task(place))
     with workers_from(options) as workers:
         return _in_held_out(options, task, workers) if options.held_out else _at_home(options, task, workers)
 
@@ -142,9 +144,10 @@ def _in_held_out(options: argparse.Namespace, home: Task, workers: Workers) -> R
     return held_out_report(evaluations, seed=options.seed)
 
 
-def _trained_task(policy: str) -> Task | None:
+def _trained_task(path: Path | None) -> Task | None:
     """Return the game a run folder or an ONNX file was trained on, None for leaders that are not trained."""
-    path = Path(policy)
+    if path is None:
+        return None
     if path.suffix.lower() == ".onnx" and path.is_file():
         return task_of(OnnxPolicy(path))
     return TrainConfig.from_json(RunFolder.open(path).config.get("config", {})).task if path.is_dir() else None

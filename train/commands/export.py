@@ -12,7 +12,17 @@ from ..onnx_files import save_onnx
 from ..report import Report, lines
 from ..row_files import gather_rows, require_row_format, save_rows
 from ..runs import RunFolder
-from .options import add_backend_options, add_report_options, add_task_options, existing_parent, natural, positive, task_from, workers_from
+from .options import (
+    add_backend_options,
+    add_report_options,
+    add_task_options,
+    decimal,
+    existing_parent,
+    natural,
+    positive,
+    task_from,
+    workers_from,
+)
 
 DESCRIPTION = """\
 Write results in formats that other software reads, none of which runs code when it is read.
@@ -68,7 +78,7 @@ def _add_dataset_arguments(dataset: argparse.ArgumentParser) -> None:
     dataset.add_argument("--name", metavar="NAME", help="how the dataset's id calls them (default: their own name, or mixture)")
     dataset.add_argument("--split", default="train", choices=DATASET_SPLITS, metavar="S", help="train or validation (default: %(default)s)")
     dataset.add_argument("--episodes", type=positive, metavar="N", help="days to play, in shuffled passes (default: one pass)")
-    dataset.add_argument("--noise", type=float, default=0.0, metavar="EUR", help="standard deviation added to charges (default: 0)")
+    dataset.add_argument("--noise", type=decimal, default=0.0, metavar="EUR", help="standard deviation added to charges (default: 0)")
     dataset.add_argument("--seed", type=natural, default=0, metavar="S", help="of days, mixture, noise and random charges (default: 0)")
     dataset.add_argument("--trust", action="store_true", help="read the pickles of .zip models: only of people you trust")
     add_task_options(dataset, "community", "tariff", "flows", "objective", "information", "charge-cap", "import-fee")

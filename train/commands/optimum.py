@@ -27,10 +27,12 @@ from .options import (
     add_backend_options,
     add_report_options,
     add_task_options,
+    decimal,
     existing_parent,
     natural,
     positive,
     task_from,
+    whole,
     workers_from,
 )
 
@@ -73,9 +75,9 @@ _OF_A_SPLIT: Final = ("days", "out")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("--day", type=int, metavar="K", help="one day of the data year, from 0")
+    which.add_argument("--day", type=whole, metavar="K", help="one day of the data year, from 0")
     which.add_argument("--split", metavar="S", help="all days of a split: train, validation or test")
-    parser.add_argument("--price-path", type=int, metavar="P", help="with --day: which synthetic price path, from 0 (default: 0)")
+    parser.add_argument("--price-path", type=whole, metavar="P", help="with --day: which synthetic price path, from 0 (default: 0)")
     parser.add_argument("--days", type=positive, metavar="N", help="with --split: only so many days, spread evenly over it")
     parser.add_argument("--out", type=Path, metavar="FILE", help="with --split: write one row a day to this CSV file")
     parser.add_argument("--recompute", action="store_true", help="compute anew what the store has already")
@@ -92,7 +94,7 @@ def _add_method_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("the method")
     group.add_argument("--method", choices=get_args(Method), help="default: exact where it applies, search elsewhere")
     group.add_argument(
-        "--tolerance", type=float, default=1e-6, metavar="R", help="relative gap at which exact and miqp end (default: %(default)s)"
+        "--tolerance", type=decimal, default=1e-6, metavar="R", help="relative gap at which exact and miqp end (default: %(default)s)"
     )
     group.add_argument("--hard-limits", action="store_true", help="keep every branch within its limit, or prove that no charge does")
     group.add_argument(
@@ -102,7 +104,7 @@ def _add_method_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--solver", choices=get_args(MiqpSolver), default="scip", help="of miqp; gurobi needs a licence of one's own (default: %(default)s)"
     )
-    group.add_argument("--time-limit", type=float, default=100.0, metavar="S", help="of miqp, in seconds (default: %(default)s)")
+    group.add_argument("--time-limit", type=decimal, default=100.0, metavar="S", help="of miqp, in seconds (default: %(default)s)")
     group.add_argument("--force", action="store_true", help="let miqp try communities whose programs seldom finish")
 
 
@@ -110,7 +112,7 @@ def _add_proof_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("of one day with one charge")
     group.add_argument(
         "--recover",
-        type=float,
+        type=decimal,
         metavar="EUR",
         help="find also the least charge that recovers this cost of the day, or prove that none does",
     )

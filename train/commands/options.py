@@ -8,8 +8,26 @@ from pathlib import Path
 from typing import Final, get_args
 
 from ...envs.machine import available_cores
+from ...envs.written import number, whole_number
 from ..task import Task
 from ..workers import Backend, Workers
+
+
+def decimal(text: str) -> float:
+    """Read a number, as people write one: neither ``nan`` nor ``inf`` nor ``1_0`` is one."""
+    try:
+        return number(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def whole(text: str) -> int:
+    """Read a whole number, which ``1_0`` is not."""
+    try:
+        return whole_number(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
 
 _TASK_OPTIONS: Final[dict[str, dict[str, object]]] = {
     "community": {
@@ -30,10 +48,10 @@ _TASK_OPTIONS: Final[dict[str, dict[str, object]]] = {
         "metavar": "public|full",
         "help": f"what the leader observes: forecasts and totals, or every private parameter (default: {Task.information})",
     },
-    "charge-cap": {"metavar": "EUR", "type": float, "help": "greatest charge in EUR/kWh (default: the community's own)"},
+    "charge-cap": {"metavar": "EUR", "type": decimal, "help": "greatest charge in EUR/kWh (default: the community's own)"},
     "import-fee": {
         "metavar": "EUR",
-        "type": float,
+        "type": decimal,
         "help": "what the operator earns per kWh imported, in EUR/kWh (default: the community's own, 0 for the named ones)",
     },
 }
@@ -48,8 +66,8 @@ def add_task_options(parser: argparse.ArgumentParser, *names: str) -> None:
 
 def add_scenario_options(parser: argparse.ArgumentParser) -> None:
     """Add which day is meant."""
-    parser.add_argument("--day", type=int, required=True, metavar="K", help="day of the data year, from 0")
-    parser.add_argument("--price-path", type=int, default=0, metavar="P", help="which synthetic price path, from 0 (default: 0)")
+    parser.add_argument("--day", type=whole, required=True, metavar="K", help="day of the data year, from 0")
+    parser.add_argument("--price-path", type=whole, default=0, metavar="P", help="which synthetic price path, from 0 (default: 0)")
 
 
 def add_report_options(parser: argparse.ArgumentParser) -> None:
@@ -106,11 +124,15 @@ def charges_from(text: str) -> tuple[float, ...]:
     Raises:
         ValueError: If any of them is not a number.
     """
-    parts = [part.strip() for part in text.split(",")]
-    bad = [part for part in parts if not _is_number(part)]
+    charges, bad = list[float](), list[str]()
+    for part in text.split(","):
+        try:
+            charges.append(number(part))
+        except ValueError:
+            bad.append(part.strip())
     if bad:
         raise ValueError(f"charges must be numbers in EUR/kWh separated by commas, got {', '.join(map(repr, bad))} in {text!r}.")
-    return tuple(float(part) for part in parts)
+    return tuple(charges)
 
 
 def positive(text: str) -> int:
@@ -138,7 +160,7 @@ def existing_parent(path: Path | None) -> Path | None:
 def _at_least(least: int) -> Callable[[str], int]:
     def read(text: str) -> int:
         try:
-            value = int(text)
+            value = whole_number(text)
         except ValueError:
             value = least - 1
         if value < least:
@@ -146,11 +168,3 @@ def _at_least(least: int) -> Callable[[str], int]:
         return value
 
     return read
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

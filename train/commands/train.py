@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 from ...agents.learned import ALGORITHM_NAMES, DEFAULTS, LearnerSettings, Sees
 from ...envs.errors import unknown_name
+from ...envs.written import whole_number
 from ..config import TrainConfig
 from ..hourly.commands import train_command
 from ..hourly.learn import HourlyTraining
@@ -20,7 +21,7 @@ from ..report import Report, lines
 from ..runs import RunFolder
 from ..task import Task
 from ..workers import Workers
-from .options import add_report_options, add_task_options, add_work_options, natural, positive, task_from
+from .options import add_report_options, add_task_options, add_work_options, decimal, natural, positive, task_from
 
 _DEFAULT = TrainConfig()
 _SETTINGS = {field.name for kind in (TrainConfig, LearnerSettings, Task, HourlyTask, HourlyLearner) for field in fields(kind)} | {"env"}
@@ -64,17 +65,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--validate-every", type=positive, metavar="N", help=f"training days between validations (default: {_DEFAULT.validate_every})"
     )
     learning.add_argument("--validation-days", type=positive, metavar="N", help=f"days of each (default: {_DEFAULT.validation_days})")
-    learning.add_argument("--learning-rate", type=float, metavar="R", help="of Adam")
+    learning.add_argument("--learning-rate", type=decimal, metavar="R", help="of Adam")
     learning.add_argument("--batch-size", type=positive, metavar="N", help="days in a gradient step")
     learning.add_argument("--updates", type=positive, metavar="N", help="gradient steps a round (SAC, TD3), or epochs a rollout (PPO)")
     learning.add_argument("--warmup-days", type=positive, metavar="N", help="random days at first (SAC, TD3), or days a rollout (PPO)")
-    learning.add_argument("--exploration", type=float, metavar="S", help="noise of TD3, initial noise of PPO, in the learner's unit")
+    learning.add_argument("--exploration", type=decimal, metavar="S", help="noise of TD3, initial noise of PPO, in the learner's unit")
     learning.add_argument(
         "--sees",
         choices=get_args(Sees),
         help="features of the day and charges in its unit, where one charge is posted for it, or observations as they are, and EUR/kWh",
     )
-    learning.add_argument("--discount", type=float, metavar="G", help="of the next hour's value, with --env hourly (default: 1)")
+    learning.add_argument("--discount", type=decimal, metavar="G", help="of the next hour's value, with --env hourly (default: 1)")
     learning.add_argument("--hidden", metavar="U,U", help="units of each hidden layer, separated by commas")
     add_game_option(parser)
     add_task_options(parser, "community", "tariff", "charges-per", "flows", "objective", "information", "charge-cap", "import-fee")
@@ -119,7 +120,7 @@ def _config(options: argparse.Namespace) -> TrainConfig:
 
 def _units(text: str) -> tuple[int, ...]:
     try:
-        return tuple(int(part) for part in text.split(","))
+        return tuple(whole_number(part) for part in text.split(","))
     except ValueError:
         raise ValueError(f"hidden layers must be whole numbers of units separated by commas, got {text!r}.") from None
 

@@ -46,11 +46,13 @@ from typing import Any, Final, cast, get_args
 from ...envs.errors import unknown_name
 from ...envs.observation import Information
 from ...envs.sources import COMMUNITY_NAMES, HELD_OUT_COMMUNITIES
+from ...envs.sources.place import folder_of
+from ...envs.written import decoded
 from ..algorithms import OPTIMUM, make_algorithm, require_budget
 from ..task import Task
 from .cells import community_name
 from .plan import Entry, Plan, Settings
-from .tuned import tuned_settings
+from .tuned import file_or_shipped, tuned_settings
 
 INFORMATION: Final[tuple[str, ...]] = get_args(Information)
 SHIPPED: Final = Path(__file__).resolve().parent.parent / "plans"
@@ -69,12 +71,7 @@ def find_plan(text: str) -> Path:
         ValueError: If there is no such file.
     """
     shipped = {path.stem: path for path in SHIPPED.glob("*.toml")}
-    path = Path(text)
-    if path.is_file():
-        return path
-    if text in shipped:
-        return shipped[text]
-    raise unknown_name("a plan (or a TOML file)", text, shipped)
+    return file_or_shipped(text, shipped, "a plan", "a TOML file")
 
 
 def read_plan(content: bytes, *, source: str, place: Path | None = None) -> Plan:
@@ -89,9 +86,9 @@ def read_plan(content: bytes, *, source: str, place: Path | None = None) -> Plan
         ValueError: If it is not TOML, or anything in it cannot be; all such entries are named.
     """
     try:
-        given = tomllib.loads(content.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"a plan must be a TOML file, got {source}: {error}.") from None
+        given = tomllib.loads(decoded(content))
+    except ValueError as error:  # tomllib's own is one
+        raise ValueError(f"a plan must be a TOML file, got {source}: {str(error).removesuffix('.')}.") from None
     reader = _Reader(place)
     plan = reader.plan(given)
     if reader.problems:
@@ -140,9 +137,12 @@ class _Reader:
             everywhere = self._classes("information", given.get("information", ["public"]))
             classes = dict.fromkeys(self._names("communities", communities), everywhere)
         for name in classes:
-            if name not in COMMUNITY_NAMES and not Path(name).is_dir():
-                self._complain(unknown_name("a community (or a folder)", name, COMMUNITY_NAMES))
-            elif name in HELD_OUT_COMMUNITIES:
+            try:
+                folder = folder_of(name, COMMUNITY_NAMES)
+            except ValueError as error:
+                self._complain(error)
+                continue
+            if folder is None and name in HELD_OUT_COMMUNITIES:
                 self.problems.append(f"- communities must not be held out, as {name} is; see `gridtoll evaluate --held-out`")
         self._different("communities (the last part of their paths)", [community_name(name) for name in classes])
         return tuple((name, cast(Information, information)) for name, found in classes.items() for information in found)

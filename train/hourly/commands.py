@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import fields
-from pathlib import Path
 from typing import Any, Final
 
 from matplotlib.figure import Figure
@@ -15,7 +14,7 @@ from ..report import Report, lines
 from ..runs import RunFolder
 from ..workers import Workers
 from .evaluate import HourlyEvaluation, evaluate_hourly, hourly_table, write_hourly_rows
-from .leaders import make_hourly_leader
+from .leaders import HOURLY_LEADER_NAMES, make_hourly_leader
 from .learn import HourlyTraining, hourly_training, resume_hourly, train_hourly
 from .learners import HourlyLearner, with_settings
 from .optimum import named
@@ -71,8 +70,8 @@ def evaluate_command(options: argparse.Namespace) -> Report:
         raise ValueError(f"rows of the hourly game are written as .csv, got {options.rows}.")
     if options.plot is not None:
         require_format(options.plot)
-    folder = Path(options.policy)
-    trained = hourly_training(RunFolder.open(folder)).task if folder.is_dir() else None
+    folder = leader_place(options.policy, HOURLY_LEADER_NAMES)
+    trained = hourly_training(RunFolder.open(folder)).task if folder is not None and folder.is_dir() else None
     task = hourly_task_from(options, trained)
     scenarios = hourly_environment_of(task).community.scenarios(options.split, options.days)
     effort = effort_from(options)

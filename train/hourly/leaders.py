@@ -17,6 +17,7 @@ from ...agents.policy import Policy
 from ...envs.calendar import Scenario
 from ...envs.clearing.structured import StructuredMarket
 from ...envs.errors import unknown_name
+from ...envs.written import number as written_number
 from ..held_out import require_not_held_out
 from ..leaders import find_best_constant
 from ..runs import RunFolder
@@ -109,7 +110,7 @@ def _constant(number: str, task: HourlyTask) -> Array:
     """Return the charges of ``constant:G``, one number standing for all coefficients, checked before anything is cleared."""
     env = hourly_environment_of(task)
     try:
-        charges = np.full(n_posted(task), float(number))
+        charges = np.full(n_posted(task), written_number(number))
     except ValueError:
         raise ValueError(f"a constant charge must be a number in EUR/kWh, such as constant:0.2, got constant:{number}.") from None
     env.tariff.read(charges, env.community.n_periods, env.charge_cap)

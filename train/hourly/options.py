@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final, get_args
 
 from ...envs.hourly_game import Belief
+from ..commands.options import decimal, whole
 from ..runs import RunFolder
 from .references import Effort
 from .task import ENV, Game, HourlyTask
@@ -29,7 +30,7 @@ def add_game_option(parser: argparse.ArgumentParser) -> None:
         help=f"with --env hourly: what prosumers believe of later charges (default: {HourlyTask.belief})",
     )
     group.add_argument(
-        "--forecast-error", type=float, metavar="R", help="with --env hourly: prosumers' relative errors about later hours (default: 0)"
+        "--forecast-error", type=decimal, metavar="R", help="with --env hourly: prosumers' relative errors about later hours (default: 0)"
     )
 
 
@@ -37,7 +38,7 @@ def add_effort_options(parser: argparse.ArgumentParser) -> None:
     """Add how hard the best sequence of charges is searched for."""
     parser.add_argument(
         "--plans",
-        type=int,
+        type=whole,
         metavar="N",
         help=f"with --env hourly: plans the search for a day's best sequence may clear (default: {_DEFAULT.plans})",
     )

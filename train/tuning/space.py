@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from ...envs.errors import unknown_name
+from ...envs.written import read_text
 
 SPACES: Final = Path(__file__).parent / "spaces"
 """Where the spaces that come with the package are, one file for each algorithm."""
@@ -154,9 +155,9 @@ def read_space(path: Path) -> Space:
     if not path.is_file():
         raise ValueError(f"a space of settings must be a TOML file, got {path}, which is not there.")
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"a space of settings must be a TOML file, but {path} is not: {error}.") from None
+        tables = tomllib.loads(read_text(path))
+    except ValueError as error:  # tomllib's own is one
+        raise ValueError(f"a space of settings must be a TOML file, but {path} is not: {str(error).removesuffix('.')}.") from None
     if not tables:
         raise ValueError(f"a space of settings must name at least one setting, got none in {path}.")
     return Space({name: _parameter(f"[{name}] in {path}", table) for name, table in tables.items()})
