@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from datetime import date
-from typing import Final, Literal, NamedTuple, cast, get_args
+from typing import Final, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -48,9 +48,9 @@ def split_days(split: str, n_days: int) -> IntArray:
     """
     if split not in _LETTER:
         raise unknown_name("split", split, SPLIT_NAMES)
-    days = _days_of(cast(Split, split), n_days)
+    days = _days_of(split, n_days)
     if not len(days):
-        weeks = _PATTERN.index(_LETTER[cast(Split, split)]) + 1
+        weeks = _PATTERN.index(_LETTER[split]) + 1
         raise ValueError(
             f"the {split} split needs data of at least {DAYS_PER_WEEK * weeks} days ({weeks} whole weeks), got {n_days}. "
             "Give more days, or name one day or the train split."

@@ -215,7 +215,7 @@ def test_communities_are_listed_shown_and_exported(run: Run) -> None:
     ("command", "complaint"),
     [
         ("clear --day 1 --charge -0.1", "between 0 and the cap"),
-        ("clear --day 1 --charge nan", "between 0 and the cap"),
+        ("clear --day 1 --charge nan", "charges must be numbers in EUR/kWh separated by commas, got 'nan'"),
         ("clear --day 1 --charge 99", "between 0 and the cap"),
         ("clear --day 1 --charge 0.1,0.2", "must have shape"),
         ("clear --day 1 --charge 0.1,x", "got 'x' in '0.1,x'"),

@@ -169,3 +169,43 @@ def test_the_built_wheel_holds_the_package_and_passes_tests_in_an_environment_of
     assert Path(run(python, "-P", "-c", "import gridtoll; print(gridtoll.__file__)", cwd=tmp_path).strip()).is_relative_to(site)
     assert run(home / "bin" / "gridtoll", "--help", cwd=tmp_path).startswith("usage: gridtoll")
     run(python, "-P", "-m", "pytest", "-o", "pythonpath=", "-o", f"cache_dir={tmp_path}", "-m", "not wheel and not long", *WHEEL_TESTS)
+
+
+@pytest.fixture
+def clone_without_links(tmp_path: Path) -> Path:
+    """Return what git makes of a clone where it may make no symbolic links: the link is a file that holds its target."""
+    clone = copy_of_the_repository(tmp_path / "clone")
+    (clone / ".pkg" / "gridtoll").unlink()
+    (clone / ".pkg" / "gridtoll").write_text("..", encoding="utf-8")
+    return clone
+
+
+PIP_INSTALL = (sys.executable, "-m", "pip", "install", "--no-deps", "--no-build-isolation", "--no-index")
+
+
+@pytest.mark.wheel
+def test_a_clone_without_symbolic_links_is_installed_and_imported(tmp_path: Path, clone_without_links: Path) -> None:
+    run(*PIP_INSTALL, "--quiet", "--target", tmp_path / "installed", clone_without_links)
+    place = run(
+        sys.executable, "-P", "-c", "import gridtoll.envs.day as d; print(d.__file__)", cwd=tmp_path, PYTHONPATH=str(tmp_path / "installed")
+    )
+    assert Path(place.strip()) == tmp_path / "installed" / "gridtoll" / "envs" / "day.py"
+
+
+@pytest.mark.wheel
+def test_an_editable_installation_without_the_link_says_what_to_do_and_installs_nothing(tmp_path: Path, clone_without_links: Path) -> None:
+    command = [*PIP_INSTALL, "--prefix", str(tmp_path / "prefix"), "--editable", str(clone_without_links)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    for part in ("to be a symbolic link", "it is a plain file here", "git config core.symlinks true", "python -m pip install ."):
+        assert part in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert not list((tmp_path / "prefix").rglob("*gridtoll*"))
+
+
+@pytest.mark.wheel
+def test_an_editable_installation_with_the_link_is_imported_from_the_clone(tmp_path: Path) -> None:
+    clone = copy_of_the_repository(tmp_path / "clone")
+    run(*PIP_INSTALL, "--quiet", "--prefix", tmp_path / "prefix", "--editable", clone)
+    [path] = (tmp_path / "prefix").rglob("*gridtoll*.pth")
+    assert path.read_text(encoding="utf-8").strip() == str(clone / ".pkg")

@@ -65,7 +65,7 @@ def test_every_float_that_is_written_out_reads_back_to_the_last_bit(value: float
     ],
 )
 def test_what_python_reads_and_people_do_not_mean_is_no_number(text: str, reason: str) -> None:
-    with pytest.raises(ValueError, match="must be a number such as 0.25 or 1e-3, got ") as caught:
+    with pytest.raises(ValueError, match=r"must be a number such as 0\.25 or 1e-3, got ") as caught:
         number(text)
     assert repr(text) in str(caught.value)
     assert reason in str(caught.value)

@@ -138,7 +138,7 @@ def _require_one_module(module: str, imported: str | None, name: str, place: Pat
     """Refuse a module of the user's folder that another one of the same name, installed or imported before, has taken the place of."""
     stem = place.joinpath(*module.split("."))
     own = next((file for file in (stem.with_suffix(".py"), stem / "__init__.py") if file.is_file()), None)
-    if own is not None and (imported is None or not own.samefile(imported)):
+    if own is not None and (imported is None or own.read_bytes() != Path(imported).read_bytes()):
         raise ValueError(
             f"algorithm {name!r} must stand in a module of one meaning, but {module!r} is both {own} and another module, imported from "
             f"{imported or 'Python itself'}. Give yours a name of its own."

@@ -24,7 +24,7 @@ SETTINGS: Final = {
     "import_fee": "what the operator earns on imports, EUR/kWh, at least 0",
 }
 BUS_COLUMNS: Final = ("bus", "x", "y", "zone")
-BRANCH_RULES: Final = {"r_pu": tables.NOT_NEGATIVE, "x_pu": tables.NOT_ZERO, "limit_kw": tables.POSITIVE}
+BRANCH_RULES: Final = {"r_pu": tables.NOT_NEGATIVE, "x_pu": tables.NOT_ZERO, "limit_kw": tables.LIMIT}
 PROSUMER_RULES: Final = {
     "storage_power_kw": tables.NOT_NEGATIVE,
     "storage_capacity_kwh": tables.NOT_NEGATIVE,
@@ -48,7 +48,7 @@ row (line of the file, the header being row 1) and column, all at once. Powers a
 |---|---|---|
 | `settings.csv` | setting | `name`, `value`, `meaning` (not read); the meanings are the manual of the settings |
 | `buses.csv` | bus | `bus` (name), optional `x`, `y` (for drawing) and `zone` (0, 1, …; clustered by distance if absent) |
-| `branches.csv` | line or transformer | `branch` (name), `from`, `to` (buses), `r_pu`, `x_pu` (on `base_power_kw`), `limit_kw` |
+| `branches.csv` | line or transformer | `branch` (name), `from`, `to` (buses), `r_pu`, `x_pu` (on `base_power_kw`), `limit_kw` (or `inf`) |
 | `prosumers.csv` | prosumer | `prosumer` (name), `bus`, `storage_power_kw`, `storage_capacity_kwh` (0 without), optional ones below |
 | `load_kw.csv` | hour | `hour` (like 2016-01-31T23:00), then one column per prosumer: load, at least 0 |
 | `renewable_kw.csv` | hour | the same: available solar or wind power, at least 0 |
@@ -59,8 +59,11 @@ Optional columns of `prosumers.csv`, filled by gridtoll's rules if absent: `rene
 `storage_wear_eur_per_kwh_per_kw` (above 0), `storage_start_kwh` (at most the capacity; storage must end the day no emptier).
 
 Hours must follow each other without a gap and make whole days from 00:00, the same in the three hourly files. No clock changes: use one
-time zone without summer time. Export prices must not exceed the import price; loss prices are at least 0. The splits (train, validation,
-test) need at least 6 whole weeks.
+time zone without summer time. Export prices must not exceed the import price; loss prices are at least 0. One day is enough to clear it;
+the test split needs data of 2 whole weeks, the validation split of 6.
+
+Numbers are digits with a decimal point, and perhaps a sign and an exponent: -0.5, 1e-3. Commas, spaces or underscores within a number,
+units behind it and words are errors. Cells are separated by commas, the text is UTF-8.
 
 Branch flows follow from `x_pu` by a DC power flow, losses from `r_pu`. A trade is limited by the smaller connection of the two: the
 seller's `export_limit_kw` and the buyer's `import_limit_kw`.

@@ -16,6 +16,8 @@ from ..derivation import Derivation, Ledger
 from ..grid import make_grid
 from ..network import Network, make_network
 from ..parameters import MARKET_PARAMETER_NAMES, MarketParameters
+from ..written import explained
+from ..written import number as read_number
 from . import tables
 from .folder_format import ALWAYS, BRANCH_RULES, BUS_COLUMNS, FORMAT_VERSION, KINDS, PROSUMER_RULES, SETTINGS, field_name
 from .tables import HOUR_COLUMN, Faults, Table, read_table
@@ -33,16 +35,13 @@ def read_folder(folder: Path, *, partners: int | Literal["all"] | None = None) -
     Raises:
         ValueError: Listing every fault with file, row and column.
     """
-    if not folder.is_dir():
-        raise ValueError(
-            f"a community folder must exist, got {str(folder)!r}. `gridtoll communities export NAME DIR` writes one as a template."
-        )
     faults = Faults(folder)
     settings = _read_settings(faults)
     grid = _read_grid(faults, settings)
     prosumers = _read_prosumers(faults, () if grid is None else grid["bus_names"])
     names = prosumers.pop("prosumer_names", None)
     year = _read_year(faults, names)
+    _check_unit(faults, prosumers, year, names)
     faults.raise_if_any()
     asked = settings["partners"] if partners is None else partners
     try:
@@ -84,7 +83,7 @@ def _read_settings(faults: Faults) -> dict[str, Any]:
         try:
             settings[key] = _setting(key, value)
         except ValueError:
-            faults.add(file, f"{key} must be: {SETTINGS[key]}; got {value!r}.", row=row, column="value")
+            faults.add(file, f"{key} must be: {SETTINGS[key]}; got {value!r}{explained(value)}.", row=row, column="value")
     if settings.get("format", FORMAT_VERSION) != FORMAT_VERSION:
         faults.add(file, f"format must be {FORMAT_VERSION}, got {settings['format']}. Export a template again and move the data into it.")
     if set(MARKET_PARAMETER_NAMES) <= settings.keys():
@@ -106,7 +105,7 @@ def _setting(key: str, value: str) -> object:
         return value
     if key == "partners" and value == "all":
         return value
-    number = float(value)
+    number = read_number(value)
     whole = key in ("partners", "format")
     positive = key in ("base_power_kw", "trade_friction", "charge_cap") or whole
     if not np.isfinite(number) or (positive and not number > 0) or (whole and number != int(number)):
@@ -181,15 +180,31 @@ def _read_year(faults: Faults, names: Sequence[str] | None) -> dict[str, Any]:
     return found | {"first_date": None if first_hour is None else first_hour.date()}
 
 
+def _check_unit(faults: Faults, prosumers: dict[str, Any], year: dict[str, Any], names: Sequence[str] | None) -> None:
+    """Note loads that are in W, which stated connections show: nobody's load is a hundred times what the connection carries."""
+    limit, load = prosumers.get("import_limit"), year.get("load_kw")
+    if limit is None or load is None or load.shape[1:] != limit.shape:
+        return
+    for name, most, connection in zip(names or (), np.nanmax(load, axis=0, initial=0.0), limit, strict=False):
+        if most > 100 * connection > 0:
+            text = f"goes up to {most:g}, but import_limit_kw is {connection:g}. Is it in W? Powers are in kW: divide by 1000."
+            faults.add("load_kw.csv", text, column=name, kind="in W")
+
+
 def _prices(faults: Faults, table: Table) -> dict[str, Array]:
     """Return import, export and loss prices, as many paths as the file has columns for."""
     n_paths = sum(column.startswith("export_price_") for column in table.header)
     wanted = [f"{kind}_price_{path}" for path in range(n_paths) for kind in ("export", "loss")]
     expected = {HOUR_COLUMN, "import_price", *wanted}
     for column in sorted(expected - set(table.header)):
-        faults.add(table.file, "the column is missing; each price path needs an export and a loss price, counted from 0.", column=column)
+        faults.add(
+            table.file,
+            "the column is missing; each price path needs an export and a loss price, counted from 0.",
+            column=column,
+            kind="missing price",
+        )
     for column in sorted(set(table.header) - expected):
-        faults.add(table.file, "there is no such column.", column=column)
+        faults.add(table.file, "there is no such column.", column=column, kind="unknown column")
     if expected != set(table.header):
         return {}
     import_price = table.numbers(("import_price",), tables.ANY)[:, 0]
@@ -197,7 +212,7 @@ def _prices(faults: Faults, table: Table) -> dict[str, Array]:
     loss_price = table.numbers(wanted[1::2], tables.NOT_NEGATIVE)
     for index, path in np.argwhere(export_price > import_price[:, None]):
         text = f"must be at most import_price {import_price[index]:g}, got {export_price[index, path]:g}."
-        faults.add(table.file, text, row=table.rows[index][0], column=f"export_price_{path}")
+        faults.add(table.file, text, row=table.rows[index][0], column=f"export_price_{path}", kind="export above import")
     return {"import_price": import_price, "export_price": export_price.T.copy(), "loss_price": loss_price.T.copy()}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...envs.calendar import SPLIT_NAMES
+from ...envs.calendar import count_split_days
 from ...envs.community import Community
 from ...envs.sources import COMMUNITY_NAMES, DEFAULT_COMMUNITY, HELD_OUT_COMMUNITIES, export_community, load_community
 from ..report import Report, lines
@@ -79,7 +79,7 @@ def _facts(community: Community) -> dict[str, Any]:
         "days": community.n_days,
         "first_date": community.first_date.isoformat(),
         "price_paths": community.n_price_paths,
-        "split_days": {split: len(community.scenarios(split)) for split in SPLIT_NAMES},
+        "split_days": count_split_days(community.n_days),
         "mean_load_kw": energy / len(community.load_kw),
         "renewable_share": float(community.renewable_kw.sum()) / energy,
         "trading_pairs": int((community.trade_limit > 0).sum()),

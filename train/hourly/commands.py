@@ -9,6 +9,7 @@ from typing import Any, Final
 from matplotlib.figure import Figure
 
 from ..commands.options import existing_parent, workers_from
+from ..leader_words import leader_place
 from ..plots import draw_regret_per_day, require_format, save_figure
 from ..report import Report, lines
 from ..runs import RunFolder

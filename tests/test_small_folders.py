@@ -1,0 +1,56 @@
+"""A community of a few days can be cleared and played; a split that has no day there says what it needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gridtoll.envs.calendar import Split, count_split_days
+from gridtoll.envs.community import make_community
+from gridtoll.envs.day_ahead import DayAheadEnv
+from gridtoll.envs.sources import export_community, load_community
+from gridtoll.train.cli import main
+
+
+@pytest.fixture(scope="module", params=[1, 7])
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of so few days of the closed-form community."""
+    year, hours = load_community("two-prosumers"), slice(24 * request.param)
+    community = make_community(
+        "few-days",
+        year.network,
+        first_date=year.first_date,
+        load_kw=year.load_kw[hours],
+        renewable_kw=year.renewable_kw[hours],
+        import_price=year.import_price[hours],
+        export_price=year.export_price[:, hours],
+        loss_price=year.loss_price[:, hours],
+        prosumer_names=year.prosumer_names,
+    )
+    return export_community(community, tmp_path_factory.mktemp("few") / "days")
+
+
+def test_a_given_day_is_played_and_the_training_split_has_every_day(folder: Path) -> None:
+    environment = DayAheadEnv(community=folder)
+    environment.reset(seed=0, options={"day": 0})
+    _, reward, *_ = environment.step(np.array([0.1]))
+    assert np.isfinite(reward)
+    days = load_community(folder).n_days
+    assert environment.days.tolist() == list(range(days))
+    assert count_split_days(days) == {"train": days, "validation": 0, "test": 0}
+
+
+@pytest.mark.parametrize(("split", "least"), [("validation", 42), ("test", 14)])
+def test_a_split_without_a_day_says_what_it_needs_where_it_is_asked_for(folder: Path, split: Split, least: int) -> None:
+    with pytest.raises(ValueError, match=f"the {split} split needs data of at least {least} days .*, got .* Give more days"):
+        DayAheadEnv(community=folder, split=split)
+
+
+def test_the_command_line_clears_shows_and_solves_a_day_of_it(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ("clear --day 0 --charge 0.1", "optimum --day 0"):
+        assert main([*command.split(), "--community", str(folder)]) == 0
+    assert main(["communities", "show", str(folder)]) == 0
+    assert main(["evaluate", "zero", "--community", str(folder), "--jobs", "1", "--quiet"]) == 2
+    assert "the test split needs data of at least 14 days (2 whole weeks), got" in capsys.readouterr().err
