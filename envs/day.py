@@ -120,9 +120,24 @@ class Day:
 
     @property
     def retail_bill_eur(self) -> float:
-        """The day's bill if the middle of every demand range were imported: the yardstick where no charge earns anything."""
+        """The day's bill if the middle of every demand range were imported."""
         middle = 0.5 * (self.demand_min + self.demand_max)
         return float(self.period_hours * np.sum(np.abs(self.import_price[:, None]) * middle))
+
+    @property
+    def turnover_eur(self) -> float:
+        """What a day's money is measured by where nothing else will do, above 0: its retail bill on all but odd days.
+
+        Where imports cost next to nothing, less than a thousandth of the others: the greater of what the middle of every demand range is
+        worth at the median of the utility slopes (one prosumer's cannot stretch it), and what all renewables would earn. Where nobody
+        demands, produces or pays anything, 1 EUR.
+        """
+        middle = 0.5 * float(np.sum(self.demand_min + self.demand_max))
+        used = float(np.median(np.abs(self.utility_slope))) * middle
+        sold = float(np.sum(np.abs(self.export_price[:, None]) * self.renewable))
+        other = self.period_hours * max(used, sold)
+        bill = self.retail_bill_eur
+        return bill if bill > 1e-3 * other else other or 1.0
 
     def arrays(self) -> dict[str, Array | float | str]:
         """Return every field that is not None by name, as the re-verification files of ``gridtoll clear --npz`` hold them."""

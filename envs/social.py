@@ -120,7 +120,7 @@ def solve_social(day: Day, network: Network, *, flows: Flows = "trades", charge_
         dispatch = _dispatch(day, data, solved.point)
         settlement = settle(day, network, np.zeros_like(day.trade_limit), dispatch, flows=account, charge_base=charge_base)
         bound = _upper_bound(day, network, data, solved, account)
-        gap = (bound - settlement.welfare_eur) / (day.retail_bill_eur or 1.0)
+        gap = (bound - settlement.welfare_eur) / day.turnover_eur
         if residual <= TOLERANCE and abs(gap) <= GAP_TOLERANCE:
             return _optimum(settlement, dispatch.trade, solved.flow_price, bound=bound, gap=gap, residual=residual)
         failures.append(f"residual {residual:.1e} and gap {gap:.1e} at tolerance {tolerance:g}")

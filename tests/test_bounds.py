@@ -55,7 +55,7 @@ def assert_bounded(line: ChargeLine, low: float, high: float, shares: tuple[floa
     assert low <= peak <= high
     for charge in (low, high, peak, *(low + share * (high - low) for share in shares)):
         goal = independent_goal(line, min(charge, high))
-        assert goal <= bound + ROUNDING * line.retail_bill_eur, (line.flows, line.objective, charge, bound - goal)
+        assert goal <= bound + ROUNDING * line.turnover_eur, (line.flows, line.objective, charge, bound - goal)
 
 
 scenarios = st.fixed_dictionaries(
@@ -140,7 +140,7 @@ def test_each_bound_alone_holds_on_every_part_of_an_interval(
     least, near = bounds.lower_bound(line, measure, left, right), bounds._radius(line, left, right)
     for share in (0.1, 0.5, 0.8):
         point = exact(line, left.charge + share * (right.charge - left.charge))
-        slack = ROUNDING * line.retail_bill_eur
+        slack = ROUNDING * line.turnover_eur
         assert point.goal_eur <= interpolated + slack
         assert point.goal_eur <= by_value + slack
         assert point.goal_eur >= least - slack

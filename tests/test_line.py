@@ -42,7 +42,7 @@ def test_the_account_along_the_line_is_the_settlement_and_the_model(seed: int, c
     assert point.loss_eur - line.base_loss_eur == pytest.approx(settlement.loss_cost_eur, rel=1e-10, abs=1e-11)
     assert point.flow_kw == pytest.approx(settlement.flow_kw, rel=1e-10, abs=1e-11)
     assert point.value_eur == pytest.approx(clearing.objective_eur, rel=1e-10, abs=1e-11)
-    assert line.retail_bill_eur == pytest.approx(retail_bill(day))
+    assert line.turnover_eur == pytest.approx(retail_bill(day))
 
 
 def test_the_best_of_a_piece_is_best_of_all_its_charges_also_where_a_branch_reaches_its_limit() -> None:

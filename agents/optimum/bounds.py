@@ -213,7 +213,7 @@ def _strayed(chord: Chord, overload_pull: Array | None, omega: float, sign: floa
     """Yield, for one weight ν after the other, a polynomial in t that bounds what the response's distance from the chord changes."""
     line, left, right = chord.line, chord.left, chord.right
     flat = line.flat
-    missed, rounding = left.missed_eur + right.missed_eur, _ROUNDING * line.retail_bill_eur
+    missed, rounding = left.missed_eur + right.missed_eur, _ROUNDING * line.turnover_eur
     arguments = (flat.lower, flat.upper, left.variables, right.variables, left.slopes, right.slopes)
     arguments = (*arguments, *(sign * pull for pull in _pulls(line, left, right, overload_pull)))
     _, squares, products = relevant(_LEAST_WEIGHT, flat.n_curved, *arguments)

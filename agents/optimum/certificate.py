@@ -27,7 +27,7 @@ from .bounds import norms, secure_part, upper_bound
 from .chord import Chord
 from .line import ChargeLine, LinePoint
 
-_AGREE = 1e-8  # share of the day's retail bill to which independent clearings must agree
+_AGREE = 1e-8  # share of the day's turnover to which independent clearings must agree
 _FORMAT = "gridtoll optimum certificate 1"
 _SCALARS = ("flows", "objective", "charge_cap", "charge", "best_eur", "upper_bound_eur", "hard_limits")
 _AFFINE = 1e-6  # share of w·Δq by which ‖x_b − x_a‖² may miss it: rounding in ends that lie close together
@@ -136,7 +136,7 @@ class Certificate:
             objective=self.objective,
             market=P2PMarket() if market is None else market,
         )
-        tolerance = _AGREE * line.retail_bill_eur
+        tolerance = _AGREE * line.turnover_eur
         solver, worst = line.clear(self.charge if isfinite(self.charge) else self.charge_cap).solver, 0.0
         if isfinite(self.charge):
             best = line.cleared(self.charge)

@@ -17,6 +17,7 @@ from ...envs.reward import Objective
 from ...envs.settlement import Flows, settle
 from ...envs.tariff import Tariff
 from .search import Optimum, solve_optimum
+from .yardstick import require_agreement, yardstick_eur
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -29,7 +30,7 @@ class HourlyOptimum:
         objective: What is maximised.
         goal_eur: The objective at the charges, the sum of the periods'.
         upper_bound_eur: No charges in [0, cap] take it higher.
-        relative_gap: (upper bound − goal) over the charge revenue, or for welfare over the retail bill, as for one charge.
+        relative_gap: (upper bound − goal) over what is at stake (:mod:`.yardstick`), as for one charge.
         recleared_eur: The objective when the whole day is cleared at the charges.
         revenue_eur: Charge revenue there.
         clearings: Market clearings used.
@@ -101,8 +102,8 @@ def solve_hours(
     goal = sum(hour.welfare_eur if objective == "welfare" else hour.profit_eur for hour in hours)
     recleared = settlement.welfare_eur if objective == "welfare" else settlement.profit_eur
     bound = max(sum(hour.upper_bound_eur for hour in hours), goal, recleared)
-    bill = day.retail_bill_eur
-    yardstick = bill if objective == "welfare" else max(settlement.revenue_eur, 1e-6 * bill)
+    yardstick = yardstick_eur(day, settlement, objective)
+    require_agreement(day, goal, recleared, yardstick=yardstick, tolerance=tolerance)
     return HourlyOptimum(
         charges=charges,
         charge_cap=cap,

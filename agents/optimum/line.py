@@ -45,6 +45,9 @@ class LinePoint:
         imported_kwh: Σ Δ m.
         flow_kw: f, shape (T, L).
         loss_eur: ρ-weighted losses of f, the base flows' own included.
+        import_fee_eur: ν·Σ Δ m.
+        loss_cost_eur: Losses less those of the base flows.
+        overload_cost_eur: φ·Σ Δ max(0, |f| − F).
         profit_eur: Π(γ).
         goal_eur: What the leader maximises: Π(γ), or the welfare −V(γ) + Π(γ).
         variables: x, shape (V,).
@@ -64,6 +67,9 @@ class LinePoint:
     imported_kwh: float
     flow_kw: Array
     loss_eur: float
+    import_fee_eur: float
+    loss_cost_eur: float
+    overload_cost_eur: float
     profit_eur: float
     goal_eur: float
     variables: Array
@@ -75,6 +81,11 @@ class LinePoint:
     gap_eur: float
     missed_eur: float
     n_curved: int
+
+    @property
+    def revenue_eur(self) -> float:
+        """γ·q(γ)."""
+        return self.charge * self.charged_kwh
 
     @property
     def curved(self) -> Array:
@@ -119,8 +130,8 @@ class ChargeLine:
         # ρ_t·Δ·w_l: EUR per kW² of flow.
         self.loss_weight = day.period_hours * day.loss_price[:, None] * network.grid.loss_coefficient
         self.base_loss_eur = float(np.sum(self.loss_weight * self.base_flow_kw**2))
-        self._turnover_eur = self.flat.unit * (float(self._blank.demand_max.sum()) or 1.0)
-        self.retail_bill_eur = day.retail_bill_eur
+        self._gap_unit_eur = self.flat.unit * (float(self._blank.demand_max.sum()) or 1.0)
+        self.turnover_eur = day.turnover_eur
         self._ptdf = network.prosumer_ptdf
 
     def clear(self, charge: float, *, start: Clearing | None = None) -> Clearing:
@@ -214,8 +225,10 @@ class ChargeLine:
         flow = flat.injection_kw(x) @ self._ptdf.T + self.base_flow_kw
         loss = float(np.sum(self.loss_weight * flow * flow))
         charged, imported = float(flat.charge_cost @ x), float(flat.import_kwh @ x)
-        profit = charge * charged + day.import_fee * imported - (loss - self.base_loss_eur)
-        profit -= day.overload_price * day.period_hours * float(np.maximum(0.0, np.abs(flow) - self.network.grid.branch_limit_kw).sum())
+        fee, loss_cost = day.import_fee * imported, loss - self.base_loss_eur
+        overload_kw = float(np.maximum(0.0, np.abs(flow) - self.network.grid.branch_limit_kw).sum())
+        overload_cost = day.overload_price * day.period_hours * overload_kw
+        profit = charge * charged + fee - loss_cost - overload_cost
         value = flat.quantity(x) + charge * charged
         loss_pull = self._loss_pull(flow)
         missed = float(np.maximum(np.abs(residual) - _ROUNDING, 0.0).sum())
@@ -227,6 +240,9 @@ class ChargeLine:
             imported_kwh=imported,
             flow_kw=flow,
             loss_eur=loss,
+            import_fee_eur=fee,
+            loss_cost_eur=loss_cost,
+            overload_cost_eur=overload_cost,
             profit_eur=profit,
             goal_eur=profit - value if self.objective == "welfare" else profit,
             variables=x,
@@ -235,7 +251,7 @@ class ChargeLine:
             pull=charge * flat.charge_cost + day.import_fee * flat.import_kwh - loss_pull,
             relief=np.zeros_like(prices) if response is None else self._relief(charge, loss_pull, response),
             worst=certificate.worst,
-            gap_eur=max(certificate.gap, 0.0) * self._turnover_eur,
+            gap_eur=max(certificate.gap, 0.0) * self._gap_unit_eur,
             missed_eur=missed * flat.unit,
             n_curved=flat.n_curved,
         )

@@ -24,6 +24,7 @@ from .bounds import Norms, norms, upper_bound
 from .chord import Chord
 from .line import ChargeLine, LinePoint, Piece
 from .search import one_basis
+from .yardstick import EXACTNESS, require_agreement
 
 Recovered = Literal["profit", "revenue"]
 
@@ -90,7 +91,7 @@ def smallest_recovering_charge(
 
     Raises:
         ValueError: If the cost is not a number, `of` is unknown, the tolerance is not above 0, or as :func:`solve_optimum` does.
-        ClearingError: If the search does not end within its limit of clearings.
+        ClearingError: If the search does not end within its limit of clearings, or the cost is not recovered when cleared again.
     """
     basis = one_basis(day, tariff, cap=cap, tolerance=charge_tolerance)
     if not np.isfinite(cost_eur):
@@ -103,7 +104,10 @@ def smallest_recovering_charge(
     line = ChargeLine(account, network, basis, flows=flows, market=market)
     found = _Leftmost(line, cost_eur, cap, charge_tolerance)
     found.run()
-    earned = float("nan") if found.charge is None else line.cleared(found.charge).profit_eur
+    earned = float("nan")
+    if found.charge is not None:
+        earned = line.cleared(found.charge).profit_eur
+        require_agreement(account, max(cost_eur, earned), earned, yardstick=abs(cost_eur), tolerance=EXACTNESS)
     return Recovery(
         cost_eur=cost_eur,
         of=of,

@@ -19,7 +19,6 @@ from math import inf, isfinite, nan
 
 import numpy as np
 
-from ...envs.clearing import TOLERANCE
 from ...envs.clearing.market import Market
 from ...envs.day import Array, Day
 from ...envs.errors import ClearingError
@@ -31,6 +30,7 @@ from .bounds import norms, secure_part, upper_bound
 from .certificate import Certificate, PrunedGap, SolvedPiece
 from .chord import Chord
 from .line import ChargeLine, LinePoint, Piece
+from .yardstick import EXACTNESS, require_agreement, yardstick_eur
 
 _MAX_CLEARINGS = 5_000
 _CENTRE = 0.02  # a gap is never split closer than this share of its width to an end: slivers cost as much as halves
@@ -51,8 +51,8 @@ class Optimum:
         welfare_eur: Welfare of prosumers and operator there.
         recleared_welfare_eur: The same, cleared again.
         upper_bound_eur: No charge in [0, cap] takes the objective higher.
-        relative_gap: (upper bound − objective) / max(charge revenue at the optimum, 1e-6 × the community's retail bill of the day); for
-            welfare, which is on the scale of the bill, over the bill itself.
+        relative_gap: (upper bound − objective) over what is at stake (:mod:`.yardstick`): the greatest of charge revenue, import fee, cost
+            of losses and cost of overload at the optimum, and 1e-6 of the day's turnover; for welfare all of the turnover.
         revenue_eur: Charge revenue at the optimum.
         clearings: Market clearings used, the last one included.
         seconds: Wall time.
@@ -116,14 +116,14 @@ def solve_optimum(
         flows: Which account of the flows the operator answers for.
         objective: ``"profit"`` of the operator, or ``"welfare"`` of prosumers and operator together.
         market: What clears; a new :class:`P2PMarket` where absent.
-        tolerance: Relative gap at which the search ends. A proof may miss it by a billionth of the day's retail bill, the exactness of
+        tolerance: Relative gap at which the search ends. A proof may miss it by a billionth of the day's turnover, the exactness of
             clearings, which is more only where next to nothing is earned; ``relative_gap`` tells.
         hard_limits: Whether every branch must stay within its limit (to a relative 1e-9), whatever overload costs.
 
     Raises:
         ValueError: If the tariff has more than one coefficient, or the cap or the tolerance is not above 0.
         ClearingError: If a clearing misses its tolerance, or the proof misses that of the search: it does not close within its limit of
-            clearings, or responses are too inexact for it.
+            clearings, responses are too inexact for it, or what was proved does not come out when it is cleared again.
     """
     basis = one_basis(day, tariff, cap=cap, tolerance=tolerance)
     began = time.perf_counter()
@@ -163,6 +163,8 @@ def _optimum(search: _Search, began: float) -> Optimum:
         profit, recleared_profit = best.profit_eur, settlement.profit_eur
         welfare, recleared_welfare = best.profit_eur - best.value_eur, settlement.welfare_eur
         revenue = settlement.revenue_eur
+        recleared = recleared_welfare if line.objective == "welfare" else recleared_profit
+        require_agreement(line.day, best.goal_eur, recleared, yardstick=search.yardstick, tolerance=search.tolerance)
     goal = -inf if best is None else best.goal_eur
     secure = search.is_secure
     certificate = Certificate(
@@ -180,7 +182,7 @@ def _optimum(search: _Search, began: float) -> Optimum:
         hard_limits=search.hard_limits,
     )
     gap = (bound - goal) / search.yardstick if bound > goal else 0.0
-    if best is not None and bound - goal > search.tolerance * search.yardstick + TOLERANCE * line.retail_bill_eur:
+    if best is not None and bound - goal > search.tolerance * search.yardstick + EXACTNESS * line.turnover_eur:
         raise ClearingError(
             f"the optimum of day {line.day.label!r} must be proved to {search.tolerance:g}, and is to {gap:.3g} only, between {goal} and "
             f"{bound} EUR: clearings were not exact enough for more. A larger tolerance closes."
@@ -240,10 +242,7 @@ class _Search:
     @property
     def yardstick(self) -> float:
         """What the gap is measured by, in EUR."""
-        if self.line.objective == "welfare":
-            return self.line.retail_bill_eur
-        revenue = 0.0 if self.incumbent is None else self.incumbent.charge * self.incumbent.charged_kwh
-        return max(revenue, 1e-6 * self.line.retail_bill_eur)
+        return yardstick_eur(self.line.day, self.incumbent, self.line.objective)
 
     @property
     def open_bound(self) -> float:

@@ -26,12 +26,12 @@ from .hours import hour_of
 from .lagrangian import decoupled_bound
 from .relaxation_day import day_relaxation
 from .search import solve_optimum
-from .several_game import Game, Play
+from .several_game import Game
 from .several_starts import best_found
+from .yardstick import EXACTNESS, yardstick_eur
 
 CLOSED: Final = 1e-6
 """Relative gap below which a bracket counts as closed, as for one coefficient."""
-_ROUNDING = 1e-9  # of the retail bill: by how much a clearing may exceed a bound and still be taken for rounding
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,7 @@ class Bracket:
         upper_bound_eur: The least of the bounds; no charges in [0, cap] exceed it.
         proof: Which proof it came from.
         bounds: All bounds that were worked out.
-        relative_gap: (bound − best) over the greater of revenue and 1e-6 of the retail bill of the day, for welfare over the bill, as
-            :class:`.Optimum` has it.
+        relative_gap: (bound − best) over what is at stake (:mod:`.yardstick`), as :class:`.Optimum` has it.
         relative_width: (bound − best) over the best, infinite where that is not above 0.
         reached_eur: What each start reached.
         clearings: Market clearings used.
@@ -174,7 +173,9 @@ def _bracketed(game: Game, began: float, *, n_starts: int, seed: int, max_cleari
     best, reached = best_found(game, hints, n_starts=n_starts, seed=seed, max_clearings=max_clearings)
     clock = time.perf_counter()
     if game.n_coefficients == 2 and max_nodes:
-        searched, bound = branch_and_bound(game, best, max_clearings=max_nodes, tolerance=0.5 * CLOSED * _yardstick(game, best))
+        searched, bound = branch_and_bound(
+            game, best, max_clearings=max_nodes, tolerance=0.5 * CLOSED * yardstick_eur(game.day, best.settlement, game.objective)
+        )
         best = max(best, searched, key=lambda play: play.goal_eur)
         bounds.append(Bound("branch and bound", bound, time.perf_counter() - clock))
     elif game.tariff.per == "hour" and game.objective == "profit" and max_nodes:
@@ -213,8 +214,8 @@ def _bracket(game: Game, action: Array, bounds: list[Bound], reached: list[float
     """Clear the best charges again from scratch and report them."""
     play = game.play(action)
     least = min(bounds, key=lambda bound: bound.bound_eur)
-    yardstick, bill = _yardstick(game, play), game.day.retail_bill_eur
-    if play.goal_eur > least.bound_eur + _ROUNDING * (bill + abs(play.goal_eur)):
+    yardstick = yardstick_eur(game.day, play.settlement, game.objective)
+    if play.goal_eur > least.bound_eur + EXACTNESS * (game.day.turnover_eur + abs(play.goal_eur)):
         raise ClearingError(
             f"no charges may exceed a proved bound: on day {game.day.label!r} {least.proof!r} gives at most {least.bound_eur!r} EUR, "
             f"and the charges {action.tolist()} were cleared at {play.goal_eur!r} EUR. One of them is wrong; please report it."
@@ -244,9 +245,3 @@ def _ratio(gap: float, size: float) -> float:
     if gap <= 0.0:
         return 0.0
     return float(gap / size) if size > 0.0 else inf
-
-
-def _yardstick(game: Game, play: Play) -> float:
-    """Return what gaps are measured by, in EUR, as for one coefficient."""
-    bill = game.day.retail_bill_eur
-    return bill if game.objective == "welfare" else max(play.settlement.revenue_eur, 1e-6 * bill)

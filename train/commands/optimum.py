@@ -45,8 +45,9 @@ others go to the search: the best charges it found, and a bound that no charges 
 then are the charges optimal. --method miqp solves small communities by mixed-integer programming, as an independent check.
 
 The charges are cleared again from scratch; recleared_profit_eur is what the operator earns then. relative_gap is (upper bound - profit) /
-charge revenue. With --objective welfare, the charges are those of greatest welfare, and the bound is on welfare. With --hard-limits only
-charges count that keep every branch within its limit; where there is none, charge is null and secure is false, which is proved.
+what is at stake: the greatest of charge revenue, import fee, losses and overload. With --objective welfare, the charges are those of
+greatest welfare, and the bound is on welfare. With --hard-limits only charges count that keep every branch within its limit; where there
+is none, charge is null and secure is false, which is proved.
 docs/optimum.md and docs/several.md explain what is proved and how.
 
 With --env hourly: the best sequence of charges found for a day of the hourly game, and a bound that no leader exceeds whatever prosumers

@@ -202,7 +202,7 @@ def search_day(task: HourlyTask, scenario: Scenario, effort: Effort) -> HourlyEn
         best_eur=best_eur,
         charges=charges,
         upper_bound_eur=upper,
-        certified=bool(gap <= 1e-6 * max(abs(best_eur), 1e-6 * day.retail_bill_eur)),
+        certified=bool(gap <= 1e-6 * max(abs(best_eur), 1e-6 * day.turnover_eur)),
         zero_eur=zero,
         constant_eur=constant,
         constant_charge=float(hints[1][0, 0]) if single else math.nan,

@@ -25,6 +25,7 @@ from ....envs.network import Network
 from ....envs.reward import Objective, check_objective, reward
 from ....envs.settlement import Flows, Settlement, check_flows, settle
 from ....envs.tariff import Tariff
+from ..yardstick import LEAST_SHARE, yardstick_eur
 from .answer import Answer, MiqpError, Status
 from .follower import Follower, make_follower
 from .gurobi import solve_with_gurobi
@@ -40,7 +41,7 @@ PAIR_LIMIT: Final = 400
 """Greatest number of complementarity pairs that is tried unless told otherwise; ``docs/agreement.md`` has the times it was chosen by."""
 
 ACCURACY: Final = 1e-8
-"""Share of the day's yardstick by which a solver's own objective may differ from the clearing at its charges. A general solver meets pairs
+"""Share of the day's turnover by which a solver's own objective may differ from the clearing at its charges. A general solver meets pairs
 and rows to 1e-9, so its objective and bound are good to about that share (9e-10 was the worst measured), not to rounding."""
 
 _STARTS = 9  # clearings at even charges, the best of which a solver starts from
@@ -60,10 +61,9 @@ class MiqpResult:
         solver_objective_eur: The objective by the solver's own account.
         difference_eur: The solver's account less the re-cleared one; within ``accuracy_eur``, or an error is raised.
         upper_bound_eur: No coefficients in [0, cap] take the objective higher, up to ``accuracy_eur``.
-        relative_gap: (upper bound − re-cleared objective) / max(charge revenue, 1e-6 × the yardstick); over the yardstick for welfare.
+        relative_gap: (upper bound − re-cleared objective) over what is at stake (:mod:`..yardstick`).
         revenue_eur: Charge revenue there.
-        yardstick_eur: The day's bill if the middle of every demand range were imported; where that is less, as where imports cost nothing,
-            one period's mean load at the day's greatest price.
+        turnover_eur: The day's turnover, which the solver's accuracy is a share of.
         pairs: Complementarity pairs of the program.
         nodes: Nodes of the solver's search tree.
         seconds: Wall time, with building and clearing.
@@ -81,7 +81,7 @@ class MiqpResult:
     upper_bound_eur: float
     relative_gap: float
     revenue_eur: float
-    yardstick_eur: float
+    turnover_eur: float
     pairs: int
     nodes: int
     seconds: float
@@ -89,8 +89,8 @@ class MiqpResult:
 
     @property
     def accuracy_eur(self) -> float:
-        """How far the solver's objective and bound may be off: ``ACCURACY`` of the yardstick."""
-        return ACCURACY * self.yardstick_eur
+        """How far the solver's objective and bound may be off: ``ACCURACY`` of the turnover."""
+        return ACCURACY * self.turnover_eur
 
     @property
     def recleared_eur(self) -> float:
@@ -154,25 +154,25 @@ def solve_miqp(
     if len(game.program.pairs) > pair_limit and not force:
         raise ValueError(_refusal(day, tariff, len(game.program.pairs), pair_limit))
     unit = game.data.objective_unit
-    yardstick = max(day.retail_bill_eur, unit)
+    turnover = day.turnover_eur
     answer = SOLVERS[solver](
         game.program,
         time_limit_s=time_limit_s,
         relative_gap=relative_gap,
-        absolute_gap=1e-6 * relative_gap * yardstick / unit,
+        absolute_gap=LEAST_SHARE * relative_gap * turnover / unit,
         start=game.start(market),
     )
     action = np.clip(answer.x[game.program.blocks["coefficient"]] * game.data.price_unit, 0.0, cap)
     settlement = game.settle(action, market)[1]
     recleared = reward(settlement, game.objective)
     difference = answer.value * unit - recleared
-    if abs(difference) > ACCURACY * yardstick:
+    if abs(difference) > ACCURACY * turnover:
         raise MiqpError(
-            f"what {answer.solver} found on day {day.label!r} must clear to the same objective within {ACCURACY * yardstick:.3g} EUR: at "
+            f"what {answer.solver} found on day {day.label!r} must clear to the same objective within {ACCURACY * turnover:.3g} EUR: at "
             f"{action} EUR/kWh it reckons {answer.value * unit!r} EUR and the clearing gives {recleared!r}."
         )
     bound = max(answer.bound * unit, recleared)
-    divisor = yardstick if game.objective == "welfare" else max(settlement.revenue_eur, 1e-6 * yardstick)
+    divisor = yardstick_eur(day, settlement, game.objective)
     return MiqpResult(
         action=action,
         charge_cap=cap,
@@ -185,7 +185,7 @@ def solve_miqp(
         upper_bound_eur=bound,
         relative_gap=(bound - recleared) / divisor if bound > recleared else 0.0,
         revenue_eur=settlement.revenue_eur,
-        yardstick_eur=yardstick,
+        turnover_eur=turnover,
         pairs=len(game.program.pairs),
         nodes=answer.nodes,
         seconds=time.perf_counter() - began,
