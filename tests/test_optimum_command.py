@@ -80,12 +80,17 @@ def test_charges_per_hour_decouple_without_storage(capsys: pytest.CaptureFixture
         (["--method", "miqp", "--solver", "gurobi", "--force"], "gurobi"),
         (["--curve", "nowhere/curve.csv"], "existing folder"),
         (["--certificate", "nowhere/proof.json"], "existing folder"),
-        (["--recover", "nan"], "finite number"),
     ],
 )
 def test_what_cannot_be_done_is_refused(capsys: pytest.CaptureFixture[str], arguments: list[str], words: str) -> None:
     assert main([*DAY, *arguments]) == 2
     assert words in capsys.readouterr().err
+
+
+def test_a_cost_that_is_no_number_is_refused_where_it_is_read(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main([*DAY, "--recover", "nan"])
+    assert "--recover: must be a number such as 0.25" in capsys.readouterr().err
 
 
 def test_a_day_is_served_from_the_store_unless_its_proof_is_wanted_or_it_is_recomputed(capsys: pytest.CaptureFixture[str]) -> None:
