@@ -182,8 +182,23 @@ def arguments_of(settings: LearnerSettings, *, n_envs: int, n_charges: int, days
             common["policy_kwargs"]["log_std_init"] = float(np.log(settings.exploration))
             rounds = max(2, settings.warmup_days // n_envs)
             rollout = rounds * n_envs
-            common["batch_size"] = max(size for size in range(1, settings.batch_size + 1) if rollout % size == 0)  # no days left over
+            common["batch_size"] = whole_minibatches(settings.batch_size, rollout)
             return {**common, "n_steps": rounds, "n_epochs": settings.updates}
+
+
+def whole_minibatches(batch_size: int, rollout: int) -> int:
+    """Return the greatest size up to ``batch_size`` that leaves no step of PPO's rollout over.
+
+    Raises:
+        ValueError: If it is 1: PPO compares the steps of a minibatch with each other.
+    """
+    found = max(size for size in range(1, min(batch_size, rollout) + 1) if rollout % size == 0)
+    if found < 2:
+        raise ValueError(
+            f"PPO needs minibatches of at least 2 that divide its rollout, got `batch_size` {batch_size} for a rollout of {rollout}, which "
+            "is `warmup_days` in whole rounds of `parallel_days`. Choose a greater `batch_size`, or another rollout."
+        )
+    return found
 
 
 def _class(algorithm: str) -> type[BaseAlgorithm]:

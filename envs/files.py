@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 _log = logging.getLogger(__name__)
 _told: Final[set[str]] = set()  # kinds of caches that this process has said to do without
@@ -22,21 +23,45 @@ def write_atomically(path: str | Path, write: Callable[[BinaryIO], object]) -> N
     Args:
         path: The file to write; its folder is created if absent.
         write: Receives the open binary file and writes the content.
+
+    Raises:
+        OSError: If it cannot be written, because the disk is full say, whatever ``write`` makes of that.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     draft = Path(temporary)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            write(file)
+        with _Draft(io.FileIO(descriptor, "wb")) as file:
+            try:
+                write(file)
+            except Exception:
+                if file.failure is not None:
+                    raise file.failure from None
+                raise
             file.flush()
             os.fsync(file.fileno())
         draft.chmod(0o666 & ~_umask())  # mkstemp makes files private, which a shared results folder would not expect
         draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from None
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
+
+
+class _Draft(io.BufferedWriter):
+    """Remembers why it could not be written: PyTorch and zipfile raise errors of their own instead."""
+
+    failure: OSError | None = None
+
+    def write(self, content: Any, /) -> int:
+        try:
+            return super().write(content)
+        except OSError as error:
+            self.failure = error
+            raise
 
 
 def user_cache_dir() -> Path:

@@ -224,7 +224,7 @@ def test_communities_are_listed_shown_and_exported(run: Run) -> None:
         ("clear --day 1 --charge 0.1 --tariff distnace", "Did you mean 'distance'?"),
         ("clear --day 1 --charge 0.1 --flows trade", "Did you mean 'trades'?"),
         ("clear --day 1 --charge 0.1 --charges-per week", "must be one of day, hour"),
-        ("clear --day 1 --charge 0.1 --charge-cap -1", "charge_cap"),
+        ("clear --day 1 --charge 0.1 --charge-cap -1", "--charge-cap must be"),
         ("clear --day 1 --charge 0.1 --npz no/such.npz", "existing folder"),
         ("clear --day 1 --charge 0.1 --npz .", "is a folder"),
         ("optimum --day 1 --tariff zonal --method exact", "one coefficient"),

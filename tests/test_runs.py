@@ -17,7 +17,7 @@ def text(content: str):  # type: ignore[no-untyped-def]
 
 @pytest.fixture
 def run(tmp_path: Path) -> RunFolder:
-    return RunFolder.create(tmp_path / "run", {"seed": 3})
+    return RunFolder.create(tmp_path / "run", {"seed": 3, "config": {}})
 
 
 def test_a_run_folder_read_back_is_the_one_written(run: RunFolder) -> None:

@@ -1,8 +1,8 @@
 """The command ``gridtoll``: reads the command line, runs a subcommand, prints what it reports.
 
 Reports go to stdout, with ``--json`` as exactly one JSON object; progress bars, notes and errors go to stderr. Exit codes: 0 when all went
-well, 2 for input that cannot be used, for a clearing that failed and for a result that contradicts the model, 130 when interrupted. Where
-some days of many failed, the others are reported and the code is 2 as well.
+well, 2 for input that cannot be used, for a clearing that failed, for a result that contradicts the model and for a report that cannot be
+printed, 130 when interrupted and 143 when terminated. Where some days of many failed, the others are reported and the code is 2 as well.
 """
 
 from __future__ import annotations
@@ -10,14 +10,17 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from importlib import import_module
 from typing import Final, Protocol, cast
 
 from .. import __version__
 from .errors import ModelMismatchError
+from .flags import flags_of, with_flags
 from .report import Report
 
 COMMANDS: Final = {
@@ -58,25 +61,81 @@ class _Command(Protocol):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``gridtoll`` with the given arguments (those of the process if absent) and return its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    parser, command = _parser(given)
-    options = parser.parse_args(given)
+    name = f"gridtoll {given[0]}" if given else "gridtoll"
+    try:
+        with _stopped_by_a_signal():
+            return _run(given, name)
+    except KeyboardInterrupt:
+        return _complain(f"{name}: interrupted", 130)
+    except _Terminated:
+        return _complain(f"{name}: terminated", 143)
+
+
+def _run(given: list[str], name: str) -> int:
+    parser, command, flags = _parser(given)
+    try:
+        options = parser.parse_args(given)
+    except SystemExit:
+        if not _print(""):  # what the help printed has not arrived
+            raise SystemExit(2) from None
+        raise
     if command is None:
-        parser.print_help()
-        return 0
+        return 0 if _print(parser.format_help()) else 2
     try:
         with contextlib.redirect_stdout(sys.stderr), _notes_beside_progress_bars():  # whatever a library prints, stdout stays ours
             report = command.run(options)
     except _expected_errors() as error:
-        print(f"gridtoll {given[0]}: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"gridtoll {given[0]}: interrupted", file=sys.stderr)
-        return 130
+        return _complain(f"{name}: error: {with_flags(str(error) or type(error).__name__, flags)}", 2)
+    text = report.as_json() if options.json else report.text
+    return report.exit_code if _print(f"{text}\n") else 2
+
+
+def _print(text: str) -> bool:
+    """Print on stdout, and return whether it has arrived; a reader such as ``head`` may go when it has seen enough."""
     try:
-        print(report.as_json() if options.json else report.text, flush=True)
-    except BrokenPipeError:  # the reader, `head` say, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return report.exit_code
+        try:
+            sys.stdout.write(text)
+        except UnicodeEncodeError as error:
+            sys.stdout.write(text.encode(error.encoding, "replace").decode(error.encoding))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _forget_stdout()
+    except OSError as error:
+        _forget_stdout()
+        _complain(f"gridtoll: error: stdout cannot be written: {error}", 2)
+        return False
+    return True
+
+
+def _forget_stdout() -> None:
+    """Have what is still to be written go nowhere, or Python would fail once more as it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _complain(text: str, code: int) -> int:
+    print(text, file=sys.stderr)
+    return code
+
+
+class _Terminated(BaseException):
+    """Raised where the process is asked to end, so that it ends as after an error: drafts removed, other processes ended."""
+
+
+@contextlib.contextmanager
+def _stopped_by_a_signal() -> Iterator[None]:
+    """Turn SIGTERM into an exception meanwhile; only the main thread may."""
+
+    def stop(*_: object) -> None:
+        raise _Terminated
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _notes_beside_progress_bars() -> contextlib.AbstractContextManager[None]:
@@ -90,11 +149,11 @@ def _expected_errors() -> tuple[type[Exception], ...]:
     """Return the errors that are answered with a message; whatever else is raised is a defect, and shows where it came from."""
     from ..envs.errors import ClearingError  # noqa: PLC0415 - the help does without the seconds that loading the environments takes
 
-    return ValueError, ClearingError, ModelMismatchError, OSError, BrokenProcessPool
+    return ValueError, ClearingError, ModelMismatchError, OSError, BrokenProcessPool, MemoryError
 
 
-def _parser(given: Sequence[str]) -> tuple[argparse.ArgumentParser, _Command | None]:
-    """Return the parser with the arguments of the command asked for, and that command.
+def _parser(given: Sequence[str]) -> tuple[argparse.ArgumentParser, _Command | None, dict[str, str]]:
+    """Return the parser with the arguments of the command asked for, that command, and the flag of each of its parameters.
 
     Only that command's module is imported: PyTorch and CVXPY take seconds, which the help need not wait for.
     """
@@ -106,7 +165,7 @@ def _parser(given: Sequence[str]) -> tuple[argparse.ArgumentParser, _Command | N
     )
     parser.add_argument("--version", action="version", version=f"gridtoll {__version__}")
     choices = parser.add_subparsers(title="commands", metavar="COMMAND")
-    chosen = None
+    chosen, flags = None, {}
     for name, summary in COMMANDS.items():
         subparser = choices.add_parser(name, help=summary, formatter_class=argparse.RawDescriptionHelpFormatter)
         if given[:1] == [name]:
@@ -114,4 +173,5 @@ def _parser(given: Sequence[str]) -> tuple[argparse.ArgumentParser, _Command | N
             subparser.description = chosen.DESCRIPTION
             subparser.epilog = f"examples:\n{chosen.EXAMPLES}"
             chosen.add_arguments(subparser)
-    return parser, chosen
+            flags = flags_of(subparser)
+    return parser, chosen, flags

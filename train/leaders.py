@@ -18,12 +18,14 @@ from ..agents.onnx_policy import OnnxPolicy
 from ..agents.optimum import Optimum, OptimumPolicy
 from ..agents.policy import Policy
 from ..envs.calendar import Scenario
+from ..envs.clearing.structured import see_to_machine_code
 from ..envs.day import Day
 from ..envs.errors import unknown_name
 from ..envs.written import number
 from .config import TrainConfig
 from .held_out import require_not_held_out
 from .optima import references
+from .progress import progress
 from .rounds import training_scenarios
 from .runs import RunFolder, require_cap
 from .store import store, stored
@@ -198,11 +200,14 @@ def find_best_constant(task: Task, workers: Workers, *, seed: int) -> BestConsta
     kept = stored("best-constant", key)
     if kept is not None:
         return BestConstant(np.array(kept["charges"]), kept["mean_profit_eur"], kept["evaluations"])
-    found = best_constant(
-        lambda charges: mean_objective(task, sample, charges, workers, f"best constant: trying {np.round(charges, 4)}"),
-        environment.charge_cap,
-        n_charges(task),
-    )
+    see_to_machine_code()
+    with progress("best constant: charges tried", None, quiet=workers.quiet, leave=False) as bar:
+
+        def mean_profit(charges: NDArray[np.float64]) -> float:
+            bar.update()
+            return mean_objective(task, sample, charges, workers)
+
+        found = best_constant(mean_profit, environment.charge_cap, n_charges(task))
     store(
         "best-constant",
         key,

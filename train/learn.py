@@ -30,16 +30,18 @@ from numpy.typing import NDArray
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import configure
 from stable_baselines3.common.utils import set_random_seed
-from tqdm import tqdm
 
 from ..agents.learned import LearnedPolicy, checkpoint_parts, day_of, make_learner, restore_learner, write_weights
 from ..agents.vec_env import GymnasiumVecEnv
 from ..envs.calendar import Scenario, split_hash
+from ..envs.clearing.structured import see_to_machine_code
 from ..envs.day_ahead_vector import DayAheadVectorEnv
 from .config import TrainConfig
+from .divergence import saying_so_where_it_diverges
 from .held_out import require_not_held_out
 from .locks import writing_into
 from .optima import daily_bill_eur
+from .progress import Progress, progress
 from .rounds import Rounds, training_scenarios
 from .runs import RunFolder, require_new
 from .task import Task, as_options, batch_of, environment_of, n_charges
@@ -66,7 +68,8 @@ def train(config: TrainConfig, folder: Path, workers: Workers, listener: Listene
         The finished run.
 
     Raises:
-        ValueError: If the configuration cannot be played, the folder holds something, or another process is at work in it.
+        ValueError: If the configuration cannot be played, the folder holds something, another process is at work in it, or the training
+            diverges.
         ClearingError: If a day could not be cleared; the run can be resumed.
     """
     require_not_held_out(config.task, "a training")
@@ -79,7 +82,8 @@ def train(config: TrainConfig, folder: Path, workers: Workers, listener: Listene
         _new_learner(config, training_rounds(config, played=0, threads=workers.jobs))
     with writing_into(folder):
         run = RunFolder.create(folder, {"config": config.to_json(), **identity})
-        return _go_on(run, config, workers, listener)
+        with run.begun():
+            return _go_on(run, config, workers, listener)
 
 
 def resume(folder: Path, workers: Workers, listener: Listener | None = None) -> RunFolder:
@@ -110,14 +114,16 @@ def _go_on(run: RunFolder, config: TrainConfig, workers: Workers, listener: List
     scenarios = environment_of(config.task).community.scenarios("validation", config.validation_days)
     validation = batch_of(config.task, len(scenarios), threads=workers.jobs)
     rounds = training_rounds(config, played=step, threads=workers.jobs)
-    with alone_in_this_process(), tqdm(total=config.steps, initial=step, desc="training days", disable=workers.quiet, unit="") as bar:
+    see_to_machine_code()  # before the bar begins: it takes a minute or two
+    with alone_in_this_process(), progress("training days", config.steps, done=step, quiet=workers.quiet) as bar:
         learner = restore_learner(config.learner, checkpoint.files, rounds) if checkpoint else _new_learner(config, rounds)
         learner.set_logger(configure(str(run.path / "tensorboard"), ["tensorboard"]))
         while step < config.steps:
             began = time.perf_counter()
-            _learn(learner, config, min(config.validate_every, config.steps - step), bar)
-            step = learner.num_timesteps
-            rewards = _validate(learner, config, scenarios, validation)
+            with saying_so_where_it_diverges(learner):
+                _learn(learner, config, min(config.validate_every, config.steps - step), bar)
+                step = learner.num_timesteps
+                rewards = _validate(learner, config, scenarios, validation)
             score = float(np.mean(rewards))
             learner.logger.record("validation/objective_eur", score)
             learner.logger.dump(step)
@@ -139,7 +145,7 @@ def _new_learner(config: TrainConfig, rounds: GymnasiumVecEnv) -> BaseAlgorithm:
     return make_learner(config.learner, rounds, seed=config.seed, days=config.steps + config.parallel_days)
 
 
-def _learn(learner: BaseAlgorithm, config: TrainConfig, days: int, bar: tqdm[Any]) -> None:
+def _learn(learner: BaseAlgorithm, config: TrainConfig, days: int, bar: Progress) -> None:
     """Play and learn for one stretch."""
     seed = _stretch_seed(config.seed, learner.num_timesteps)
     set_random_seed(seed)

@@ -29,7 +29,8 @@ import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -38,7 +39,8 @@ from typing import Any, BinaryIO, Final, Literal
 
 from .. import __version__
 from ..envs.files import write_atomically
-from .locks import is_bare
+from .folder_kinds import RUN_FOLDER, kind_of
+from .locks import LOCK, is_bare
 
 SCHEMA: Final = 1
 """Version of this layout; a folder with another one is refused."""
@@ -105,8 +107,10 @@ class RunFolder:
         if not path.is_dir():
             raise ValueError(f"a run folder must be a folder written by `gridtoll train`, got {path}, which is not there.")
         if not (path / "config.json").is_file():
-            raise ValueError(f"a run folder must hold config.json, got {path} without it. Start the training again in another folder.")
+            raise ValueError(f"a run folder must hold config.json, got {path} without it. {_told_apart(path)}")
         config = read_json(path / "config.json")
+        if "config" not in config:
+            raise ValueError(f"a run folder must hold the configuration of a training, got {path} without one. {_told_apart(path)}")
         written = (config.get("schema"), config.get("versions", {}).get("gridtoll"))
         if written != (SCHEMA, __version__):
             raise ValueError(
@@ -114,6 +118,21 @@ class RunFolder:
                 f"schema {written[0]}. Use that version, or train again."
             )
         return cls(path, config)
+
+    @contextmanager
+    def begun(self) -> Iterator[None]:
+        """Leave nothing of a run that is refused, by a ``ValueError``, before its first checkpoint: going on would end there again.
+
+        After another error, an interruption say, the run can be gone on with.
+        """
+        try:
+            yield
+        except ValueError:
+            if not (self.path / "checkpoint.json").is_file():
+                for entry in self.path.iterdir():
+                    if entry.name != LOCK:
+                        shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+            raise
 
     def save(self, kind: Kind, step: int, parts: Mapping[str, Writer], facts: Mapping[str, Any] | None = None) -> None:
         """Write a snapshot, point at it, and remove the one before.
@@ -212,6 +231,10 @@ class RunFolder:
         kept = [row for row in self.progress() if row["step"] <= step]
         text = "".join(json.dumps(row, allow_nan=False) + "\n" for row in kept)
         write_text(self.path / "progress.jsonl", text)
+
+
+def _told_apart(path: Path) -> str:
+    return f"It looks like {kind_of(path)}. Needed here is {RUN_FOLDER}."
 
 
 def require_new(path: Path) -> None:

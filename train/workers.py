@@ -14,16 +14,17 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from multiprocessing.connection import Connection, wait
 from types import ModuleType, TracebackType
 from typing import Any, Final, Literal, Protocol, TypeVar, get_args
 
-from tqdm import tqdm
-
+from ..envs.clearing.structured import see_to_machine_code
 from ..envs.errors import unknown_name
 from ..envs.machine import available_cores
+from .progress import progress
 
 Backend = Literal["local", "ray"]
 Item = TypeVar("Item")
@@ -33,6 +34,12 @@ _THREAD_VARIABLES: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_
 _ROUND: Final = 8
 """Tasks of each worker that are handed to joblib's Ray backend at once. It returns results only when all of them are there: fewer would
 let workers wait for the slowest more often, more would lose more to an interruption."""
+
+
+_NO_GUARD: Final = (
+    "the processes of several jobs ended before they began. Each of them imports the script that starts them, so a script must do its work "
+    'below `if __name__ == "__main__":`; or there is no memory for so many. Put the work there, or ask for one job.'
+)
 
 
 class _Pool(Protocol):
@@ -92,7 +99,7 @@ class Workers:
             label: Name of the progress bar; None for no bar.
 
         Raises:
-            ValueError: If the backend's packages are not installed.
+            ValueError: If the backend's packages are not installed, or a script starts processes while they import it.
         """
         found = dict(self.each(function, items, label))
         return [found[place] for place in range(len(found))]
@@ -101,7 +108,9 @@ class Workers:
         """Yield the position and the result of every item as they come in, in any order; arguments and errors as :meth:`map`."""
         todo = list(items)
         hidden = self.quiet or label is None or not todo
-        with tqdm(total=len(todo), desc=label, disable=hidden, leave=False, unit="", dynamic_ncols=True) as bar:
+        if not hidden and self.backend == "local":
+            see_to_machine_code()  # which takes a minute or two: a bar would expect every task to take as long
+        with progress(label or "", len(todo), quiet=hidden, leave=False) as bar:
             for found in self._results(function, todo):
                 bar.update()
                 yield found
@@ -121,12 +130,22 @@ class _LocalPool:
     """Processes of this machine. They end when this process closes its end of a pipe, or is gone: even a killed one leaves none behind."""
 
     def __init__(self, jobs: int) -> None:
+        if getattr(multiprocessing.current_process(), "_inheriting", False):  # this is a worker that runs the user's script again
+            raise SystemExit(1)  # without a word: the parent has one
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         self._line, self._far_end = ours, theirs  # the far end stays open here, for processes not yet started
         self._pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_start_worker, initargs=(theirs,))
 
     def results(self, function: Callable[[Item], Result], todo: Sequence[Item]) -> Iterator[tuple[int, Result]]:
+        try:
+            yield from self._results(function, todo)
+        except BrokenProcessPool:
+            if not self._line.poll():  # no process has come as far as `_start_worker`
+                raise ValueError(_NO_GUARD) from None
+            raise
+
+    def _results(self, function: Callable[[Item], Result], todo: Sequence[Item]) -> Iterator[tuple[int, Result]]:
         with _single_threaded_children():  # processes start as tasks are handed in
             places = {self._pool.submit(function, item): place for place, item in enumerate(todo)}
         for future in as_completed(places):
@@ -195,6 +214,7 @@ def _single_threaded_children() -> Iterator[None]:
 
 def _start_worker(line: Connection) -> None:
     """Leave interrupts to the parent, and end with it: a killed training would otherwise leave processes waiting for work for ever."""
+    line.send_bytes(b"started")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_follow_parent, args=(line,), daemon=True).start()
 

@@ -121,7 +121,13 @@ def _at_home(options: argparse.Namespace, task: Task, workers: Workers) -> Repor
     if options.plot is not None:
         save_figure(_picture(evaluation, task, options.split), options.plot)
     title = f"{task.community}, {task.tariff} tariff per {task.charges_per}, {summary.days} {options.split} days"
-    return Report(summary.values(), f"{title}\n{summary_table([summary])}")
+    return Report(summary.values(), f"{title}\n{summary_table([summary])}{_charge_in_words(evaluation)}")
+
+
+def _charge_in_words(evaluation: Evaluation) -> str:
+    """Return a line that says what was charged, where that was the same every day."""
+    posted = {row.charge for row in evaluation.rows}
+    return f"\ncharge: {posted.pop()} EUR/kWh, every day" if len(posted) == 1 else ""
 
 
 def _leader(options: argparse.Namespace, task: Task, scenarios: Sequence[Scenario], workers: Workers) -> Leader:

@@ -14,10 +14,9 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
 
-from tqdm import tqdm
-
 from ..locks import LOCK, writing_into
 from ..optima import references
+from ..progress import progress
 from ..task import Task, environment_of
 from ..workers import Workers
 from .cells import Cell, state_of
@@ -123,7 +122,7 @@ def _run_alone(job: Job) -> None:
 def _progress(jobs: Sequence[Job], waiting: Sequence[Job], *, quiet: bool) -> Iterator[None]:
     """Show how many cells are complete, as their files say: Ray returns results only many at a time."""
     ended = threading.Event()
-    with tqdm(total=len(jobs), initial=len(jobs) - len(waiting), desc="cells", disable=quiet, unit="", smoothing=0.1) as bar:
+    with progress("cells", len(jobs), done=len(jobs) - len(waiting), quiet=quiet) as bar:
 
         def watch() -> None:
             left, last = list(waiting), False

@@ -18,15 +18,17 @@ from numpy.typing import NDArray
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import configure
 from stable_baselines3.common.utils import set_random_seed
-from tqdm import tqdm
 
 from ...agents.learned import LearnedPolicy, write_weights
 from ...agents.vec_env import GymnasiumVecEnv
 from ...envs.calendar import Scenario, split_hash
+from ...envs.clearing.structured import see_to_machine_code
+from ..divergence import saying_so_where_it_diverges
 from ..held_out import require_not_held_out
 from ..learn import REWARD_UNIT, alone_in_this_process
 from ..locks import writing_into
 from ..optima import daily_bill_eur
+from ..progress import Progress, progress
 from ..rounds import Rounds, every_training_scenario
 from ..runs import RunFolder, require_cap, require_new
 from ..workers import Workers
@@ -129,7 +131,8 @@ def train_hourly(training: HourlyTraining, folder: Path, workers: Workers) -> Ru
     identity = {"community_hash": community.content_hash, "split_hash": split_hash(community.n_days)}
     with writing_into(folder):
         run = RunFolder.create(folder, {"env": ENV, "config": training.to_json(), **identity})
-        return _go_on(run, training, workers)
+        with run.begun():
+            return _go_on(run, training, workers)
 
 
 def resume_hourly(folder: Path, workers: Workers) -> RunFolder:
@@ -158,14 +161,16 @@ def _go_on(run: RunFolder, training: HourlyTraining, workers: Workers) -> RunFol
     if step >= training.steps:
         return run
     scenarios = hourly_environment_of(training.task).community.scenarios("validation", training.validation_days)
-    with alone_in_this_process(), tqdm(total=training.steps, initial=step, desc="training days", disable=workers.quiet, unit="") as bar:
+    see_to_machine_code()  # before the bar begins: it takes a minute or two
+    with alone_in_this_process(), progress("training days", training.steps, done=step, quiet=workers.quiet) as bar:
         learner = _learner_of(training, workers, played=step, files=checkpoint.files if checkpoint else {})
         learner.set_logger(configure(str(run.path / "tensorboard"), ["tensorboard"]))
         while step < training.steps:
             began = time.perf_counter()
-            _learn(learner, training, min(training.validate_every, training.steps - step), bar)
-            step = learner.num_timesteps // n_periods(training.task)
-            rewards = _validate(learner, training.task, scenarios, workers)
+            with saying_so_where_it_diverges(learner):
+                _learn(learner, training, min(training.validate_every, training.steps - step), bar)
+                step = learner.num_timesteps // n_periods(training.task)
+                rewards = _validate(learner, training.task, scenarios, workers)
             score = float(np.mean(rewards))
             learner.logger.record("validation/objective_eur", score)
             learner.logger.dump(step)
@@ -191,7 +196,7 @@ def _learner_of(training: HourlyTraining, workers: Workers, *, played: int, file
     return make_hourly_learner(training.learner, days, n_periods=n_periods(task), seed=training.seed)
 
 
-def _learn(learner: BaseAlgorithm, training: HourlyTraining, days: int, bar: tqdm[Any]) -> None:
+def _learn(learner: BaseAlgorithm, training: HourlyTraining, days: int, bar: Progress) -> None:
     """Play and learn for one stretch."""
     hours = n_periods(training.task)
     digest = hashlib.sha256(f"{training.seed}/{learner.num_timesteps}".encode()).digest()

@@ -26,7 +26,7 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env import VecEnv
 
-from ...agents.learned import LearnedPolicy
+from ...agents.learned import LearnedPolicy, whole_minibatches
 from ...agents.packages import research_package
 from ...envs.errors import unknown_name
 
@@ -117,7 +117,7 @@ def make_hourly_learner(settings: HourlyLearner, environment: VecEnv, *, n_perio
         )
     days = max(1, settings.warmup_days // environment.num_envs)  # whole days, so that no episode lies in two rollouts
     rollout = days * n_periods * environment.num_envs
-    common["batch_size"] = max(size for size in range(1, settings.batch_size + 1) if rollout % size == 0)
+    common["batch_size"] = whole_minibatches(settings.batch_size, rollout)
     kind: Any = PPO if settings.algorithm == "ppo" else _recurrent_ppo()
     learner: BaseAlgorithm = kind(
         "MlpPolicy" if settings.algorithm == "ppo" else "MlpLstmPolicy", **common, n_steps=days * n_periods, n_epochs=settings.updates
