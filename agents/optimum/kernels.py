@@ -80,17 +80,30 @@ def onto_equations(first, second, first_weight, second_weight, x, n_equations):
 
 
 @kept(**_OPTIONS)
-def violations(near, n_curved, scale, gain, lower, upper, x, slope):
+def violations(near, n_curved, much, dear, holder, other, n_prosumers, lower, upper, x, slope):
     """Return how far variables are outside their box, the greatest slope that should not be, and what a better response would save.
 
+    Args:
+        near: Share of ``much`` that counts as being on a bound.
+        n_curved: How many variables, the first ones, are strictly convex.
+        much: What is much of each variable, and ``dear`` what a dear price adds to its slope, shape (V,).
+        dear: See there.
+        holder: The prosumer whose variable it is, and ``other`` the one who shares it, the same where nobody does, shape (V,).
+        other: See there.
+        n_prosumers: N.
+        lower: Bounds, and ``upper``, the variables ``x`` and their slopes ``slope``, shape (V,).
+        upper: See there.
+        x: See there.
+        slope: See there.
+
     Returns:
-        The first two dimensionless, the last in EUR; see :func:`gridtoll.envs.clearing.point.certify`.
+        The first two dimensionless, the last in EUR by prosumer, shape (N,); see :func:`gridtoll.envs.clearing.point.certify`.
     """
-    outside, steepest, saving = 0.0, 0.0, 0.0
+    outside, steepest, saved = 0.0, 0.0, np.zeros(n_prosumers)
     for k in range(x.shape[0]):
-        low, high, s = lower[k], upper[k], slope[k]
-        outside = worse(outside, max(low - x[k], x[k] - high) / scale[k])
-        at_low, at_high = x[k] <= low + near * scale[k], x[k] >= high - near * scale[k]
+        low, high, s, saving = lower[k], upper[k], slope[k], 0.0
+        outside = worse(outside, max(low - x[k], x[k] - high) / much[k])
+        at_low, at_high = x[k] <= low + near * much[k], x[k] >= high - near * much[k]
         wrong = abs(s)
         if at_low and at_high:
             wrong = 0.0
@@ -98,13 +111,15 @@ def violations(near, n_curved, scale, gain, lower, upper, x, slope):
             wrong = max(-s, 0.0)
         elif at_high:
             wrong = max(s, 0.0)
-        steepest = worse(steepest, wrong / gain[k])
+        steepest = worse(steepest, wrong / dear[k])
         if k < n_curved:
             step = min(max(x[k] - s, low), high) - x[k]
-            saving -= s * step + 0.5 * step * step
+            saving = -(s * step + 0.5 * step * step)
         elif s != 0.0:
-            saving -= s * ((low if s > 0.0 else high) - x[k])
-    return outside, steepest, saving
+            saving = -s * ((low if s > 0.0 else high) - x[k])
+        saved[holder[k]] += 0.5 * saving
+        saved[other[k]] += 0.5 * saving
+    return outside, steepest, saved
 
 
 @kept(**_OPTIONS)

@@ -30,7 +30,7 @@ from .idle import centred
 from .kernels import reach_of, snap
 from .sound import require_finite
 
-_ROUNDING = 1e-12  # an equation that holds to this, in units of the mean load, holds: sums of its terms are no more exact
+_ROUNDING = 1e-12  # an equation that holds to this, in units of the mean load or a greater prosumer's own, holds: sums are no more exact
 _HALVINGS = 6  # of the reach of a piece whose end is not exact, before only the charge that was cleared is kept
 
 
@@ -130,7 +130,6 @@ class ChargeLine:
         # ρ_t·Δ·w_l: EUR per kW² of flow.
         self.loss_weight = day.period_hours * day.loss_price[:, None] * network.grid.loss_coefficient
         self.base_loss_eur = float(np.sum(self.loss_weight * self.base_flow_kw**2))
-        self._gap_unit_eur = self.flat.unit * (float(self._blank.demand_max.sum()) or 1.0)
         self.turnover_eur = day.turnover_eur
         self._ptdf = network.prosumer_ptdf
 
@@ -221,7 +220,7 @@ class ChargeLine:
         flat.level(x, prices)
         slopes = flat.slopes(x, prices, charge)
         residual = flat.residual(x)
-        certificate = flat.certificate(x, prices, slopes, residual)
+        certificate, gap_eur = flat.certificate(x, prices, slopes, residual)
         flow = flat.injection_kw(x) @ self._ptdf.T + self.base_flow_kw
         loss = float(np.sum(self.loss_weight * flow * flow))
         charged, imported = float(flat.charge_cost @ x), float(flat.import_kwh @ x)
@@ -231,7 +230,7 @@ class ChargeLine:
         profit = charge * charged + fee - loss_cost - overload_cost
         value = flat.quantity(x) + charge * charged
         loss_pull = self._loss_pull(flow)
-        missed = float(np.maximum(np.abs(residual) - _ROUNDING, 0.0).sum())
+        missed = float(np.maximum(np.abs(residual) - _ROUNDING * np.maximum(flat.equation_size, 1.0), 0.0).sum())
         require_finite((value, charged, imported, loss, profit, certificate.worst, missed, *flow.sum(axis=1)), "a response", day.label)
         return LinePoint(
             charge=charge,
@@ -251,7 +250,7 @@ class ChargeLine:
             pull=charge * flat.charge_cost + day.import_fee * flat.import_kwh - loss_pull,
             relief=np.zeros_like(prices) if response is None else self._relief(charge, loss_pull, response),
             worst=certificate.worst,
-            gap_eur=max(certificate.gap, 0.0) * self._gap_unit_eur,
+            gap_eur=max(gap_eur, 0.0),
             missed_eur=missed * flat.unit,
             n_curved=flat.n_curved,
         )

@@ -87,11 +87,14 @@ class P2PMarket:
         from .problem import CompiledMarket  # noqa: PLC0415
 
         structure, key = data.structure, data.structure.key
-        for tolerance in INTERIOR_POINT_TOLERANCES:
+        attempts = [(data, tolerance) for tolerance in INTERIOR_POINT_TOLERANCES]
+        if not np.array_equal(data.eased_slope, data.utility_slope):  # the price may be one that only the slope itself explains
+            attempts.append((replace(data, eased_slope=data.utility_slope), INTERIOR_POINT_TOLERANCES[0]))
+        for given, tolerance in attempts:
             try:
                 if key not in self._compiled:
                     self._compiled[key] = CompiledMarket(structure)
-                yield self._compiled[key].solve(data, tolerance=tolerance)
+                yield self._compiled[key].solve(given, tolerance=tolerance)
             except SolverError as error:
                 failures.append(f"Clarabel failed at tolerance {tolerance:g}: {error}")
             except MemoryError as error:

@@ -3,6 +3,14 @@
 Power is in units of P₀ (the mean of ``demand_max``, or of ``renewable`` where nobody has demand), prices in units of π₀ (the greatest price
 in absolute value), and energy in units of P₀·Δ, so that a period lasts 1 and the whole objective is in units of Δ·P₀·π₀. Trades are kept
 per ordered pair that may trade (K pairs), storage per prosumer that has one (J owners).
+
+**No single entry stretches a unit.** A prosumer counts in P₀ with at most :data:`MOST_POWER` times the median prosumer's demand, and π₀ is
+at most :data:`MOST_PRICE` times the median import price. What an error is worth to whom is measured beside that: each prosumer's by its own
+size, each hour's by its own import price (:class:`MarketData`, ``size`` and ``price_level``).
+
+**A slope that cannot matter is eased for solvers.** Who values the last kWh of ``demand_max`` at far more than any price takes all of it,
+whatever the slope is exactly. Interior points are given a slope (``eased_slope``) that says so in numbers of the others' scale. Polishing
+and the certificate know the true one only.
 """
 
 from __future__ import annotations
@@ -16,6 +24,15 @@ from numpy.typing import ArrayLike, NDArray
 from ..day import Array, Day
 
 IntArray = NDArray[np.intp]
+
+MOST_POWER = 30.0
+"""How many times the median prosumer's demand one prosumer's counts in the power unit. The named communities stay below half of that."""
+MOST_PRICE = 8.0
+"""How many times the median import price one price counts in the price unit."""
+LEAST_SIZE = 1e-3
+"""Least size of a prosumer, in power units: errors smaller than that share of what is exact for a typical one are nobody's concern."""
+_WORTH_ALL = 16.0
+"""Price units (of the hour) above which the last kWh of demand is taken whatever it costs, for an interior point."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -73,6 +90,15 @@ class MarketData:
     trade_limit: Array
     trade_friction: Array
     charge: Array  # (T, K)
+    size: Array  # (N,), power units: what is much for each prosumer
+    price_level: Array  # (T,), price units, at least 1: what is dear in each period
+    eased_slope: Array  # (T, N), the utility slope as interior points are given it
+
+    @property
+    def pair_size(self) -> Array:
+        """What is much for both sides of a trade, in power units, shape (K,)."""
+        smaller: Array = np.minimum(self.size[self.structure.seller], self.size[self.structure.buyer])
+        return smaller
 
     @property
     def objective_unit(self) -> float:
@@ -104,8 +130,7 @@ def read_charges(day: Day, charges: ArrayLike) -> Array:
 
 def scale(day: Day, charges: Array, structure: Structure) -> MarketData:
     """Return the dimensionless data of ``day`` at ``charges`` of shape (T, N, N)."""
-    power = float(day.demand_max.mean()) or float(day.renewable.mean()) or 1.0
-    price = price_unit(day)
+    power, price = power_unit(day), price_unit(day)
     shape = (day.n_periods, day.n_prosumers)
     seller, buyer, owner = structure.seller, structure.buyer, structure.owner
     pairs, stores = (day.n_periods, len(seller)), (day.n_periods, len(owner))
@@ -115,6 +140,11 @@ def scale(day: Day, charges: Array, structure: Structure) -> MarketData:
     stored_min = np.zeros(stores)
     stored_min[-1] = end
     curvature_unit = price / power
+    level = np.maximum(1.0, np.abs(day.import_price) / price)
+    worth_all = _WORTH_ALL * price * level[:, None]
+    eased = np.clip(
+        day.utility_slope, day.utility_curvature * day.demand_min - worth_all, day.utility_curvature * day.demand_max + worth_all
+    )
     return MarketData(
         structure=structure,
         power_unit=power,
@@ -139,10 +169,38 @@ def scale(day: Day, charges: Array, structure: Structure) -> MarketData:
         trade_limit=np.broadcast_to(day.trade_limit[seller, buyer] / power, pairs),
         trade_friction=np.broadcast_to(day.trade_friction[seller, buyer] / curvature_unit, pairs),
         charge=charges[:, seller, buyer] / price,
+        size=_sizes(day) / power,
+        price_level=level,
+        eased_slope=eased / price,
     )
 
 
+def power_unit(day: Day) -> float:
+    """Return P₀ in kW: the mean of ``demand_max``, else of ``renewable``, without what makes one prosumer :data:`MOST_POWER` medians."""
+    for quantity in (day.demand_max, day.renewable):
+        whole = float(quantity.mean())
+        if whole:
+            own = quantity.mean(axis=0)
+            most = MOST_POWER * float(np.median(own[own > 0]))
+            return whole if own.max() <= most else float(np.minimum(own, most).mean())
+    return 1.0
+
+
+def _sizes(day: Day) -> Array:
+    """Return what is much for each prosumer in kW, shape (N,): its mean greatest demand or renewable power, else its storage power."""
+    own = np.maximum(day.demand_max.mean(axis=0), day.renewable.mean(axis=0))
+    own = np.where(own > 0, own, day.storage_power)
+    unit = power_unit(day)
+    sizes: Array = np.maximum(np.where(own > 0, own, unit), LEAST_SIZE * unit)
+    return sizes
+
+
 def price_unit(day: Day) -> float:
-    """Return π₀, the greatest price of the day in absolute value, in EUR/kWh (1 where all are zero)."""
+    """Return π₀ in EUR/kWh: the greatest price of the day in absolute value, but at most :data:`MOST_PRICE` medians (1 if all are zero)."""
     prices = (day.import_price, day.export_price, day.utility_slope)
-    return max(float(np.abs(array).max()) for array in prices) or 1.0
+    greatest = [np.abs(array) for array in prices]
+    for typical in greatest:
+        if typical.any():
+            most = MOST_PRICE * float(np.median(typical[typical > 0]))
+            return min(max(float(array.max()) for array in greatest), most)
+    return 1.0

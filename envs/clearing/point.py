@@ -28,7 +28,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..day import Array
-from .market_data import MarketData, Structure
+from .market_data import IntArray, MarketData, Structure
 from .solution import Certificate
 
 AT_BOUND = 1e-11
@@ -52,13 +52,16 @@ class Point:
 
 
 class Box(NamedTuple):
-    """One family of variables: value, slope of the Lagrangian, curvature and bounds, all broadcastable together."""
+    """One family of variables: value, slope of the Lagrangian, curvature, bounds, what is much and what is dear; broadcastable together."""
 
     value: Array
     slope: Array
     curvature: Array | float
     lower: Array | float
     upper: Array
+    size: Array
+    level: Array
+    holders: tuple[IntArray, ...]  # whose each column is: one prosumer's, or two who share it
 
 
 def respond(data: MarketData, point: Point) -> None:
@@ -107,23 +110,26 @@ def stored_slope(sigma: Array) -> Array:
 
 def boxes(data: MarketData, point: Point) -> Iterator[Box]:
     """Yield every family of variables with its slope, curvature and bounds (the module's table, row by row)."""
-    mu, sigma, eta = point.nodal_price, point.storage_price, data.storage_efficiency
-    mu_owner = mu[:, data.structure.owner]
+    mu, sigma, eta, owner = point.nodal_price, point.storage_price, data.storage_efficiency, data.structure.owner
+    size, level, stored = data.size, data.price_level[:, None], data.size[owner]
+    everybody, pair = (np.arange(len(size)),), (data.structure.seller, data.structure.buyer)
+    dearest = np.full_like(level, level.max())  # what is stored is worth the price of another hour
+    mu_owner = mu[:, owner]
     spread = mu[:, data.structure.buyer] - mu[:, data.structure.seller]
     slope = data.utility_curvature * point.demand - data.utility_slope + mu
-    yield Box(point.demand, slope, data.utility_curvature, data.demand_min, data.demand_max)
-    yield Box(point.renewable, -mu, 0.0, 0.0, data.renewable)
+    yield Box(point.demand, slope, data.utility_curvature, data.demand_min, data.demand_max, size, level, everybody)
+    yield Box(point.renewable, -mu, 0.0, 0.0, data.renewable, size, level, everybody)
     slope = data.import_price + data.grid_friction * point.imported - mu
-    yield Box(point.imported, slope, data.grid_friction, 0.0, data.import_limit)
+    yield Box(point.imported, slope, data.grid_friction, 0.0, data.import_limit, size, level, everybody)
     slope = -data.export_price + data.grid_friction * point.exported + mu
-    yield Box(point.exported, slope, data.grid_friction, 0.0, data.export_limit)
+    yield Box(point.exported, slope, data.grid_friction, 0.0, data.export_limit, size, level, everybody)
     slope = data.storage_wear * point.charge + mu_owner - eta * sigma
-    yield Box(point.charge, slope, data.storage_wear, 0.0, data.storage_power)
+    yield Box(point.charge, slope, data.storage_wear, 0.0, data.storage_power, stored, dearest, (owner,))
     slope = data.storage_wear * point.discharge - mu_owner + sigma / eta
-    yield Box(point.discharge, slope, data.storage_wear, 0.0, data.storage_power)
-    yield Box(point.stored, stored_slope(sigma), 0.0, data.stored_min, data.stored_max)
+    yield Box(point.discharge, slope, data.storage_wear, 0.0, data.storage_power, stored, dearest, (owner,))
+    yield Box(point.stored, stored_slope(sigma), 0.0, data.stored_min, data.stored_max, stored, dearest, (owner,))
     slope = data.charge + data.trade_friction * point.trade - spread
-    yield Box(point.trade, slope, data.trade_friction, 0.0, data.trade_limit)
+    yield Box(point.trade, slope, data.trade_friction, 0.0, data.trade_limit, data.pair_size, level, pair)
 
 
 def objective(data: MarketData, point: Point) -> float:
@@ -137,31 +143,42 @@ def objective(data: MarketData, point: Point) -> float:
 
 
 def certify(data: MarketData, point: Point) -> Certificate:
-    """Measure the point against the optimality conditions; NaN anywhere gives NaN, which no tolerance accepts."""
+    """Measure the point against the optimality conditions; NaN anywhere gives NaN, which no tolerance accepts.
+
+    Every equation and variable is measured by what is much for whose it is, every price by what is dear in its hour, and the gap is that
+    of the prosumer it matters to most; see :class:`.solution.Certificate`.
+    """
     balance, storage = balance_residual(data, point), storage_residual(data, point)
-    primal = max(float(np.abs(balance).max()), float(np.abs(storage).max(initial=0.0)))
+    owner = data.structure.owner
+    primal = _worse(float((np.abs(balance) / data.size).max()), float((np.abs(storage) / data.size[owner]).max(initial=0.0)))
     dual = 0.0
-    gap = float(np.sum(point.nodal_price * balance) - np.sum(point.storage_price * storage))
+    gap = np.sum(point.nodal_price * balance, axis=0)
+    np.subtract.at(gap, owner, np.sum(point.storage_price * storage, axis=0))
     for box in boxes(data, point):
-        outside = np.maximum(box.lower - box.value, box.value - box.upper)
+        outside = np.maximum(box.lower - box.value, box.value - box.upper) / box.size
         primal = _worse(primal, float(outside.max(initial=0.0)))
-        low, high = box.value <= box.lower + AT_BOUND, box.value >= box.upper - AT_BOUND
+        near = AT_BOUND * box.size
+        low, high = box.value <= box.lower + near, box.value >= box.upper - near
         wrong = np.where(low, np.maximum(-box.slope, 0.0), np.where(high, np.maximum(box.slope, 0.0), np.abs(box.slope)))
-        wrong = np.where(low & high, 0.0, wrong)  # a fixed variable takes a multiplier of either sign
+        wrong = np.where(low & high, 0.0, wrong) / box.level  # a fixed variable takes a multiplier of either sign
         dual = _worse(dual, float(wrong.max(initial=0.0)))
-        gap += _loss_of_optimality(box)
-    turnover = float(data.demand_max.sum()) or 1.0
-    return Certificate(primal_residual=primal, dual_residual=dual, gap=gap / turnover)
+        lost = _loss_of_optimality(box) / len(box.holders)
+        for holder in box.holders:
+            np.add.at(gap, holder, lost)
+    relative = gap / (len(balance) * data.size)
+    worst = int(np.argmax(np.abs(relative)))  # NaN counts as the greatest
+    return Certificate(primal_residual=primal, dual_residual=dual, gap=float(relative[worst]))
 
 
-def _loss_of_optimality(box: Box) -> float:
-    """Return how much the variables' part of the Lagrangian lies above its minimum over the box."""
+def _loss_of_optimality(box: Box) -> Array:
+    """Return how much each column's part of the Lagrangian lies above its minimum over the box."""
     curvature = np.broadcast_to(np.asarray(box.curvature, dtype=np.float64), box.value.shape)
     flat = np.where(box.slope > 0, box.lower, np.where(box.slope < 0, box.upper, box.value))
     with np.errstate(divide="ignore", invalid="ignore"):
         curved = np.clip(box.value - box.slope / curvature, box.lower, box.upper)
     step = np.where(curvature > 0, curved, flat) - box.value
-    return float(-np.sum(box.slope * step + 0.5 * curvature * step**2))
+    lost: Array = -np.sum(box.slope * step + 0.5 * curvature * step**2, axis=0)
+    return lost
 
 
 def _worse(a: float, b: float) -> float:

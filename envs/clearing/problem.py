@@ -167,7 +167,7 @@ class CompiledMarket:
         Raises:
             cvxpy.error.SolverError: If the solver fails, or ends without an answer.
         """
-        self._demand.fill(data.utility_curvature, -data.utility_slope, data.demand_min, data.demand_max)
+        self._demand.fill(data.utility_curvature, -data.eased_slope, data.demand_min, data.demand_max)
         self._imported.fill(data.grid_friction, data.import_price, 0.0, data.import_limit)
         self._exported.fill(data.grid_friction, -data.export_price, 0.0, data.export_limit)
         self._available.value = data.renewable

@@ -157,36 +157,55 @@ def _weigh_trades(program, t, free, matrix):
 
 @njit(**OPTIONS)
 def certify(program, charge, own, trade, mu, sigma):
-    """Return primal and dual residual and gap of a point as :func:`..point.certify` defines them, the gap not yet scaled, and its value."""
+    """Return primal and dual residual and gap of a point as :func:`..point.certify` defines them, and its value."""
     n_hours, n, n_owners, _ = program.sizes
+    size, dearest = program.size, program.level.max()
     net, storage, price = np.empty((n_hours, n)), np.empty((n_hours, n_owners)), np.empty(own.shape)
     _sum_up(program, own, trade, net, storage)
     price_of(program, NO_PAIRS, mu, sigma, price)
-    gap, primal, dual, value = 0.0, worse(greatest(net), greatest(storage)), 0.0, 0.0
+    lost, primal, dual, value = np.zeros(n), 0.0, 0.0, 0.0
     for t in range(n_hours):
         for i in range(own.shape[1]):
-            q, cost, low, high = program.curvature[t, i], program.cost[t, i], program.lower[t, i], program.upper[t, i]
-            outside, wrong, missed = _check(q, cost + price[t, i], low, high, own[t, i])
-            primal, dual, gap = worse(primal, outside), worse(dual, wrong), gap + missed
+            q, cost, low, high, whose = (
+                program.curvature[t, i],
+                program.cost[t, i],
+                program.lower[t, i],
+                program.upper[t, i],
+                program.holder[i],
+            )
+            outside, wrong, missed = _check(q, cost + price[t, i], low, high, own[t, i], _AT_BOUND * size[whose])
+            level = dearest if 2 * n <= i < 2 * n + 3 * n_owners else program.level[t]
+            primal, dual = worse(primal, outside / size[whose]), worse(dual, wrong / level)
+            lost[whose] += missed
             value += own[t, i] * (cost + 0.5 * q * own[t, i])
         for k in range(trade.shape[1]):
-            q, cost = program.friction[k], charge[t, k]
-            slope = cost + mu[t, program.seller[k]] - mu[t, program.buyer[k]]
-            outside, wrong, missed = _check(q, slope, 0.0, program.cap[k], trade[t, k])
-            primal, dual, gap = worse(primal, outside), worse(dual, wrong), gap + missed
+            q, cost, i, j = program.friction[k], charge[t, k], program.seller[k], program.buyer[k]
+            smaller = min(size[i], size[j])
+            outside, wrong, missed = _check(q, cost + mu[t, i] - mu[t, j], 0.0, program.cap[k], trade[t, k], _AT_BOUND * smaller)
+            primal, dual = worse(primal, outside / smaller), worse(dual, wrong / program.level[t])
+            lost[i] += 0.5 * missed
+            lost[j] += 0.5 * missed
             value += trade[t, k] * (cost + 0.5 * q * trade[t, k])
         for i in range(n):
-            gap += mu[t, i] * net[t, i]
+            primal = worse(primal, abs(net[t, i]) / size[i])
+            lost[i] += mu[t, i] * net[t, i]
         for j in range(n_owners):
-            gap -= sigma[t, j] * storage[t, j]
+            whose = program.owner[j]
+            primal = worse(primal, abs(storage[t, j]) / size[whose])
+            lost[whose] -= sigma[t, j] * storage[t, j]
+    gap = 0.0
+    for i in range(n):
+        relative = lost[i] / (n_hours * size[i])
+        if abs(relative) > abs(gap) or np.isnan(relative):
+            gap = relative
     return primal, dual, gap, value
 
 
 @njit(**OPTIONS)
-def _check(q, slope_at_zero, low, high, value):
+def _check(q, slope_at_zero, low, high, value, near):
     """Return a variable's distance from its bounds, its violation of stationarity and its part of the duality gap."""
     g = slope_at_zero + q * value
-    at_low, at_high = value <= low + _AT_BOUND, value >= high - _AT_BOUND
+    at_low, at_high = value <= low + near, value >= high - near
     wrong = abs(g)
     if at_low and at_high:
         wrong = 0.0

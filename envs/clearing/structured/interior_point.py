@@ -214,6 +214,7 @@ def _boxed(program, charge, pairs, capped):
     shape = (n_hours, n_own + len(pairs))
     q, cost, lower, upper = np.empty(shape), np.empty(shape), np.zeros(shape), np.empty(shape)
     q[:, :n_own], cost[:, :n_own] = program.curvature[:, :n_own], program.cost[:, :n_own]
+    cost[:, :n] = program.eased
     lower[:, :n_own], upper[:, :n_own] = program.lower[:, :n_own], program.upper[:, :n_own]
     for t in range(n_hours):
         for b, k in enumerate(pairs):

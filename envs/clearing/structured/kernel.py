@@ -61,7 +61,6 @@ def from_scratch(program, charges, tolerance):
             mu[:], sigma[:] = state.mu[:, :n], state.sigma
             polishing += polish(program, charge, _POLISHING_STEPS, _PATIENCE, own, trade, mu, sigma)
             primal, dual, gap, value = certify(program, charge, own, trade, mu, sigma)
-            gap /= program.turnover
             if primal <= tolerance and dual <= tolerance and abs(gap) <= tolerance:
                 return valid, primal, dual, gap, value, steps, polishing, _in_units(program, own, trade, mu, sigma)
             if taken < 0 or exceeded:
@@ -88,7 +87,7 @@ def from_state(program, charges, renewable, stored, nodal_price, storage_price):
             sigma[t, j] = storage_price[t, program.owner[j]] / program.price_unit
     polishing = polish(program, charge, _WARM_STEPS, _PATIENCE, own, trade, mu, sigma)
     primal, dual, gap, value = certify(program, charge, own, trade, mu, sigma)
-    return valid, primal, dual, gap / program.turnover, value, 0, polishing, _in_units(program, own, trade, mu, sigma)
+    return valid, primal, dual, gap, value, 0, polishing, _in_units(program, own, trade, mu, sigma)
 
 
 @njit(**OPTIONS)

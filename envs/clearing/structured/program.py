@@ -40,7 +40,10 @@ class Program(NamedTuple):
         power_unit: P₀ in kW.
         price_unit: π₀ in EUR/kWh.
         period_hours: Δ.
-        turnover: The day's greatest demand, what a duality gap is measured by.
+        eased: Linear cost of demand as the interior point is given it, shape (T, N).
+        size: What is much for each prosumer, shape (N,).
+        holder: Whose each of the own variables is, shape (V,).
+        level: What is dear in each hour, shape (T,).
         stored: Energy of every prosumer at the start in kWh, shape (N,).
     """
 
@@ -59,7 +62,10 @@ class Program(NamedTuple):
     power_unit: float
     price_unit: float
     period_hours: float
-    turnover: float
+    eased: Array
+    size: Array
+    holder: IntArray
+    level: Array
     stored: Array
 
 
@@ -78,7 +84,7 @@ def _make(day: Day) -> Program:
     structure = _ordered(Structure.of(day))
     data = scale(day, read_charges(day, np.zeros((day.n_prosumers, day.n_prosumers))), structure)
     t, n, j, k = structure.n_periods, structure.n_prosumers, len(structure.owner), len(structure.seller)
-    none, idle = np.zeros((t, n)), np.zeros((t, j))
+    none, idle, everybody = np.zeros((t, n)), np.zeros((t, j)), np.arange(n)
     wear, friction = data.storage_wear, data.grid_friction
     return Program(
         sizes=(t, n, j, k),
@@ -98,7 +104,10 @@ def _make(day: Day) -> Program:
         power_unit=data.power_unit,
         price_unit=data.price_unit,
         period_hours=data.period_hours,
-        turnover=float(data.demand_max.sum()) or 1.0,
+        eased=_plain(-data.eased_slope),
+        size=_plain(data.size),
+        holder=_plain(np.concatenate([np.tile(everybody, 2), np.tile(structure.owner, 3), np.tile(everybody, 2)])),
+        level=_plain(data.price_level),
         stored=_plain(day.storage_start),
     )
 

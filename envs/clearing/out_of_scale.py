@@ -1,0 +1,103 @@
+"""Which entry of a day is out of scale: what the error of a clearing that cannot be proved tells the user to look at.
+
+Double precision has 16 digits. A clearing exact to 1e-9 leaves 7 of them for how far the numbers of a day lie apart, and every ratio of two of
+them uses some up: a friction of 1e-12 beside prices of 0.3 takes all. Each field is compared with what is typical of its kind, in the units
+of :mod:`.market_data`; the farthest entries are named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from ..day import Array, Day, entry_name
+from .market_data import power_unit, price_unit
+
+_MOST_NAMED: Final = 3
+_RANGES: Final[dict[str, tuple[float, float]]] = {
+    "price": (0.0, 1e4),
+    "power": (1e-6, 1e6),
+    "curvature": (1e-5, 1e5),
+}
+"""Shares of what is typical within which clearings are exact as a rule; a price may be 0."""
+_KINDS: Final[dict[str, str]] = {
+    "utility_slope": "price",
+    "import_price": "price",
+    "export_price": "price",
+    "demand_min": "power",
+    "demand_max": "power",
+    "renewable": "power",
+    "import_limit": "power",
+    "export_limit": "power",
+    "storage_power": "power",
+    "storage_capacity": "power",
+    "trade_limit": "power",
+    "utility_curvature": "curvature",
+    "grid_friction": "curvature",
+    "storage_wear": "curvature",
+    "trade_friction": "curvature",
+}
+
+
+class _Entry(NamedTuple):
+    """One entry: its name and value, its share of what is typical, and by how many powers of ten it lies outside the range."""
+
+    name: str
+    value: float
+    share: float
+    kind: str
+    beyond: float
+
+
+def out_of_scale(day: Day) -> str:
+    """Return a sentence that names the entries farthest out of scale, or the farthest one where all lie within the usual ranges."""
+    power, price = power_unit(day), price_unit(day)
+    units = {"price": price, "power": power, "curvature": price / power}
+    words = {
+        "price": f"the typical price of {price:.3g} EUR/kWh",
+        "power": f"the typical load of {power:.3g} kW",
+        "curvature": f"the typical price per load, {price / power:.3g} EUR/kWh/kW",
+    }
+    entries = sorted(_entries(day, units), key=lambda entry: -entry.beyond)
+    outside = [entry for entry in entries if entry.beyond > 0]
+    named = "; ".join(
+        f"`{entry.name}` is {entry.value:.6g}, {entry.share:.2g} of {words[entry.kind]}" for entry in (outside or entries)[:_MOST_NAMED]
+    )
+    ranges = "; ".join(f"{kind} {low:g} to {high:g}" for kind, (low, high) in _RANGES.items())
+    if not outside:
+        return f"No entry lies outside the usual ranges; the farthest out: {named}."
+    more = f" and {len(outside) - _MOST_NAMED} more" if len(outside) > _MOST_NAMED else ""
+    return f"Out of scale: {named}{more}. Of what is typical, these shares clear as a rule: {ranges}."
+
+
+def _entries(day: Day, units: dict[str, float]) -> Iterator[_Entry]:
+    """Yield the least and the greatest entry of every field that counts."""
+    for name, kind in _KINDS.items():
+        values: Array = np.abs(getattr(day, name))
+        counts = _that_count(day, name, values)
+        if not counts.any():
+            continue
+        share = values / units[kind]
+        low, high = _RANGES[kind]
+        for pick, worst in ((np.where(counts, share, np.inf).argmin(), min), (np.where(counts, share, -np.inf).argmax(), max)):
+            where = tuple(int(index) for index in np.unravel_index(int(pick), values.shape))
+            found = float(share[where])
+            beyond = _powers(low, found) if worst is min else _powers(found, high)
+            yield _Entry(entry_name(name, where), float(getattr(day, name)[where]), found, kind, beyond)
+
+
+def _that_count(day: Day, name: str, values: Array) -> np.ndarray:
+    """Return which entries take part: those of pairs that trade and of stores that are there, and no zeros."""
+    counts = values > 0
+    if name.startswith("trade_"):
+        counts &= day.can_trade
+    if name.startswith("storage_"):
+        counts &= day.has_storage
+    return np.asarray(counts)
+
+
+def _powers(smaller: float, greater: float) -> float:
+    """Return by how many powers of ten one number lies above another, which may be 0."""
+    return float(np.log10(smaller) - np.log10(greater)) if smaller > 0 and greater > 0 else -np.inf
