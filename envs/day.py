@@ -233,7 +233,7 @@ def _validate(day: Day) -> None:
         value = np.asarray(getattr(day, name))
         bad = np.argwhere(~np.broadcast_to(holds(), value.shape))
         if len(bad):
-            listed = ", ".join(_entry(name, value, tuple(int(i) for i in where)) for where in bad[:_MAX_LISTED])
+            listed = ", ".join(entry_in_words(name, value, tuple(int(i) for i in where)) for where in bad[:_MAX_LISTED])
             more = f" and {len(bad) - _MAX_LISTED} more" if len(bad) > _MAX_LISTED else ""
             faults.append(f"`{name}` must {rule}, got {listed}{more}.{' ' + remedy if remedy else ''}")
 
@@ -279,8 +279,8 @@ def _validate(day: Day) -> None:
         raise ValueError(f"day {day.label!r} is not valid:\n" + "\n".join(f"  - {fault}" for fault in faults))
 
 
-def _entry(name: str, value: NDArray[np.float64], where: tuple[int, ...]) -> str:
-    """Return one offending entry in words, for example ``0.0 at period 3, prosumer 1``."""
+def entry_in_words(name: str, value: NDArray[np.float64], where: tuple[int, ...]) -> str:
+    """Return one entry of a field in words, for example ``0.0 at period 3, prosumer 1``."""
     if name in _T_BY_N:
         axes: tuple[str, ...] = ("period", "prosumer")
     elif name in _BY_T:

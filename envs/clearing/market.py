@@ -76,7 +76,7 @@ class P2PMarket:
                 found = clearing_of(day, data, point, certificate, solver=SOLVER)
                 return replace(found, iterations=(interior_steps, steps), seconds=time.perf_counter() - began)
             failures.append(f"{interior_steps} interior-point and {steps} polishing steps left {certificate}")
-        raise clearing_error(day.label, full_charges, failures)
+        raise clearing_error(day, full_charges, failures)
 
     def _starting_points(self, data: MarketData, start: Clearing | None, failures: list[str]) -> Iterator[tuple[Point, int]]:
         """Yield points to polish: the given one, then the interior point's at each tolerance."""

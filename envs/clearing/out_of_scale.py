@@ -1,8 +1,8 @@
 """Which entry of a day is out of scale: what the error of a clearing that cannot be proved tells the user to look at.
 
-Double precision has 16 digits. A clearing exact to 1e-9 leaves 7 of them for how far the numbers of a day lie apart, and every ratio of two of
-them uses some up: a friction of 1e-12 beside prices of 0.3 takes all. Each field is compared with what is typical of its kind, in the units
-of :mod:`.market_data`; the farthest entries are named.
+Double precision has 16 digits. A clearing exact to 1e-9 leaves 7 of them for how far the numbers of a day lie apart, and every ratio of
+two of them uses some up: a friction of 1e-12 beside prices of 0.3 takes all. Each field is compared with what is typical of its kind, in
+the units of :mod:`.market_data`; the farthest entries are named.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from ..day import Array, Day, entry_name
+from ..day import Array, Day, entry_in_words
 from .market_data import power_unit, price_unit
 
 _MOST_NAMED: Final = 3
@@ -42,10 +42,9 @@ _KINDS: Final[dict[str, str]] = {
 
 
 class _Entry(NamedTuple):
-    """One entry: its name and value, its share of what is typical, and by how many powers of ten it lies outside the range."""
+    """One entry in words, its share of what is typical, and by how many powers of ten it lies outside the range."""
 
-    name: str
-    value: float
+    words: str
     share: float
     kind: str
     beyond: float
@@ -62,9 +61,7 @@ def out_of_scale(day: Day) -> str:
     }
     entries = sorted(_entries(day, units), key=lambda entry: -entry.beyond)
     outside = [entry for entry in entries if entry.beyond > 0]
-    named = "; ".join(
-        f"`{entry.name}` is {entry.value:.6g}, {entry.share:.2g} of {words[entry.kind]}" for entry in (outside or entries)[:_MOST_NAMED]
-    )
+    named = "; ".join(f"{entry.words} ({entry.share:.2g} of {words[entry.kind]})" for entry in (outside or entries)[:_MOST_NAMED])
     ranges = "; ".join(f"{kind} {low:g} to {high:g}" for kind, (low, high) in _RANGES.items())
     if not outside:
         return f"No entry lies outside the usual ranges; the farthest out: {named}."
@@ -85,7 +82,7 @@ def _entries(day: Day, units: dict[str, float]) -> Iterator[_Entry]:
             where = tuple(int(index) for index in np.unravel_index(int(pick), values.shape))
             found = float(share[where])
             beyond = _powers(low, found) if worst is min else _powers(found, high)
-            yield _Entry(entry_name(name, where), float(getattr(day, name)[where]), found, kind, beyond)
+            yield _Entry(f"`{name}` {entry_in_words(name, getattr(day, name), where)}", found, kind, beyond)
 
 
 def _that_count(day: Day, name: str, values: Array) -> np.ndarray:

@@ -62,7 +62,7 @@ def polish(data: MarketData, point: Point, *, max_steps: int = MAX_STEPS) -> int
     for step in range(max_steps + 1):
         active = adopt(data, point)
         residual = _residual(data, point, active)
-        error = max(float(np.abs(part).max(initial=0.0)) for part in residual)
+        error = _greatest(data, residual)
         stalled = 0 if error < 0.5 * best else stalled + 1
         if error < best:
             best, kept = error, _place(point)
@@ -104,6 +104,13 @@ def _residual(data: MarketData, point: Point, active: ActiveSet) -> Move:
     slope_e = np.where(active.stored, stored_slope(point.storage_price), 0.0)
     slope_r = np.where(active.renewable, -point.nodal_price, 0.0)
     return -balance_residual(data, point), storage_residual(data, point), slope_e, slope_r
+
+
+def _greatest(data: MarketData, residual: Move) -> float:
+    """Return the greatest number missing, in balances and storage equations over the size of the prosumer whose they are."""
+    balance, storage, *slopes = residual
+    parts = (balance / data.size, storage / data.size[data.structure.owner], *slopes)
+    return max(float(np.abs(part).max(initial=0.0)) for part in parts)
 
 
 def _norm(residual: Move) -> float:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import isnan
 
-from ..day import Array
+from ..day import Array, Day
 from ..errors import ClearingError
+from .out_of_scale import out_of_scale
 
 TOLERANCE = 1e-9
 """Greatest scaled primal residual, dual residual and duality gap a clearing may be returned with."""
@@ -99,6 +100,6 @@ def clearing_error(day: Day, charges: Array, failures: list[str]) -> ClearingErr
         failures: What each attempt left.
     """
     return ClearingError(
-        f"the clearing must be exact to {TOLERANCE:g}, and is not: {'; '.join(failures)}. To replay it, clear day {label!r} at charges "
-        f"from {charges.min():.17g} to {charges.max():.17g} EUR/kWh (mean {charges.mean():.17g})."
+        f"the clearing must be exact to {TOLERANCE:g}, and is not: {'; '.join(failures)}. {out_of_scale(day)} To replay it, clear day "
+        f"{day.label!r} at charges from {charges.min():.17g} to {charges.max():.17g} EUR/kWh (mean {charges.mean():.17g})."
     )

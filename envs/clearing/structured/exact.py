@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 
 from .linear_algebra import OPTIONS, blank_factors, eliminate_hour, factorise_chain, fold, remainder, solve
-from .market_sums import gather, greatest, price_of, weigh, worse
+from .market_sums import gather, price_of, weigh, worse
 
 PROXIMAL = 1e-6
 _SHIFT = 1e-9
@@ -62,7 +62,7 @@ def polish(program, charge, max_steps, patience, own, trade, mu, sigma):
                 weigh(program, NO_PAIRS, weight, matrix, t)
                 fine &= eliminate_hour(matrix, n, n_owners, _SHIFT)
         _sum_up(program, own, trade, net, storage)
-        error = worse(error, worse(greatest(net), greatest(storage)))
+        error = worse(error, _missed(program, net, storage))
         stalled = 0 if error < 0.5 * best else stalled + 1
         if error < best:
             best = error
@@ -93,6 +93,18 @@ def polish(program, charge, max_steps, patience, own, trade, mu, sigma):
         _adopt_own(program, t, price, own, weight, still)
         _adopt_trades(program, t, charge, mu, trade, trade_free)
     return step
+
+
+@njit(**OPTIONS)
+def _missed(program, net, storage):
+    """Return the greatest number missing in a balance or a storage equation, over the size of the prosumer whose it is."""
+    found = 0.0
+    for t in range(net.shape[0]):
+        for i in range(net.shape[1]):
+            found = worse(found, abs(net[t, i]) / program.size[i])
+        for j in range(storage.shape[1]):
+            found = worse(found, abs(storage[t, j]) / program.size[program.owner[j]])
+    return found
 
 
 @njit(**OPTIONS)
@@ -163,7 +175,7 @@ def certify(program, charge, own, trade, mu, sigma):
     net, storage, price = np.empty((n_hours, n)), np.empty((n_hours, n_owners)), np.empty(own.shape)
     _sum_up(program, own, trade, net, storage)
     price_of(program, NO_PAIRS, mu, sigma, price)
-    lost, primal, dual, value = np.zeros(n), 0.0, 0.0, 0.0
+    lost, primal, dual, value = np.zeros(n), _missed(program, net, storage), 0.0, 0.0
     for t in range(n_hours):
         for i in range(own.shape[1]):
             q, cost, low, high, whose = (
@@ -187,12 +199,9 @@ def certify(program, charge, own, trade, mu, sigma):
             lost[j] += 0.5 * missed
             value += trade[t, k] * (cost + 0.5 * q * trade[t, k])
         for i in range(n):
-            primal = worse(primal, abs(net[t, i]) / size[i])
             lost[i] += mu[t, i] * net[t, i]
         for j in range(n_owners):
-            whose = program.owner[j]
-            primal = worse(primal, abs(storage[t, j]) / size[whose])
-            lost[whose] -= sigma[t, j] * storage[t, j]
+            lost[program.owner[j]] -= sigma[t, j] * storage[t, j]
     gap = 0.0
     for i in range(n):
         relative = lost[i] / (n_hours * size[i])
