@@ -1,0 +1,169 @@
+"""What is asked of an optimum: it closes, covers every charge, and no charge tried anywhere earns more than it allows."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from referee import Account, account, kirchhoff_fault
+
+from gridtoll.agents.optimum import CertificateError, Optimum, smallest_recovering_charge, solve_optimum
+from gridtoll.envs.clearing.market import Market
+from gridtoll.envs.errors import ClearingError
+from gridtoll.envs.network import Network
+from gridtoll.envs.tariff import Tariff
+
+from .cases import Case
+from .outcomes import Outcome, refusal
+
+TOLERANCE = 1e-6
+MOST_CLEARINGS = 1_000
+_GRID = 41
+_RANDOM = 20
+_MOST_ENDS = 24  # pieces whose both ends are tried on both sides
+_EXACT = 1e-9  # of what is at stake at a charge: two exact clearings of it may differ so much
+_KIRCHHOFF = 1e-9
+_SHARES = {"verify": 0.1, "recovery": 0.1}
+
+
+def checked_optimum(case: Case, market: Market) -> Outcome:
+    """Seek the best charge of a case, and look for one that contradicts it."""
+    about = {"kind": "optimum", "style": case.style, "seed": case.seed}
+    if case.network is None or case.tariff is None:
+        return Outcome(**about, outcome="right", detail="nobody to trade with")
+    try:
+        optimum = solve_optimum(
+            case.day,
+            case.network,
+            case.tariff,
+            cap=case.cap,
+            flows=case.flows,
+            objective=case.objective,
+            market=market,
+            tolerance=TOLERANCE,
+            hard_limits=case.hard_limits,
+        )
+        against = _Trials(case, case.network, case.tariff, market)
+        faults = [*_covers(optimum), *against.faults(optimum), *_in_other_ways(case, case.network, case.tariff, optimum, against, market)]
+    except ClearingError as error:
+        outcome = "open" if "must close within" in str(error) or "must be proved to" in str(error) else refusal(str(error))
+        return Outcome(**about, outcome=outcome, detail=str(error))
+    except Exception as error:  # noqa: BLE001 - any other exception is a finding
+        return Outcome(**about, outcome="crashed", detail=f"{type(error).__name__}: {error}")
+    if (off := kirchhoff_fault(case.network.grid)) > _KIRCHHOFF:
+        faults.append(f"flows break Kirchhoff's laws by {off:.3g}")
+    measures = {"clearings": float(optimum.clearings), "gap": optimum.relative_gap, "excess": against.excess, "seconds": optimum.seconds}
+    outcome = "wrong" if faults else "open" if optimum.clearings > MOST_CLEARINGS else "right"
+    return Outcome(**about, outcome=outcome, detail="; ".join(faults), measures=measures)
+
+
+class _Trials:
+    """The account at charges tried one by one, each cleared and reckoned anew."""
+
+    def __init__(self, case: Case, network: Network, tariff: Tariff, market: Market) -> None:
+        self.excess = -math.inf
+        self.earned: list[tuple[float, Account]] = []
+        self._case, self._network, self._basis, self._market = case, network, tariff.basis[0], market
+
+    def at(self, charge: float) -> Account | None:
+        """Return the account at a charge; None where it cannot be cleared."""
+        charges = charge * self._basis
+        try:
+            clearing = self._market.clear(self._case.day, charges)
+        except ClearingError:
+            return None
+        return account(self._case.day, self._network, charges, clearing, flows=self._case.flows)
+
+    def stake_eur(self, found: Account) -> float:
+        """Return what an error at a charge is measured by: the account's own terms, and the retail bill where welfare counts."""
+        bill = self._case.day.retail_bill_eur
+        return found.stake_eur + (bill + abs(found.welfare_eur) if self._case.objective == "welfare" else 1e-3 * bill)
+
+    def faults(self, optimum: Optimum) -> list[str]:
+        """Return what charges everywhere say against an optimum."""
+        case, faults = self._case, []
+        bound, tops = optimum.upper_bound_eur, []
+        if optimum.secure is False and case.hard_limits and math.isnan(optimum.charge):
+            bound = -math.inf
+        elif not math.isfinite(bound):
+            faults.append(f"the upper bound is {bound}")
+        for charge in self._charges(optimum):
+            found = self.at(charge)
+            if found is None:
+                continue
+            self.earned.append((charge, found))
+            goal, stake = found.goal_eur(case.objective), self.stake_eur(found)
+            if case.hard_limits and found.loading > 1.0 - 1e-9:
+                continue
+            if stake > 0:
+                self.excess = max(self.excess, (goal - bound) / stake)
+            if goal > bound + _EXACT * stake:
+                tops.append((goal - bound, f"{charge!r} EUR/kWh earns {goal!r} EUR, and the upper bound is {bound!r}"))
+        faults += [max(tops)[1]] if tops else []
+        if not math.isnan(optimum.charge):
+            faults += self._same_when_cleared(optimum)
+        return faults
+
+    def _same_when_cleared(self, optimum: Optimum) -> list[str]:
+        case, found = self._case, self.at(optimum.charge)
+        if found is None:
+            return []
+        goal, stake, stated = found.goal_eur(case.objective), self.stake_eur(found), optimum.recleared_eur
+        proved = optimum.welfare_eur if case.objective == "welfare" else optimum.profit_eur
+        faults = []
+        if not max(abs(goal - stated), abs(proved - stated)) <= _EXACT * stake:
+            faults.append(f"the optimum is proved at {proved!r} EUR, recleared at {stated!r}, and the referee finds {goal!r}")
+        if not optimum.upper_bound_eur >= stated - _EXACT * stake:
+            faults.append(f"the upper bound of {optimum.upper_bound_eur!r} EUR is below the optimum's {stated!r}")
+        if case.hard_limits and not found.loading <= 1.0 + 1e-8:
+            faults.append(f"a branch is loaded to {found.loading!r} of its limit at the optimum under hard limits")
+        return faults
+
+    def _charges(self, optimum: Optimum) -> list[float]:
+        """Return a grid, random charges, and both sides of the ends of pieces."""
+        cap, random = self._case.cap, np.random.default_rng([self._case.seed, 2])
+        ends = np.unique([end for piece in optimum.pieces for end in (piece.lower, piece.upper, piece.best_charge)])
+        if len(ends) > 3 * _MOST_ENDS:
+            ends = random.choice(ends, 3 * _MOST_ENDS, replace=False)
+        beside = [ends + step * cap for step in (0.0, -1e-9, 1e-9, -1e-6, 1e-6)]
+        wanted = np.concatenate([np.linspace(0.0, cap, _GRID), random.uniform(0.0, cap, _RANDOM), *beside])
+        return [float(charge) for charge in np.unique(wanted[(wanted >= 0.0) & (wanted <= cap)])]
+
+
+def _covers(optimum: Optimum) -> list[str]:
+    """Return what is wrong with the cover: pieces and gaps from 0 to the cap without holes, none of them above the bound."""
+    reach, faults = 0.0, []
+    parts = [(piece.lower, piece.upper, piece.best_eur) for piece in optimum.pieces]
+    parts += [(gap.lower, gap.upper, gap.bound_eur) for gap in optimum.gaps]
+    for lower, upper, stated in sorted(parts):
+        if lower > reach:
+            faults.append(f"no part covers the charges from {reach!r} to {lower!r}")
+        reach = max(reach, upper)
+        if math.isnan(stated) or stated > optimum.upper_bound_eur:
+            faults.append(f"the part from {lower!r} to {upper!r} states {stated!r} EUR")
+    if reach < optimum.charge_cap:
+        faults.append(f"no part covers the charges above {reach!r}")
+    return faults
+
+
+def _in_other_ways(case: Case, network: Network, tariff: Tariff, optimum: Optimum, tried: _Trials, market: Market) -> list[str]:
+    """Verify the certificate, and ask for the least charge that recovers half the profit, each for a share of cases."""
+    asked = np.random.default_rng([case.seed, 3]).random(2)
+    faults = []
+    if asked[0] < _SHARES["verify"] and optimum.certificate is not None:
+        try:
+            optimum.certificate.verify(market=market)
+        except CertificateError as error:
+            faults.append(f"verification refuses: {error}")
+    if asked[1] < _SHARES["recovery"] and optimum.profit_eur > 0 and case.objective == "profit":
+        cost = 0.5 * optimum.profit_eur
+        found = smallest_recovering_charge(case.day, network, tariff, cost, cap=case.cap, flows=case.flows, market=market)
+        if found.charge is None:
+            faults.append(f"{cost!r} EUR are recovered at the optimum, and no charge is said to recover them")
+        elif not found.earned_eur >= cost - 1e-9 * abs(cost):
+            faults.append(f"the recovering charge earns {found.earned_eur!r} of {cost!r} EUR")
+        for charge, earned in tried.earned:
+            if charge < found.charge_lower_bound and earned.profit_eur > cost + _EXACT * tried.stake_eur(earned):
+                faults.append(f"{charge!r} EUR/kWh recovers {cost!r} EUR already, below {found.charge_lower_bound!r}")
+                break
+    return faults
