@@ -11,7 +11,7 @@ PYTEST := $(BIN)/pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # the tests fill the machine by themselves
-.PHONY: help venv demo test test-long check lint types coverage wheel bench reference format documents lock clean
+.PHONY: help venv demo test test-long check lint types coverage wheel bench fuzz reference format documents lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ bench: $(READY) ## measure clearings, the environment and optima on this machine
 	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/environment.py --num-envs 1 64 --turns 3
 	$(BIN)/python benchmarks/optima.py --days 5
+
+fuzz: $(READY) ## contradict random clearings and optima for about ten minutes; goes on where it was
+	$(BIN)/python benchmarks/fuzz.py --jobs $(WORKERS)
 
 reference: $(READY) ## run the reference comparison, hours long and resumable, and write the results that the package ships
 	$(BIN)/gridtoll compare reference --out runs/reference

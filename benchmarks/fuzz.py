@@ -3,17 +3,16 @@
     python benchmarks/fuzz.py --clearings 100000 --optima 5000 --seed 1 --jobs 2
     python benchmarks/fuzz.py --replay lossless:100000359
 
-Communities are drawn in named styles (``fuzzing/styles.py``). Each clearing is judged by ``tests/referee``: a bound, in long double, on its
-distance from the optimum. Each optimum is contradicted, if possible, by charges tried everywhere, on both sides of the ends of its pieces
-among them. Results are lines of JSON in a folder, one for each chunk of cases and one for each failure with what replays it. The same command
-run again goes on where it was. Exit status 1 means that an answer was wrong or that something crashed.
+Communities are drawn in named styles (``fuzzing/styles.py``). Each clearing is judged by ``tests/referee``: a bound, in long double, on
+its distance from the optimum. Each optimum is contradicted, if possible, by charges tried everywhere, on both sides of the ends of its
+pieces among them. Results are lines of JSON in a folder, one for each chunk of cases and one for each case that was not answered, with what
+replays it. The same command run again goes on where it was. Exit status 1 means that an answer was wrong or that something crashed.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -21,10 +20,6 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
-
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")  # processes share the cores already
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from fuzzing.cases import case_of, named
 from fuzzing.clearings import checked_clearing
@@ -56,7 +51,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1, help="seed of the campaign (default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=1, help="processes (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path("runs/fuzz"), help="folder of the results (default: %(default)s)")
-    parser.add_argument("--replay", metavar="STYLE:SEED", help="run one case again, its clearing and its optimum, and print what comes of it")
+    parser.add_argument(
+        "--replay", metavar="STYLE:SEED", help="run one case again, its clearing and its optimum, and print what comes of it"
+    )
     options = parser.parse_args(arguments)
     if options.replay:
         return _replay(options.replay)

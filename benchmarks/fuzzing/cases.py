@@ -154,4 +154,3 @@ def _charges(style: str, random: Random, day: Day, price: float) -> Array:
     for hour in charges.reshape(-1, n, n):
         np.fill_diagonal(hour, 0.0)
     return charges
-

@@ -44,7 +44,7 @@ def checked_optimum(case: Case, market: Market) -> Outcome:
             hard_limits=case.hard_limits,
         )
         against = _Trials(case, case.network, case.tariff, market)
-        faults = [*_covers(optimum), *against.faults(optimum), *_in_other_ways(case, case.network, case.tariff, optimum, against, market)]
+        faults = [*_covers(optimum), *against.faults(optimum), *_in_other_ways(optimum, against)]
     except ClearingError as error:
         outcome = "open" if "must close within" in str(error) or "must be proved to" in str(error) else refusal(str(error))
         return Outcome(**about, outcome=outcome, detail=str(error))
@@ -63,25 +63,25 @@ class _Trials:
     def __init__(self, case: Case, network: Network, tariff: Tariff, market: Market) -> None:
         self.excess = -math.inf
         self.earned: list[tuple[float, Account]] = []
-        self._case, self._network, self._basis, self._market = case, network, tariff.basis[0], market
+        self.case, self.network, self.tariff, self.market = case, network, tariff, market
 
     def at(self, charge: float) -> Account | None:
         """Return the account at a charge; None where it cannot be cleared."""
-        charges = charge * self._basis
+        charges = charge * self.tariff.basis[0]
         try:
-            clearing = self._market.clear(self._case.day, charges)
+            clearing = self.market.clear(self.case.day, charges)
         except ClearingError:
             return None
-        return account(self._case.day, self._network, charges, clearing, flows=self._case.flows)
+        return account(self.case.day, self.network, charges, clearing, flows=self.case.flows)
 
     def stake_eur(self, found: Account) -> float:
         """Return what an error at a charge is measured by: the account's own terms, and the retail bill where welfare counts."""
-        bill = self._case.day.retail_bill_eur
-        return found.stake_eur + (bill + abs(found.welfare_eur) if self._case.objective == "welfare" else 1e-3 * bill)
+        bill = self.case.day.retail_bill_eur
+        return found.stake_eur + (bill + abs(found.welfare_eur) if self.case.objective == "welfare" else 1e-3 * bill)
 
     def faults(self, optimum: Optimum) -> list[str]:
         """Return what charges everywhere say against an optimum."""
-        case, faults = self._case, []
+        case, faults = self.case, []
         bound, tops = optimum.upper_bound_eur, []
         if optimum.secure is False and case.hard_limits and math.isnan(optimum.charge):
             bound = -math.inf
@@ -105,7 +105,7 @@ class _Trials:
         return faults
 
     def _same_when_cleared(self, optimum: Optimum) -> list[str]:
-        case, found = self._case, self.at(optimum.charge)
+        case, found = self.case, self.at(optimum.charge)
         if found is None:
             return []
         goal, stake, stated = found.goal_eur(case.objective), self.stake_eur(found), optimum.recleared_eur
@@ -121,7 +121,7 @@ class _Trials:
 
     def _charges(self, optimum: Optimum) -> list[float]:
         """Return a grid, random charges, and both sides of the ends of pieces."""
-        cap, random = self._case.cap, np.random.default_rng([self._case.seed, 2])
+        cap, random = self.case.cap, np.random.default_rng([self.case.seed, 2])
         ends = np.unique([end for piece in optimum.pieces for end in (piece.lower, piece.upper, piece.best_charge)])
         if len(ends) > 3 * _MOST_ENDS:
             ends = random.choice(ends, 3 * _MOST_ENDS, replace=False)
@@ -146,8 +146,9 @@ def _covers(optimum: Optimum) -> list[str]:
     return faults
 
 
-def _in_other_ways(case: Case, network: Network, tariff: Tariff, optimum: Optimum, tried: _Trials, market: Market) -> list[str]:
+def _in_other_ways(optimum: Optimum, tried: _Trials) -> list[str]:
     """Verify the certificate, and ask for the least charge that recovers half the profit, each for a share of cases."""
+    case, market = tried.case, tried.market
     asked = np.random.default_rng([case.seed, 3]).random(2)
     faults = []
     if asked[0] < _SHARES["verify"] and optimum.certificate is not None:
@@ -157,7 +158,7 @@ def _in_other_ways(case: Case, network: Network, tariff: Tariff, optimum: Optimu
             faults.append(f"verification refuses: {error}")
     if asked[1] < _SHARES["recovery"] and optimum.profit_eur > 0 and case.objective == "profit":
         cost = 0.5 * optimum.profit_eur
-        found = smallest_recovering_charge(case.day, network, tariff, cost, cap=case.cap, flows=case.flows, market=market)
+        found = smallest_recovering_charge(case.day, tried.network, tried.tariff, cost, cap=case.cap, flows=case.flows, market=market)
         if found.charge is None:
             faults.append(f"{cost!r} EUR are recovered at the optimum, and no charge is said to recover them")
         elif not found.earned_eur >= cost - 1e-9 * abs(cost):

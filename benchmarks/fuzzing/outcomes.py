@@ -87,7 +87,10 @@ class Tally:
         measures = list(dict.fromkeys(name for worst in self.greatest.values() for name in worst))
         columns = ["cases", *OUTCOMES, "fallback"]
         names = [style for style in STYLES if style in self.counts]
-        groups = {"all ordinary": [name for name in names if name not in EXTREME], "all extreme": [name for name in names if name in EXTREME]}
+        groups = {
+            "all ordinary": [name for name in names if name not in EXTREME],
+            "all extreme": [name for name in names if name in EXTREME],
+        }
         rows = {name: [name] for name in names} | {name: members for name, members in groups.items() if members}
         lines = ["| style | " + " | ".join([*columns, *measures]) + " |", "| --- |" + " ---: |" * (len(columns) + len(measures))]
         for label, members in rows.items():

@@ -241,7 +241,7 @@ EXTREME = frozenset({"frictionless", "wearless", "curved", "giant"})
 """Styles whose frictions, wear or scales are beyond what an ordinary community has: refusals are allowed there, wrong answers are not."""
 
 _EVERY = dict.fromkeys(EXTREME, 4) | {"large": 20}
-"""Turns from one case of a style to the next where it is not every turn: refusals take seconds, and large communities twenty times as long."""
+"""Turns from one case of a style to the next, where it is not every turn: refusals take seconds, large communities twenty times as long."""
 
 ROTA = tuple(style for turn in range(20) for style in STYLES if turn % _EVERY.get(style, 1) == 0)
 """The styles of a campaign's cases, over and over."""

@@ -20,7 +20,7 @@ def solved_by_piqp(program: Program, *, tolerance: float = 1e-9) -> tuple[Array,
     Returns:
         The variables of shape (V,) and the objective in EUR, or None where PIQP does not end with a solution.
     """
-    import piqp  # noqa: PLC0415  # only a share of cases asks for it
+    import piqp  # only a share of cases asks for it
 
     power = float(np.abs(program.upper[program.family("demand")]).max(initial=0.0)) or 1.0
     price = float(np.abs(program.linear).max(initial=0.0)) or 1.0

@@ -5,14 +5,14 @@ every equation has the gap
 
     G = L(x, y) − g(y) = Σ_v ½·q·(v − v_y)² + s·(v − v_y) ≥ objective(x) − optimum,    s the slope at v_y, the minimiser in v,
 
-a sum of terms that are at least 0, so that nothing cancels. The program is strongly convex in the norm ‖x‖² = Δ·Σ q·v², hence the optimum x*
-lies within ‖x − x*‖ ≤ √(2·G).
+a sum of terms that are at least 0, so that nothing cancels. The program is strongly convex in the norm ‖x‖² = Δ·Σ q·v², so that the optimum
+x* lies within ‖x − x*‖ ≤ √(2·G).
 
-Double precision keeps equations to rounding only, and what they are missed by would enter under that root. So the point is moved first: onto
-bounds where multipliers hold it, and onto the equations by the shortest step of its free variables. Multipliers that an uncurved variable
-asks to be equal, or zero, are made so. The bound is the length of the move plus √(2·G) at the moved point. What an equation is still missed
-by, because no variable in it is free, is priced and enters G, unless it is the rounding of its own terms: then the point answers data that
-differ from the day's in their last digits, and no solver can know better.
+Double precision keeps equations to rounding only, and what they are missed by would enter under that root. So the point is moved first:
+onto bounds where multipliers hold it, and onto the equations by the shortest step of its free variables. Multipliers that an uncurved
+variable asks to be equal, or zero, are made so. The bound is the length of the move plus √(2·G) at the moved point. What an equation is
+still missed by, because no variable in it is free, is priced and enters G, unless it is the rounding of its own terms: then the point
+answers data that differ from the day's in their last digits, and no solver can know better.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ _NEAR = 1e-6  # of a prosumer's throughput or of the greatest price: nearer than
 _FREE = 1e-9  # of a prosumer's throughput: a variable this far off both bounds can take up rounding
 _ROUNDING = 8 * np.finfo(np.float64).eps  # of an equation's terms
 _HELD = 1e-3  # of its charge: a trade whose slope at its bound is greater is moved by the gap itself, not by the gap's root
+_NOTHING = 1e-9  # of the greatest bound: who uses and owns less than that has nothing
 _PASSES = 3
 _RANK = 1e-12
 
@@ -83,7 +84,14 @@ def distance(day: Day, charges: Array, clearing: Clearing) -> Distance:
     if not (np.isfinite(original).all() and np.isfinite(y).all()):
         inf = float("inf")
         return Distance(
-            objective_eur=inf, norm=inf, moved_kw=inf, moved_share=inf, revenue_eur=0.0, revenue_error_eur=inf, turnover_eur=1.0, misplaced=inf
+            objective_eur=inf,
+            norm=inf,
+            moved_kw=inf,
+            moved_share=inf,
+            revenue_eur=0.0,
+            revenue_error_eur=inf,
+            turnover_eur=1.0,
+            misplaced=inf,
         )
     throughput = _throughput(program, original)
     price = np.abs(y).max(initial=0.0) + np.abs(program.linear).max(initial=0.0)
@@ -104,6 +112,7 @@ def distance(day: Day, charges: Array, clearing: Clearing) -> Distance:
     steepness = np.sqrt(hours * (tau[~held] ** 2 / friction[~held]).sum())
     leverage = (tau[held] / np.abs(slope[trade])[held]).max(initial=0)
     turnover = hours * np.abs(program.linear * v).sum() + hours * (0.5 * program.quadratic * v**2).sum()
+    turnover = max(turnover, hours * price * _NOTHING**2 * program.upper.max(initial=0))
     return Distance(
         objective_eur=float(abs(np.longdouble(clearing.objective_eur) - program.cost(v)) + hours * gap),
         norm=float(norm),
@@ -128,6 +137,7 @@ def _throughput(program: Program, v: Array) -> Array:
     np.maximum.at(of, shape.node, size)
     trade = program.family("trade")
     np.maximum.at(of, np.tile(shape.buyer, shape.hours), size[trade])
+    of = np.maximum(of, _NOTHING * program.upper.max(initial=0))
     result: Array = of[shape.node]
     result[trade] = np.minimum(result[trade], of[np.tile(shape.buyer, shape.hours)])
     return result
@@ -179,7 +189,7 @@ def _onto_bounds(program: Program, v: Array, y: Array, throughput: Array) -> Arr
 
 
 def _onto_equations(program: Program, v: Array, throughput: Array) -> Array:
-    """Return the point moved onto the equations by the shortest step, in the norm of the program, of variables that are off their bounds."""
+    """Return the point moved onto the equations by the shortest step, in the norm of the program, of variables off their bounds."""
     free = np.minimum(v - program.lower, program.upper - v) > _FREE * throughput
     curved = program.quadratic > 0
     softest = program.quadratic[curved].min(initial=1.0)

@@ -125,7 +125,9 @@ def program_of(day: Day, charges: Array) -> Program:
     right[0, n:] = day.storage_start[owner] / hours
     charged = np.zeros(len(columns[0]), dtype=np.longdouble)
     charged[shape.edges[7] :] = tau.ravel()
-    return Program(shape, day.period_hours, columns[0], columns[1], charged, columns[2], columns[3], np.stack(columns[4:], axis=1), right.ravel())
+    return Program(
+        shape, day.period_hours, columns[0], columns[1], charged, columns[2], columns[3], np.stack(columns[4:], axis=1), right.ravel()
+    )
 
 
 def point_of(program: Program, clearing: Clearing) -> tuple[Array, Array]:
