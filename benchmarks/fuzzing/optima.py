@@ -21,7 +21,7 @@ MOST_CLEARINGS = 1_000
 _GRID = 41
 _RANDOM = 20
 _MOST_ENDS = 24  # pieces whose both ends are tried on both sides
-_EXACT = 1e-9  # of what is at stake at a charge: two exact clearings of it may differ so much
+_EXACT = 1e-9  # of all that is paid at a charge: two exact clearings of it may differ so much
 _KIRCHHOFF = 1e-9
 _SHARES = {"verify": 0.1, "recovery": 0.1}
 
@@ -74,11 +74,6 @@ class _Trials:
             return None
         return account(self.case.day, self.network, charges, clearing, flows=self.case.flows)
 
-    def stake_eur(self, found: Account) -> float:
-        """Return what an error at a charge is measured by: the account's own terms, and the retail bill where welfare counts."""
-        bill = self.case.day.retail_bill_eur
-        return found.stake_eur + (bill + abs(found.welfare_eur) if self.case.objective == "welfare" else 1e-3 * bill)
-
     def faults(self, optimum: Optimum) -> list[str]:
         """Return what charges everywhere say against an optimum."""
         case, faults = self.case, []
@@ -92,12 +87,12 @@ class _Trials:
             if found is None:
                 continue
             self.earned.append((charge, found))
-            goal, stake = found.goal_eur(case.objective), self.stake_eur(found)
+            goal, stake = found.goal_eur(case.objective), found.stake_eur
             if case.hard_limits and found.loading > 1.0 - 1e-9:
                 continue
             if stake > 0:
                 self.excess = max(self.excess, (goal - bound) / stake)
-            if goal > bound + _EXACT * stake:
+            if goal > bound + _exactness_eur(found):
                 tops.append((goal - bound, f"{charge!r} EUR/kWh earns {goal!r} EUR, and the upper bound is {bound!r}"))
         faults += [max(tops)[1]] if tops else []
         if not math.isnan(optimum.charge):
@@ -108,12 +103,12 @@ class _Trials:
         case, found = self.case, self.at(optimum.charge)
         if found is None:
             return []
-        goal, stake, stated = found.goal_eur(case.objective), self.stake_eur(found), optimum.recleared_eur
+        goal, exact, stated = found.goal_eur(case.objective), _exactness_eur(found), optimum.recleared_eur
         proved = optimum.welfare_eur if case.objective == "welfare" else optimum.profit_eur
         faults = []
-        if not max(abs(goal - stated), abs(proved - stated)) <= _EXACT * stake:
+        if not max(abs(goal - stated), abs(proved - stated)) <= exact:
             faults.append(f"the optimum is proved at {proved!r} EUR, recleared at {stated!r}, and the referee finds {goal!r}")
-        if not optimum.upper_bound_eur >= stated - _EXACT * stake:
+        if not optimum.upper_bound_eur >= stated - exact:
             faults.append(f"the upper bound of {optimum.upper_bound_eur!r} EUR is below the optimum's {stated!r}")
         if case.hard_limits and not found.loading <= 1.0 + 1e-8:
             faults.append(f"a branch is loaded to {found.loading!r} of its limit at the optimum under hard limits")
@@ -128,6 +123,11 @@ class _Trials:
         beside = [ends + step * cap for step in (0.0, -1e-9, 1e-9, -1e-6, 1e-6)]
         wanted = np.concatenate([np.linspace(0.0, cap, _GRID), random.uniform(0.0, cap, _RANDOM), *beside])
         return [float(charge) for charge in np.unique(wanted[(wanted >= 0.0) & (wanted <= cap)])]
+
+
+def _exactness_eur(found: Account) -> float:
+    """Return by how much an account may be off where its clearing is exact."""
+    return _EXACT * (found.stake_eur + found.turnover_eur)
 
 
 def _covers(optimum: Optimum) -> list[str]:
@@ -164,7 +164,7 @@ def _in_other_ways(optimum: Optimum, tried: _Trials) -> list[str]:
         elif not found.earned_eur >= cost - 1e-9 * abs(cost):
             faults.append(f"the recovering charge earns {found.earned_eur!r} of {cost!r} EUR")
         for charge, earned in tried.earned:
-            if charge < found.charge_lower_bound and earned.profit_eur > cost + _EXACT * tried.stake_eur(earned):
+            if charge < found.charge_lower_bound and earned.profit_eur > cost + _exactness_eur(earned):
                 faults.append(f"{charge!r} EUR/kWh recovers {cost!r} EUR already, below {found.charge_lower_bound!r}")
                 break
     return faults

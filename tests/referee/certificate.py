@@ -112,7 +112,7 @@ def distance(day: Day, charges: Array, clearing: Clearing) -> Distance:
     steepness = np.sqrt(hours * (tau[~held] ** 2 / friction[~held]).sum())
     leverage = (tau[held] / np.abs(slope[trade])[held]).max(initial=0)
     turnover = hours * np.abs(program.linear * v).sum() + hours * (0.5 * program.quadratic * v**2).sum()
-    turnover = max(turnover, hours * price * _NOTHING**2 * program.upper.max(initial=0))
+    turnover = max(turnover, hours * price * _NOTHING * program.upper.max(initial=0))
     return Distance(
         objective_eur=float(abs(np.longdouble(clearing.objective_eur) - program.cost(v)) + hours * gap),
         norm=float(norm),

@@ -23,6 +23,7 @@ class Account:
         revenue_eur: Charges collected.
         welfare_eur: Less the followers' objective, plus the profit.
         stake_eur: What an error of profit or welfare is measured by: the sum of the absolute values of the profit's terms.
+        turnover_eur: The sum of the absolute values of what prosumers pay the retailer and what their demand is worth to them.
         loading: Greatest |f|/F.
     """
 
@@ -30,6 +31,7 @@ class Account:
     revenue_eur: float
     welfare_eur: float
     stake_eur: float
+    turnover_eur: float
     loading: float
 
     def goal_eur(self, objective: str) -> float:
@@ -60,6 +62,7 @@ def account(day: Day, network: Network, charges: Array, clearing: Clearing, *, f
         revenue_eur=float(revenue),
         welfare_eur=float(profit - objective(day, charges, clearing)),
         stake_eur=float(revenue + fee + losses + base_losses + overload),
+        turnover_eur=turnover(day, clearing),
         loading=float((np.abs(flow) / grid.branch_limit_kw).max(initial=0.0)),
     )
 
@@ -83,7 +86,16 @@ def objective(day: Day, charges: Array, clearing: Clearing) -> np.longdouble:
     stores = day.storage_power > 0
     total += (0.5 * day.storage_wear * (c * c + s * s))[:, stores].sum()
     total += (np.asarray(charges) * p).sum() + (0.5 * day.trade_friction * p * p).sum()
-    return np.longdouble(day.period_hours) * total
+    whole: np.longdouble = np.longdouble(day.period_hours) * total
+    return whole
+
+
+def turnover(day: Day, clearing: Clearing) -> float:
+    """Return the sum of the absolute values of utility and retail payments in EUR: what an exact clearing is exact in proportion to."""
+    utility = np.abs(day.utility_slope * clearing.demand).sum() + (0.5 * day.utility_curvature * clearing.demand**2).sum()
+    bought = np.abs(day.import_price[:, None] * clearing.grid_import).sum()
+    sold = np.abs(day.export_price[:, None] * clearing.grid_export).sum()
+    return float(day.period_hours * (utility + bought + sold))
 
 
 def kirchhoff_fault(grid: Grid) -> float:
