@@ -25,7 +25,7 @@ from fuzzing.cases import case_of, named
 from fuzzing.clearings import checked_clearing
 from fuzzing.optima import checked_optimum
 from fuzzing.outcomes import FAILURES, Outcome, Tally
-from fuzzing.styles import EXTREME, STYLES
+from fuzzing.styles import STYLES
 
 from gridtoll.envs.clearing import P2PMarket
 from gridtoll.envs.clearing.structured import StructuredMarket

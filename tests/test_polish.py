@@ -16,7 +16,17 @@ from gridtoll.envs.clearing import P2PMarket
 from gridtoll.envs.clearing.convert import clearing_of
 from gridtoll.envs.clearing.kkt import ActiveSet, KktSystem
 from gridtoll.envs.clearing.market_data import MarketData, Structure, read_charges, scale
-from gridtoll.envs.clearing.point import Point, balance_residual, boxes, certify, objective, respond, storage_residual, stored_slope
+from gridtoll.envs.clearing.point import (
+    Point,
+    balance_residual,
+    boxes,
+    certify,
+    gap_by_prosumer,
+    objective,
+    respond,
+    storage_residual,
+    stored_slope,
+)
 from gridtoll.envs.clearing.polish import adopt, polish
 from gridtoll.envs.clearing.problem import CompiledMarket
 from gridtoll.envs.clearing.structured import StructuredMarket
@@ -172,11 +182,12 @@ def test_the_certified_gap_is_primal_minus_dual_objective(seed: int, noise: floa
     certificate = certify(data, point)
     clearing = clearing_of(day, data, point, certificate, solver="test")
     charges = 0.05 * random_basis(1, 5)
-    found = kkt.residuals(day, charges, clearing)
+    shares = gap_by_prosumer(data, point)
     turnover = float(data.demand_max.sum()) * data.objective_unit
     plain = kkt.cost(day, charges, clearing) - kkt.dual_value(day, charges, clearing)
-    assert certificate.gap * turnover == pytest.approx(plain, rel=1e-9, abs=1e-10 * turnover)
-    assert certificate.primal_residual == pytest.approx(found.primal, rel=1e-9, abs=1e-12)
+    assert shares.sum() * data.objective_unit == pytest.approx(plain, rel=1e-9, abs=1e-10 * turnover)
+    own = shares / (day.n_periods * np.maximum(day.demand_max.mean(axis=0), day.renewable.mean(axis=0)) / day.demand_max.mean())
+    assert abs(certificate.gap) == pytest.approx(np.abs(own).max(), rel=1e-9)
     assert objective(data, point) * data.objective_unit == pytest.approx(kkt.cost(day, charges, clearing), rel=1e-10)
 
 

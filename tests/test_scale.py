@@ -116,7 +116,7 @@ def test_nobody_can_import_and_the_day_clears() -> None:
     ("changes", "named"),
     [
         ({"trade_friction": 1e-13, "grid_friction": 1e-13, "storage_wear": 1e-13}, r"Out of scale: `\w+` 1e-13 at"),
-        ({"utility_curvature": 1e-13}, r"`utility_curvature` 1e-13 at period 0, prosumer 0"),
+        ({"trade_friction": 1e-14}, r"`trade_friction` 1e-14 at seller 0, buyer 1"),
     ],
 )
 def test_a_refusal_names_the_entry_that_is_out_of_scale(changes: dict[str, float], named: str) -> None:

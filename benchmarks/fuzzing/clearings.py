@@ -14,7 +14,7 @@ from .cases import Case
 from .outcomes import Outcome, refusal
 
 REVENUE = 1e-6  # of what is at stake: the referee's bound on the error of the revenue
-OBJECTIVE = 1e-9  # of the day's turnover: the same for the objective
+OBJECTIVE = 1e-8  # of the day's turnover: the same for the objective; ten times what a certificate may leave, by units of its own
 MOVED = 1e-6  # of a prosumer's throughput: how far a quantity may be from one that keeps every equation
 _ROUNDING = 1e-12  # of what is at stake: the account of the same quantities, reckoned twice
 _PIQP = 1e-6  # of the turnover: an interior point's answer at a tolerance of 1e-9

@@ -152,8 +152,6 @@ def certify(data: MarketData, point: Point) -> Certificate:
     owner = data.structure.owner
     primal = _worse(float((np.abs(balance) / data.size).max()), float((np.abs(storage) / data.size[owner]).max(initial=0.0)))
     dual = 0.0
-    gap = np.sum(point.nodal_price * balance, axis=0)
-    np.subtract.at(gap, owner, np.sum(point.storage_price * storage, axis=0))
     for box in boxes(data, point):
         outside = np.maximum(box.lower - box.value, box.value - box.upper) / box.size
         primal = _worse(primal, float(outside.max(initial=0.0)))
@@ -162,12 +160,21 @@ def certify(data: MarketData, point: Point) -> Certificate:
         wrong = np.where(low, np.maximum(-box.slope, 0.0), np.where(high, np.maximum(box.slope, 0.0), np.abs(box.slope)))
         wrong = np.where(low & high, 0.0, wrong) / box.level  # a fixed variable takes a multiplier of either sign
         dual = _worse(dual, float(wrong.max(initial=0.0)))
+    relative = gap_by_prosumer(data, point) / (len(balance) * data.size)
+    worst = int(np.argmax(np.abs(relative)))  # NaN counts as the greatest
+    return Certificate(primal_residual=primal, dual_residual=dual, gap=float(relative[worst]))
+
+
+def gap_by_prosumer(data: MarketData, point: Point) -> Array:
+    """Return each prosumer's part of primal minus dual objective, dimensionless, shape (N,); a trade's is shared by both sides."""
+    gap = np.sum(point.nodal_price * balance_residual(data, point), axis=0)
+    np.subtract.at(gap, data.structure.owner, np.sum(point.storage_price * storage_residual(data, point), axis=0))
+    for box in boxes(data, point):
         lost = _loss_of_optimality(box) / len(box.holders)
         for holder in box.holders:
             np.add.at(gap, holder, lost)
-    relative = gap / (len(balance) * data.size)
-    worst = int(np.argmax(np.abs(relative)))  # NaN counts as the greatest
-    return Certificate(primal_residual=primal, dual_residual=dual, gap=float(relative[worst]))
+    whole: Array = gap
+    return whole
 
 
 def _loss_of_optimality(box: Box) -> Array:

@@ -33,6 +33,7 @@ _FREE = 1e-9  # of a prosumer's throughput: a variable this far off both bounds 
 _ROUNDING = 8 * np.finfo(np.float64).eps  # of an equation's terms
 _HELD = 1e-3  # of its charge: a trade whose slope at its bound is greater is moved by the gap itself, not by the gap's root
 _NOTHING = 1e-9  # of the greatest bound: who uses and owns less than that has nothing
+_SLIGHT = 1e-6  # of the greatest bound: less than that is not moved by rounding, it is rounding
 _PASSES = 3
 _RANK = 1e-12
 
@@ -45,7 +46,7 @@ class Distance:
         objective_eur: By how much the objective can differ from the optimal one, the clearing's own statement of it included.
         norm: Bound on the distance to the optimum in √EUR: ‖x‖² = Δ·Σ q·v² over demand, imports, exports, storage use and trades.
         moved_kw: Greatest move of a variable.
-        moved_share: Greatest move of a variable over the throughput of its prosumer.
+        moved_share: Greatest move of a variable over the throughput of its prosumer, or over a millionth of the greatest bound.
         revenue_eur: Charges collected.
         revenue_error_eur: By how much they can differ from those at the optimum.
         turnover_eur: Sum of the absolute values of all money terms: what rounding is measured by.
@@ -117,7 +118,7 @@ def distance(day: Day, charges: Array, clearing: Clearing) -> Distance:
         objective_eur=float(abs(np.longdouble(clearing.objective_eur) - program.cost(v)) + hours * gap),
         norm=float(norm),
         moved_kw=float(np.abs(step).max(initial=0.0)),
-        moved_share=float((np.abs(step) / np.where(throughput > 0, throughput, 1)).max(initial=0.0)),
+        moved_share=float((np.abs(step) / np.maximum(throughput, _SLIGHT * program.upper.max(initial=0.0) or 1.0)).max(initial=0.0)),
         revenue_eur=float(revenue),
         revenue_error_eur=float(abs(hours * (tau * step[trade]).sum()) + steepness * tail + hours * gap * leverage),
         turnover_eur=float(turnover),
