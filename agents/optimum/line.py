@@ -31,6 +31,9 @@ from .kernels import reach_of, snap
 from .sound import require_finite
 
 _ROUNDING = 1e-12  # an equation that holds to this, in units of the mean load or a greater prosumer's own, holds: sums are no more exact
+EXACT = 1e-11
+"""A response certified to this is exact: the best goal of a piece with such ends needs no allowance."""
+_SHARES = (1.0, 1.0 - 1e-6, 1.0 - 1e-3)  # of the reach of a piece: at its very end what has reached a bound has no room for rounding
 _HALVINGS = 6  # of the reach of a piece whose end is not exact, before only the charge that was cleared is kept
 
 
@@ -182,6 +185,10 @@ class ChargeLine:
         return float(low), float(high)
 
     def _certified_end(self, charge: float, response: _Response, step: float) -> LinePoint:
+        for share in _SHARES:
+            end = self.along(charge, response, share * step)
+            if end.worst <= EXACT:
+                return end
         for _ in range(_HALVINGS):
             end = self.along(charge, response, step)
             if end.worst <= TOLERANCE:

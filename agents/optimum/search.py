@@ -29,7 +29,7 @@ from ...envs.tariff import Tariff
 from .bounds import norms, secure_part, upper_bound
 from .certificate import Certificate, PrunedGap, SolvedPiece
 from .chord import Chord
-from .line import ChargeLine, LinePoint, Piece
+from .line import EXACT, ChargeLine, LinePoint, Piece
 from .yardstick import EXACTNESS, require_agreement, yardstick_eur
 
 _MAX_CLEARINGS = 5_000
@@ -303,7 +303,7 @@ class _Search:
         if self.hard_limits:
             low, high = secure_part(chord)
             goal = chord.peak(low, high)[1] if low <= high else -inf
-        if max(piece.lower_end.worst, piece.upper_end.worst) > 1e-11 and isfinite(goal):
+        if max(piece.lower_end.worst, piece.upper_end.worst) > EXACT and isfinite(goal):
             ends = (piece.lower_end, piece.upper_end)
             goal = max(goal, upper_bound(self.line, self._norms, *ends, target=goal, hard_limits=self.hard_limits)[0])
         return goal
