@@ -140,4 +140,4 @@ def test_ten_kills_change_nothing(tmp_path: Path) -> None:
     assert len(complete(out)) == N_CELLS
     assert rows(out) == rows(tmp_path / "whole")
     assert accounts(out) == accounts(tmp_path / "whole")
-    assert not list(out.glob("cells/**/.lock"))
+    assert not list(out.glob("cells/*/*/*/*/.lock"))  # those of the runs in them stay, and mean nothing
