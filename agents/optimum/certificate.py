@@ -2,15 +2,15 @@
 
 A certificate covers [0, cap] without holes by affine pieces of the followers' response, whose best charge is known in closed form, and by
 gaps none of whose charges can take the objective above a bound. It can be checked by anyone: :meth:`Certificate.verify` clears its
-witnesses again, by another solver if wished, and reckons every piece and every bound anew.
+witnesses again, by another solver if wished, and shows every piece and every bound by arithmetic that the search does not use
+(:mod:`.verification`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields, replace
-from itertools import pairwise
+from dataclasses import asdict, dataclass, fields
 from math import inf, isfinite, nan
 from pathlib import Path
 from typing import Any
@@ -23,18 +23,12 @@ from ...envs.files import write_atomically
 from ...envs.network import Network
 from ...envs.reward import Objective
 from ...envs.settlement import Flows
-from .bounds import norms, secure_part, upper_bound
-from .chord import Chord
-from .line import ChargeLine, LinePoint
+from .verification import CertificateError, Check, Verification
 
-_AGREE = 1e-8  # share of the day's turnover to which independent clearings must agree
+__all__ = ["Certificate", "CertificateError", "PrunedGap", "SolvedPiece", "Verification", "content_hash", "load_certificate"]
+
 _FORMAT = "gridtoll optimum certificate 1"
 _SCALARS = ("flows", "objective", "charge_cap", "charge", "best_eur", "upper_bound_eur", "hard_limits")
-_AFFINE = 1e-6  # share of w·Δq by which ‖x_b − x_a‖² may miss it: rounding in ends that lie close together
-
-
-class CertificateError(RuntimeError):
-    """A certificate is contradicted by a clearing; the message says by which."""
 
 
 @dataclass(frozen=True)
@@ -67,23 +61,6 @@ class PrunedGap:
     lower: float
     upper: float
     bound_eur: float
-
-
-@dataclass(frozen=True)
-class Verification:
-    """What checking a certificate found.
-
-    Attributes:
-        clearings: Market clearings used.
-        greatest_difference_eur: Greatest difference between a stated and a recomputed objective.
-        greatest_bound_excess_eur: By how much a recomputed bound exceeds the stated upper bound at most; negative is slack.
-        solver: What cleared.
-    """
-
-    clearings: int
-    greatest_difference_eur: float
-    greatest_bound_excess_eur: float
-    solver: str
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -119,96 +96,15 @@ class Certificate:
     hard_limits: bool = False
 
     def verify(self, *, market: Market | None = None) -> Verification:
-        """Check the whole proof with new clearings: three for each piece, and the bound of each gap from those beside it.
+        """Check the whole proof with new clearings and arithmetic of its own: three clearings a piece, and the bound of each gap anew.
 
         Args:
-            market: What clears; CVXPY and Clarabel where absent, which shares nothing with the compiled kernel but the certificate.
+            market: What clears; CVXPY and Clarabel where absent. Its answers are checked as well.
 
         Raises:
-            CertificateError: If a charge is not covered, a stated number is contradicted, or a bound does not follow.
+            CertificateError: If a charge is not covered, a stated number is contradicted or is none, or a bound does not follow.
         """
-        self._check_cover()
-        line = ChargeLine(
-            self.day,
-            self.network,
-            self.basis,
-            flows=self.flows,
-            objective=self.objective,
-            market=P2PMarket() if market is None else market,
-        )
-        tolerance = _AGREE * line.turnover_eur
-        solver, worst = line.clear(self.charge if isfinite(self.charge) else self.charge_cap).solver, 0.0
-        if isfinite(self.charge):
-            best = line.cleared(self.charge)
-            worst = abs(best.goal_eur - self.best_eur)
-            if worst > tolerance:
-                raise CertificateError(
-                    f"the charge of {self.charge!r} EUR/kWh must earn {self.best_eur!r} EUR; it is off by {worst:.3g} EUR."
-                )
-            if self.hard_limits and secure_part(Chord(line, best, best))[1] < 1.0:
-                raise CertificateError(f"the charge of {self.charge!r} EUR/kWh must keep every branch within its limit, and does not.")
-        tops: dict[float, LinePoint] = {}
-        feet: dict[float, LinePoint] = {}
-        for piece in self.pieces:
-            worst = max(worst, self._check_piece(line, piece, feet, tops, tolerance))
-        return Verification(line.clearings, worst, self._check_gaps(line, tops, feet, tolerance), solver)
-
-    def _check_piece(
-        self, line: ChargeLine, piece: SolvedPiece, feet: dict[float, LinePoint], tops: dict[float, LinePoint], tolerance: float
-    ) -> float:
-        """Clear both ends, which go to ``feet`` and ``tops``, and its best charge; return the greatest difference from what is stated.
-
-        That the response is affine in between follows from the ends alone: by :mod:`.bounds` it is where w·Δq = ‖x_b − x_a‖².
-        """
-        low, high, best = line.cleared(piece.lower), line.cleared(piece.upper), line.cleared(piece.best_charge)
-        product = (high.charge - low.charge) * (low.charged_kwh - high.charged_kwh)
-        step = high.curved - low.curved
-        if product - float(step @ step) > _AFFINE * product + tolerance:
-            raise CertificateError(
-                f"the response must be affine from {piece.lower!r} to {piece.upper!r} EUR/kWh; clearing both ends again "
-                "shows a bend between."
-            )
-        chord = Chord(line, low, high)
-        first, last = secure_part(chord) if self.hard_limits else (0.0, 1.0)
-        found = chord.peak(first, last)[1] if first <= last else -inf
-        middle = line.piece(0.5 * (piece.lower + piece.upper), cap=self.charge_cap)
-        feet[piece.lower], tops[piece.upper] = line.relieved(low, middle), line.relieved(high, middle)
-        if not isfinite(piece.best_eur):
-            if found > self.upper_bound_eur + tolerance:
-                raise CertificateError(
-                    f"no charge from {piece.lower!r} to {piece.upper!r} EUR/kWh may keep every branch within its limit, but one does, and "
-                    f"earns {found!r} EUR."
-                )
-            return 0.0
-        difference = max(abs(best.goal_eur - piece.best_eur), abs(found - piece.best_eur))
-        if difference > tolerance:
-            raise CertificateError(
-                f"the best charge from {piece.lower!r} to {piece.upper!r} EUR/kWh must be {piece.best_charge!r} with {piece.best_eur!r} "
-                f"EUR; clearing again gives {best.goal_eur!r} EUR there, and {found!r} EUR at best."
-            )
-        return difference
-
-    def _check_gaps(self, line: ChargeLine, tops: dict[float, LinePoint], feet: dict[float, LinePoint], tolerance: float) -> float:
-        """Bound every gap anew from the pieces beside it, and return by how much a bound exceeds the stated one at most.
-
-        Clearings that were certified count as feasible here: what the search granted to its own primal residuals is in the stated bound,
-        and another solver's are not the proof's.
-        """
-        widths = norms(line)
-        excess = float("-inf")
-        for gap in self.gaps:
-            if gap.lower not in tops or gap.upper not in feet:
-                raise CertificateError(f"a gap must lie between two solved pieces; none ends at {gap.lower!r} or at {gap.upper!r} EUR/kWh.")
-            left, right = (replace(end, missed_eur=0.0) for end in (tops[gap.lower], feet[gap.upper]))
-            bound, _ = upper_bound(line, widths, left, right, target=self.upper_bound_eur, hard_limits=self.hard_limits)
-            if isfinite(bound):
-                excess = max(excess, bound - self.upper_bound_eur)
-            if excess > tolerance:
-                raise CertificateError(
-                    f"no charge from {gap.lower!r} to {gap.upper!r} EUR/kWh may exceed {self.upper_bound_eur!r} EUR, but clearing both "
-                    f"ends again only bounds it by {bound!r}."
-                )
-        return excess
+        return Check(self, P2PMarket() if market is None else market).run()
 
     def save(self, path: str | Path) -> None:
         """Keep the proof as a JSON file; numbers are written so that they read back exactly. The day itself is kept as a hash only."""
@@ -217,22 +113,6 @@ class Certificate:
         content = {"format": _FORMAT, "content": content_hash(self.day, self.network, self.basis)} | values
         text = json.dumps(_without_infinity(content), indent=1, allow_nan=False) + "\n"
         write_atomically(path, lambda file: file.write(text.encode()))
-
-    def _check_cover(self) -> None:
-        """Raise unless pieces and gaps cover [0, cap] without holes and none of them is stated to exceed the upper bound."""
-        parts = sorted([(p.lower, p.upper, p.best_eur) for p in self.pieces] + [(g.lower, g.upper, g.bound_eur) for g in self.gaps])
-        if not parts:
-            raise CertificateError(f"a certificate must cover charges from 0 to {self.charge_cap!r}; this one has no parts.")
-        if parts[0][0] > 0.0 or max(part[1] for part in parts) < self.charge_cap:
-            raise CertificateError(f"a certificate must cover charges from 0 to {self.charge_cap!r}; this one begins at {parts[0][0]!r}.")
-        reach = parts[0][1]
-        for before, after in pairwise(parts):
-            reach = max(reach, before[1])
-            if after[0] > reach:
-                raise CertificateError(f"a certificate must cover every charge; none from {reach!r} to {after[0]!r} EUR/kWh is.")
-        highest = max(self.best_eur, *(part[2] for part in parts))
-        if highest > self.upper_bound_eur:
-            raise CertificateError(f"the upper bound of {self.upper_bound_eur!r} EUR must hold everywhere, but a part states {highest!r}.")
 
 
 def load_certificate(path: str | Path, day: Day, network: Network, basis: Array) -> Certificate:

@@ -19,9 +19,10 @@ from ..day import Day
 from ..errors import ClearingError
 from .convert import clearing_of, point_of
 from .market_data import MarketData, Structure, read_charges, scale
+from .out_of_scale import clearing_error
 from .point import Point, certify
 from .polish import MAX_STEPS, polish
-from .solution import Certificate, Clearing, clearing_error
+from .solution import Certificate, Clearing
 
 if TYPE_CHECKING:
     from .problem import CompiledMarket

@@ -13,7 +13,9 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from ..day import Array, Day, entry_in_words
+from ..errors import ClearingError
 from .market_data import power_unit, price_unit
+from .solution import TOLERANCE
 
 _MOST_NAMED: Final = 3
 _RANGES: Final[dict[str, tuple[float, float]]] = {
@@ -67,6 +69,20 @@ def out_of_scale(day: Day) -> str:
         return f"No entry lies outside the usual ranges; the farthest out: {named}."
     more = f" and {len(outside) - _MOST_NAMED} more" if len(outside) > _MOST_NAMED else ""
     return f"Out of scale: {named}{more}. Of what is typical, these shares clear as a rule: {ranges}."
+
+
+def clearing_error(day: Day, charges: Array, failures: list[str]) -> ClearingError:
+    """Return the error of a day that could not be cleared exactly, with what is needed to replay it.
+
+    Args:
+        day: The day; the entries that are out of scale are named.
+        charges: Charges in EUR/kWh, any shape.
+        failures: What each attempt left.
+    """
+    return ClearingError(
+        f"the clearing must be exact to {TOLERANCE:g}, and is not: {'; '.join(failures)}. {out_of_scale(day)} To replay it, clear day "
+        f"{day.label!r} at charges from {charges.min():.17g} to {charges.max():.17g} EUR/kWh (mean {charges.mean():.17g})."
+    )
 
 
 def _entries(day: Day, units: dict[str, float]) -> Iterator[_Entry]:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import isnan
 
-from ..day import Array, Day
-from ..errors import ClearingError
-from .out_of_scale import out_of_scale
+from ..day import Array
 
 TOLERANCE = 1e-9
 """Greatest scaled primal residual, dual residual and duality gap a clearing may be returned with."""
@@ -89,17 +87,3 @@ class Clearing:
         """Power sold less power bought in trades, shape (T, N)."""
         net: Array = self.trade.sum(axis=2) - self.trade.sum(axis=1)
         return net
-
-
-def clearing_error(day: Day, charges: Array, failures: list[str]) -> ClearingError:
-    """Return the error of a day that could not be cleared exactly, with what is needed to replay it.
-
-    Args:
-        day: The day; the entries that are out of scale are named.
-        charges: Charges in EUR/kWh, any shape.
-        failures: What each attempt left.
-    """
-    return ClearingError(
-        f"the clearing must be exact to {TOLERANCE:g}, and is not: {'; '.join(failures)}. {out_of_scale(day)} To replay it, clear day "
-        f"{day.label!r} at charges from {charges.min():.17g} to {charges.max():.17g} EUR/kWh (mean {charges.mean():.17g})."
-    )

@@ -1,0 +1,137 @@
+"""One clearing, checked: that its arrays are feasible and optimal is shown from the day's data, not read off its certificate.
+
+For prices (μ, σ) let z = ∇F_γ(v) + P(μ, σ). Every feasible v' then costs F_γ(v') ≥ F_γ(v) + z·(v' − v) + ½‖v' − v‖²_Q, and z·(v' − v) is at
+least −Σ [z⁺·(v − l) + z⁻·(u − v)]. That sum, in EUR, is therefore by how much v can miss the followers' optimum, and half of ‖v − v_γ‖²_Q
+can be no more. No unit has been chosen: an entry counts for what its error is worth.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ....envs.clearing.solution import Clearing
+from ....envs.day import Array
+from .findings import CertificateError
+from .program import DEMAND, EXPORT, IMPORT, RENEWABLE, Program, total
+
+_SNAP = 1e-11  # of the mean load: closer than this to a bound is on it; what that leaves of a balance is charged for
+_MISSED = 1e-8  # of the mean load: greatest violation of a bound or an equation by a clearing
+_ROUNDING = 1e-12
+"""Of the mean load, or of the greatest price: what is left of an equation, or of the slope of a quantity off its bounds, that is rounding.
+A bound on a response pays the root of such a number, 1e-6 of it, and could not be lower than that beside a kink."""
+_ARRAYS = ("demand", "renewable_used", "grid_import", "grid_export", "storage_charge", "storage_discharge")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Response:
+    """The followers' response to one charge.
+
+    Attributes:
+        charge: γ, EUR/kWh.
+        vector: v, shape (V,).
+        slope: z, shape (V,).
+        flow_kw: Shape (T, L).
+        charged_kwh: B·v.
+        imported_kwh: Imports.
+        cost_eur: F_γ(v).
+        shortfall_eur: By how much v can miss the followers' optimum.
+        missed_kw: Sum of what is left of balances and storage equations, kWh.
+        price: Greatest price of a balance or of stored energy, EUR/kWh.
+        turnover_eur: What demand and trades are worth at the prices of this clearing.
+    """
+
+    charge: float
+    vector: Array
+    slope: Array
+    flow_kw: Array
+    charged_kwh: float
+    imported_kwh: float
+    cost_eur: float
+    shortfall_eur: float
+    missed_kwh: float
+    price: float
+    turnover_eur: float
+
+    def at_charge(self, program: Program, charge: float) -> Response:
+        """Return the same feasible point and prices for a charge close by: no optimum there, but a point that a bound may use."""
+        by = charge - self.charge
+        cost = self.cost_eur + by * self.charged_kwh
+        return replace(self, charge=charge, slope=self.slope + by * program.charged, cost_eur=cost)
+
+
+def response_of(program: Program, charge: float, clearing: Clearing) -> Response:
+    """Return a checked response.
+
+    Raises:
+        CertificateError: If a number is not finite, or the arrays break a bound or an equation.
+    """
+    day, size = program.day, float(program.day.demand_max.mean()) or 1.0
+    _require_finite(charge, clearing)
+    energy = clearing.stored_energy
+    elsewhere = np.abs(clearing.trade[:, ~day.can_trade]).max(initial=0.0)
+    astray = max(elsewhere, float(np.abs(energy[0] - day.storage_start).max()))
+    blocks = [*(getattr(clearing, name) for name in _ARRAYS), energy[1:]]
+    stated = program.join(blocks, clearing.trade[:, program.seller, program.buyer])
+    vector = _repaired(program, _snapped(program, stated, size))
+    balance, storage = program.residuals(stated)
+    outside = max(float(np.max(program.lower - stated)), float(np.max(stated - program.upper)), 0.0)
+    worst = max(outside, astray, float(np.abs(balance).max()), float(np.abs(storage).max()))
+    if not worst <= _MISSED * size:
+        raise CertificateError(
+            f"a clearing must keep bounds, balances and storage to {_MISSED:g} of the mean load; at {charge!r} EUR/kWh one is missed by "
+            f"{worst:.3g} kW."
+        )
+    nodal, stored = clearing.nodal_price, np.where(day.has_storage, clearing.storage_price, 0.0)
+    slope = program.curvature * vector + program.cost + charge * program.charged + program.worth(nodal, stored)
+    price = float(max(np.abs(nodal).max(), np.abs(stored).max()))
+    inside = (vector > program.lower) & (vector < program.upper)
+    slope = np.where(inside & (np.abs(slope) <= _ROUNDING * price * day.period_hours), 0.0, slope)
+    left = [np.abs(part) for part in program.residuals(vector)]
+    balance, storage = (np.where(part <= _ROUNDING * size, 0.0, part) for part in left)
+    missed = total(balance) * day.period_hours + total(storage)
+    held = total(np.maximum(slope, 0.0), vector - program.lower) + total(np.maximum(-slope, 0.0), program.upper - vector)
+    charged = total(program.charged, vector)
+    worth = total(np.abs(nodal), program.block(vector, DEMAND)) + total(np.abs(nodal[:, program.seller]), program.trades(vector))
+    return Response(
+        charge=charge,
+        vector=vector,
+        slope=slope,
+        flow_kw=program.flow_kw(vector),
+        charged_kwh=charged,
+        imported_kwh=total(program.imported, vector),
+        cost_eur=0.5 * total(program.curvature, vector, vector) + total(program.cost, vector) + charge * charged,
+        shortfall_eur=held + price * missed,
+        missed_kwh=missed,
+        price=price,
+        turnover_eur=day.period_hours * worth,
+    )
+
+
+def _require_finite(charge: float, clearing: Clearing) -> None:
+    for name in (*_ARRAYS, "stored_energy", "trade", "nodal_price", "storage_price"):
+        if not np.isfinite(getattr(clearing, name)).all():
+            raise CertificateError(f"a clearing must have finite numbers only; `{name}` at {charge!r} EUR/kWh has others.")
+
+
+def _snapped(program: Program, vector: Array, size: float) -> Array:
+    """Return a vector within its bounds, with what is closest to one on it."""
+    near = _SNAP * size
+    vector = np.where(vector - program.lower <= near, program.lower, vector)
+    return np.where(program.upper - vector <= near, program.upper, vector)
+
+
+def _repaired(program: Program, vector: Array) -> Array:
+    """Return a vector whose balances hold to rounding where a prosumer's demand, exchange or renewable use has room for it."""
+    vector = vector.copy()
+    lower, upper = program.lower, program.upper
+    kinds, signs = (DEMAND, RENEWABLE, IMPORT, EXPORT), (1.0, -1.0, -1.0, 1.0)
+    for _ in range(2):
+        balance, _ = program.residuals(vector)
+        rooms = [np.minimum(program.block(vector - lower, kind), program.block(upper - vector, kind)) for kind in kinds]
+        widest = np.argmax(rooms, axis=0)
+        for number, (kind, sign) in enumerate(zip(kinds, signs, strict=True)):
+            moved = (widest == number) & (rooms[number] >= np.abs(balance))
+            program.block(vector, kind)[moved] += sign * balance[moved]
+    return np.asarray(np.clip(vector, lower, upper))
