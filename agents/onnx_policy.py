@@ -37,6 +37,8 @@ from .policy import Observation, State
 
 Array = NDArray[np.float64]
 
+EXPORTERS: Final = ("onnx", "onnxscript")
+"""Modules of the extra ``[research]`` that writing a policy takes."""
 METADATA_KEY: Final = "gridtoll"
 SCHEMA: Final = 1
 """Version of the metadata; a file with another one is refused."""
@@ -89,7 +91,7 @@ def write_onnx(file: BinaryIO, network: torch.nn.Module, facts: Mapping[str, Any
     Raises:
         ValueError: If a package is missing, or the network does not give as many charges as stated for any number of observations.
     """
-    for name in ("onnx", "onnxscript"):
+    for name in EXPORTERS:
         research_package(name, "exporting a policy")
     whole = _Clipped(network, float(facts["charge_cap"])).eval()
     example = torch.zeros(2, int(facts["n_observed"]))

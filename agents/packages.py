@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import import_module
 from types import ModuleType
+from typing import Final
+
+INSTALL_RESEARCH: Final = 'pip install "gridtoll[research]"'
+"""What brings every package of the extra ``[research]``."""
+
+
+class MissingPackageError(ValueError):
+    """A package that only some uses need cannot be imported; says nothing about what was to be done with it."""
 
 
 def research_package(name: str, purpose: str) -> ModuleType:
@@ -14,12 +23,38 @@ def research_package(name: str, purpose: str) -> ModuleType:
         purpose: What it is needed for, the beginning of the message where it is missing.
 
     Raises:
-        ValueError: If it cannot be imported.
+        MissingPackageError: If it cannot be imported.
     """
     try:
         return import_module(name)
     except ImportError as error:
-        raise ValueError(
-            f"{purpose} needs the package `{name.partition('.')[0]}`, which cannot be imported here ({error}). "
-            'Run `pip install "gridtoll[research]"`.'
+        raise MissingPackageError(
+            f"{purpose} needs the package `{name.partition('.')[0]}`, which cannot be imported here ({error}). Run `{INSTALL_RESEARCH}`."
         ) from error
+
+
+def require_research_packages(names: Sequence[str], purpose: str) -> None:
+    """See to it that packages can be imported, before work begins that needs them at its end.
+
+    Raises:
+        MissingPackageError: If some cannot; all of them are named.
+    """
+    missing = missing_packages(names)
+    if missing:
+        raise MissingPackageError(
+            f"{purpose} needs the packages {', '.join(f'`{name}`' for name in missing)}, which cannot be imported here. "
+            f"Run `{INSTALL_RESEARCH}`."
+        )
+
+
+def missing_packages(names: Sequence[str]) -> tuple[str, ...]:
+    """Return those of some modules that cannot be imported here, each tried once; that one is installed does not say that it works."""
+    return tuple(name for name in dict.fromkeys(names) if not _can_be_imported(name))
+
+
+def _can_be_imported(name: str) -> bool:
+    try:
+        import_module(name)
+    except ImportError:
+        return False
+    return True

@@ -46,6 +46,8 @@ _OWN: Final = {
     "random": ".algorithms:Random",
     "best-constant": ".algorithms:BestConstantCharge",
 }
+_PACKAGES: Final = {"tqc": ("sb3_contrib",), "crossq": ("sb3_contrib",), "constant-search": ("optuna",)}
+_NETWORKS: Final = ("supervised", "first-order", "response")
 ALGORITHMS: Final = (*_LEARNERS, *_OWN, OPTIMUM)
 """Every algorithm known by name; anything else is ``module:Class``."""
 
@@ -98,6 +100,16 @@ def require_budget(name: str, settings: Mapping[str, Any], steps: int) -> None:
     """
     if name in _LEARNERS:
         TrainConfig(learner=_stable_baselines(name, dict(settings)).learner, steps=steps)
+
+
+def packages_of(name: str) -> tuple[str, ...]:
+    """Return the modules beyond the package's own dependencies that an algorithm imports when it learns; none are known of a user's own."""
+    return _PACKAGES.get(name, ())
+
+
+def is_network(name: str) -> bool:
+    """Return whether what an algorithm of this package learns is a network, which can be kept as ONNX."""
+    return name in _LEARNERS or name in _NETWORKS
 
 
 def _class(reference: str, name: str, place: Path) -> Any:

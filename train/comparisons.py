@@ -77,6 +77,11 @@ class Comparison:
     sign_flip_p: float
     improvement: Interval
 
+    def without_ends(self) -> Comparison:
+        """Return the centres alone, without intervals and tests: for comparisons of too few seeds."""
+        nan = float("nan")
+        return Comparison(self.difference.without_ends(), nan, nan, self.improvement.without_ends())
+
 
 def performance_profile(
     losses: ArrayLike,

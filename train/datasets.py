@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import __version__
-from ..agents.packages import research_package
+from ..agents.packages import require_research_packages, research_package
 from ..envs import DAY_AHEAD_ID
 from ..envs.calendar import Scenario, split_hash
 from ..envs.errors import unknown_name
@@ -211,11 +211,12 @@ def write_dataset(config: DatasetConfig, played: Transitions, out: Path) -> Path
 
 
 def require_new_dataset(config: DatasetConfig, out: Path) -> Path:
-    """Return the folder a dataset will have.
+    """Return the folder a dataset will have, before its days are played.
 
     Raises:
-        ValueError: If it is there already.
+        ValueError: If it is there already, or a package is missing that writing it needs.
     """
+    require_research_packages(("minari", "h5py"), "a Minari dataset")
     target = out / config.dataset_id
     if target.exists():
         raise ValueError(f"a dataset is never written over, but {target} exists. Choose another --name or --out, or remove it.")

@@ -28,10 +28,10 @@ from ..agents.policy import Policy
 from ..envs.calendar import Scenario, week_of
 from .errors import ModelMismatchError
 from .optima import daily_bill_eur, references, scenario_hash
-from .report import left_out, table, with_interval
+from .report import about_intervals, left_out, table, with_interval
 from .runs import commit, write_csv
 from .solve import Solved
-from .statistics import Interval, Statistic, hierarchical_bootstrap, interquartile_mean, mean, worst_decile_mean
+from .statistics import Interval, Statistic, interquartile_mean, mean, over_weeks, worst_decile_mean
 from .task import Episode, Outcome, Task, environment_of, observe, play
 from .workers import Workers
 
@@ -159,12 +159,12 @@ class Evaluation:
         counted = weeks[[not row.excluded for row in self.rows]]
 
         def of_normalised(statistic: Statistic) -> Interval:
-            return hierarchical_bootstrap(normalised, generator, statistic=statistic, blocks=counted) if normalised.size else nothing
+            return over_weeks(normalised, generator, counted, statistic=statistic).of_regret() if normalised.size else nothing
 
         return Summary(
             name=self.name,
-            profit=hierarchical_bootstrap(self.profit_eur, generator, blocks=weeks),
-            regret=hierarchical_bootstrap(self.regret_eur, generator, blocks=weeks),
+            profit=over_weeks(self.profit_eur, generator, weeks),
+            regret=over_weeks(self.regret_eur, generator, weeks).of_regret(),
             normalised_mean=of_normalised(mean),
             normalised_iqm=of_normalised(interquartile_mean),
             normalised_worst_decile=worst_decile_mean(normalised) if normalised.size else float("nan"),
@@ -176,6 +176,9 @@ class Evaluation:
 @dataclass(frozen=True, kw_only=True)
 class Summary:
     """What the rows of one leader add up to; each interval is the 95% bootstrap interval around its centre.
+
+    Intervals are over weeks of days, for this leader as it is: they do not say what another training would come to. Those of regret are
+    cut off at zero. Where all days are of one week, there are none, and their ends are NaN.
 
     Attributes:
         name: The leader.
@@ -224,7 +227,12 @@ def summary_table(summaries: Sequence[Summary]) -> str:
         ]
         for summary in summaries
     ]
-    return table(header, rows) + left_out(summary.excluded_days for summary in summaries)
+    return table(header, rows) + left_out(summary.excluded_days for summary in summaries) + about_intervals(has_ends(summaries))
+
+
+def has_ends(summaries: Sequence[Summary]) -> bool:
+    """Return whether the intervals of summaries have ends."""
+    return all(summary.regret.has_ends for summary in summaries)
 
 
 def evaluate(

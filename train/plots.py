@@ -103,7 +103,14 @@ def draw_intervals(axes: Axes, intervals: Mapping[str, Interval], label: str) ->
         colour, marker = style(name, place)
         axes.plot([interval.low, interval.high], [place, place], color=colour, linewidth=2)
         axes.plot([interval.centre], [place], marker, color=colour, markersize=7)
-        axes.annotate(f"{interval.centre:.2f}", (interval.high, place), xytext=(6, 0), textcoords="offset points", va="center", fontsize=8)
+        axes.annotate(
+            f"{interval.centre:.2f}",
+            (interval.high if interval.has_ends else interval.centre, place),
+            xytext=(6, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8,
+        )
     axes.set_yticks(range(len(intervals)), list(intervals))
     axes.invert_yaxis()
     axes.margins(x=0.15, y=0.2)

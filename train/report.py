@@ -66,11 +66,15 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def with_interval(interval: Interval, digits: int = 3) -> str:
-    """Return a value with its interval in brackets.
+    """Return a value with its interval in brackets, the value alone where its interval has no ends.
 
     >>> with_interval(Interval(0.5, 0.25, 1.0), digits=2)
     '0.50 [0.25, 1.00]'
+    >>> with_interval(Interval(0.5, 0.25, 1.0).without_ends(), digits=2)
+    '0.50'
     """
+    if not interval.has_ends:
+        return f"{interval.centre:.{digits}f}"
     return f"{interval.centre:.{digits}f} [{interval.low:.{digits}f}, {interval.high:.{digits}f}]"
 
 
@@ -85,6 +89,13 @@ def lines(values: Mapping[str, Any]) -> str:
     return "\n".join(
         f"{name.ljust(width)}  {value:.6g}" if type(value) is float else f"{name.ljust(width)}  {value}" for name, value in values.items()
     )
+
+
+def about_intervals(have_ends: bool) -> str:
+    """Return the line below a table that says what its intervals are of, or why there are none."""
+    if have_ends:
+        return "\nintervals are over weeks of days, for each leader as it is: another training may come to something else"
+    return "\nno intervals: all days are of one week, which says nothing about others"
 
 
 def left_out(excluded_days: Iterable[Sequence[int]]) -> str:

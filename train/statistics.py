@@ -19,6 +19,7 @@ from .resampling import N_RESAMPLES, Array, Interval, Resamples, levels_of, resa
 
 __all__ = [
     "COVERAGE",
+    "FEW_SEEDS",
     "N_RESAMPLES",
     "Array",
     "Interval",
@@ -28,6 +29,7 @@ __all__ = [
     "hierarchical_bootstrap",
     "interquartile_mean",
     "mean",
+    "over_weeks",
     "paired_difference",
     "paired_resamples",
     "worst_decile_mean",
@@ -35,6 +37,9 @@ __all__ = [
 
 COVERAGE: Final = 0.95
 """Level of the intervals where nothing else is said."""
+
+FEW_SEEDS: Final = 5
+"""Below so many seeds no interval over seeds and no test is printed: the spread of so few says next to nothing about that of others."""
 
 
 class Statistic(Protocol):
@@ -107,6 +112,24 @@ def hierarchical_bootstrap(
             each day.
     """
     return _resampled(as_table(scores), generator, statistic, n_resamples, blocks).interval(level)
+
+
+def over_weeks(values: ArrayLike, generator: np.random.Generator, weeks: ArrayLike, *, statistic: Statistic = mean) -> Interval:
+    """Return the interval of a leader as it is, over weeks of days; it says nothing about other trainings.
+
+    Days of one week say nothing about other weeks: where there is one alone, the interval has no ends.
+
+    Args:
+        values: Of each day, shape (days,).
+        generator: Draws the resamples.
+        weeks: Of each day, shape (days,).
+        statistic: What is computed.
+
+    Raises:
+        ValueError: If there are no values, one is not finite, or ``weeks`` are not one for each.
+    """
+    interval = hierarchical_bootstrap(values, generator, statistic=statistic, blocks=weeks)
+    return interval if np.unique(np.asarray(weeks)).size > 1 else interval.without_ends()
 
 
 def paired_difference(

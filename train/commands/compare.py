@@ -42,7 +42,9 @@ Algorithms: {", ".join(ALGORITHMS)}.
 Each combination is a cell with files of its own in DIR/cells. After a kill or an interruption, run the same command again: complete cells
 stay, others are finished, and the rows are those of a comparison that was never interrupted. Algorithms, seeds, communities and
 information classes may be added to the plan later; settings, those of tuned files too, and code of yours whose cells have begun must stay.
-A cell whose algorithm fails is recorded, counts as the worst, and makes the exit code 2.
+A cell whose algorithm fails is recorded, counts as the worst, and makes the exit code 2. Before the first cell it is seen to that the
+packages are there. An algorithm that needs one that is missing is not run: it is named with what to install, has no score, makes the exit
+code 2 as well, and is run by the same command once the package is there.
 
 The budget is what an algorithm is told, not a limit: it ends with the round it is in, and some need less. What it really played, cleared
 and took is recorded in its cells and printed beside its score.

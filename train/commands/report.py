@@ -71,5 +71,7 @@ def _results(options: argparse.Namespace) -> Results:
 
 def _warnings(results: Results) -> str:
     failed = "".join(f"\nfailed, counted as the worst: {cell.label}: {(cell.error or '').splitlines()[:1]}" for cell in results.failed)
-    unfinished = f"\nnot finished, left out: {len(results.unfinished)} cells" if results.unfinished else ""
-    return failed + unfinished
+    not_run = "".join(f"\nnot run, left out: {place}: {reason}" for place, reason in results.not_run.items())
+    n_unfinished = len(set(results.unfinished) - set(results.not_run))
+    unfinished = f"\nnot finished, left out: {n_unfinished} cells" if n_unfinished else ""
+    return failed + not_run + unfinished

@@ -19,7 +19,10 @@ Choose an algorithm's settings with Optuna, on validation days.
 Every trial is given the same number of training days (it ends with the round it is in, PPO with its rollout), is judged by its mean reward
 on validation days, and is pruned where it falls behind the others; the first has the algorithm's own settings, the next
 {STARTUP_TRIALS - 1} are drawn at random. Trials train with seeds from {FIRST_SEED} on, which comparisons do not use unless told to: no
-training that chose settings is one that is scored.
+training that chose settings is one that is scored. A trial that raises an error is recorded in trials.csv, and the study goes on.
+
+What a space tries is checked against the budget before the first trial: of warmup_days, only as much is tried as leaves a quarter of the
+training days to learn from (PPO: as much as one rollout within them).
 
 Trials are kept in SQLite in the study's folder; killed at any moment, the same command goes on. Any number of machines share a study with
 --storage and a URL that Optuna takes, like postgresql://me@host/name; each ends when all trials have.
@@ -81,6 +84,7 @@ def _report(tuned: Tuned, folder: Path) -> Report:
         "folder": str(folder),
         "trials": tuned.trials,
         "pruned": tuned.pruned,
+        "failed": tuned.failed,
         "best_validation_eur": tuned.validation_eur,
         "settings": dict(tuned.settings),
     }

@@ -4,6 +4,9 @@ A cell is one algorithm with one seed in one community under one information cla
 day; ``practice/``, what the algorithm wrote for itself; ``traceback.txt`` where it failed; and ``cell.json``, written last. A cell is
 complete when ``cell.json`` is there and the rows are those it names; whatever moment a process dies at, a cell that is not complete is
 simply run again, and its algorithm may go on from what it kept in ``practice/``.
+
+Where a cell could not run for want of a package, ``cell.json`` says that and nothing else. Such a cell is neither done nor failed, no score
+is made of it, and it runs as soon as the package is there.
 """
 
 from __future__ import annotations
@@ -14,16 +17,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, get_args
 
 from ..runs import read_json, sha256, versions, write_text
 from ..task import Task
 
 SCHEMA: Final = 1
 """Version of this layout."""
-State = Literal["done", "failed", "open"]
+State = Literal["done", "failed", "not run", "open"]
+STATES: Final[tuple[State, ...]] = get_args(State)
 
 _ENDS: Final = ("done", "failed")
+_NOT_RUN: Final = "not run"
 _OPTIONAL: Final = ("sb3-contrib", "optuna")
 
 
@@ -74,11 +79,13 @@ class Written(NamedTuple):
         complete: What the ``cell.json`` of every cell holds that is done or failed, by the cell's folder and in the order of these.
         missing: Cells that are not complete, those never begun included, by the names of their folders within ``cells``.
         config: What ``config.json`` holds.
+        not_run: Why cells among the missing ones could not run, by the names of their folders.
     """
 
     complete: dict[Path, dict[str, Any]]
     missing: tuple[str, ...]
     config: dict[str, Any]
+    not_run: dict[str, str]
 
 
 def read_comparison(root: Path) -> Written:
@@ -100,7 +107,11 @@ def read_comparison(root: Path) -> Written:
     complete = {path: content for path, content in contents.items() if content.get("status") in _ENDS}
     config = read_json(root / "config.json") if (root / "config.json").is_file() else {}
     names = {path.relative_to(cells).as_posix() for path in places} | set(expected_cells(config))
-    return Written(complete, tuple(sorted(names - {path.relative_to(cells).as_posix() for path in complete})), config)
+    missing = tuple(sorted(names - {path.relative_to(cells).as_posix() for path in complete}))
+    not_run = {
+        path.relative_to(cells).as_posix(): str(content["error"]) for path, content in contents.items() if content.get("status") == _NOT_RUN
+    }
+    return Written(complete, missing, config, not_run)
 
 
 def _require_whole(folder: Path, content: Mapping[str, Any]) -> None:
@@ -121,7 +132,7 @@ def state_of(folder: Path) -> State:
     """Return how far a cell is; one whose files do not belong together counts as not run."""
     result = read_result(folder)
     if result is None:
-        return "open"
+        return "open" if why_not_run(folder) is None else "not run"
     return "failed" if result["status"] == "failed" else "done"
 
 
@@ -137,8 +148,22 @@ def read_result(folder: Path) -> dict[str, Any] | None:
     return result if whole else None
 
 
+def why_not_run(folder: Path) -> str | None:
+    """Return what a cell could not run for want of, None where it was not left out."""
+    try:
+        result = json.loads((folder / "cell.json").read_text(encoding="utf-8"))
+        return str(result["error"]) if result["status"] == _NOT_RUN and result["schema"] == SCHEMA else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def write_not_run(folder: Path, reason: str) -> None:
+    """Write down that a cell could not run, and why."""
+    write_result(folder, {"status": _NOT_RUN, "error": reason})
+
+
 def write_result(folder: Path, result: Mapping[str, Any]) -> None:
-    """Write ``cell.json``, which completes the cell."""
+    """Write ``cell.json``, which completes the cell where it is done or failed."""
     text = json.dumps(_plain({"schema": SCHEMA, **result}), indent=2, allow_nan=False)
     write_text(folder / "cell.json", text + "\n")
 

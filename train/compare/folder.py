@@ -117,7 +117,9 @@ def _plan_of(root: Path, before: dict[str, Any], place: Path | None) -> dict[str
 
 def _require_same_code(root: Path, plan: Plan, old: dict[str, str], new: dict[str, str]) -> None:
     """Refuse changed code of an algorithm with cells that are done or were begun; failed ones are what code is changed for."""
-    begun = {cell.name for cell in plan.cells() if (root / cell.place).is_dir() and state_of(root / cell.place) != "failed"}
+    begun = {
+        cell.name for cell in plan.cells() if (root / cell.place).is_dir() and state_of(root / cell.place) not in ("failed", "not run")
+    }
     changed = [name for name in old if name in begun and new.get(name, old[name]) != old[name]]
     if changed:
         raise ValueError(

@@ -7,6 +7,7 @@ folder (``GRIDTOLL_CACHE``) find each optimum once, others once each.
 
 from __future__ import annotations
 
+import logging
 import shutil
 import threading
 from collections.abc import Iterator, Sequence
@@ -14,17 +15,21 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
 
+from ...agents.onnx_policy import EXPORTERS
+from ...agents.packages import INSTALL_RESEARCH, missing_packages
+from ..algorithms import is_network, packages_of
 from ..locks import LOCK, writing_into
 from ..optima import references
 from ..progress import progress
 from ..task import Task, environment_of
 from ..workers import Workers
-from .cells import Cell, state_of
+from .cells import Cell, state_of, write_not_run
 from .folder import begin
 from .plan import Plan
 from .running import Job, record_crash, run_cell
 
 _LOOK_EVERY_S = 1.0
+_log = logging.getLogger(__name__)
 
 
 def compare(
@@ -60,11 +65,33 @@ def compare(
                 if state_of(root / cell.place) == "failed":
                     _clear(root / cell.place)
         jobs = [Job(cell, root, place) for cell in cells]
-        waiting = [job for job in jobs if state_of(job.folder) == "open"]
+        waiting = _that_can_run([job for job in jobs if state_of(job.folder) in ("open", "not run")])
         if waiting:
             _find_optima([job.cell for job in waiting], workers)
             with _progress(jobs, waiting, quiet=workers.quiet):
                 _run_all(waiting, workers)
+
+
+def _that_can_run(jobs: Sequence[Job]) -> list[Job]:
+    """Return the cells whose packages are there; of the others it is written down, and said now, which are missing."""
+    lacking = {job: missing_packages(packages_of(job.cell.algorithm)) for job in jobs}
+    for job, names in lacking.items():
+        if names:
+            write_not_run(job.folder, f"needs {_quoted(names)}, which cannot be imported here. Run `{INSTALL_RESEARCH}`")
+        else:
+            (job.folder / "cell.json").unlink(missing_ok=True)  # one that says that it could not run
+    left_out = {job.cell.name: names for job, names in lacking.items() if names}
+    for name, names in left_out.items():
+        _log.warning("%s is not run: it needs %s, which cannot be imported here. Run `%s`.", name, _quoted(names), INSTALL_RESEARCH)
+    found = [job for job, names in lacking.items() if not names]
+    exporters = missing_packages(EXPORTERS) if any(is_network(job.cell.algorithm) for job in found) else ()
+    if exporters:
+        _log.warning("policies are not kept as policy.onnx: that needs %s. Run `%s`.", _quoted(exporters), INSTALL_RESEARCH)
+    return found
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def _clear(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """One cell: the algorithm learns, its leader is scored on the test days, and what came of it is written down.
 
-An error of the algorithm is a result: the cell has failed, which is recorded with the error and counts as the worst. What says nothing
+An error of the algorithm is a result: the cell has failed, which is recorded with the error and counts as the worst. A package that is
+missing is none: the cell was not run, which is recorded with the package and counts as nothing. What says nothing
 about the algorithm goes through and ends the comparison, which can be gone on with: an interruption, a full disk, a day without proved
 optimum.
 """
@@ -8,11 +9,10 @@ optimum.
 from __future__ import annotations
 
 import contextlib
-import errno
 import traceback
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from stable_baselines3.common.utils import set_random_seed
 from ...agents.policy import Policy
 from ...envs.errors import ClearingError
 from ..algorithms import OPTIMUM, TaskAlgorithm, foresee, make_algorithm, settings_of
-from ..errors import ModelMismatchError
+from ..errors import is_for_want_of_a_package, is_not_the_algorithms
 from ..evaluate import NORMALISATION_FLOOR, Evaluation, evaluate, write_rows
 from ..learn import alone_in_this_process
 from ..locks import LOCK, writing_into
@@ -33,9 +33,7 @@ from ..solve import Solved
 from ..statistics import interquartile_mean
 from ..task import Episode, environment_of, n_charges, play
 from ..workers import Workers
-from .cells import Cell, State, community_name, installed, state_of, write_result
-
-_OF_THE_MACHINE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.EROFS, errno.ESTALE})
+from .cells import Cell, State, community_name, installed, state_of, write_not_run, write_result
 
 
 @dataclass(frozen=True)
@@ -117,6 +115,9 @@ def _run(job: Job) -> None:
         except (Exception, SystemExit) as error:
             if _says_nothing_about_the_algorithm(error, learning=learning):
                 raise
+            if is_for_want_of_a_package(error):
+                write_not_run(folder, str(error))
+                return
             write_text(folder / "traceback.txt", traceback.format_exc())
             _write_failed(job, identity, f"{type(error).__name__}: {error}", practice.effort, _curve(cell, practice.curve, scale))
             return
@@ -134,7 +135,7 @@ def _says_nothing_about_the_algorithm(error: BaseException, *, learning: bool) -
     """Return whether an error is the machine's, or a sign that a score of ours is wrong; a clearing that fails while learning is not."""
     if isinstance(error, ClearingError):
         return not learning
-    return isinstance(error, ModelMismatchError | MemoryError) or (isinstance(error, OSError) and error.errno in _OF_THE_MACHINE)
+    return is_not_the_algorithms(error)
 
 
 def _keep(policy: Policy, cell: Cell, settings: dict[str, Any], folder: Path) -> str | None:

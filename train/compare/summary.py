@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..report import Report, table
 from ..statistics import interquartile_mean
-from .cells import Cell, State, community_name, read_result, state_of
+from .cells import STATES, Cell, State, community_name, read_result, state_of, why_not_run
 
 Array = NDArray[np.float64]
 
@@ -29,19 +29,51 @@ class _Group:
 
 
 def summarise(root: Path, cells: Sequence[Cell]) -> Report:
-    """Return how many cells are done, failed and open, and what the algorithms leave of regret.
+    """Return how many cells are done, failed, not run and open, and what the algorithms leave of regret.
 
-    A failed cell counts as the worst: on each day the greatest normalised regret of any algorithm there, and never less than no charge.
+    A cell that could not run for want of a package has no score; it is listed with what is missing. A failed cell counts as the worst: on
+    each day the greatest normalised regret of any algorithm there, and never less than no charge.
     """
     states = Counter(state_of(root / cell.place) for cell in cells)
     results = {cell: result for cell in cells if (result := read_result(root / cell.place)) is not None}
     board = _board(root, results)
     failed = [{"cell": cell.place.as_posix(), "error": result["error"]} for cell, result in results.items() if result["status"] == "failed"]
-    counts = {state: states[state] for state in ("done", "failed", "open")}
-    values = {"out": str(root), "cells": counts, "failed": failed, "leaderboard": board}
+    counts = _counts(states)
+    left_out = _not_run(root, cells)
+    values = {"out": str(root), "cells": counts, "failed": failed, "not_run": left_out, "leaderboard": board}
     listed = "".join(f"\nfailed: {entry['cell']}: {entry['error'].splitlines()[0]}" for entry in failed)
-    title = f"{root}: {counts['done']} cells done, {counts['failed']} failed, {counts['open']} open"
-    return Report(values, f"{title}{listed}\n{_text(board)}", exit_code=2 if failed else 0)
+    listed += "".join(f"\nnot run: {', '.join(names)}: {reason}" for reason, names in _by_reason(left_out).items())
+    listed += _not_kept(results)
+    title = f"{root}: " + ", ".join(f"{counts[state]} {'cells ' if state == 'done' else ''}{state}" for state in counts)
+    return Report(values, f"{title}{listed}\n{_text(board)}", exit_code=2 if failed or left_out else 0)
+
+
+def _counts(states: Counter[State]) -> dict[str, int]:
+    """Return how many cells are in each state; those not run are counted where there are any."""
+    return {state: states[state] for state in STATES if state != "not run" or states[state]}
+
+
+def _not_run(root: Path, cells: Sequence[Cell]) -> list[dict[str, str]]:
+    """Return the cells that could not run, with what is missing."""
+    reasons = {cell: why_not_run(root / cell.place) for cell in cells}
+    return [
+        {"cell": cell.place.as_posix(), "algorithm": cell.name, "error": reason} for cell, reason in reasons.items() if reason is not None
+    ]
+
+
+def _by_reason(left_out: Sequence[dict[str, str]]) -> dict[str, list[str]]:
+    """Return the names of the algorithms that each reason keeps from running."""
+    reasons: dict[str, list[str]] = {}
+    for entry in left_out:
+        names = reasons.setdefault(entry["error"], [])
+        names += [entry["algorithm"]] if entry["algorithm"] not in names else []
+    return reasons
+
+
+def _not_kept(results: dict[Cell, dict[str, Any]]) -> str:
+    """Return a line for each reason why policies are not kept as ONNX."""
+    reasons = dict.fromkeys(text for result in results.values() if (text := str(result.get("policy"))).startswith("not kept"))
+    return "".join(f"\npolicy.onnx {reason.splitlines()[0]}" for reason in reasons)
 
 
 def list_cells(root: Path, cells: Sequence[Cell]) -> Report:
@@ -50,7 +82,7 @@ def list_cells(root: Path, cells: Sequence[Cell]) -> Report:
     counts = Counter(state for _, state in states)
     values = {
         "out": str(root),
-        "cells": {state: counts[state] for state in ("done", "failed", "open")},
+        "cells": _counts(counts),
         "list": [{"cell": cell.place.as_posix(), "state": state} for cell, state in states],
     }
     rows = [

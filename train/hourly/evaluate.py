@@ -28,9 +28,9 @@ from ...envs.calendar import Scenario, week_of
 from ..errors import ModelMismatchError
 from ..evaluate import MISMATCH_TOLERANCE, NORMALISATION_FLOOR
 from ..optima import daily_bill_eur, scenario_hash
-from ..report import left_out, table, with_interval
+from ..report import about_intervals, left_out, table, with_interval
 from ..runs import commit, write_csv
-from ..statistics import Interval, Statistic, hierarchical_bootstrap, interquartile_mean, mean, worst_decile_mean
+from ..statistics import Interval, Statistic, interquartile_mean, mean, over_weeks, worst_decile_mean
 from ..workers import Workers
 from .references import Effort, HourlyEnds, ends_of
 from .task import ENV, HourlyTask, PlayedDay, hourly_environment_of, play_days
@@ -139,13 +139,13 @@ class HourlyEvaluation:
         counted = weeks[[not row.excluded for row in self.rows]]
 
         def of_normalised(statistic: Statistic) -> Interval:
-            return hierarchical_bootstrap(normalised, generator, statistic=statistic, blocks=counted) if normalised.size else _NOTHING
+            return over_weeks(normalised, generator, counted, statistic=statistic) if normalised.size else _NOTHING
 
         return HourlySummary(
             name=self.name,
-            profit=hierarchical_bootstrap(self.column("profit_eur"), generator, blocks=weeks),
-            to_best_found=hierarchical_bootstrap(self.column("regret_to_best_found"), generator, blocks=weeks),
-            to_bound=hierarchical_bootstrap(to_bound, generator, blocks=weeks) if np.isfinite(to_bound).all() else _NOTHING,
+            profit=over_weeks(self.column("profit_eur"), generator, weeks),
+            to_best_found=over_weeks(self.column("regret_to_best_found"), generator, weeks),  # may be below zero: it is no optimum
+            to_bound=over_weeks(to_bound, generator, weeks).of_regret() if np.isfinite(to_bound).all() else _NOTHING,
             normalised_mean=of_normalised(mean),
             normalised_iqm=of_normalised(interquartile_mean),
             normalised_worst_decile=worst_decile_mean(normalised) if normalised.size else float("nan"),
@@ -219,7 +219,8 @@ def hourly_table(summaries: Sequence[HourlySummary]) -> str:
         ]
         for each in summaries
     ]
-    return table(header, rows) + left_out(each.excluded_days for each in summaries)
+    has_ends = all(each.profit.has_ends for each in summaries)
+    return table(header, rows) + left_out(each.excluded_days for each in summaries) + about_intervals(has_ends)
 
 
 def evaluate_hourly(

@@ -28,9 +28,10 @@ class Entry:
         algorithm: Its name in the plan.
         information: Class.
         community: Name.
-        iqm: Interquartile mean of all seeds and days, with its 95% interval.
+        iqm: Interquartile mean of all seeds and days, with its 95% interval; without one below :data:`~..statistics.FEW_SEEDS` seeds.
         mean: Mean of them.
         worst_decile: Mean of the worst tenth of the days, each the mean of its seeds.
+        seed_means: Mean of each seed, failed ones among them.
         seeds: Trainings, failed ones among them.
         failed: How many of these failed, and count as the worst.
         days: Test days that count.
@@ -47,6 +48,7 @@ class Entry:
     iqm: Interval
     mean: float
     worst_decile: float
+    seed_means: tuple[float, ...]
     seeds: int
     failed: int
     days: int
@@ -65,6 +67,7 @@ class Entry:
             "iqm": self.iqm.centre,
             "ci95": [self.iqm.low, self.iqm.high],
             "seeds": self.seeds,
+            "seed_means": list(self.seed_means),
             "days": self.days,
             "clearings": None if math.isnan(self.clearings) else round(self.clearings),
         }
@@ -93,8 +96,10 @@ class Duels:
 
     Attributes:
         against: That one: the least interquartile mean of those that are not clairvoyant.
-        comparisons: By algorithm; differences are that algorithm's regret less this one's.
-        corrected: p-values of both tests by algorithm, ``(bootstrap, sign flips)``, after Holm's correction.
+        comparisons: By algorithm; differences are that algorithm's regret less this one's. Without ends where one of the two has too few
+            seeds.
+        corrected: p-values of both tests by algorithm, ``(bootstrap, sign flips)``, after Holm's correction for those that are tested; none
+            for algorithms with too few seeds, and none at all where :attr:`against` has.
     """
 
     against: str
@@ -117,12 +122,7 @@ def parts_of(group: Group, *, seed: int = 0) -> Parts | None:
         return Parts(EXACT, True, found, players[0].name)
     predictors = [each for each in players if each.cells[0].kind == PREDICTOR]
     predictor = (predictors or players)[0]  # by rising regret: the best of them
-    splits = {
-        each.name: split_regret(
-            each.distinct, predictor.distinct, group.generator(seed, "split", each.name), n_resamples=RESAMPLES, blocks=group.weeks
-        )
-        for each in players
-    }
+    splits = {each.name: _split(group, each, predictor, seed) for each in players}
     splits[predictor.name] = Split(predictor.iqm, Interval(0.0, 0.0, 0.0))
     return Parts(predictor.name, bool(predictors), splits, players[0].name)
 
@@ -138,9 +138,18 @@ def duels_of(group: Group, *, seed: int = 0) -> Duels | None:
         )
         for each in others
     }
-    bootstrap = holm({name: each.bootstrap_p for name, each in comparisons.items()})
-    flips = holm({name: each.sign_flip_p for name, each in comparisons.items()})
-    return Duels(best.name, comparisons, {name: (bootstrap[name], flips[name]) for name in comparisons})
+    tested = [each.name for each in others if each.has_enough_seeds and best.has_enough_seeds and group.has_weeks]
+    bootstrap = holm({name: comparisons[name].bootstrap_p for name in tested})
+    flips = holm({name: comparisons[name].sign_flip_p for name in tested})
+    shown = {name: each if name in tested else each.without_ends() for name, each in comparisons.items()}
+    return Duels(best.name, shown, {name: (bootstrap[name], flips[name]) for name in tested})
+
+
+def _split(group: Group, scored: Scored, predictor: Scored, seed: int) -> Split:
+    generator = group.generator(seed, "split", scored.name)
+    found = split_regret(scored.distinct, predictor.distinct, generator, n_resamples=RESAMPLES, blocks=group.weeks)
+    enough = scored.has_enough_seeds and predictor.has_enough_seeds and group.has_weeks
+    return found if enough else Split(found.information, found.learning.without_ends())
 
 
 def _entry(group: Group, scored: Scored, seed: int) -> Entry:
@@ -151,6 +160,7 @@ def _entry(group: Group, scored: Scored, seed: int) -> Entry:
         iqm=_interval(group, scored, seed),
         mean=scored.mean,
         worst_decile=scored.worst_decile,
+        seed_means=scored.seed_means,
         seeds=len(scored.cells),
         failed=sum(cell.failed for cell in scored.cells),
         days=scored.normalised.shape[1],
@@ -160,6 +170,7 @@ def _entry(group: Group, scored: Scored, seed: int) -> Entry:
 
 
 def _interval(group: Group, scored: Scored, seed: int) -> Interval:
-    """Return the interquartile mean of an algorithm with its interval."""
+    """Return the interquartile mean of an algorithm with its interval, without ends where there are too few seeds or one week alone."""
     generator = group.generator(seed, "leaderboard", scored.name)
-    return hierarchical_bootstrap(scored.distinct, generator, statistic=interquartile_mean, n_resamples=RESAMPLES, blocks=group.weeks)
+    found = hierarchical_bootstrap(scored.distinct, generator, statistic=interquartile_mean, n_resamples=RESAMPLES, blocks=group.weeks)
+    return found.of_regret() if scored.has_enough_seeds and group.has_weeks else found.without_ends()

@@ -56,13 +56,14 @@ def board_figure(entries: Sequence[Entry], styles: Mapping[str, Look]) -> Figure
     axes = figure.subplots()
     for place, entry in enumerate(entries):
         look = styles[entry.algorithm]
-        axes.plot([100 * entry.iqm.low, 100 * entry.iqm.high], [place, place], color=look["color"], linewidth=2)
+        if entry.iqm.has_ends:
+            axes.plot([100 * entry.iqm.low, 100 * entry.iqm.high], [place, place], color=look["color"], linewidth=2)
         axes.plot([100 * entry.iqm.centre], [place], marker=look["marker"], color=look["color"], markersize=7, clip_on=False, zorder=3)
     axes.set_yticks(range(len(entries)), [entry.algorithm for entry in entries], fontsize=8)
     axes.invert_yaxis()
     axes.set_xscale("symlog", linthresh=1.0, linscale=_LINEAR)
     axes.set_xlim(left=0)
-    _percents(axes, [100 * entry.iqm.high for entry in entries])
+    _percents(axes, [100 * (entry.iqm.high if entry.iqm.has_ends else entry.iqm.centre) for entry in entries])
     axes.set_xlabel("normalised regret, IQM and 95% interval (%)", fontsize=8)
     _tidy(axes)
     return figure
@@ -77,7 +78,8 @@ def profiles_figure(group: Group, styles: Mapping[str, Look], seed: int) -> Figu
         generator = group.generator(seed, "profile", scored.name)
         profile: Profile = performance_profile(scored.distinct, levels, generator, n_resamples=_PROFILE_RESAMPLES, blocks=group.weeks)
         look = styles[scored.name]
-        axes.fill_between(100 * levels, profile.low, profile.high, color=look["color"], alpha=0.15, linewidth=0)
+        if scored.has_enough_seeds and group.has_weeks:
+            axes.fill_between(100 * levels, profile.low, profile.high, color=look["color"], alpha=0.15, linewidth=0)
         axes.plot(100 * levels, profile.share, label=scored.name, linewidth=1.3, markersize=4, markevery=8, **look)
     axes.set_xscale("symlog", linthresh=0.1)
     axes.set(xlim=(0, 100 * most), ylim=(-0.02, 1.02))

@@ -12,7 +12,7 @@ import json
 import lzma
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,7 +29,7 @@ REFERENCE: Final = Path(__file__).parent.parent / "reference"
 GROUP: Final = ("community", "information")
 CELL: Final = ("community", "information", "algorithm", "seed")
 _SETTING: Final = ("tariff", "charges_per", "flows", "objective", "split")  # rows that differ in one of these are of different games
-_COLUMNS: Final = tuple(field.name for field in fields(Row))
+_COLUMNS: Final = tuple(entry.name for entry in fields(Row))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +134,7 @@ class Results:
         config: Of the comparison: versions, commit, hashes of communities and split, and which cells there are to be.
         unfinished: Cells that are not finished, those never begun included, by their folders' names.
         contents: What the cells' files hold, in the same order.
+        not_run: Why some of the unfinished could not run for want of a package, by their folders' names.
     """
 
     cells: tuple[Cell, ...]
@@ -141,6 +142,7 @@ class Results:
     config: Mapping[str, Any]
     unfinished: tuple[str, ...]
     contents: tuple[Mapping[str, Any], ...]
+    not_run: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def failed(self) -> list[Cell]:
@@ -159,7 +161,8 @@ def read_results(folder: Path) -> Results:
         return _checked(*_packed(folder), config, expected_cells(config), folder)
     written = read_comparison(folder)
     tables = [_rows_of(path, content) for path, content in written.complete.items() if content.get("status") == "done"]
-    return _checked(list(written.complete.values()), tables, written.config, written.missing, folder)
+    found = _checked(list(written.complete.values()), tables, written.config, written.missing, folder)
+    return replace(found, not_run=written.not_run)
 
 
 def pack(results: Results, folder: Path) -> None:

@@ -17,7 +17,7 @@ import pandas as pd
 from ...envs.arrays import IntArray
 from ...envs.calendar import week_of
 from ..resampling import Array
-from ..statistics import interquartile_mean, mean, worst_decile_mean
+from ..statistics import FEW_SEEDS, interquartile_mean, mean, worst_decile_mean
 from .results import GROUP, Cell, Results
 
 _WORST_ALLOWED = 1.0  # normalised regret of the reference tariff, zero
@@ -60,6 +60,20 @@ class Scored:
     def distinct(self) -> Array:
         """Normalised regret with one row where all seeds are the same: it is then an algorithm without randomness."""
         return self.normalised[:1] if np.ptp(self.normalised, axis=0).max(initial=0.0) == 0 else self.normalised
+
+    @property
+    def seed_means(self) -> tuple[float, ...]:
+        """Mean normalised regret of each seed, in the order of the seeds: where one collapsed, it is seen here."""
+        return tuple(self.normalised.mean(axis=1).tolist())
+
+    @property
+    def has_enough_seeds(self) -> bool:
+        """Whether intervals and tests can speak for the algorithm: it has no randomness, or was trained with enough seeds.
+
+        That an algorithm has none is known where its seeds, at least two, are all the same, or where it learns nothing.
+        """
+        without = self.clairvoyant or self.cells[0].kind == "zero" or (len(self.cells) > 1 and self.distinct.shape[0] == 1)
+        return without or len(self.cells) >= FEW_SEEDS
 
     def cost(self, name: str) -> float:
         """Return the mean of ``steps``, ``clearings``, ``validation_clearings`` or ``seconds`` over the finished seeds that say it.
@@ -106,6 +120,11 @@ class Group:
     def weeks(self) -> IntArray:
         """The week of the data year that each counted day is of, shape (D,): what intervals draw, as splits are made of whole weeks."""
         return week_of(self.counted["day"].to_numpy())
+
+    @property
+    def has_weeks(self) -> bool:
+        """Whether the counted days are of more than one week: those of one say nothing about others."""
+        return bool(np.unique(self.weeks).size > 1)
 
     @property
     def excluded(self) -> list[int]:

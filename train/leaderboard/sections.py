@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from ..report import with_interval
+from ..statistics import FEW_SEEDS
 from .board import EXACT, Duels, Entry, Parts, duels_of, parts_of
 from .details import AXES, by_season, worst_days
 from .documents import Block, Heading, Paragraph, Picture, Pictures, Table
@@ -16,6 +18,9 @@ from .worst import WorstDay, charge_figure, clear_again, market_figure
 
 N_WORST: Final = 2
 """Days drawn for each community and class."""
+
+FEW: Final = "too few"
+"""Stands for a p-value where there are too few seeds, or days of one week alone."""
 
 _TESTS: Final = (
     "Below zero, or a probability above one half, is in favour of the algorithm of the row. p-values are two-sided and corrected for the "
@@ -41,6 +46,7 @@ def section(results: Results, group: Group, entries: Sequence[Entry], styles: Ma
         return Picture(f"{group.slug}-{name}", svg, alt)
 
     blocks: list[Block] = [Heading(group.title, 2), _board(group, entries)]
+    blocks += [Paragraph(few) for few in _few(group, entries)]
     blocks.append(Paragraph(_excluded(group)))
     board = drawn("leaderboard", svg_of(board_figure(entries, styles)), words.board)
     if not group.players:
@@ -68,6 +74,7 @@ def _board(group: Group, entries: Sequence[Entry]) -> Table:
             with_ends(entry.iqm.centre, entry.iqm.low, entry.iqm.high),
             percent(entry.mean),
             percent(entry.worst_decile),
+            percent(max(entry.seed_means)),
             f"{entry.seeds}" + (f" ({entry.failed} failed)" if entry.failed else ""),
             str(entry.days),
             count(entry.steps),
@@ -78,7 +85,7 @@ def _board(group: Group, entries: Sequence[Entry]) -> Table:
         for entry in entries
     )
     header = (
-        "algorithm", "IQM [95%] (%)", "mean (%)", "worst tenth (%)", "seeds", "days",
+        "algorithm", "IQM [95%] (%)", "mean (%)", "worst tenth (%)", "worst seed (%)", "seeds", "days",
         "steps", "clearings", "validation clearings", "seconds",
     )  # fmt: skip
     caption = (
@@ -86,6 +93,16 @@ def _board(group: Group, entries: Sequence[Entry]) -> Table:
         "are those that solved all test days to proof."
     )
     return Table(f"{group.slug}-leaderboard", caption, header, rows)
+
+
+def _few(group: Group, entries: Sequence[Entry]) -> list[str]:
+    """Return the sentence that says why algorithms have no interval, where some have none."""
+    names = [entry.algorithm for entry in entries if not entry.iqm.has_ends]
+    if not names:
+        return []
+    if not group.has_weeks:
+        return ["All test days that count are of one week, which says nothing about others: there are no intervals and no tests."]
+    return [f"Too few seeds for an interval or a test, fewer than {FEW_SEEDS}: {', '.join(names)}."]
 
 
 def _excluded(group: Group) -> str:
@@ -132,6 +149,11 @@ def _about(parts: Parts) -> str:
     if parts.best == parts.predictor:
         return f"{base} The predictor is {parts.predictor}, and no policy has a lower interquartile mean."
     gain = parts.splits[parts.best].learning
+    if not gain.has_ends:
+        return (
+            f"{base} The predictor is {parts.predictor}. {parts.best} leaves less, with a learning part of {percent(gain.centre)}%; there "
+            "are too few seeds or weeks to say whether it would again."
+        )
     verdict = "beats it" if gain.is_clear_of_zero else "leaves less, though not clearly less"
     known = ", and is the new best known" if gain.is_clear_of_zero else ""
     return (
@@ -161,9 +183,8 @@ def _duels(group: Group, duels: Duels) -> Table:
         (
             name,
             with_ends(each.difference.centre, each.difference.low, each.difference.high),
-            f"{each.improvement.centre:.2f} [{each.improvement.low:.2f}, {each.improvement.high:.2f}]",
-            p_text(duels.corrected[name][0]),
-            p_text(duels.corrected[name][1]),
+            with_interval(each.improvement, 2),
+            *(map(p_text, duels.corrected[name]) if name in duels.corrected else (FEW, FEW)),
         )
         for name, each in duels.comparisons.items()
     )

@@ -29,7 +29,9 @@ _REGRET: Final = (
 _STATISTICS: Final = (
     "IQM is the interquartile mean of all seeds and days, the mean of the middle half. Intervals are 95% intervals by a hierarchical "
     "bootstrap that draws seeds and, for all of them together, whole weeks of days, because days of a week are alike, stretched for the "
-    "small number of seeds and weeks; where all seeds are the same, only weeks are drawn. With one seed, all of this holds for that seed. "
+    "small number of seeds and weeks; where all seeds are the same, only weeks are drawn. Ends of intervals of regret are cut off at zero. "
+    "Below five seeds there is no interval and no test: the spread of so few says next to nothing about that of others. Worst seed is the "
+    "greatest of the seeds' means: where one in ten trainings collapses, ten seeds often hold none, and no interval made of them can tell. "
     "Worst tenth is the mean of the worst tenth of the days. A failed seed counts on each day as the worst of all finished cells of its "
     "community and class, and never as better than no charge. Checkpoints and settings were chosen on validation days; all scores are of "
     "test days."
@@ -109,14 +111,25 @@ def _failures(results: Results) -> list[Block]:
         blocks.append(Table("failed", "Cells that failed, and count as the worst.", ("cell", "error"), rows, words=(1,)))
     else:
         blocks.append(Paragraph("No cell failed."))
-    if results.unfinished:
-        seeds: dict[str, list[str]] = {}
-        for place in results.unfinished:
-            group, _, seed = place.rpartition("/")
-            seeds.setdefault(group, []).append(seed)
-        listed = "; ".join(f"{group}: {', '.join(sorted(found, key=int))}" for group, found in sorted(seeds.items()))
-        blocks.append(Paragraph(f"Not finished, and not in any number: {len(results.unfinished)} cells, by their seeds ({listed})."))
-    return blocks
+    for reason in dict.fromkeys(results.not_run.values()):
+        places = [place for place, why in results.not_run.items() if why == reason]
+        blocks.append(Paragraph(f"Not run, and not in any number: {_by_seeds(places)}. Why: {reason}."))
+    unfinished = [place for place in results.unfinished if place not in results.not_run]
+    if unfinished:
+        blocks.append(Paragraph(f"Not finished, and not in any number: {_by_seeds(unfinished)}."))
+    kept = [str(content.get("policy")) for content in results.contents]
+    reasons = dict.fromkeys(text for text in kept if text.startswith("not kept"))
+    return [*blocks, *(Paragraph(f"Policies of {kept.count(reason)} cells are {reason.splitlines()[0]}") for reason in reasons)]
+
+
+def _by_seeds(places: Sequence[str]) -> str:
+    """Return how many cells these are, and which, by their seeds."""
+    seeds: dict[str, list[str]] = {}
+    for place in places:
+        group, _, seed = place.rpartition("/")
+        seeds.setdefault(group, []).append(seed)
+    listed = "; ".join(f"{group}: {', '.join(sorted(found, key=int))}" for group, found in sorted(seeds.items()))
+    return f"{len(places)} cells, by their seeds ({listed})"
 
 
 def _of(entries: Sequence[Entry], group: Group) -> list[Entry]:

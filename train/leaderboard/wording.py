@@ -9,7 +9,9 @@ def percent(value: float) -> str:
 
 
 def with_ends(centre: float, low: float, high: float) -> str:
-    """Return a share in percent with the ends of its interval."""
+    """Return a share in percent with the ends of its interval, alone where these are NaN."""
+    if low != low or high != high:  # noqa: PLR0124 - NaN alone differs from itself
+        return percent(centre)
     return f"{percent(centre)} [{percent(low)}, {percent(high)}]"
 
 

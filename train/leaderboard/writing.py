@@ -12,6 +12,7 @@ from ...envs.files import write_atomically
 from ..page import page
 from ..report import table
 from ..runs import write_text
+from ..statistics import FEW_SEEDS
 from .board import Entry
 from .documents import FIGURES, html_of, latex_of, markdown_of
 from .story import TITLE, Account
@@ -43,12 +44,14 @@ def write_report(account: Account, folder: Path) -> list[Path]:
 def csv_of(entries: Sequence[Entry]) -> str:
     """Return the leaderboard as CSV, numbers as they are."""
     stream = io.StringIO()
-    names = ("algorithm", "information_class", "community", "iqm", "ci95_low", "ci95_high", "mean", "worst_decile", "seeds", "failed",
-             "days", "steps", "clearings", "validation_clearings", "seconds")  # fmt: skip
+    names = ("algorithm", "information_class", "community", "iqm", "ci95_low", "ci95_high", "mean", "worst_decile",
+             "seed_means", "seeds", "failed", "days", "steps", "clearings", "validation_clearings", "seconds")  # fmt: skip
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(names)
     for entry in entries:
-        ends = (entry.iqm.centre, entry.iqm.low, entry.iqm.high, entry.mean, entry.worst_decile, entry.seeds, entry.failed, entry.days)
+        low, high = (entry.iqm.low, entry.iqm.high) if entry.iqm.has_ends else ("", "")
+        means = " ".join(map(repr, entry.seed_means))
+        ends = (entry.iqm.centre, low, high, entry.mean, entry.worst_decile, means, entry.seeds, entry.failed, entry.days)
         effort = (entry.steps, entry.clearings, entry.validation_clearings, entry.seconds)
         writer.writerow((entry.algorithm, entry.information, entry.community, *ends, *effort))
     return stream.getvalue()
@@ -64,6 +67,7 @@ def text_of(entries: Sequence[Entry]) -> str:
                 with_ends(entry.iqm.centre, entry.iqm.low, entry.iqm.high),
                 percent(entry.mean),
                 percent(entry.worst_decile),
+                percent(max(entry.seed_means)),
                 f"{entry.seeds}" + (f" ({entry.failed} failed)" if entry.failed else ""),
                 str(entry.days),
                 count(entry.clearings),
@@ -71,6 +75,7 @@ def text_of(entries: Sequence[Entry]) -> str:
             for entry in entries
             if (entry.community, entry.information) == (community, information)
         ]
-        header = [f"{community}, {information}", "IQM % [95%]", "mean %", "worst tenth %", "seeds", "days", "clearings"]
+        header = [f"{community}, {information}", "IQM % [95%]", "mean %", "worst tenth %", "worst seed %", "seeds", "days", "clearings"]
         parts.append(table(header, rows))
-    return "\n\n".join(parts)
+    few = f"\nno interval: fewer than {FEW_SEEDS} seeds, or days of one week alone"
+    return "\n\n".join(parts) + ("" if all(entry.iqm.has_ends for entry in entries) else few)

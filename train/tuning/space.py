@@ -18,7 +18,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -68,6 +68,16 @@ class Range:
         if not self.low < self.high or (self.log and not self.low > 0):
             raise ValueError(f"a range must have low < high, and low > 0 where log = true, got {self.low} to {self.high}.")
 
+    @property
+    def ends(self) -> tuple[Any, ...]:
+        """Values that stand for all: if a trial can have these, it can have those between."""
+        return (self.low, self.high)
+
+    def at_most(self, limit: float) -> Range | None:
+        """Return the part of the range up to a limit, None where that is not a range."""
+        high = min(self.high, limit)
+        return replace(self, high=high) if self.low < high else None
+
     def suggest(self, trial: Trial, name: str) -> float:
         """Return the number a trial is to try."""
         if isinstance(self.low, int) and isinstance(self.high, int):
@@ -103,6 +113,16 @@ class Choice:
         """
         if len(self.choices) < 2:
             raise ValueError(f"a choice must be among at least two values, got {list(self.choices)}.")
+
+    @property
+    def ends(self) -> tuple[Any, ...]:
+        """All values."""
+        return self.choices
+
+    def at_most(self, limit: float) -> Choice | None:
+        """Return the choice among the numbers up to a limit, None where there are not two."""
+        kept = tuple(value for value in self.choices if not isinstance(value, int | float) or value <= limit)
+        return Choice(kept) if len(kept) > 1 else None
 
     def suggest(self, trial: Trial, name: str) -> Any:
         """Return the value a trial is to try; what Optuna stores is its JSON, since lists are no choices there."""

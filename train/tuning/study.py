@@ -6,7 +6,9 @@ validation so far is reported at the same shares of the budget in every trial, a
 is pruned. Test days and held-out communities play no part, nor do the seeds that comparisons train with.
 
 Trials are kept by Optuna in a storage that any number of processes may share: SQLite in the study's folder by default, any URL Optuna takes
-otherwise. A process that is killed leaves a trial unfinished; it is given up once its heartbeat has been missing for a while, and does not
+otherwise. A trial that raises an error is recorded with it and counts as one that has come to nothing; the study goes on with the next.
+What says nothing about the settings, a missing package or a full disk, ends the study, which can be gone on with. A process that is killed
+leaves a trial unfinished; it is given up once its heartbeat has been missing for a while, and does not
 count. Until then the others wait for it at the end, and one of them runs another in its place. What a trial tries depends on the seed of
 the study, on its number and on the trials finished before it: with one process a study killed and continued is the same as one never
 interrupted, but for the trial that was cut short.
@@ -14,6 +16,7 @@ interrupted, but for the trial that was cut short.
 
 from __future__ import annotations
 
+import logging
 import tempfile
 import time
 import warnings
@@ -26,8 +29,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from ...agents.packages import research_package
+from ...agents.packages import MissingPackageError, research_package
 from ..algorithms import make_algorithm, settings_of
+from ..errors import is_for_want_of_a_package, is_not_the_algorithms
 from ..practice import CurvePoint, TaskPractice
 from ..task import Task
 from ..workers import Workers
@@ -47,6 +51,9 @@ FIRST_SEED: Final = 1000
 scored would be the very one its settings were chosen by."""
 POINTS: Final = 20
 """At so many equal shares of the budget trials are compared; the days at which they validate differ with the length of their rounds."""
+_ERROR: Final = "error"  # of a trial that failed
+_log = logging.getLogger(__name__)
+
 STARTUP_TRIALS: Final = 8
 """Trials before the sampler models what is good, finished before any is pruned: the algorithm's own settings, then random ones."""
 
@@ -62,7 +69,7 @@ class TuneConfig:
         steps: Training days each trial is given for each seed.
         seeds: How many seeds each trial trains with, from :data:`FIRST_SEED` on.
         validation_days: Days of the validation split each validation plays.
-        trials: Trials of the study in all, pruned ones included, whatever process runs them.
+        trials: Trials of the study in all, pruned and failed ones included, whatever process runs them.
         seed: Of the sampler.
     """
 
@@ -92,7 +99,7 @@ def open_study(config: TuneConfig, storage: str) -> Study:
         ValueError: If the study there was made for something else.
     """
     optuna = _optuna()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # a trial that fails is told of in a line of ours, not with its traceback
     _accept_experimental()
     kept = optuna.storages.RDBStorage(storage, heartbeat_interval=HEARTBEAT_S, grace_period=2 * HEARTBEAT_S)
     study = optuna.create_study(
@@ -123,9 +130,10 @@ def _see_to_defaults(study: Study, config: TuneConfig) -> None:
         defaults = config.space.stored(settings_of(make_algorithm(config.algorithm, {})))
     except (TypeError, ValueError):  # a class without defaults for all its settings, or with some outside the space
         return
-    failed = _optuna().trial.TrialState.FAIL
+    killed = _optuna().trial.TrialState.FAIL
     if not any(
-        trial.system_attrs.get("fixed_params") == defaults and trial.state is not failed for trial in study.get_trials(deepcopy=False)
+        trial.system_attrs.get("fixed_params") == defaults and (trial.state is not killed or error_of(trial))
+        for trial in study.get_trials(deepcopy=False)
     ):
         study.enqueue_trial(defaults)
 
@@ -142,8 +150,8 @@ def run_trials(config: TuneConfig, storage: str, *, after: Callable[[], None] = 
         after: Called after each trial.
 
     Raises:
-        ValueError: If the study there was made for something else, or a setting cannot be.
-        ClearingError: If a day could not be cleared.
+        ValueError: If the study there was made for something else, or a package is missing.
+        OSError: If the machine is out of something.
     """
     optuna = _optuna()
     study = open_study(config, storage)
@@ -157,7 +165,7 @@ def run_trials(config: TuneConfig, storage: str, *, after: Callable[[], None] = 
             continue
         seed = _sampler_seed(config.seed, len(study.get_trials(deepcopy=False)))
         study.sampler = optuna.samplers.TPESampler(n_startup_trials=STARTUP_TRIALS, seed=seed, constant_liar=True)
-        study.optimize(lambda trial: _value(trial, config), n_trials=1)
+        study.optimize(lambda trial: _value(trial, config), n_trials=1, catch=(_TrialFailed,))
         after()
 
 
@@ -188,21 +196,63 @@ def _accept_experimental() -> None:
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 
 
+class _TrialFailed(Exception):  # noqa: N818 - a trial's end, not an error of the study
+    """A trial came to nothing, which is recorded; the study goes on."""
+
+
+def error_of(trial: FrozenTrial) -> str | None:
+    """Return why a trial failed, None where it did not, or where its process was killed and it has to be run again."""
+    text = trial.user_attrs.get(_ERROR)
+    return None if text is None or trial.state is not _optuna().trial.TrialState.FAIL else str(text)
+
+
 def counted(study: Study) -> list[FrozenTrial]:
-    """Return the trials that count: finished, pruned or running now."""
-    states = _optuna().trial.TrialState
-    return list(study.get_trials(deepcopy=False, states=(states.COMPLETE, states.PRUNED, states.RUNNING)))
+    """Return the trials that count: those that have ended, and those running now."""
+    running = _optuna().trial.TrialState.RUNNING
+    return [trial for trial in study.get_trials(deepcopy=False) if trial.state is running or _has_ended(trial)]
 
 
 def ended(study: Study) -> list[FrozenTrial]:
-    """Return the trials that have come to something: finished or pruned."""
+    """Return the trials that will not be run again: finished, pruned, or failed with an error."""
+    return [trial for trial in study.get_trials(deepcopy=False) if _has_ended(trial)]
+
+
+def _has_ended(trial: FrozenTrial) -> bool:
     states = _optuna().trial.TrialState
-    return list(study.get_trials(deepcopy=False, states=(states.COMPLETE, states.PRUNED)))
+    return trial.state in (states.COMPLETE, states.PRUNED) or error_of(trial) is not None
 
 
 def _value(trial: Any, config: TuneConfig) -> float:
-    """Return what the settings of a trial are worth on validation days, EUR a day."""
+    """Return what the settings of a trial are worth on validation days, EUR a day.
+
+    Raises:
+        _TrialFailed: If the algorithm raises an error with these settings, or never earns a finite amount on validation days.
+    """
+    pruned: type[Exception] = _optuna().TrialPruned
     settings = config.space.suggest(trial)
+    try:
+        value = _learned(trial, config, settings)
+    except pruned:
+        raise
+    except Exception as error:
+        if is_not_the_algorithms(error):
+            raise
+        if is_for_want_of_a_package(error):
+            raise MissingPackageError(f"a trial of {config.algorithm!r} could not run for want of a package: {error}") from error
+        raise _failed(trial, f"{type(error).__name__}: {error}") from error
+    if not np.isfinite(value):  # Optuna would run it again for ever
+        raise _failed(trial, f"it must earn a finite amount on validation days, got {value}")
+    return value
+
+
+def _failed(trial: Any, error: str) -> _TrialFailed:
+    """Record why a trial came to nothing."""
+    trial.set_user_attr(_ERROR, error)
+    _log.warning("trial %d failed, and the study goes on: %s", trial.number, error.splitlines()[0])
+    return _TrialFailed(error)
+
+
+def _learned(trial: Any, config: TuneConfig, settings: Mapping[str, Any]) -> float:
     best: list[float] = []
     for seed in config.training_seeds:
         watch = _Watch(trial, steps=config.steps, before=tuple(best))
@@ -269,5 +319,7 @@ def best_settings(study: Study, space: Space) -> tuple[Mapping[str, Any], float]
     """
     optuna = _optuna()
     if not study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,)):
-        raise ValueError("a study must have finished a trial before it has a best one, and none of this one has. Allow more trials.")
+        errors = list(dict.fromkeys(text.splitlines()[0] for trial in ended(study) if (text := error_of(trial))))
+        because = "" if not errors else "\nWhat failed:\n" + "\n".join(f"- {error}" for error in errors)
+        raise ValueError(f"a study must have finished a trial before it has a best one, and none has. Allow more trials.{because}")
     return space.suggest(optuna.trial.FixedTrial(study.best_params)), study.best_value
