@@ -20,18 +20,17 @@ from gridtoll.train.compare.summary import summarise
 from gridtoll.train.workers import Workers
 
 HIDDEN = """
-import importlib.abc
 import sys
+from importlib.machinery import PathFinder
 
 
-class Hidden(importlib.abc.MetaPathFinder):
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {names!r}:
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
-        return None
+class Hiding(PathFinder):  # answers as where a package is not installed: others ask whether there is one, and want no error
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        return None if name.partition(".")[0] in {names!r} else PathFinder.find_spec(name, path, target)
 
 
-sys.meta_path.insert(0, Hidden())
+sys.meta_path[sys.meta_path.index(PathFinder)] = Hiding
 """
 RESEARCH = ("greenlet", "h5py", "joblib", "minari", "onnx", "onnxruntime", "onnxscript", "optuna", "pyarrow", "yaml", "sb3_contrib")
 PLAN = """\
