@@ -57,7 +57,9 @@ def drawn(seed: int) -> Certificate:
         "hard_limits": bool(random.random() < 0.2),
     }
     tariff = make_tariff(str(random.choice(["distance", "unique"])), network)
-    return solve_optimum(day, network, tariff, cap=0.5, market=StructuredMarket(), **options).certificate
+    certificate = solve_optimum(day, network, tariff, cap=0.5, market=StructuredMarket(), **options).certificate
+    assert certificate is not None
+    return certificate
 
 
 @pytest.mark.parametrize("first", range(0, 60, 20))
@@ -94,6 +96,7 @@ def test_the_false_optimum_that_was_once_certified_is_refused() -> None:
     network, day = line_of_three(np.inf), seller_and_buyer()
     tariff, with_market = make_tariff("distance", network), StructuredMarket()
     right = solve_optimum(day, network, tariff, cap=1.0, market=with_market).certificate
+    assert right is not None
     right.verify(market=with_market)
     assert right.best_eur == pytest.approx(0.316118, abs=1e-6)
     ends = tuple(
