@@ -34,7 +34,7 @@ N_LEVELS: Final = 160
 LEVELS: Final = np.geomspace(0.02, 6.0, N_LEVELS)
 """Charges in units of the day's mean spread that a network chooses from, 3.7% apart."""
 LEAST_UNIT: Final = 0.03
-"""The unit is at least this many EUR/kWh: on days without a spread there is nothing to share."""
+"""The unit is at least this many EUR/kWh, times the price level: on days without a spread there is nothing to share."""
 LEAST_WORTH: Final = 0.01
 """Added to the guessed revenue before rewards are divided by it, in the unit of the ``revenue`` field; some days have none."""
 PUBLIC_WEIGHT: Final = 0.3
@@ -53,26 +53,27 @@ class DayFeatures(nn.Module):
 
     Args:
         n_observed: Numbers in an observation; the public fields come first among them.
+        price_level: That of the community, by which its prices are divided in observations.
 
     Raises:
         ValueError: If an observation is too short to hold the public fields.
     """
 
-    def __init__(self, n_observed: int) -> None:
+    def __init__(self, n_observed: int, price_level: float = 1.0) -> None:
         super().__init__()
         if n_observed < N_PUBLIC:
             raise ValueError(
                 f"an observation must begin with the {N_PUBLIC} public fields of a day, got {n_observed} numbers. "
                 "Use observations of gridtoll/DayAhead-v0."
             )
-        self.n_observed = n_observed
+        self.n_observed, self.price_level = n_observed, price_level
         self.size = _LAYOUT["size"].start + 2 * (len(_READ) + 1)
 
     def forward(self, observations: Tensor) -> Tensor:
         """Return the features, shape (B, size)."""
         observations = observations.double()
         parts = [observations[:, : _LAYOUT["size"].start] * PUBLIC_WEIGHT]  # what follows is the same on all days of a community
-        position = (self.unit(observations) * _READ / CHARGE_LEVELS[0]).clamp(max=float(len(CHARGE_LEVELS)))
+        position = (_unit(observations) * _READ / CHARGE_LEVELS[0]).clamp(max=float(len(CHARGE_LEVELS)))
         corners = torch.arange(1, len(CHARGE_LEVELS) + 1, dtype=torch.float64)
         near = (1.0 - (position[:, :, None] - corners).abs()).clamp(min=0.0)  # linear between the levels, 0 where nothing is charged
         for name in ("revenue", "storage_revenue"):
@@ -83,12 +84,13 @@ class DayFeatures(nn.Module):
 
     def unit(self, observations: Tensor) -> Tensor:
         """Return the day's unit of charge in EUR/kWh, shape (B, 1)."""
-        return _values(observations.double(), "day_spread")[:, :1].clamp(min=LEAST_UNIT)
+        return self.price_level * _unit(observations.double())
 
     def worth(self, observations: Tensor) -> Tensor:
         """Return a guess of what there is to earn, by which rewards of different days become alike, shape (B,)."""
         observations = observations.double()
-        return sum((_values(observations, name).amax(dim=1) for name in ("revenue", "storage_revenue")), torch.tensor(LEAST_WORTH))
+        guessed = (_values(observations, name).amax(dim=1) for name in ("revenue", "storage_revenue"))
+        return self.price_level * sum(guessed, torch.tensor(LEAST_WORTH))
 
 
 class DayActions(nn.Module):
@@ -100,14 +102,15 @@ class DayActions(nn.Module):
     Args:
         n_observed: Numbers in an observation; the public fields come first among them.
         cap: Greatest charge in EUR/kWh.
+        price_level: That of the community.
 
     Attributes:
         n_seen: Numbers that are learned from.
     """
 
-    def __init__(self, n_observed: int, cap: float) -> None:
+    def __init__(self, n_observed: int, cap: float, price_level: float = 1.0) -> None:
         super().__init__()
-        self.features, self._cap = DayFeatures(n_observed), cap
+        self.features, self._cap = DayFeatures(n_observed, price_level), cap
         self.n_seen = self.features.size
 
     def seen(self, observations: NDArray[Any]) -> NDArray[np.float32]:
@@ -137,7 +140,7 @@ def in_units(practice: Practice, scenarios: Sequence[Scenario]) -> tuple[Tensor,
     """
     if practice.n_charges != 1:
         raise ValueError(f"a leader of this kind must post one charge for a day, got a game with {practice.n_charges}. Use SAC, say.")
-    features = DayFeatures(practice.n_observed)
+    features = DayFeatures(practice.n_observed, practice.price_level)
     observed = torch.as_tensor(practice.observations(scenarios))
     return features(observed), features.unit(observed)[:, 0].numpy(), features.worth(observed).numpy()
 
@@ -149,6 +152,11 @@ def drawn(practice: Practice, n: int) -> NDArray[np.int64]:
     return np.concatenate(passes)[:n].astype(np.int64)
 
 
+def _unit(observations: Tensor) -> Tensor:
+    """Return the day's unit of charge at a price level of 1, shape (B, 1)."""
+    return _values(observations, "day_spread")[:, :1].clamp(min=LEAST_UNIT)
+
+
 def _values(observations: Tensor, name: str) -> Tensor:
-    """Return the values of a public field in its own unit, shape (B, size)."""
+    """Return the values of a public field in its own unit, at a price level of 1, shape (B, size)."""
     return observations[:, _LAYOUT[name]] * _FIELDS[name].scale + _FIELDS[name].centre

@@ -105,7 +105,9 @@ class FirstOrder:
             charges = np.minimum(units * unit[days], practice.charge_cap)
             values, slopes = practice.slopes(scenarios, charges[:, None])
             played.add(days, charges / unit[days], values / worth[days], slopes[:, 0] * charges / worth[days])
-            latest = NetworkPolicy(PostingNetwork(practice.n_observed, self.surrogate(features, played), practice.charge_cap))
+            latest = NetworkPolicy(
+                PostingNetwork(practice.n_observed, self.surrogate(features, played), practice.charge_cap, practice.price_level)
+            )
             if number % 3 == 0 or number == len(rounds) - 1:
                 practice.validate(latest)
         assert latest is not None  # there is at least one round  # noqa: S101

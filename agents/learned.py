@@ -123,7 +123,9 @@ def to_charges(action: ArrayLike, cap: ArrayLike) -> Array:
     return (np.clip(np.asarray(action, dtype=np.float64), -1.0, 1.0) + 1.0) / 2.0 * np.asarray(cap, dtype=np.float64)
 
 
-def day_of(settings: LearnerSettings, n_observed: int, *, cap: ArrayLike, n_coefficients: int) -> DayActions | None:
+def day_of(
+    settings: LearnerSettings, n_observed: int, *, cap: ArrayLike, n_coefficients: int, price_level: float = 1.0
+) -> DayActions | None:
     """Return how a learner sees a day and charges for it, None where it sees observations as they are.
 
     Args:
@@ -131,9 +133,10 @@ def day_of(settings: LearnerSettings, n_observed: int, *, cap: ArrayLike, n_coef
         n_observed: How many numbers the environment shows.
         cap: Greatest charge in EUR/kWh.
         n_coefficients: Number of charges posted.
+        price_level: That of the community.
     """
     applies = settings.sees == "day" and n_coefficients == 1 and n_observed >= N_PUBLIC
-    return DayActions(n_observed, float(np.max(cap))) if applies else None
+    return DayActions(n_observed, float(np.max(cap)), price_level) if applies else None
 
 
 def make_learner(settings: LearnerSettings, environment: VecEnv, *, seed: int, days: int = 50_000) -> BaseAlgorithm:
@@ -292,7 +295,9 @@ def write_weights(network: BasePolicy, file: BinaryIO) -> None:
     torch.save(network.state_dict(), file)
 
 
-def load_policy(file: Path, settings: LearnerSettings, n_observed: int, *, cap: ArrayLike, n_coefficients: int) -> LearnedPolicy:
+def load_policy(
+    file: Path, settings: LearnerSettings, n_observed: int, *, cap: ArrayLike, n_coefficients: int, price_level: float = 1.0
+) -> LearnedPolicy:
     """Return the policy whose weights a file holds; no pickled objects are read.
 
     Args:
@@ -301,13 +306,14 @@ def load_policy(file: Path, settings: LearnerSettings, n_observed: int, *, cap: 
         n_observed: How many numbers the environment it will act in shows.
         cap: What +1 stands for, in EUR/kWh.
         n_coefficients: Number of charges it posts.
+        price_level: That of the community.
 
     Raises:
         ValueError: If the weights do not fit the settings, the observation or the charges.
     """
     build = cast(Callable[..., BasePolicy], _class(settings.algorithm).policy_aliases["MlpPolicy"])
     actions = spaces.Box(-1.0, 1.0, (n_coefficients,), np.float32)
-    day = day_of(settings, n_observed, cap=cap, n_coefficients=n_coefficients)
+    day = day_of(settings, n_observed, cap=cap, n_coefficients=n_coefficients, price_level=price_level)
     observed = spaces.Box(-np.inf, np.inf, (n_observed if day is None else day.n_seen,), np.float32)
     network = build(observed, actions, lambda _: settings.learning_rate, net_arch=list(settings.hidden))
     try:

@@ -113,11 +113,12 @@ class PostingNetwork(nn.Module):
         n_observed: Numbers in an observation.
         curve: From features to profit over the levels, in any unit.
         cap: Greatest charge in EUR/kWh.
+        price_level: That of the community whose observations it maps.
     """
 
-    def __init__(self, n_observed: int, curve: Ensemble | Response | Radial, cap: float) -> None:
+    def __init__(self, n_observed: int, curve: Ensemble | Response | Radial, cap: float, price_level: float = 1.0) -> None:
         super().__init__()
-        self.features, self.curve, self.cap = DayFeatures(n_observed), curve.double(), cap
+        self.features, self.curve, self.cap = DayFeatures(n_observed, price_level), curve.double(), cap
         self.levels: Tensor
         self.register_buffer("levels", torch.tensor(LEVELS))
         self.eval()
@@ -164,6 +165,7 @@ class NetworkPolicy:
         """Write the weights and what shape they are of; nothing in the file is an object of ours."""
         network = self.network
         facts = {"format": _FORMAT, "n_observed": network.features.n_observed, "cap": network.cap, "curve": network.curve.shape}
+        facts["price_level"] = network.features.price_level
         kept = io.BytesIO()
         torch.save({**facts, "weights": network.state_dict()}, kept)
         write_atomically(path, lambda file: file.write(kept.getvalue()))
@@ -178,7 +180,9 @@ class NetworkPolicy:
         kept = torch.load(path, map_location="cpu", weights_only=True)
         if kept.get("format") != _FORMAT:
             raise ValueError(f"a policy file must be of format {_FORMAT}, got {path} of format {kept.get('format')}. Train it again.")
-        network = PostingNetwork(kept["n_observed"], _curve_of(kept["curve"]), kept["cap"])
+        network = PostingNetwork(
+            kept["n_observed"], _curve_of(kept["curve"]), kept["cap"], kept.get("price_level", 1.0)
+        )  # 1 in files of before
         network.load_state_dict(kept["weights"])
         return cls(network)
 

@@ -43,6 +43,7 @@ class Practice(Protocol):
         folder: Where the algorithm may keep what lets it go on after a kill; what it wrote there before is still there.
         steps: Budget of training days: an algorithm that needs fewer stops sooner, one may end with the round it is in.
         charge_cap: Greatest charge in EUR/kWh.
+        price_level: The community's mean price over that of the named communities, which observations of prices are divided by.
         n_charges: C, charges posted for a day.
         n_observed: Numbers observed before a day.
     """
@@ -70,6 +71,11 @@ class Practice(Protocol):
     @property
     def charge_cap(self) -> float:
         """Greatest charge in EUR/kWh."""
+        ...
+
+    @property
+    def price_level(self) -> float:
+        """The community's mean price over that of the named communities."""
         ...
 
     @property

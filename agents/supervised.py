@@ -106,7 +106,9 @@ class Supervised:
                 optimizer.step()
                 schedule.step()
             if epoch in checkpoints:
-                policy = NetworkPolicy(PostingNetwork(practice.n_observed, _shifted(network, centre), practice.charge_cap))
+                policy = NetworkPolicy(
+                    PostingNetwork(practice.n_observed, _shifted(network, centre), practice.charge_cap, practice.price_level)
+                )
                 reached.append((practice.validate(policy), policy))
         return max(reached, key=lambda pair: pair[0])[1]
 

@@ -51,8 +51,7 @@ class Door:
             self.faults.append(f"`{name}` {error}")
             return
         if shapes and array.shape not in shapes:
-            listed = " or ".join(str(shape) if shape else "that of one number" for shape in shapes)
-            self.faults.append(f"`{name}` must have the shape {listed}, got {array.shape}.")
+            self.faults.append(f"`{name}` {wrong_shape(array.shape, shapes)}")
             return
         self.values[name] = np.array(np.broadcast_to(array, shapes[0]) if shapes else array, dtype=np.float64)
 
@@ -104,6 +103,13 @@ class Door:
             raise ValueError(f"{self._what} is not valid:\n" + "\n".join(f"  - {fault}" for fault in self.faults))
 
 
+def wrong_shape(shape: tuple[int, ...], allowed: Sequence[tuple[int, ...]]) -> str:
+    """Return what to say of a value whose shape is none of those allowed; it goes on from the name of the value."""
+    arrays = " or ".join(dict.fromkeys(str(each) for each in allowed if each))
+    words = [f"have the shape {arrays}"] if arrays else []
+    return f"must {' or '.join([*words, *(['be a single number'] if () in allowed else [])])}, got {shape}."
+
+
 def broken(name: str, rule: str, value: Array, bad: NDArray[np.intp], *, axes: Sequence[str], remedy: str = "") -> str:
     """Return a broken rule in words, with the entries at the places ``bad``, shape (n, axes)."""
     listed = ", ".join(entry(value, tuple(int(i) for i in where), axes) for where in bad[:MOST_LISTED])
@@ -123,6 +129,8 @@ def real_array(value: ArrayLike) -> NDArray[Any]:
     Raises:
         ValueError: If it holds anything else; the message goes on from the name of the value.
     """
+    if type(value) is np.ndarray and value.dtype == np.float64:
+        return value  # nearly always, and days are made by the thousand
     if np.ma.is_masked(value):
         raise ValueError("must hold a number everywhere, got a masked array with some left out.")
     try:

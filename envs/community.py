@@ -34,7 +34,7 @@ from .community_rules import filled_in, kinds_of, load_floor, preferences_of, wr
 from .day import Day, make_day
 from .derivation import Derivation, Ledger
 from .network import Network
-from .parameters import MarketParameters
+from .parameters import IMPORT_PRICE, MarketParameters
 
 __all__ = ["HOURS_PER_DAY", "Community", "make_community"]
 
@@ -119,6 +119,16 @@ class Community:
     def mean_load_kw(self) -> float:
         """P̄, the mean load of a prosumer in kW."""
         return float(self.load_kw.mean())
+
+    @cached_property
+    def price_level(self) -> float:
+        """The year's mean price over that of the named communities: what counts as dear or cheap here, whatever the currency.
+
+        The import price counts, or the export price of a path where its size is greater; 1 where every price is 0. It is rounded to 12
+        digits, so that the mean of equal prices is that price.
+        """
+        size = np.maximum(np.abs(self.import_price), np.abs(self.export_price).max(axis=0))
+        return float(f"{float(size.mean()) / IMPORT_PRICE:.12g}") if size.any() else 1.0
 
     @cached_property
     def content_hash(self) -> str:

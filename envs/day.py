@@ -41,7 +41,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Array = NDArray[np.float64]
+from .arrays import Array, broken, real_array, wrong_shape
+
+__all__ = ["BY_PERIOD", "Array", "Day", "make_day", "within_reach"]
 
 _T_BY_N: Final = ("demand_min", "demand_max", "utility_curvature", "utility_slope", "renewable")
 _BY_T: Final = ("import_price", "export_price", "loss_price")
@@ -58,7 +60,6 @@ _BY_N: Final = (
 BY_PERIOD: Final = (*_T_BY_N, *_BY_T)
 """Fields with a row for every period; ``base_injection`` is another."""
 _SCALARS: Final = ("period_hours", "overload_price", "import_fee")
-_MAX_LISTED: Final = 8  # entries named per rule in an error, so that a message stays readable
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -156,7 +157,7 @@ def make_day(
 ) -> Day:
     """Build a validated, frozen :class:`Day`.
 
-    Scalars are broadcast to the shapes of the module's table; (N,) values broadcast over periods.
+    Scalars are broadcast to the shapes of the module's table; (N,) values broadcast over periods. No other shape is.
 
     Args:
         label: How errors and reports call this day.
@@ -167,7 +168,7 @@ def make_day(
         **values: Every other field of the table.
 
     Raises:
-        ValueError: If data breaks a rule of the model; every offending entry is named.
+        ValueError: If data is not of the type and shape of the table, or breaks a rule of the model; every offending entry is named.
     """
     expected = {*_T_BY_N, *_BY_T, *_BY_N, "overload_price", "import_fee", "trade_limit", "trade_friction"}
     missing, extra = expected - values.keys(), values.keys() - expected
@@ -180,21 +181,27 @@ def make_day(
     shapes: dict[str, tuple[int, ...]] = dict.fromkeys(_T_BY_N, (n_periods, n_prosumers))
     shapes |= dict.fromkeys(_BY_T, (n_periods,)) | dict.fromkeys(_BY_N, (n_prosumers,))
     shapes |= {"trade_limit": (n_prosumers, n_prosumers), "trade_friction": (n_prosumers, n_prosumers)}
-    frozen = {name: _frozen(name, values[name], wanted) for name, wanted in shapes.items()}
-    base = np.zeros((n_periods, n_buses)) if base_injection is None else np.asarray(base_injection, dtype=np.float64)
-    if base.ndim != 2 or base.shape[0] != n_periods:
-        raise ValueError(f"`base_injection` must have shape ({n_periods}, buses), got {base.shape}.")
+    faults: list[str] = []
+    frozen = {name: _frozen(faults, name, values[name], wanted) for name, wanted in shapes.items()}
+    given = {"period_hours": period_hours} | {name: values[name] for name in _SCALARS if name != "period_hours"}
+    scalars = {name: _frozen(faults, name, value, ()) for name, value in given.items()}
+    base = np.zeros((n_periods, n_buses)) if base_injection is None else base_injection
+    base_shape = (n_periods, *np.shape(base)[1:2]) if np.ndim(base) == 2 else (n_periods, n_buses)
+    base = _frozen(faults, "base_injection", base, base_shape)
+    end = None if storage_end is None else _frozen(faults, "storage_end", storage_end, (n_prosumers,))
+    if faults:
+        raise ValueError(_listed(label, faults))
     diagonal_free = frozen["trade_limit"].copy()
     np.fill_diagonal(diagonal_free, 0.0)  # nobody trades with themselves
     diagonal_free.setflags(write=False)
     frozen["trade_limit"] = diagonal_free
     day = Day(
         label=label,
-        period_hours=_scalar("period_hours", period_hours),
-        overload_price=_scalar("overload_price", values["overload_price"]),
-        import_fee=_scalar("import_fee", values["import_fee"]),
-        base_injection=_frozen("base_injection", base, (n_periods, base.shape[1])),
-        storage_end=None if storage_end is None else _frozen("storage_end", storage_end, (n_prosumers,)),
+        period_hours=float(scalars["period_hours"]),
+        overload_price=float(scalars["overload_price"]),
+        import_fee=float(scalars["import_fee"]),
+        base_injection=base,
+        storage_end=end,
         **frozen,
     )
     _validate(day)
@@ -208,21 +215,23 @@ def within_reach(day: Day) -> Array:
     return gained
 
 
-def _scalar(name: str, value: ArrayLike) -> float:
-    array = np.asarray(value, dtype=np.float64)
-    if array.ndim:
-        raise ValueError(f"`{name}` must be a single number, got shape {array.shape}.")
-    return float(array)
-
-
-def _frozen(name: str, value: ArrayLike, shape: tuple[int, ...]) -> Array:
-    array = np.asarray(value, dtype=np.float64)
+def _frozen(faults: list[str], name: str, value: ArrayLike, shape: tuple[int, ...]) -> Array:
+    """Return a value as a frozen array of a shape of the table; one of no use with a fault added where it is none."""
+    allowed = [shape, shape[1:], ()] if name in _T_BY_N else [shape, ()] if name != "base_injection" else [shape]
     try:
-        array = np.array(np.broadcast_to(array, shape))
-    except ValueError:
-        raise ValueError(f"`{name}` must have shape {shape} or broadcast to it, got {array.shape}.") from None
-    array.setflags(write=False)
-    return array
+        array = real_array(value)
+        if array.shape not in allowed:
+            raise ValueError(wrong_shape(array.shape, allowed))
+    except ValueError as error:
+        faults.append(f"`{name}` {error}")
+        return np.zeros(shape)
+    frozen = np.array(np.broadcast_to(array, shape), dtype=np.float64)
+    frozen.setflags(write=False)
+    return frozen
+
+
+def _listed(label: str, faults: list[str]) -> str:
+    return f"day {label!r} is not valid:\n" + "\n".join(f"  - {fault}" for fault in faults)
 
 
 def _validate(day: Day) -> None:
@@ -233,9 +242,7 @@ def _validate(day: Day) -> None:
         value = np.asarray(getattr(day, name))
         bad = np.argwhere(~np.broadcast_to(holds(), value.shape))
         if len(bad):
-            listed = ", ".join(entry_in_words(name, value, tuple(int(i) for i in where)) for where in bad[:_MAX_LISTED])
-            more = f" and {len(bad) - _MAX_LISTED} more" if len(bad) > _MAX_LISTED else ""
-            faults.append(f"`{name}` must {rule}, got {listed}{more}.{' ' + remedy if remedy else ''}")
+            faults.append(broken(name, rule, value, bad, axes=axes_of(name), remedy=remedy))
 
     ends = () if day.storage_end is None else ("storage_end",)
     for name in (*_T_BY_N, *_BY_T, *_BY_N, *ends, *_SCALARS, "trade_limit", "trade_friction", "base_injection"):
@@ -276,20 +283,15 @@ def _validate(day: Day) -> None:
             f"It must be at least {np.array2string(must_import, precision=6, threshold=20)} kW." if short else "",
         )
     if faults:
-        raise ValueError(f"day {day.label!r} is not valid:\n" + "\n".join(f"  - {fault}" for fault in faults))
+        raise ValueError(_listed(day.label, faults))
 
 
-def entry_in_words(name: str, value: NDArray[np.float64], where: tuple[int, ...]) -> str:
-    """Return one entry of a field in words, for example ``0.0 at period 3, prosumer 1``."""
+def axes_of(name: str) -> tuple[str, ...]:
+    """Return what the axes of a field run over."""
     if name in _T_BY_N:
-        axes: tuple[str, ...] = ("period", "prosumer")
-    elif name in _BY_T:
-        axes = ("period",)
-    elif name in _BY_N or name == "storage_end":
-        axes = ("prosumer",)
-    elif name == "base_injection":
-        axes = ("period", "bus")
-    else:
-        axes = ("seller", "buyer")[: len(where)]
-    place = ", ".join(f"{axis} {index}" for axis, index in zip(axes, where, strict=True))
-    return f"{float(value[where])}" + (f" at {place}" if place else "")
+        return ("period", "prosumer")
+    if name in _BY_T:
+        return ("period",)
+    if name in _BY_N or name == "storage_end":
+        return ("prosumer",)
+    return ("period", "bus") if name == "base_injection" else ("seller", "buyer")

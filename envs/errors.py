@@ -37,6 +37,6 @@ def two_readings(word: str, both: str, path: str) -> ValueError:
         path: What to write for that which is here.
     """
     return ValueError(
-        f"a word must have one meaning, but {word!r} is both {both}. Write {path!r} for what is here; for the other, rename it or work in "
-        "another folder."
+        f"a word must have one meaning, but {word!r} is both {both}. Write {path!r} for what is here; for the other, rename what is "
+        "here, or work in another folder."
     )

@@ -215,6 +215,10 @@ def make_hourly_game(
         import_fee=import_fee,
     )
     within = np.isin(base.days + days - 1, base.days)  # splits are whole weeks, so the days between belong to it too
+    if not within.any():
+        raise ValueError(
+            f"`days` must be so few that the {split} split has them in a row, got {days} of {base.community.n_days} days in all."
+        )
     return HourlyGame(
         base=replace(base, days=base.days[within]),
         belief=belief,

@@ -3,12 +3,15 @@
 ``public`` observations hold what an operator knows before the day, in a size that does not depend on the community; ``full`` ones hold the
 truth of the same fields and every private parameter. See :mod:`.observation_public` and :mod:`.observation_full` for the fields.
 
-Every number is (value − centre) / scale, cut off at ±``BOUND``, with the centre and scale of its field. They are the same for every
-community: power counts in units of the community's own mean load, prices in EUR/kWh. No running normalisation is needed.
+Every number is (value − centre) / scale, cut off at ±``BOUND``, with the centre and scale of its field. Power counts in units of the
+community's own mean load. Centres and scales of prices are those of the field tables times the community's price level, which is 1 for the
+named communities: the same community in another currency is observed alike. No running normalisation is needed. What is still cut off, in
+a community whose numbers are not of one scale, is warned of when its observer is made.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
@@ -27,6 +30,8 @@ from .observation_public import FORECAST_ERROR, Geometry, forecast_factors, make
 Information = Literal["public", "full"]
 BOUND: Final = 5.0
 """Observations lie within ±this; few numbers come near it."""
+MOST_CLIPPED: Final = 0.25
+"""Share of a field's numbers that may be cut off without a warning."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -90,7 +95,45 @@ def make_observer(information: str, community: Community) -> Observer:
             fields += full_fields(community.n_periods, community.n_prosumers)
         case _:
             raise unknown_name("`information`", information, get_args(Information))
-    return Observer(information=chosen, community=community, fields=fields, layout=layout_of(fields), geometry=make_geometry(community))
+    fields = tuple(in_money_of(field, community) for field in fields)
+    observer = Observer(information=chosen, community=community, fields=fields, layout=layout_of(fields), geometry=make_geometry(community))
+    _warn_of_clipping(observer)
+    return observer
+
+
+def in_money_of(field: Field, community: Community) -> Field:
+    """Return a field with the centre and scale it has at a community's price level."""
+    level = community.price_level if field.unit.startswith("EUR") else 1.0
+    return field._replace(centre=level * field.centre, scale=level * field.scale)
+
+
+def clipped_shares(observer: Observer, n_days: int = 8) -> dict[str, float]:
+    """Return the share of each field's numbers that are cut off on days spread over the year, of the fields of which any are."""
+    community = observer.community
+    days = np.unique(np.linspace(0, community.n_days - 1, min(n_days, community.n_days)).astype(int)).tolist()
+    scenarios = [Scenario(day, place % community.n_price_paths) for place, day in enumerate(days)]
+    seen = np.array([observer.observe(each, community.day(each.day, price_path=each.price_path)) for each in scenarios])
+    shares = {name: float((np.abs(seen[:, place]) >= BOUND).mean()) for name, place in observer.layout.items()}
+    return {name: share for name, share in shares.items() if share > 0}
+
+
+def _warn_of_clipping(observer: Observer) -> None:
+    """Warn where a learner would hardly see a field for all that is cut off in it."""
+    unit = {field.name: field.unit for field in observer.fields}
+    blind = {name: share for name, share in clipped_shares(observer).items() if share > MOST_CLIPPED}
+    if not blind:
+        return
+    remedies = {
+        "Bring all prices to one currency and unit: they are counted by the year's mean price.": any("EUR" in unit[name] for name in blind),
+        "Bring loads, renewables, stores and limits to kW: powers are counted by the mean load.": any("P̄" in unit[name] for name in blind),
+    }
+    listed = ", ".join(f"`{name}` ({share:.0%})" for name, share in blind.items())
+    warnings.warn(
+        f"observations of community {observer.community.name!r} should lie within ±{BOUND:g}, but of {listed} so much is cut off that "
+        f"leaders hardly see it. {' '.join(text for text, applies in remedies.items() if applies) or 'Bring the data to one scale.'}",
+        UserWarning,
+        stacklevel=3,
+    )
 
 
 def field_table(fields: tuple[Field, ...]) -> str:

@@ -42,9 +42,10 @@ N_RINGS: Final = 11
 BIN_OF_RING: Final = (0, 0, 1, 1, 2, 2, 3, 3, 3, 3, 3)
 """Which bin of the ``matched`` field each ring counts in."""
 CHARGE_LEVELS: Final = tuple(round(k / 15, 3) for k in range(1, 16))
-"""Charges in EUR/kWh at mean distance at which revenue is guessed, up to the default cap."""
+"""Charges in EUR/kWh at mean distance at which revenue is guessed, up to the default cap; times the price level."""
 SOFTNESS: Final = 0.1
-"""Range of spreads in EUR/kWh over which trade in a ring fades out, as real trade does: frictions grow with it, and rings have width."""
+"""Range of spreads in EUR/kWh, times the price level, over which trade in a ring fades out, as real trade does: frictions grow with it, and
+rings have width."""
 
 _TINY: Final = 1e-12
 _N_BINS: Final = max(BIN_OF_RING) + 1
@@ -95,12 +96,14 @@ class Geometry:
         rings: The pairs that may trade, by ring of distance from the nearest outwards.
         ring_distance: Mean distance of the pairs in each ring, shape (rings,), 0 where there are none.
         total_load_kw: P̄·N, the community's mean total load.
+        price_level: What all charges and prices below are multiplied by, see :attr:`.community.Community.price_level`.
         statics: The fields that no day changes.
     """
 
     rings: tuple[Ring, ...]
     ring_distance: Array
     total_load_kw: float
+    price_level: float
     statics: Values
 
 
@@ -116,6 +119,7 @@ def make_geometry(community: Community) -> Geometry:
         rings=tuple(Ring(seller, buyer, np.eye(n)[seller], np.eye(n)[buyer]) for seller, buyer in pairs),
         ring_distance=np.array([distance[pair].sum() / max(len(pair[0]), 1) for pair in pairs]),
         total_load_kw=community.mean_load_kw * n,
+        price_level=community.price_level,
         statics={"size": np.array([np.log(n)]), "shares": np.array(shares), "distance_spread": np.array([distance[others].std()])},
     )
 
@@ -224,9 +228,9 @@ def _round_trip_spread(day: Day, curtailed_price: Array) -> Array:
 
 
 def _revenue(geometry: Geometry, volumes_kwh: Array, spread: Array) -> Array:
-    """Return guessed revenue in EUR at ``CHARGE_LEVELS``, shape (levels,), of volumes by ring, shape (T, rings)."""
-    charge = np.array(CHARGE_LEVELS)[:, None] * geometry.ring_distance  # (levels, rings), EUR/kWh
-    traded = np.clip((spread[:, None, None] - charge) / SOFTNESS + 0.5, 0.0, 1.0)  # (T, levels, rings)
+    """Return guessed revenue in EUR at ``CHARGE_LEVELS`` times the price level, shape (levels,), of volumes by ring, shape (T, rings)."""
+    charge = geometry.price_level * np.array(CHARGE_LEVELS)[:, None] * geometry.ring_distance  # (levels, rings), EUR/kWh
+    traded = np.clip((spread[:, None, None] - charge) / (geometry.price_level * SOFTNESS) + 0.5, 0.0, 1.0)  # (T, levels, rings)
     revenue: Array = np.einsum("lr,tlr,tr->l", charge, traded, volumes_kwh)
     return revenue
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -48,7 +49,7 @@ def number(text: str, *, words: bool = False) -> float:
     if _NUMBER.fullmatch(text) is None:
         raise ValueError(f"must be a number such as 0.25 or 1e-3, got {text!r}{explained(text)}")
     value = float(text)
-    if math.isinf(value) or (value == 0 and re.search("[1-9]", re.split("[eE]", text)[0])):
+    if math.isinf(value) or (value == 0 and text.lower().partition("e")[0].strip("+-.0")):
         raise ValueError(f"must be a number from 1e-307 to 1e308 in size, or 0, got {text!r}")
     return value
 
@@ -63,6 +64,21 @@ def whole_number(text: str) -> int:
     if _WHOLE.fullmatch(text) is None or len(text) > 18:
         raise ValueError(f"must be a whole number such as 12, got {text!r}{explained(text)}")
     return int(text)
+
+
+def not_finite(tables: Mapping[str, object], place: str = "") -> list[str]:
+    """Return where nested tables, as TOML files hold them, have a ``nan`` or ``inf``, which are numbers there: keys with dots between."""
+    found = []
+    for key, value in tables.items():
+        where = f"{place}{key}"
+        match value:
+            case float() if not math.isfinite(value):
+                found.append(f"{where} = {value}")
+            case Mapping():
+                found += not_finite(value, f"{where}.")
+            case list():
+                found += not_finite({f"{index}": item for index, item in enumerate(value)}, f"{where}.")
+    return found
 
 
 def explained(text: str) -> str:

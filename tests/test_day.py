@@ -69,14 +69,21 @@ def test_missing_and_unknown_fields_are_named_together() -> None:
     [
         ({"demand_max": np.zeros((0, 5))}, r"`demand_max` must have shape \(periods, prosumers\) with both at least 1, got \(0, 5\)"),
         ({"demand_max": 1.0}, r"`demand_max` must have shape \(periods, prosumers\) with both at least 1, got \(\)"),
-        ({"renewable": np.zeros((6, 4))}, r"`renewable` must have shape \(6, 5\) or broadcast to it, got \(6, 4\)"),
-        ({"import_price": np.zeros(5)}, r"`import_price` must have shape \(6,\) or broadcast to it, got \(5,\)"),
-        ({"storage_power": np.zeros(6)}, r"`storage_power` must have shape \(5,\) or broadcast to it, got \(6,\)"),
-        ({"trade_limit": np.zeros((6, 6))}, r"`trade_limit` must have shape \(5, 5\) or broadcast to it, got \(6, 6\)"),
-        ({"import_fee": [0.1, 0.2]}, r"`import_fee` must be a single number, got shape \(2,\)"),
-        ({"period_hours": [1.0]}, r"`period_hours` must be a single number, got shape \(1,\)"),
-        ({"base_injection": np.zeros((5, 2))}, r"`base_injection` must have shape \(6, buses\), got \(5, 2\)"),
-        ({"base_injection": np.zeros(6)}, r"`base_injection` must have shape \(6, buses\), got \(6,\)"),
+        ({"renewable": np.zeros((6, 4))}, r"`renewable` must have the shape \(6, 5\) or \(5,\) or be a single number, got \(6, 4\)"),
+        ({"import_price": np.zeros(5)}, r"`import_price` must have the shape \(6,\) or be a single number, got \(5,\)"),
+        ({"storage_power": np.zeros(6)}, r"`storage_power` must have the shape \(5,\) or be a single number, got \(6,\)"),
+        ({"trade_limit": np.zeros((6, 6))}, r"`trade_limit` must have the shape \(5, 5\) or be a single number, got \(6, 6\)"),
+        ({"import_fee": [0.1, 0.2]}, r"`import_fee` must be a single number, got \(2,\)"),
+        ({"period_hours": [1.0]}, r"`period_hours` must be a single number, got \(1,\)"),
+        ({"renewable": np.ones((6, 1))}, r"`renewable` must have the shape \(6, 5\) or \(5,\) or be a single number, got \(6, 1\)"),
+        ({"storage_power": [1.0]}, r"`storage_power` must have the shape \(5,\) or be a single number, got \(1,\)"),
+        ({"trade_limit": np.ones(5)}, r"`trade_limit` must have the shape \(5, 5\) or be a single number, got \(5,\)"),
+        ({"import_price": "0.32"}, "`import_price` must hold real numbers, got text"),
+        ({"renewable": True}, "`renewable` must hold real numbers, got truth values"),
+        ({"overload_price": 1.0 + 0j}, "`overload_price` must hold real numbers, got complex numbers"),
+        ({"export_limit": [1.0, None, 1.0, 1.0, 1.0]}, r"`export_limit` must hold real numbers, got objects \(NoneType\)"),
+        ({"base_injection": np.zeros((5, 2))}, r"`base_injection` must have the shape \(6, 2\), got \(5, 2\)"),
+        ({"base_injection": np.zeros(6)}, r"`base_injection` must have the shape \(6, 6\), got \(6,\)"),
     ],
 )
 def test_a_wrong_shape_is_an_error_that_says_the_right_one(changes: dict[str, Any], message: str) -> None:
@@ -123,6 +130,13 @@ def test_a_connection_too_small_for_the_least_demand_is_infeasible_and_the_remed
         random_day(0, n=2, stores=0, renewable=0.0, demand_min=[0.0, 1.5], demand_max=np.full((6, 2), 2.0), import_limit=[0.0, 1.25])
     assert "got 1.25 at prosumer 1." in str(caught.value)
     assert "It must be at least [0.  1.5] kW." in str(caught.value)
+
+
+def test_wrong_types_and_shapes_come_at_once() -> None:
+    with pytest.raises(ValueError, match="day 'random day 0' is not valid") as caught:
+        random_day(0, import_price="0.32", storage_power=[1.0], trade_friction=None, period_hours=True)
+    for name in ("import_price", "storage_power", "trade_friction", "period_hours"):
+        assert f"`{name}` must" in str(caught.value)
 
 
 def test_all_faults_come_at_once() -> None:

@@ -240,7 +240,7 @@ def test_a_branch_that_joins_a_bus_with_itself_is_refused() -> None:
         ({"branch_limit_kw": [1.0, None, 2.0]}, r"`branch_limit_kw` must hold real numbers, got objects \(NoneType\)"),
         ({"branch_resistance_pu": 0.01 + 0.1j}, "`branch_resistance_pu` must hold real numbers, got complex numbers"),
         ({"branch_reactance_pu": np.ma.masked_less([0.1, 0.1, -1.0], 0.0)}, "masked array with some left out"),
-        ({"branch_reactance_pu": [0.1]}, r"`branch_reactance_pu` must have the shape \(3,\) or that of one number, got \(1,\)"),
+        ({"branch_reactance_pu": [0.1]}, r"`branch_reactance_pu` must have the shape \(3,\) or be a single number, got \(1,\)"),
         ({"base_power_kw": np.inf}, "`base_power_kw` must be > 0 and finite, got inf"),
         ({"bus_position": [[0.0, 0.0], [1.0, np.nan], [1.0, 1.0]]}, "`bus_position` must be finite, got nan at bus 1, axis 1"),
         ({"bus_position": [[0.0, 0.0]]}, r"`bus_position` must have the shape \(3, 2\), got \(1, 2\)"),

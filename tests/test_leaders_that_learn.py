@@ -52,6 +52,7 @@ class Made:
     steps: int = 5000
     folder: Path = Path()
     charge_cap: float = CAP
+    price_level: float = 1.0
     n_charges: int = 1
     n_observed: int = N_PUBLIC
     calls: dict[str, int] = field(default_factory=lambda: {"rewards": 0, "slopes": 0, "optima": 0, "validations": 0})

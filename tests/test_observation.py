@@ -16,12 +16,14 @@ import pytest
 from builders import random_network
 
 import gridtoll
+from gridtoll.agents.day_features import DayActions
 from gridtoll.envs import observation_full
 from gridtoll.envs.arrays import IntArray
 from gridtoll.envs.calendar import Scenario
 from gridtoll.envs.community import Community, make_community
 from gridtoll.envs.day_ahead import DayAheadEnv
-from gridtoll.envs.observation import BOUND, Observer, field_table, make_observer
+from gridtoll.envs.hourly_observation import make_hourly_observer
+from gridtoll.envs.observation import BOUND, Observer, clipped_shares, field_table, make_observer
 from gridtoll.envs.observation_full import full_fields
 from gridtoll.envs.observation_public import (
     BIN_OF_RING,
@@ -32,14 +34,15 @@ from gridtoll.envs.observation_public import (
     public_fields,
     public_values,
 )
+from gridtoll.envs.parameters import MarketParameters
 from gridtoll.envs.sources import COMMUNITY_NAMES, load_community
 
 N, N_DAYS = 6, 84
 INFORMATION = ("public", "full")
 
 
-def tiny(order: IntArray | None = None, unit: float = 1.0, **changes: Any) -> Community:
-    """Six prosumers, two of them with storage, and twelve weeks of data; in another order or another unit of power on request."""
+def tiny(order: IntArray | None = None, unit: float = 1.0, money: float = 1.0, **changes: Any) -> Community:
+    """Six prosumers, two of them with storage, and twelve weeks of data; in another order, unit of power or currency on request."""
     random = np.random.default_rng(5)
     hours = np.arange(24 * N_DAYS)
     sun = np.clip(np.sin((hours % 24 - 6) / 12 * np.pi), 0.0, None)[:, None] * random.uniform(0.2, 1.0, (N_DAYS, 1)).repeat(24, axis=0)
@@ -51,12 +54,16 @@ def tiny(order: IntArray | None = None, unit: float = 1.0, **changes: Any) -> Co
         "first_date": date(2021, 1, 1),
         "load_kw": (unit * random.uniform(0.3, 2.0, (24 * N_DAYS, N)))[:, prosumer_order],
         "renewable_kw": (unit * sun * roofs)[:, prosumer_order],
-        "import_price": 0.32,
-        "export_price": random.uniform(-0.05, 0.25, (2, 24 * N_DAYS)),
-        "loss_price": random.uniform(0.02, 0.25, (2, 24 * N_DAYS)),
+        "import_price": money * 0.32,
+        "export_price": money * random.uniform(-0.05, 0.25, (2, 24 * N_DAYS)),
+        "loss_price": money * random.uniform(0.02, 0.25, (2, 24 * N_DAYS)),
+        "parameters": MarketParameters(flexibility_value=money * 0.3, overload_price=money * 1.0),
         "storage_power": (unit * 1.5 * owns)[prosumer_order],
         "storage_capacity": (unit * 3.0 * owns)[prosumer_order],
+        "charge_cap": money * 1.0,
     }
+    friction = money * 0.005 / (1.15 * unit)  # the loads' mean is 1.15
+    values |= {"grid_friction": friction, "trade_friction": friction, "storage_wear": friction}
     at = network.prosumer_bus[prosumer_order]
     within = np.ix_(prosumer_order, prosumer_order)
     network = replace(network, prosumer_bus=at, distance=network.distance[within], zone_borders=network.zone_borders[within])
@@ -202,10 +209,71 @@ def test_public_observations_do_not_depend_on_the_order_of_prosumers() -> None:
         np.testing.assert_allclose(here, there, atol=2e-6)
 
 
-def test_public_observations_do_not_depend_on_the_unit_of_power() -> None:
+@pytest.mark.parametrize("information", INFORMATION)
+def test_observations_do_not_depend_on_the_unit_of_power(information: str) -> None:
     for index in (0, 30, 60):
-        here, there = (observe(make_observer("public", tiny(unit=unit)), index) for unit in (1.0, 1000.0))
+        here, there = (observe(make_observer(information, tiny(unit=unit)), index) for unit in (1.0, 1000.0))
         np.testing.assert_allclose(here, there, atol=2e-6)
+
+
+@pytest.mark.parametrize("money", [7.46, 0.01, 1e6])
+@pytest.mark.parametrize("information", INFORMATION)
+def test_observations_do_not_depend_on_the_currency(information: str, money: float) -> None:
+    ours, theirs = (make_observer(information, tiny(money=factor)) for factor in (1.0, money))
+    assert theirs.community.price_level == pytest.approx(money)
+    for index in (0, 30, 60):
+        here, there = observe(ours, index), observe(theirs, index)
+        np.testing.assert_allclose(here, there, atol=2e-6)
+        value, other = ours.read(here), theirs.read(there)
+        assert other["day_spread"] == pytest.approx(money * value["day_spread"], rel=1e-5)
+        assert other["load"] == pytest.approx(value["load"], rel=1e-5)
+
+
+def test_hourly_observations_do_not_depend_on_the_currency_or_the_unit_of_power() -> None:
+    seen = []
+    for community in (tiny(), tiny(money=7.46), tiny(unit=1000.0)):
+        observer = make_hourly_observer("full", community, forecast_error=0.0)
+        view = observer.view(Scenario(30, 1), community.day(30, price_path=1), np.ones((3, 24)))
+        seen.append(observer.observe(view, hour=12, days_left=0, stored=community.storage_start, last=None))
+    for other in seen[1:]:
+        np.testing.assert_allclose(seen[0], other, atol=2e-6)
+
+
+def test_learners_charge_in_the_communitys_currency_and_see_the_same_day() -> None:
+    ours, theirs = (make_observer("public", tiny(money=factor)) for factor in (1.0, 7.46))
+    here, there = observe(ours, 30)[None], observe(theirs, 30)[None]
+    plain, priced = DayActions(ours.size, 1.0), DayActions(theirs.size, 7.46, theirs.community.price_level)
+    np.testing.assert_allclose(plain.seen(here), priced.seen(there), atol=1e-5)
+    for action in (-1.0, 0.0, 0.4, 1.0):
+        acting = np.array([[action]])
+        assert priced.charges(there, acting) == pytest.approx(7.46 * plain.charges(here, acting), rel=1e-5)
+    assert priced.worth(there) == pytest.approx(7.46 * plain.worth(here), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", COMMUNITY_NAMES)
+def test_the_price_level_of_named_communities_is_exactly_one(name: str) -> None:
+    assert load_community(name).price_level == 1.0
+
+
+def test_the_price_level_is_that_of_the_greater_price_and_one_without_any() -> None:
+    assert tiny(import_price=0.0, export_price=np.full((2, 24 * N_DAYS), -0.16)).price_level == pytest.approx(0.5)
+    free = np.zeros((2, 24 * N_DAYS))
+    assert tiny(import_price=0.0, export_price=free, loss_price=free).price_level == 1.0
+
+
+def test_prices_in_another_currency_alone_are_hardly_cut_off() -> None:
+    """Frictions and preferences are still as they were: what is observed of them changes, prices do not."""
+    year = tiny(money=7.46)
+    mixed = tiny(import_price=year.import_price, export_price=year.export_price, loss_price=year.loss_price)
+    for information in INFORMATION:
+        assert all(share < 0.02 for share in clipped_shares(make_observer(information, mixed)).values())
+
+
+def test_what_learners_would_hardly_see_is_warned_of_by_field_and_remedy() -> None:
+    with pytest.warns(UserWarning, match=r"community 'tiny'.*`renewable` \(\d\d%\).*Bring loads, renewables, stores and limits to kW"):
+        make_observer("public", tiny(renewable_kw=1000.0 * tiny().renewable_kw))
+    with pytest.warns(UserWarning, match=r"`each_loss_price` \(100%\).*Bring all prices to one currency and unit"):
+        make_observer("full", tiny(loss_price=100.0 * (0.1 + tiny().loss_price)))
 
 
 def test_no_more_is_matched_than_either_side_has_and_all_of_the_lesser_side_where_all_may_trade() -> None:

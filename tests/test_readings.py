@@ -9,10 +9,12 @@ import pytest
 from gridtoll.envs.day_ahead import DayAheadEnv
 from gridtoll.envs.sources import export_community, load_community
 from gridtoll.train.algorithms import make_algorithm
+from gridtoll.train.cli import main
 from gridtoll.train.compare.plan_file import find_plan, read_plan
 from gridtoll.train.compare.tuned import tuned_settings
 from gridtoll.train.leader_words import leader_place
 from gridtoll.train.leaders import LEADER_NAMES
+from gridtoll.train.tuning.space import read_space
 
 PLAN = 'communities = ["{}"]\ninformation = ["public"]\nseeds = 1\n[algorithms.zero]\n'
 
@@ -92,6 +94,14 @@ def test_a_module_of_ones_own_that_another_one_hides_is_named(here: Path) -> Non
         make_algorithm("colorsys:Mine", {}, place=here)
 
 
+def test_the_command_line_asks_which_of_two_is_meant(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "zero").mkdir()
+    (here / "zero" / "config.json").write_text("{}")
+    for command, word in (("evaluate zero", "zero"), ("evaluate zero --env hourly", "zero"), ("communities show ieee9", "ieee9")):
+        assert main(command.split()) == 2
+        assert f"a word must have one meaning, but {word!r} is both" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("content", ["\ufeff{}", "{}"])
 def test_a_plan_from_windows_is_read_as_any_other(content: str) -> None:
     text = content.format(PLAN.format("two-prosumers")).replace("\n", "\r\n")
@@ -101,3 +111,20 @@ def test_a_plan_from_windows_is_read_as_any_other(content: str) -> None:
 def test_a_plan_in_another_encoding_says_so() -> None:
     with pytest.raises(ValueError, match=r"must be a TOML file, got plan\.toml: must be text in UTF-8, got what looks like UTF-16"):
         read_plan(PLAN.format("two-prosumers").encode("utf-16"), source="plan.toml")
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf"])
+def test_what_toml_takes_for_a_number_and_nobody_means_is_no_setting(number: str, tmp_path: Path) -> None:
+    plan = PLAN.format("two-prosumers") + f"[algorithms.sac]\nlearning_rate = {number}\nhidden = [{number}]\n"
+    with pytest.raises(ValueError, match="numbers must be finite") as caught:
+        read_plan(plan.encode(), source="plan.toml")
+    assert f"- numbers must be finite, got algorithms.sac.learning_rate = {number}\n" in str(caught.value)
+    assert f"- numbers must be finite, got algorithms.sac.hidden.0 = {number}" in str(caught.value)
+    (tmp_path / "space.toml").write_text(f"[learning_rate]\nlow = 0.1\nhigh = {number}\n")
+    with pytest.raises(ValueError, match=f"numbers of a space must be finite, got learning_rate.high = {number} in"):
+        read_space(tmp_path / "space.toml")
+
+
+def test_a_space_of_settings_from_windows_is_read_as_any_other(tmp_path: Path) -> None:
+    (tmp_path / "space.toml").write_bytes("\ufeff[learning_rate]\r\nlow = 0.1\r\nhigh = 0.2\r\n".encode())
+    assert list(read_space(tmp_path / "space.toml").parameters) == ["learning_rate"]

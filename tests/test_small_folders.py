@@ -10,6 +10,8 @@ import pytest
 from gridtoll.envs.calendar import Split, count_split_days
 from gridtoll.envs.community import make_community
 from gridtoll.envs.day_ahead import DayAheadEnv
+from gridtoll.envs.hourly import HourlyEnv
+from gridtoll.envs.hourly_game import MOST_DAYS
 from gridtoll.envs.sources import export_community, load_community
 from gridtoll.train.cli import main
 
@@ -40,6 +42,17 @@ def test_a_given_day_is_played_and_the_training_split_has_every_day(folder: Path
     days = load_community(folder).n_days
     assert environment.days.tolist() == list(range(days))
     assert count_split_days(days) == {"train": days, "validation": 0, "test": 0}
+
+
+def test_the_hourly_game_is_played_on_days_that_are_there(folder: Path) -> None:
+    days = load_community(folder).n_days
+    environment = HourlyEnv(community=folder, days=days)
+    environment.reset(seed=0)
+    _, reward, *_ = environment.step(environment.action_space.sample() * 0.0)
+    assert np.isfinite(reward)
+    rule = "so few that the train split has them in a row" if days < MOST_DAYS else f"a whole number from 1 to {MOST_DAYS}"
+    with pytest.raises(ValueError, match=f"`days` must be {rule}, got {days + 1}"):
+        HourlyEnv(community=folder, days=days + 1)
 
 
 @pytest.mark.parametrize(("split", "least"), [("validation", 42), ("test", 14)])

@@ -139,6 +139,7 @@ def learned_policy(run: RunFolder, task: Task) -> LearnedPolicy:
         environment.observer.size,
         cap=environment.charge_cap,
         n_coefficients=n_charges(task),
+        price_level=environment.community.price_level,
     )
 
 

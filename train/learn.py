@@ -31,6 +31,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import configure
 from stable_baselines3.common.utils import set_random_seed
 
+from ..agents.day_features import DayActions
 from ..agents.learned import LearnedPolicy, checkpoint_parts, day_of, make_learner, restore_learner, write_weights
 from ..agents.vec_env import GymnasiumVecEnv
 from ..envs.calendar import Scenario, split_hash
@@ -166,14 +167,26 @@ def training_rounds(config: TrainConfig, *, played: int, threads: int | None = N
     envs = batch_of(config.task, config.parallel_days, threads=threads)
     rounds = Rounds(envs, training_scenarios(config.task), seed=config.seed, played=played)
     unit, cap = reward_unit_eur(config.task), envs.game.charge_cap
-    day = day_of(config.learner, envs.game.observer.size, cap=cap, n_coefficients=n_charges(config.task))
+    day = _day_of(config, envs)
     return GymnasiumVecEnv(rounds, action_bounds=None if day else (0.0, cap), reward_unit=unit, day=day)
+
+
+def _day_of(config: TrainConfig, envs: DayAheadVectorEnv) -> DayActions | None:
+    """Return how the learner sees a day and charges for it, None where it sees observations as they are."""
+    game = envs.game
+    return day_of(
+        config.learner,
+        game.observer.size,
+        cap=game.charge_cap,
+        n_coefficients=n_charges(config.task),
+        price_level=game.community.price_level,
+    )
 
 
 def _validate(learner: BaseAlgorithm, config: TrainConfig, scenarios: Sequence[Scenario], envs: DayAheadVectorEnv) -> NDArray[np.float64]:
     """Return the rewards in EUR of the deterministic policy on the validation days, one in each row, shape (days,)."""
     cap = envs.game.charge_cap
-    day = day_of(config.learner, envs.game.observer.size, cap=cap, n_coefficients=n_charges(config.task))
+    day = _day_of(config, envs)
     policy = LearnedPolicy(learner.policy, cap, day)
     observations, _ = envs.reset(options=as_options(scenarios))
     charges = [policy.predict(observation, deterministic=True)[0] for observation in observations]  # one by one, as evaluation does

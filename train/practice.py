@@ -118,6 +118,11 @@ class TaskPractice:
         return self._game.charge_cap
 
     @property
+    def price_level(self) -> float:
+        """The community's mean price over that of the named communities."""
+        return self._game.community.price_level
+
+    @property
     def n_charges(self) -> int:
         """Charges posted for a day."""
         return n_charges(self.task)

@@ -128,7 +128,7 @@ def load_certificate(path: str | Path, day: Day, network: Network, basis: Array)
         ValueError: If the file is no certificate, or is about another day, network or tariff.
     """
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        content = json.loads(Path(path).read_text(encoding="utf-8-sig"))
         values = {name: content[name] for name in _SCALARS}
         pieces = tuple(SolvedPiece(**_with_infinity(part)) for part in content["pieces"])
         gaps = tuple(PrunedGap(**_with_infinity(part)) for part in content["gaps"])

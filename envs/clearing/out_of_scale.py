@@ -12,7 +12,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from ..day import Array, Day, entry_in_words
+from ..arrays import entry
+from ..day import Array, Day, axes_of
 from ..errors import ClearingError
 from .market_data import power_unit, price_unit
 from .solution import TOLERANCE
@@ -98,7 +99,7 @@ def _entries(day: Day, units: dict[str, float]) -> Iterator[_Entry]:
             where = tuple(int(index) for index in np.unravel_index(int(pick), values.shape))
             found = float(share[where])
             beyond = _powers(low, found) if worst is min else _powers(found, high)
-            yield _Entry(f"`{name}` {entry_in_words(name, getattr(day, name), where)}", found, kind, beyond)
+            yield _Entry(f"`{name}` {entry(getattr(day, name), where, axes_of(name))}", found, kind, beyond)
 
 
 def _that_count(day: Day, name: str, values: Array) -> np.ndarray:

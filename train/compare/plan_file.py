@@ -47,7 +47,7 @@ from ...envs.errors import unknown_name
 from ...envs.observation import Information
 from ...envs.sources import COMMUNITY_NAMES, HELD_OUT_COMMUNITIES
 from ...envs.sources.place import folder_of
-from ...envs.written import decoded
+from ...envs.written import decoded, not_finite
 from ..algorithms import OPTIMUM, make_algorithm, require_budget
 from ..task import Task
 from .cells import community_name
@@ -106,6 +106,7 @@ class _Reader:
     def plan(self, given: Mapping[str, Any]) -> Plan:
         """Return the plan that was given, as far as it can be understood."""
         self._known("a key of the plan", given, _KEYS)
+        self.problems += [f"- numbers must be finite, got {entry}" for entry in not_finite(given)]
         games = self._games(given)
         steps = self._count("steps", given.get("steps", 4000))
         game = given.get("game", {})

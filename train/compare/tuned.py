@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ...envs.errors import two_readings, unknown_name
-from ...envs.written import read_text
+from ...envs.written import not_finite, read_text
 
 SHIPPED: Final = Path(__file__).resolve().parent.parent / "tuned"
 """Folder of the tuned settings that come with gridtoll."""
@@ -31,6 +31,8 @@ def tuned_settings(text: str, algorithm: str) -> dict[str, Any]:
         settings, origin = dict(content["settings"]), content["origin"]["algorithm"]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"tuned settings must be a file that `gridtoll tune` wrote, got {path}: {error}.") from None
+    if not_finite(settings):
+        raise ValueError(f"tuned settings must be finite numbers, got {', '.join(not_finite(settings))} in {path}.")
     if origin != algorithm:
         raise ValueError(f"settings must have been tuned for the algorithm that takes them, {algorithm!r}, got {path} of {origin!r}.")
     return settings

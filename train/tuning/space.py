@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from ...envs.errors import unknown_name
-from ...envs.written import read_text
+from ...envs.written import not_finite, read_text
 
 SPACES: Final = Path(__file__).parent / "spaces"
 """Where the spaces that come with the package are, one file for each algorithm."""
@@ -178,6 +178,8 @@ def read_space(path: Path) -> Space:
         tables = tomllib.loads(read_text(path))
     except ValueError as error:  # tomllib's own is one
         raise ValueError(f"a space of settings must be a TOML file, but {path} is not: {str(error).removesuffix('.')}.") from None
+    if not_finite(tables):
+        raise ValueError(f"numbers of a space must be finite, got {', '.join(not_finite(tables))} in {path}.")
     if not tables:
         raise ValueError(f"a space of settings must name at least one setting, got none in {path}.")
     return Space({name: _parameter(f"[{name}] in {path}", table) for name, table in tables.items()})
