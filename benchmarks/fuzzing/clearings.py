@@ -60,9 +60,10 @@ def checked_clearing(case: Case, market: Market, plain: Market) -> Outcome:
 
 
 def _second_opinion(case: Case, clearing: Clearing, plain: Market, found: Distance) -> tuple[float, float]:
-    """Return bounds on the errors of revenue and objective by way of another clearing: how far this one is from it, and it from the optimum.
+    """Return bounds on the errors of revenue and objective, by way of another clearing.
 
-    The referee's bound is loose where rounding meets a bound that several variables share. Another path to the same answer is off elsewhere.
+    They are how far this one is from the other, and the other from the optimum. The referee's bound is loose where rounding meets a bound
+    that several variables share. Another path to the same answer is off elsewhere.
     """
     try:
         other = plain.clear(case.day, case.charges)
