@@ -38,6 +38,7 @@ from ...envs.day import Array
 from .kernels import level_within_blocks, onto_equations, price_terms, snap, violations
 
 _ROUNDING = 1e-11  # a slope, in units of the greatest price, that is meant to be 0
+_PRICE_DIGIT = 4.0 * float(np.finfo(np.float64).eps)  # what a price is known to, in units of the greatest
 _AT_BOUND = 1e-11  # dimensionless, as in envs.clearing.point
 
 _FAMILIES = ("demand", "imported", "exported", "charge", "discharge", "trade", "renewable", "stored")
@@ -102,6 +103,12 @@ class FlatMarket:
         self._dear = self._join([level, level, level, stored, stored, traded, level, stored]) * self.gain
         self._equation_holder = np.concatenate([node.ravel(), store.ravel()])
         self.equation_size = data.size[self._equation_holder]
+        # A price's last digit moves a quantity by itself over its curvature.
+        softest = np.full(len(data.size), np.inf)
+        curved = slice(0, self.n_curved)
+        for holder in (self._holder[curved], self._other[curved]):
+            np.minimum.at(softest, holder, self.scale[curved] ** 2 / self.unit)
+        self.last_digit = (_PRICE_DIGIT / softest)[self._equation_holder]
 
     def _set_equations(self, t: int, n: int, j: int) -> None:
         structure, eta = self.data.structure, self.data.storage_efficiency
@@ -226,7 +233,7 @@ class FlatMarket:
         """Measure a point as :func:`gridtoll.envs.clearing.point.certify` does, from its vectors and what it misses the equations by.
 
         Returns:
-            The certificate, and the whole duality gap in EUR.
+            The certificate, and what better responses to the prices would save in all, in EUR.
         """
         n = self.node_shape[1]
         outside, steepest, saved = violations(
@@ -239,7 +246,7 @@ class FlatMarket:
             dual_residual=float(steepest),
             gap=float(relative[np.argmax(np.abs(relative))]),
         )
-        return certificate, float(gap.sum()) * self.unit
+        return certificate, float(saved.sum())
 
     def onto_equations(self, x: Array) -> Array:
         """Return A·x as far as variables go, dimensionless, shape (P,)."""

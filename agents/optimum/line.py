@@ -31,7 +31,9 @@ from .kernels import reach_of, snap
 from .sound import require_finite
 
 _ROUNDING = 1e-12  # an equation that holds to this, in units of the mean load or a greater prosumer's own, holds: sums are no more exact
-EXACT = 1e-11
+_GAP_ROUNDING = 1e-13
+"""Of the day's turnover: a duality gap that is rounding. A bound on the response pays the root of a gap, and could not be closer than that."""
+EXACT = 1e-10
 """A response certified to this is exact: the best goal of a piece with such ends needs no allowance."""
 _SHARES = (1.0, 1.0 - 1e-6, 1.0 - 1e-3)  # of the reach of a piece: at its very end what has reached a bound has no room for rounding
 _HALVINGS = 6  # of the reach of a piece whose end is not exact, before only the charge that was cleared is kept
@@ -227,7 +229,7 @@ class ChargeLine:
         flat.level(x, prices)
         slopes = flat.slopes(x, prices, charge)
         residual = flat.residual(x)
-        certificate, gap_eur = flat.certificate(x, prices, slopes, residual)
+        certificate, saved_eur = flat.certificate(x, prices, slopes, residual)
         flow = flat.injection_kw(x) @ self._ptdf.T + self.base_flow_kw
         loss = float(np.sum(self.loss_weight * flow * flow))
         charged, imported = float(flat.charge_cost @ x), float(flat.import_kwh @ x)
@@ -237,7 +239,9 @@ class ChargeLine:
         profit = charge * charged + fee - loss_cost - overload_cost
         value = flat.quantity(x) + charge * charged
         loss_pull = self._loss_pull(flow)
-        missed = float(np.maximum(np.abs(residual) - _ROUNDING * np.maximum(flat.equation_size, 1.0), 0.0).sum())
+        rounding = np.maximum(_ROUNDING * np.maximum(flat.equation_size, 1.0), flat.last_digit)
+        beyond = np.where(np.abs(residual) > rounding, residual, 0.0)
+        missed = float(np.maximum(np.abs(beyond) - rounding, 0.0).sum())
         require_finite((value, charged, imported, loss, profit, certificate.worst, missed, *flow.sum(axis=1)), "a response", day.label)
         return LinePoint(
             charge=charge,
@@ -257,7 +261,7 @@ class ChargeLine:
             pull=charge * flat.charge_cost + day.import_fee * flat.import_kwh - loss_pull,
             relief=np.zeros_like(prices) if response is None else self._relief(charge, loss_pull, response),
             worst=certificate.worst,
-            gap_eur=max(gap_eur, 0.0),
+            gap_eur=max(saved_eur - float(prices @ beyond) * flat.unit - _GAP_ROUNDING * self.turnover_eur, 0.0),
             missed_eur=missed * flat.unit,
             n_curved=flat.n_curved,
         )
