@@ -47,6 +47,11 @@ def folder_of(community: str | Path, names: Sequence[str]) -> Path | None:
     return path
 
 
+def as_path(folder: Path) -> str:
+    """Return a folder as a word with a separator in it, which can only be read as a path."""
+    return str(folder) if is_path(str(folder)) else f"./{folder}"
+
+
 def holds_a_community(folder: Path) -> bool:
     """Return whether a folder holds any file of a community."""
     return any((folder / file).is_file() for file in FILES)
@@ -75,4 +80,4 @@ def _near(path: Path) -> list[str]:
     except OSError:
         return []
     near = get_close_matches(path.name, sorted(found)[: 100 * _MOST_NAMED], n=3, cutoff=0.5)
-    return [f"./{name}" if path.parent == Path() else str(path.parent / name) for name in near]
+    return [as_path(path.parent / name) for name in near]

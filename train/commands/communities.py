@@ -11,6 +11,7 @@ import numpy as np
 from ...envs.calendar import count_split_days
 from ...envs.community import Community
 from ...envs.sources import COMMUNITY_NAMES, DEFAULT_COMMUNITY, HELD_OUT_COMMUNITIES, export_community, load_community
+from ...envs.sources.place import as_path
 from ..report import Report, lines
 from .options import add_report_options
 
@@ -59,7 +60,8 @@ def run(options: argparse.Namespace) -> Report:
         case _:
             community = load_community(options.name)
             export_community(community, options.folder)
-            return Report({"community": community.name, "folder": str(options.folder)}, f"wrote {community.name} to {options.folder}")
+            text = f"wrote {community.name} to {options.folder}\nNext: gridtoll communities show {as_path(options.folder)}"
+            return Report({"community": community.name, "folder": str(options.folder)}, text)
 
 
 def _facts(community: Community) -> dict[str, Any]:
