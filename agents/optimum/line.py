@@ -32,7 +32,7 @@ from .sound import require_finite
 
 _ROUNDING = 1e-12  # an equation that holds to this, in units of the mean load or a greater prosumer's own, holds: sums are no more exact
 _GAP_ROUNDING = 1e-13
-"""Of the day's turnover: a duality gap that is rounding. A bound on the response pays the root of a gap, and could not be closer than that."""
+"""Of the day's turnover: a duality gap that is rounding. A bound pays the root of a gap, and could not be closer than that."""
 EXACT = 1e-10
 """A response certified to this is exact: the best goal of a piece with such ends needs no allowance."""
 _SHARES = (1.0, 1.0 - 1e-6, 1.0 - 1e-3)  # of the reach of a piece: at its very end what has reached a bound has no room for rounding
