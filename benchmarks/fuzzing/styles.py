@@ -240,7 +240,7 @@ STYLES: dict[str, Style] = {
 EXTREME = frozenset({"frictionless", "wearless", "curved", "giant"})
 """Styles whose frictions, wear or scales are beyond what an ordinary community has: refusals are allowed there, wrong answers are not."""
 
-_EVERY = dict.fromkeys(EXTREME, 4) | {"large": 20}
+_EVERY = dict.fromkeys(sorted(EXTREME), 10) | {"large": 20}
 """Turns from one case of a style to the next, where it is not every turn: refusals take seconds, large communities twenty times as long."""
 
 ROTA = tuple(style for turn in range(20) for style in STYLES if turn % _EVERY.get(style, 1) == 0)
