@@ -22,6 +22,7 @@ _GRID = 41
 _RANDOM = 20
 _MOST_ENDS = 24  # pieces whose both ends are tried on both sides
 _EXACT = 1e-9  # of all that is paid at a charge: two exact clearings of it may differ so much
+_NOTHING = 1e-6  # of the cap times the greatest connection: money that nobody counts
 _KIRCHHOFF = 1e-9
 _UNVERIFIED = "verification refuses"
 _SHARES = {"verify": 0.1, "recovery": 0.1}
@@ -93,9 +94,9 @@ class _Trials:
             goal, stake = found.goal_eur(case.objective), found.stake_eur
             if case.hard_limits and found.loading > 1.0 - 1e-9:
                 continue
-            if stake > 0:
+            if stake > _NOTHING * found.turnover_eur and stake > _exactness_eur(case, found):
                 self.excess = max(self.excess, (goal - bound) / stake)
-            if goal > bound + _exactness_eur(found):
+            if goal > bound + _exactness_eur(case, found):
                 tops.append((goal - bound, f"{charge!r} EUR/kWh earns {goal!r} EUR, and the upper bound is {bound!r}"))
         faults += [max(tops)[1]] if tops else []
         if not math.isnan(optimum.charge):
@@ -106,7 +107,7 @@ class _Trials:
         case, found = self.case, self.at(optimum.charge)
         if found is None:
             return []
-        goal, exact, stated = found.goal_eur(case.objective), _exactness_eur(found), optimum.recleared_eur
+        goal, exact, stated = found.goal_eur(case.objective), _exactness_eur(case, found), optimum.recleared_eur
         proved = optimum.welfare_eur if case.objective == "welfare" else optimum.profit_eur
         faults = []
         if not (abs(goal - stated) <= exact and abs(proved - stated) <= exact + TOLERANCE * found.stake_eur):
@@ -128,9 +129,10 @@ class _Trials:
         return [float(charge) for charge in np.unique(wanted[(wanted >= 0.0) & (wanted <= cap)])]
 
 
-def _exactness_eur(found: Account) -> float:
-    """Return by how much an account may be off where its clearing is exact."""
-    return _EXACT * (found.stake_eur + found.turnover_eur)
+def _exactness_eur(case: Case, found: Account) -> float:
+    """Return by how much an account may be off where its clearing is exact; where nothing is paid, that is next to nothing of the cap."""
+    floor = _NOTHING * case.cap * float(case.day.import_limit.max()) * case.day.period_hours
+    return _EXACT * max(found.stake_eur + found.turnover_eur, floor)
 
 
 def _covers(optimum: Optimum) -> list[str]:
@@ -167,7 +169,7 @@ def _in_other_ways(optimum: Optimum, tried: _Trials) -> list[str]:
         elif not found.earned_eur >= cost - 1e-9 * abs(cost):
             faults.append(f"the recovering charge earns {found.earned_eur!r} of {cost!r} EUR")
         for charge, earned in tried.earned:
-            if charge < found.charge_lower_bound and earned.profit_eur > cost + _exactness_eur(earned):
+            if charge < found.charge_lower_bound and earned.profit_eur > cost + _exactness_eur(case, earned):
                 faults.append(f"{charge!r} EUR/kWh recovers {cost!r} EUR already, below {found.charge_lower_bound!r}")
                 break
     return faults
