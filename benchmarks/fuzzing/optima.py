@@ -54,7 +54,8 @@ def checked_optimum(case: Case, market: Market) -> Outcome:
         return Outcome(**about, outcome="crashed", detail=f"{type(error).__name__}: {error}")
     if (off := kirchhoff_fault(case.network.grid)) > _KIRCHHOFF:
         faults.append(f"flows break Kirchhoff's laws by {off:.3g}")
-    measures = {"clearings": float(optimum.clearings), "gap": optimum.relative_gap, "excess": against.excess, "seconds": optimum.seconds}
+    measures = {"clearings": float(optimum.clearings), "gap": optimum.relative_gap, "seconds": optimum.seconds}
+    measures |= {"excess": against.excess} if math.isfinite(against.excess) else {}
     outcome = "open" if optimum.clearings > MOST_CLEARINGS else "right"
     if faults:
         outcome = "unverified" if all(fault.startswith(_UNVERIFIED) for fault in faults) else "wrong"
