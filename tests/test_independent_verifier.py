@@ -71,6 +71,34 @@ def test_right_proofs_are_accepted(first: int) -> None:
         assert found.greatest_difference_eur <= 1e-8 * certificate.day.turnover_eur
 
 
+def wild(seed: int) -> Certificate:
+    """The proof of a random game with much storage, some of it lossless, prices down to 0 and below, and branches without a limit."""
+    random = np.random.default_rng(seed)
+    n, periods = int(random.integers(3, 7)), int(random.integers(1, 7))
+    stores, fee, overload = int(random.integers(0, n)), float(random.choice([0, 0.08])), float(random.choice([0, 1, 4]))
+    efficiency = float(random.choice([0.95, 0.95, 1.0]))
+    day = random_day(seed, n=n, periods=periods, stores=stores, import_fee=fee, overload_price=overload, storage_efficiency=efficiency)
+    if random.random() < 0.3:
+        price = day.import_price - random.choice([0.32, 0.5])
+        day = replace(day, import_price=price, export_price=np.minimum(day.export_price, price))
+    network = random_network(seed, n=n, meshed=bool(random.integers(2)), limit_kw=float(random.choice([0.3, 1, 2, 5, np.inf])))
+    options: dict[str, Any] = {
+        "flows": ("trades", "injections")[seed % 2],
+        "objective": ("profit", "profit", "welfare")[seed % 3],
+        "hard_limits": seed % 5 == 4,
+    }
+    cap = float(random.choice([0.3, 1.0]))
+    certificate = solve_optimum(day, network, make_tariff("distance", network), cap=cap, market=StructuredMarket(), **options).certificate
+    assert certificate is not None
+    return certificate
+
+
+@pytest.mark.parametrize("seed", [226, 597, 5331, 5431, 5485, 20434, 20677])
+def test_a_right_proof_is_accepted_where_nothing_but_its_bound_holds_an_energy(seed: int) -> None:
+    """An empty or a full store without a price that keeps it there, or one whose price is rounding: only (3) and own prices see through."""
+    wild(seed).verify(market=StructuredMarket())
+
+
 def test_a_bound_below_what_is_earned_is_refused_wherever_it_stands() -> None:
     with_market = StructuredMarket()
     refused = 0

@@ -20,6 +20,14 @@ n = ν and m = ν for profit, n = ν + 1 and m = ν + ½ for welfare. Each term 
 All are products of straight lines, hence exact in Bernstein's form; so is their sum, whose greatest value on an interval is closed-form.
 What responses miss of their equations is charged for at their prices and the multipliers.
 
+**Near the way.** Weak duality alone bounds how far y can go and what it can save the followers:
+
+    ½‖y‖²_Q ≤ −z·y − ½‖y‖²_Q ≤ ε = Σ_k max over y_k of −z_k·y_k − ½Q_k·y_k²,   so that   G_g(v_g) ≤ G_g(v̄) + ‖h‖·√2ε     (3)
+
+(and ε more for welfare), each term bounded as above, ‖h‖ taken against Q: h has no entry where Q has none. No multipliers are needed. It
+decides where the way is the response, ε = 0, but an energy rests on its bound with a slope of 0 that does not hold it there: the terms
+above then count what its box would allow.
+
 **Affine pieces.** Optimality of v_g against v_a and of v_a against v_g gives ‖v_g − v_a‖² ≤ (g − a)(q_a − q_g), q = B·v being the charged
 energy; likewise at b. Divide by t and by 1 − t and add: ‖v_g − v_a‖²/t + ‖v_b − v_g‖²/(1 − t) ≤ w·(q_a − q_b). The left side is
 ‖v_b − v_a‖² + ‖v_g − v̄‖²/t(1 − t), hence
@@ -52,6 +60,12 @@ def strayed(way: Way) -> float:
     step = way.right.vector - way.left.vector
     width = way.right.charge - way.left.charge
     return width * (way.left.charged_kwh - way.right.charged_kwh) - total(way.program.curvature, step, step)
+
+
+def radius(way: Way) -> float:
+    """Return how far the response can be from the way in √EUR, by (2) for what the ends' own slopes leave, or by (3)."""
+    across = 0.25 * max(strayed(way), 0.0) + way.left.shortfall_eur + way.right.shortfall_eur
+    return float(np.sqrt(min(across, 2.0 * _Stray(way, 0.0, 1.0).saved())))
 
 
 def bound(way: Way, *, target: float, low: float = 0.0, high: float = 1.0) -> tuple[float, float]:
@@ -100,12 +114,29 @@ class _Stray:
         lower, upper = self.program.lower, self.program.upper
         return (a <= lower) & (b <= lower), (a >= upper) & (b >= upper)
 
+    def saved(self) -> float:
+        """Return ε of (3), by how much less than on the way the followers can pay, in EUR."""
+        nothing, a, b = np.zeros_like(self.way.left.slope), self.way.left, self.way.right
+        _, _, terms = self._terms([nothing, nothing], 1.0, 2.0 * self.program.curvature)
+        saved = finite(np.array([total(term) for term in terms]), "slopes between two charges")
+        return max(top(saved, self.low, self.high)[1] + max(a.price, b.price) * (a.missed_kwh + b.missed_kwh), 0.0)
+
+    def near(self) -> tuple[float, float]:
+        """Return the bound that (3) gives, and where it peaks: the way's own goal where no slope is left that could bend it."""
+        program, most = self.program, self.saved()
+        curved = program.curvature > 0.0
+        steepest = max(total(pull[curved] ** 2 / program.curvature[curved]) for pull in self.pulls)
+        t, goal = top(finite(self.way.smooth - self.way.overload(self.side), "an account between two charges"), self.low, self.high)
+        return goal + float(np.sqrt(2.0 * steepest * most)) + (most if self.way.welfare else 0.0), t
+
     def least(self, target: float) -> tuple[float, float]:
         """Return the least bound found and where it peaks, with several multipliers and weights, from two starts."""
         on_lower, on_upper = self.held
         moving = ~(on_lower | on_upper)
         finder = Multipliers(self.program, moving)
-        best, nu = (np.inf, 0.5), 0.0
+        best, nu = self.near(), 0.0
+        if best[0] <= target:
+            return best
         ends = (self.way.left, self.way.right)
         for with_slopes in (False, True):
             n = nu + (1.0 if self.way.welfare else 0.0)
@@ -200,8 +231,7 @@ class _Stray:
             return np.where(curved, np.stack([a * a, a * b, b * b]) / soft, np.inf)
 
         def box(a: Array, b: Array) -> Array:
-            rising, falling = (np.maximum(a, 0.0), np.maximum(b, 0.0)), (np.maximum(-a, 0.0), np.maximum(-b, 0.0))
-            return _products(rising, up) + _products(falling, down)
+            return _products(_parts(a, b), up) + _products(_parts(-a, -b), down)
 
         one_sided = np.where(on_lower[k], 1.0, np.where(on_upper[k], -1.0, 0.0))
         away_a, away_b = np.maximum(one_sided * c_a, 0.0), np.maximum(one_sided * c_b, 0.0)
@@ -216,6 +246,11 @@ class _Stray:
         # The area below a quadratic is the mean of its three numbers.
         chosen = np.argmin(choices.sum(axis=1), axis=0)
         return k, chosen, np.asarray(choices[chosen, :, np.arange(len(k))].T)
+
+
+def _parts(start: Array, end: Array) -> tuple[Array, Array]:
+    """Return a line that is above the positive part of a straight line, by its ends."""
+    return np.maximum(start, 0.0), np.maximum(end, 0.0)
 
 
 def _products(first: tuple[Array, Array], second: tuple[Array, Array]) -> Array:

@@ -10,12 +10,10 @@ from itertools import pairwise
 from math import inf, isfinite, isnan
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ....envs.clearing.market import Market
 from ....envs.clearing.solution import Clearing
 from .account import Way
-from .bound import bound, flow_norms, strayed
+from .bound import bound, flow_norms, radius, strayed
 from .findings import CertificateError, Verification
 from .program import Program, program_of
 from .response import Response, response_of
@@ -169,8 +167,7 @@ class Check:
         way = Way(self.program, left, right, self._welfare)
         low, high, target = 0.0, 1.0, self.certificate.upper_bound_eur
         if self.certificate.hard_limits:
-            stray = 0.25 * max(strayed(way), 0.0) + left.shortfall_eur + right.shortfall_eur
-            low, high = way.secure(flow_norms(self.program) * np.sqrt(stray))
+            low, high = way.secure(flow_norms(self.program) * radius(way))
             if low > high:
                 return -inf, 0.5
         found, share = bound(way, target=target, low=low, high=high)

@@ -69,7 +69,7 @@ class Program:
     loss_weight: Array
     own_exchange: bool
 
-    def block(self, vector: Array, which: int) -> Array:
+    def block(self, vector: Any, which: int) -> Any:
         """Return one T×N block of a vector, shape (T, N)."""
         size = self.day.demand_max.size
         return vector[which * size : (which + 1) * size].reshape(self.day.demand_max.shape)

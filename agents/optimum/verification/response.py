@@ -8,19 +8,21 @@ can be no more. No unit has been chosen: an entry counts for what its error is w
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from ....envs.clearing.solution import Clearing
 from ....envs.day import Array
 from .findings import CertificateError
-from .program import DEMAND, EXPORT, IMPORT, RENEWABLE, Program, total
+from .program import DEMAND, ENERGY, EXPORT, IMPORT, RENEWABLE, Program, total
 
 _SNAP = 1e-11  # of the mean load: closer than this to a bound is on it; what that leaves of a balance is charged for
 _MISSED = 1e-8  # of the mean load: greatest violation of a bound or an equation by a clearing
 _ROUNDING = 1e-12
 """Of the mean load, or of the greatest price: what is left of an equation, or of the slope of a quantity off its bounds, that is rounding.
 A bound on a response pays the root of such a number, 1e-6 of it, and could not be lower than that beside a kink."""
+_PASSES = 3  # of prices made level: what levels some may turn the slope of others
 _ARRAYS = ("demand", "renewable_used", "grid_import", "grid_export", "storage_charge", "storage_discharge")
 
 
@@ -83,7 +85,7 @@ def response_of(program: Program, charge: float, clearing: Clearing) -> Response
             f"a clearing must keep bounds, balances and storage to {_MISSED:g} of the mean load; at {charge!r} EUR/kWh one is missed by "
             f"{worst:.3g} kW."
         )
-    nodal, stored = clearing.nodal_price, np.where(day.has_storage, clearing.storage_price, 0.0)
+    nodal, stored = _levelled(program, vector, clearing)
     slope = program.curvature * vector + program.cost + charge * program.charged + program.worth(nodal, stored)
     price = float(max(np.abs(nodal).max(), np.abs(stored).max()))
     inside = (vector > program.lower) & (vector < program.upper)
@@ -113,6 +115,36 @@ def _require_finite(charge: float, clearing: Clearing) -> None:
     for name in (*_ARRAYS, "stored_energy", "trade", "nodal_price", "storage_price"):
         if not np.isfinite(getattr(clearing, name)).all():
             raise CertificateError(f"a clearing must have finite numbers only; `{name}` at {charge!r} EUR/kWh has others.")
+
+
+def _levelled(program: Program, vector: Array, clearing: Clearing) -> tuple[Array, Array]:
+    """Return prices of balances and of stored energy, shape (T, N) both, that leave no slope to what has no curvature and should have none.
+
+    Any prices would do for a proof. A clearing's own leave rounding where renewable use or stored energy has room, or is on a bound that
+    the slope points away from. Nothing stops such a quantity from moving as far as its box allows, so that 1e-14 EUR/kWh counts. With the
+    price taken as 0 there, and as the same before and after the energy, the rounding goes to quantities whose curvature makes it nothing.
+    """
+    low, high = vector <= program.lower, vector >= program.upper
+    used = [program.block(part, RENEWABLE) for part in (low, high)]
+    nodal = clearing.nodal_price
+    nodal = np.where(_loose(used[0], used[1], -nodal), 0.0, nodal)
+    kept = [program.block(part, ENERGY) for part in (low, high)]
+    stored = np.where(program.day.has_storage, clearing.storage_price, 0.0)
+    for _ in range(_PASSES):
+        slope = stored - np.vstack([stored[1:], np.zeros_like(stored[:1])])
+        free = _loose(kept[0], kept[1], slope)
+        for owner in np.flatnonzero(program.day.has_storage):
+            first = 0
+            for period in np.flatnonzero(~free[:, owner]).tolist():
+                stored[first : period + 1, owner] = stored[first : period + 1, owner].mean()
+                first = period + 1
+            stored[first:, owner] = 0.0  # what is left over at the end is worth nothing
+    return nodal, stored
+
+
+def _loose(low: Any, high: Any, slope: Array) -> Any:
+    """Return what has room on both sides, or a slope that does not hold it on the bound where it is."""
+    return (~low & ~high) | (low & ~high & (slope < 0.0)) | (high & ~low & (slope > 0.0))
 
 
 def _snapped(program: Program, vector: Array, size: float) -> Array:
