@@ -116,7 +116,12 @@ def test_words_a_terminal_has_no_letters_for_are_printed_as_well_as_can_be() -> 
 def test_a_training_that_is_stopped_says_so_and_can_be_gone_on_with(number: int, code: int, word: str, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     words = [sys.executable, "-m", "gridtoll.train", *TRAIN, "--steps", "40000", "--out", str(folder)]
-    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
+    # A shell starts what runs in its background with interruptions ignored, and children inherit that.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
+    finally:
+        signal.signal(signal.SIGINT, before)
     while not (folder / "checkpoint.json").is_file():
         assert process.poll() is None
         time.sleep(0.05)
