@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gridtoll.envs.clearing import Clearing, P2PMarket
+from gridtoll.envs.community import Community, make_community
 from gridtoll.envs.day import Day, make_day
 from gridtoll.envs.grid import make_grid
 from gridtoll.envs.network import Network, make_network
+from gridtoll.envs.sources import load_community
 
 Array = NDArray[np.float64]
 
@@ -220,3 +222,19 @@ DEGENERATE: dict[str, Callable[[], Day]] = {
     ),
 }
 """Days on which a careless solver, active set or ratio test fails."""
+
+
+def few_days(name: str, days: int) -> Community:
+    """The first days of the closed-form community, as a community of their own."""
+    year, hours = load_community("two-prosumers"), slice(24 * days)
+    return make_community(
+        name,
+        year.network,
+        first_date=year.first_date,
+        load_kw=year.load_kw[hours],
+        renewable_kw=year.renewable_kw[hours],
+        import_price=year.import_price[hours],
+        export_price=year.export_price[:, hours],
+        loss_price=year.loss_price[:, hours],
+        prosumer_names=year.prosumer_names,
+    )

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from builders import few_days
 
-from gridtoll.envs.community import make_community
 from gridtoll.envs.sources import export_community, load_community
 
 DAYS = 14
@@ -22,19 +22,7 @@ FILE = "load_kw.csv"
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with two weeks of the closed-form community."""
-    year, hours = load_community("two-prosumers"), slice(24 * DAYS)
-    community = make_community(
-        "two-weeks",
-        year.network,
-        first_date=year.first_date,
-        load_kw=year.load_kw[hours],
-        renewable_kw=year.renewable_kw[hours],
-        import_price=year.import_price[hours],
-        export_price=year.export_price[:, hours],
-        loss_price=year.loss_price[:, hours],
-        prosumer_names=year.prosumer_names,
-    )
-    return export_community(community, tmp_path_factory.mktemp("export") / "two")
+    return export_community(few_days("two-weeks", DAYS), tmp_path_factory.mktemp("export") / "two")
 
 
 @pytest.fixture

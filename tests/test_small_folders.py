@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from builders import few_days
 
 from gridtoll.envs.calendar import Split, count_split_days
-from gridtoll.envs.community import make_community
 from gridtoll.envs.day_ahead import DayAheadEnv
 from gridtoll.envs.hourly import HourlyEnv
 from gridtoll.envs.hourly_game import MOST_DAYS
@@ -19,19 +19,7 @@ from gridtoll.train.cli import main
 @pytest.fixture(scope="module", params=[1, 7])
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder of so few days of the closed-form community."""
-    year, hours = load_community("two-prosumers"), slice(24 * request.param)
-    community = make_community(
-        "few-days",
-        year.network,
-        first_date=year.first_date,
-        load_kw=year.load_kw[hours],
-        renewable_kw=year.renewable_kw[hours],
-        import_price=year.import_price[hours],
-        export_price=year.export_price[:, hours],
-        loss_price=year.loss_price[:, hours],
-        prosumer_names=year.prosumer_names,
-    )
-    return export_community(community, tmp_path_factory.mktemp("few") / "days")
+    return export_community(few_days("few-days", request.param), tmp_path_factory.mktemp("few") / "days")
 
 
 def test_a_given_day_is_played_and_the_training_split_has_every_day(folder: Path) -> None:
