@@ -104,6 +104,30 @@ def test_units_are_what_they_were_where_nothing_is_out_of_scale_and_typical_wher
     assert LEAST_SIZE < 1
 
 
+def test_one_dear_hour_of_two_is_no_unit_for_the_other() -> None:
+    """The mean of both once was: at 1.8e6 EUR/kWh in an hour in which nobody imports, batteries were off by 0.005 kW, certified."""
+    for seed in range(6):
+        fields = day_fields(seed, n=4, periods=2, stores=2)
+        sun = np.maximum(fields["renewable"], 1.5 * fields["demand_max"])  # so much that nobody has to import
+        dear = make_day(**fields | {"renewable": sun, "import_price": np.array([1.8e6, 0.32])})
+        plain = make_day(**fields | {"renewable": sun})
+        assert price_unit(dear) <= MOST_PRICE * 0.32
+        charges = charges_of(dear, 0.02)
+        for with_market in (StructuredMarket(), market()):
+            one, other = with_market.clear(dear, charges), with_market.clear(plain, charges)
+            assert not other.grid_import.any()
+            assert np.abs(one.storage_charge - other.storage_charge).max() <= 1e-9
+            assert np.abs(one.trade - other.trade).max() <= 1e-9
+
+
+def test_one_large_prosumer_of_two_is_no_unit_for_the_other() -> None:
+    fields = day_fields(0, n=2, periods=4, stores=0)
+    scaled = {name: np.array(fields[name]) * [1.0, 1e6] for name in ("demand_min", "demand_max", "renewable")}
+    limits = {name: np.array(fields[name]) * [1.0, 1e6] for name in ("import_limit", "export_limit")}
+    day = make_day(**fields | scaled | limits)
+    assert power_unit(day) <= MOST_POWER * day.demand_max[:, 0].mean()
+
+
 def test_nobody_can_import_and_the_day_clears() -> None:
     fields = day_fields(0, n=4, periods=4, stores=0)
     sun = np.maximum(fields["renewable"], 2.0 * fields["demand_max"])

@@ -86,21 +86,18 @@ class FlatMarket:
         self.cost = self._join([-data.utility_slope, data.import_price, -data.export_price, *zero[3:]]) * self.gain
         self.charge_cost = self._join([*zero[:5], direction, *zero[6:]]) * self.gain
         self.import_kwh = self._join([zero[0], np.ones((t, n)), *zero[2:]]) * data.power_unit * data.period_hours / self.scale
-        self._set_measures(t, n, pairs)
+        self._set_measures(t, n)
         self._set_equations(t, n, j)
         self._set_injections(t, n, counts_own_exchange)
 
-    def _set_measures(self, t: int, n: int, pairs: int) -> None:
-        """Say what is much and dear of each variable and equation, and whose it is: the units of the certificate."""
+    def _set_measures(self, t: int, n: int) -> None:
+        """Say what is much of each variable and equation, and whose it is: the units of the certificate."""
         data, structure = self.data, self.data.structure
         node, store = np.tile(np.arange(n), (t, 1)), np.tile(structure.owner, (t, 1))
         seller, buyer = np.tile(structure.seller, (t, 1)), np.tile(structure.buyer, (t, 1))
         self._holder = self._join([*[node] * 3, *[store] * 2, seller, node, store]).astype(np.intp)
         self._other = self._join([*[node] * 3, *[store] * 2, buyer, node, store]).astype(np.intp)
         self._much = np.minimum(data.size[self._holder], data.size[self._other]) * self.scale
-        level = np.broadcast_to(data.price_level[:, None], (t, n))
-        stored, traded = np.full(self.store_shape, data.price_level.max()), np.repeat(data.price_level[:, None], pairs, axis=1)
-        self._dear = self._join([level, level, level, stored, stored, traded, level, stored]) * self.gain
         self._equation_holder = np.concatenate([node.ravel(), store.ravel()])
         self.equation_size = data.size[self._equation_holder]
         # A price's last digit moves a quantity by itself over its curvature.
@@ -237,7 +234,7 @@ class FlatMarket:
         """
         n = self.node_shape[1]
         outside, steepest, saved = violations(
-            _AT_BOUND, self.n_curved, self._much, self._dear, self._holder, self._other, n, self.lower, self.upper, x, slope
+            _AT_BOUND, self.n_curved, self._much, self.gain, self._holder, self._other, n, self.lower, self.upper, x, slope
         )
         gap = saved / self.unit - np.bincount(self._equation_holder, prices * missed, n)
         relative = gap / (self.node_shape[0] * self.data.size)

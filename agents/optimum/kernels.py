@@ -80,14 +80,14 @@ def onto_equations(first, second, first_weight, second_weight, x, n_equations):
 
 
 @kept(**_OPTIONS)
-def violations(near, n_curved, much, dear, holder, other, n_prosumers, lower, upper, x, slope):
+def violations(near, n_curved, much, gain, holder, other, n_prosumers, lower, upper, x, slope):
     """Return how far variables are outside their box, the greatest slope that should not be, and what a better response would save.
 
     Args:
         near: Share of ``much`` that counts as being on a bound.
         n_curved: How many variables, the first ones, are strictly convex.
-        much: What is much of each variable, and ``dear`` what a dear price adds to its slope, shape (V,).
-        dear: See there.
+        much: What is much of each variable, and ``gain`` what the unit of prices adds to its slope, shape (V,).
+        gain: See there.
         holder: The prosumer whose variable it is, and ``other`` the one who shares it, the same where nobody does, shape (V,).
         other: See there.
         n_prosumers: N.
@@ -111,7 +111,7 @@ def violations(near, n_curved, much, dear, holder, other, n_prosumers, lower, up
             wrong = max(-s, 0.0)
         elif at_high:
             wrong = max(s, 0.0)
-        steepest = worse(steepest, wrong / dear[k])
+        steepest = worse(steepest, wrong / gain[k])
         if k < n_curved:
             step = min(max(x[k] - s, low), high) - x[k]
             saving = -(s * step + 0.5 * step * step)

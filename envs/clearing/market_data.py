@@ -5,8 +5,8 @@ in absolute value), and energy in units of P₀·Δ, so that a period lasts 1 an
 per ordered pair that may trade (K pairs), storage per prosumer that has one (J owners).
 
 **No single entry stretches a unit.** A prosumer counts in P₀ with at most :data:`MOST_POWER` times the median prosumer's demand, and π₀ is
-at most :data:`MOST_PRICE` times the median import price. What an error is worth to whom is measured beside that: each prosumer's by its own
-size, each hour's by its own import price (:class:`MarketData`, ``size`` and ``price_level``).
+at most :data:`MOST_PRICE` times the median import price. What an error is worth to whom is measured beside that, each prosumer's by its own
+size (:class:`MarketData`, ``size``). Prices have one unit in all hours: a dear hour in which nobody imports must not excuse errors.
 
 **A slope that cannot matter is eased for solvers.** Who values the last kWh of ``demand_max`` at far more than any price takes all of it,
 whatever the slope is exactly. Interior points are given a slope (``eased_slope``) that says so in numbers of the others' scale. Polishing
@@ -91,7 +91,6 @@ class MarketData:
     trade_friction: Array
     charge: Array  # (T, K)
     size: Array  # (N,), power units: what is much for each prosumer
-    price_level: Array  # (T,), price units, at least 1: what is dear in each period
     eased_slope: Array  # (T, N), the utility slope as interior points are given it
 
     @property
@@ -140,8 +139,7 @@ def scale(day: Day, charges: Array, structure: Structure) -> MarketData:
     stored_min = np.zeros(stores)
     stored_min[-1] = end
     curvature_unit = price / power
-    level = np.maximum(1.0, np.abs(day.import_price) / price)
-    worth_all = _WORTH_ALL * price * level[:, None]
+    worth_all = _WORTH_ALL * np.maximum(price, np.abs(day.import_price))[:, None]
     eased = np.clip(
         day.utility_slope, day.utility_curvature * day.demand_min - worth_all, day.utility_curvature * day.demand_max + worth_all
     )
@@ -170,7 +168,6 @@ def scale(day: Day, charges: Array, structure: Structure) -> MarketData:
         trade_friction=np.broadcast_to(day.trade_friction[seller, buyer] / curvature_unit, pairs),
         charge=charges[:, seller, buyer] / price,
         size=_sizes(day) / power,
-        price_level=level,
         eased_slope=eased / price,
     )
 
@@ -181,9 +178,15 @@ def power_unit(day: Day) -> float:
         whole = float(quantity.mean())
         if whole:
             own = quantity.mean(axis=0)
-            most = MOST_POWER * float(np.median(own[own > 0]))
+            most = MOST_POWER * _typical(own)
             return whole if own.max() <= most else float(np.minimum(own, most).mean())
     return 1.0
+
+
+def _typical(values: Array) -> float:
+    """Return the lower median of the positive values: a mean of the middle two would let one of two hours or prosumers speak for both."""
+    positive = np.sort(values[values > 0], axis=None)
+    return float(positive[(len(positive) - 1) // 2])
 
 
 def _sizes(day: Day) -> Array:
@@ -201,6 +204,6 @@ def price_unit(day: Day) -> float:
     greatest = [np.abs(array) for array in prices]
     for typical in greatest:
         if typical.any():
-            most = MOST_PRICE * float(np.median(typical[typical > 0]))
+            most = MOST_PRICE * _typical(typical)
             return min(max(float(array.max()) for array in greatest), most)
     return 1.0

@@ -52,7 +52,7 @@ class Point:
 
 
 class Box(NamedTuple):
-    """One family of variables: value, slope of the Lagrangian, curvature, bounds, what is much and what is dear; broadcastable together."""
+    """One family of variables: value, slope of the Lagrangian, curvature, bounds, and what is much; broadcastable together."""
 
     value: Array
     slope: Array
@@ -60,7 +60,6 @@ class Box(NamedTuple):
     lower: Array | float
     upper: Array
     size: Array
-    level: Array
     holders: tuple[IntArray, ...]  # whose each column is: one prosumer's, or two who share it
 
 
@@ -111,25 +110,24 @@ def stored_slope(sigma: Array) -> Array:
 def boxes(data: MarketData, point: Point) -> Iterator[Box]:
     """Yield every family of variables with its slope, curvature and bounds (the module's table, row by row)."""
     mu, sigma, eta, owner = point.nodal_price, point.storage_price, data.storage_efficiency, data.structure.owner
-    size, level, stored = data.size, data.price_level[:, None], data.size[owner]
+    size, stored = data.size, data.size[owner]
     everybody, pair = (np.arange(len(size)),), (data.structure.seller, data.structure.buyer)
-    dearest = np.full_like(level, level.max())  # what is stored is worth the price of another hour
     mu_owner = mu[:, owner]
     spread = mu[:, data.structure.buyer] - mu[:, data.structure.seller]
     slope = data.utility_curvature * point.demand - data.utility_slope + mu
-    yield Box(point.demand, slope, data.utility_curvature, data.demand_min, data.demand_max, size, level, everybody)
-    yield Box(point.renewable, -mu, 0.0, 0.0, data.renewable, size, level, everybody)
+    yield Box(point.demand, slope, data.utility_curvature, data.demand_min, data.demand_max, size, everybody)
+    yield Box(point.renewable, -mu, 0.0, 0.0, data.renewable, size, everybody)
     slope = data.import_price + data.grid_friction * point.imported - mu
-    yield Box(point.imported, slope, data.grid_friction, 0.0, data.import_limit, size, level, everybody)
+    yield Box(point.imported, slope, data.grid_friction, 0.0, data.import_limit, size, everybody)
     slope = -data.export_price + data.grid_friction * point.exported + mu
-    yield Box(point.exported, slope, data.grid_friction, 0.0, data.export_limit, size, level, everybody)
+    yield Box(point.exported, slope, data.grid_friction, 0.0, data.export_limit, size, everybody)
     slope = data.storage_wear * point.charge + mu_owner - eta * sigma
-    yield Box(point.charge, slope, data.storage_wear, 0.0, data.storage_power, stored, dearest, (owner,))
+    yield Box(point.charge, slope, data.storage_wear, 0.0, data.storage_power, stored, (owner,))
     slope = data.storage_wear * point.discharge - mu_owner + sigma / eta
-    yield Box(point.discharge, slope, data.storage_wear, 0.0, data.storage_power, stored, dearest, (owner,))
-    yield Box(point.stored, stored_slope(sigma), 0.0, data.stored_min, data.stored_max, stored, dearest, (owner,))
+    yield Box(point.discharge, slope, data.storage_wear, 0.0, data.storage_power, stored, (owner,))
+    yield Box(point.stored, stored_slope(sigma), 0.0, data.stored_min, data.stored_max, stored, (owner,))
     slope = data.charge + data.trade_friction * point.trade - spread
-    yield Box(point.trade, slope, data.trade_friction, 0.0, data.trade_limit, data.pair_size, level, pair)
+    yield Box(point.trade, slope, data.trade_friction, 0.0, data.trade_limit, data.pair_size, pair)
 
 
 def objective(data: MarketData, point: Point) -> float:
@@ -145,8 +143,8 @@ def objective(data: MarketData, point: Point) -> float:
 def certify(data: MarketData, point: Point) -> Certificate:
     """Measure the point against the optimality conditions; NaN anywhere gives NaN, which no tolerance accepts.
 
-    Every equation and variable is measured by what is much for whose it is, every price by what is dear in its hour, and the gap is that
-    of the prosumer it matters to most; see :class:`.solution.Certificate`.
+    Every equation and variable is measured by what is much for whose it is, and the gap is that of the prosumer it matters to most; see
+    :class:`.solution.Certificate`.
     """
     balance, storage = balance_residual(data, point), storage_residual(data, point)
     owner = data.structure.owner
@@ -158,7 +156,7 @@ def certify(data: MarketData, point: Point) -> Certificate:
         near = AT_BOUND * box.size
         low, high = box.value <= box.lower + near, box.value >= box.upper - near
         wrong = np.where(low, np.maximum(-box.slope, 0.0), np.where(high, np.maximum(box.slope, 0.0), np.abs(box.slope)))
-        wrong = np.where(low & high, 0.0, wrong) / box.level  # a fixed variable takes a multiplier of either sign
+        wrong = np.where(low & high, 0.0, wrong)  # a fixed variable takes a multiplier of either sign
         dual = _worse(dual, float(wrong.max(initial=0.0)))
     relative = gap_by_prosumer(data, point) / (len(balance) * data.size)
     worst = int(np.argmax(np.abs(relative)))  # NaN counts as the greatest

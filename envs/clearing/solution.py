@@ -15,14 +15,14 @@ TOLERANCE = 1e-9
 class Certificate:
     """How far a clearing is from exact, computed from its arrays alone.
 
-    Each number is measured by what the error is worth to whom it concerns, so that it means the same for a house and for a factory, in a
-    cheap hour and in a dear one, and no single entry of the data can stretch a unit for the others (:mod:`.market_data`).
+    Each number is measured by what the error is worth to whom it concerns, so that it means the same for a house and for a factory, and no
+    single entry of the data can stretch a unit for the others (:mod:`.market_data`).
 
     Attributes:
         primal_residual: Greatest violation of a balance, storage equation or bound, over the size of the prosumer: the mean of its
             ``demand_max`` or ``renewable``, whichever is greater. For a trade, of the smaller of both.
-        dual_residual: Greatest violation of stationarity by multipliers of the right sign, over the price unit of the day, or the import
-            price of the hour where that is greater. The price unit is the greatest price, but at most 8 times the median import price.
+        dual_residual: Greatest violation of stationarity by multipliers of the right sign, over the price unit of the day: the
+            greatest price, but at most 8 times the median import price.
         gap: Primal minus dual objective, each prosumer's part of it over its size for the whole day at the price unit, for the prosumer
             to whom it matters most; may be negative by rounding.
     """

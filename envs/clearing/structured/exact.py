@@ -171,7 +171,7 @@ def _weigh_trades(program, t, free, matrix):
 def certify(program, charge, own, trade, mu, sigma):
     """Return primal and dual residual and gap of a point as :func:`..point.certify` defines them, and its value."""
     n_hours, n, n_owners, _ = program.sizes
-    size, dearest = program.size, program.level.max()
+    size = program.size
     net, storage, price = np.empty((n_hours, n)), np.empty((n_hours, n_owners)), np.empty(own.shape)
     _sum_up(program, own, trade, net, storage)
     price_of(program, NO_PAIRS, mu, sigma, price)
@@ -186,15 +186,14 @@ def certify(program, charge, own, trade, mu, sigma):
                 program.holder[i],
             )
             outside, wrong, missed = _check(q, cost + price[t, i], low, high, own[t, i], _AT_BOUND * size[whose])
-            level = dearest if 2 * n <= i < 2 * n + 3 * n_owners else program.level[t]
-            primal, dual = worse(primal, outside / size[whose]), worse(dual, wrong / level)
+            primal, dual = worse(primal, outside / size[whose]), worse(dual, wrong)
             lost[whose] += missed
             value += own[t, i] * (cost + 0.5 * q * own[t, i])
         for k in range(trade.shape[1]):
             q, cost, i, j = program.friction[k], charge[t, k], program.seller[k], program.buyer[k]
             smaller = min(size[i], size[j])
             outside, wrong, missed = _check(q, cost + mu[t, i] - mu[t, j], 0.0, program.cap[k], trade[t, k], _AT_BOUND * smaller)
-            primal, dual = worse(primal, outside / smaller), worse(dual, wrong / program.level[t])
+            primal, dual = worse(primal, outside / smaller), worse(dual, wrong)
             lost[i] += 0.5 * missed
             lost[j] += 0.5 * missed
             value += trade[t, k] * (cost + 0.5 * q * trade[t, k])

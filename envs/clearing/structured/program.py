@@ -43,7 +43,6 @@ class Program(NamedTuple):
         eased: Linear cost of demand as the interior point is given it, shape (T, N).
         size: What is much for each prosumer, shape (N,).
         holder: Whose each of the own variables is, shape (V,).
-        level: What is dear in each hour, shape (T,).
         stored: Energy of every prosumer at the start in kWh, shape (N,).
     """
 
@@ -65,7 +64,6 @@ class Program(NamedTuple):
     eased: Array
     size: Array
     holder: IntArray
-    level: Array
     stored: Array
 
 
@@ -107,7 +105,6 @@ def _make(day: Day) -> Program:
         eased=_plain(-data.eased_slope),
         size=_plain(data.size),
         holder=_plain(np.concatenate([np.tile(everybody, 2), np.tile(structure.owner, 3), np.tile(everybody, 2)])),
-        level=_plain(data.price_level),
         stored=_plain(day.storage_start),
     )
 
