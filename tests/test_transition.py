@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+import gridtoll
 from gridtoll.envs.clearing import P2PMarket
 from gridtoll.envs.clearing.structured import StructuredMarket
 from gridtoll.envs.reward import Objective, reward
@@ -56,3 +60,16 @@ def test_the_gradient_of_the_reward_is_its_slope() -> None:
     cleared = transition(rules, market, day, charge * tariff.basis[0])
     slope = float(np.sum(rules.reward_gradient(day, cleared.charges, cleared.clearing) * tariff.basis[0]))
     assert slope == pytest.approx((earned(charge + step) - earned(charge - step)) / (2 * step), rel=1e-6)
+
+
+def test_nobody_clears_and_settles_on_their_own() -> None:
+    """Social P2P has no clearing: it settles a dispatch."""
+    root = Path(gridtoll.__file__).resolve().parent
+    calls = re.compile(r"(?<![\w.])settle(?:_many)?\(")
+    found = {
+        file.relative_to(root).as_posix()
+        for folder in ("envs", "agents", "train")
+        for file in (root / folder).rglob("*.py")
+        if any(calls.search(line) and "def settle" not in line for line in file.read_text(encoding="utf-8").splitlines())
+    }
+    assert found == {"envs/settlement.py", "envs/social.py", "envs/transition.py"}

@@ -14,8 +14,9 @@ from ...envs.clearing.market import Market, P2PMarket
 from ...envs.day import BY_PERIOD, Array, Day
 from ...envs.network import Network
 from ...envs.reward import Objective
-from ...envs.settlement import Flows, settle
+from ...envs.settlement import Flows
 from ...envs.tariff import Tariff
+from ...envs.transition import Rules, transition
 from .search import Optimum, solve_optimum
 from .yardstick import require_agreement, yardstick_eur
 
@@ -98,9 +99,10 @@ def solve_hours(
     )
     charges = np.array([hour.charge for hour in hours])
     posted = tariff.charges(charges[:, None])
-    settlement = settle(day, network, posted, market.clear(day, posted), flows=flows)
+    rules = Rules(network=network, basis=tariff.basis, flows=flows, objective=objective)
+    again = transition(rules, market, day, posted)
+    settlement, recleared = again.settlement, again.reward_eur
     goal = sum(hour.welfare_eur if objective == "welfare" else hour.profit_eur for hour in hours)
-    recleared = settlement.welfare_eur if objective == "welfare" else settlement.profit_eur
     bound = max(sum(hour.upper_bound_eur for hour in hours), goal, recleared)
     yardstick = yardstick_eur(day, settlement, objective)
     require_agreement(day, goal, recleared, yardstick=yardstick, tolerance=tolerance)

@@ -24,8 +24,9 @@ from ...envs.day import Array, Day
 from ...envs.errors import ClearingError
 from ...envs.network import Network
 from ...envs.reward import Objective
-from ...envs.settlement import Flows, settle
+from ...envs.settlement import Flows
 from ...envs.tariff import Tariff
+from ...envs.transition import Rules
 from .bounds import norms, secure_part, upper_bound
 from .certificate import Certificate, PrunedGap, SolvedPiece
 from .chord import Chord
@@ -157,14 +158,15 @@ def _optimum(search: _Search, began: float) -> Optimum:
     bound = max(search.open_bound, search.solved_bound)
     if best is not None:
         clearing = line.clear(best.charge)
-        settlement = settle(line.day, line.network, best.charge * line.basis, clearing, flows=line.flows)
+        rules = Rules(network=line.network, basis=line.basis, flows=line.flows, objective=line.objective)
+        again = rules.settled(line.day, best.charge * line.basis, clearing)
+        settlement = again.settlement
         # Rounding may put either evaluation of the incumbent above the closed-form bound of its own piece.
-        bound = max(bound, best.goal_eur, settlement.welfare_eur if line.objective == "welfare" else settlement.profit_eur)
+        bound = max(bound, best.goal_eur, again.reward_eur)
         profit, recleared_profit = best.profit_eur, settlement.profit_eur
         welfare, recleared_welfare = best.profit_eur - best.value_eur, settlement.welfare_eur
         revenue = settlement.revenue_eur
-        recleared = recleared_welfare if line.objective == "welfare" else recleared_profit
-        require_agreement(line.day, best.goal_eur, recleared, yardstick=search.yardstick, tolerance=search.tolerance)
+        require_agreement(line.day, best.goal_eur, again.reward_eur, yardstick=search.yardstick, tolerance=search.tolerance)
     goal = -inf if best is None else best.goal_eur
     secure = search.is_secure
     certificate = Certificate(

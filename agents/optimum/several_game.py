@@ -21,9 +21,10 @@ from ...envs.clearing.sensitivity import respond_along
 from ...envs.day import Array, Day
 from ...envs.gradient import action_gradient, settlement_gradient
 from ...envs.network import Network
-from ...envs.reward import Objective, check_objective
-from ...envs.settlement import Flows, Settlement, base_flow, check_flows, settle
+from ...envs.reward import Objective, check_objective, gradient_weights
+from ...envs.settlement import Flows, Settlement, base_flow, check_flows
 from ...envs.tariff import Tariff
+from ...envs.transition import Rules, transition
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -86,6 +87,7 @@ class Game:
         self.market = P2PMarket() if market is None else market
         self.clearings = 0
         self.n_coefficients = tariff.n_coefficients(day.n_periods)
+        self._rules = Rules(network=network, basis=tariff.basis, flows=self.flows, objective=self.objective)
         self._structure = Structure.of(day)
         self._base_flow_kw = base_flow(day, network)
         # ρ_t·Δ·w_l: EUR per kW² of flow.
@@ -99,18 +101,14 @@ class Game:
     def play(self, action: Array) -> Play:
         """Clear at a choice of coefficients and settle."""
         self.clearings += 1
-        charges = self.charges(action)
-        clearing = self.market.clear(self.day, charges)
-        settlement = settle(self.day, self.network, charges, clearing, flows=self.flows)
-        goal = settlement.welfare_eur if self.objective == "welfare" else settlement.profit_eur
-        return Play(action=action, clearing=clearing, settlement=settlement, goal_eur=goal)
+        played = transition(self._rules, self.market, self.day, self.charges(action))
+        return Play(action=action, clearing=played.clearing, settlement=played.settlement, goal_eur=played.reward_eur)
 
     def gradient(self, play: Play, *, toward: Array | None = None) -> Array:
         """Return the derivatives of the goal in the coefficients, shape (K,), by one adjoint solve."""
-        quantity = "welfare_eur" if self.objective == "welfare" else "profit_eur"
-        direction = None if toward is None else self.charges(toward)
+        direction, weights = None if toward is None else self.charges(toward), gradient_weights(self.objective)
         slopes = settlement_gradient(
-            self.day, self.network, self.charges(play.action), play.clearing, weights={quantity: 1.0}, flows=self.flows, toward=direction
+            self.day, self.network, self.charges(play.action), play.clearing, weights=weights, flows=self.flows, toward=direction
         )
         return action_gradient(self.tariff, slopes)
 

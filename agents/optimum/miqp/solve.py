@@ -18,13 +18,13 @@ import numpy as np
 from ....envs.clearing.convert import point_of
 from ....envs.clearing.market import Market, P2PMarket
 from ....envs.clearing.market_data import MarketData, Structure, scale
-from ....envs.clearing.solution import Clearing
 from ....envs.day import Array, Day
 from ....envs.errors import unknown_name
 from ....envs.network import Network
-from ....envs.reward import Objective, check_objective, reward
-from ....envs.settlement import Flows, Settlement, check_flows, settle
+from ....envs.reward import Objective, check_objective
+from ....envs.settlement import Flows, check_flows
 from ....envs.tariff import Tariff
+from ....envs.transition import Rules, Transition, transition
 from ..yardstick import LEAST_SHARE, yardstick_eur
 from .answer import Answer, MiqpError, Status
 from .follower import Follower, make_follower
@@ -163,8 +163,8 @@ def solve_miqp(
         start=game.start(market),
     )
     action = np.clip(answer.x[game.program.blocks["coefficient"]] * game.data.price_unit, 0.0, cap)
-    settlement = game.settle(action, market)[1]
-    recleared = reward(settlement, game.objective)
+    again = game.play(action, market)
+    settlement, recleared = again.settlement, again.reward_eur
     difference = answer.value * unit - recleared
     if abs(difference) > ACCURACY * turnover:
         raise MiqpError(
@@ -198,28 +198,27 @@ class _Game:
 
     def __init__(self, day: Day, network: Network, tariff: Tariff, *, cap: float, flows: Flows, objective: Objective) -> None:
         self.objective = objective
-        self._day, self._network, self._tariff, self._cap, self._flows = day, network, tariff, cap, flows
+        self._day, self._tariff, self._cap = day, tariff, cap
+        self._rules = Rules(network=network, basis=tariff.basis, flows=flows, objective=objective)
         nothing = np.zeros((day.n_periods, day.n_prosumers, day.n_prosumers))
         self.data: MarketData = scale(day, nothing, Structure.of(day))
         self._follower: Follower = make_follower(self.data, tariff.basis, per_hour=tariff.per == "hour")
         self.program: Program = single_level_program(day, network, self.data, self._follower, cap=cap, flows=flows, objective=objective)
 
-    def settle(self, action: Array, market: Market) -> tuple[Clearing, Settlement]:
+    def play(self, action: Array, market: Market) -> Transition:
         """Clear the day at coefficients and settle it."""
         charges = self._tariff.charges(self._tariff.read(action, self._day.n_periods, self._cap))
-        clearing = market.clear(self._day, charges)
-        return clearing, settle(self._day, self._network, charges, clearing, flows=self._flows)
+        return transition(self._rules, market, self._day, charges)
 
     def start(self, market: Market) -> Array:
         """Return the program's point at the best of a few clearings in which all coefficients are alike."""
         best, found = -inf, np.zeros(0)
         for charge in np.linspace(0.0, self._cap, _STARTS):
             action = np.full(self._tariff.n_coefficients(self._day.n_periods), charge)
-            clearing, settlement = self.settle(action, market)
-            earned = reward(settlement, self.objective)
-            if earned > best:
-                point = point_of(self.data, clearing)
-                best, found = earned, point_of_clearing(self.program, self._follower, point, action / self.data.price_unit)
+            played = self.play(action, market)
+            if played.reward_eur > best:
+                point = point_of(self.data, played.clearing)
+                best, found = played.reward_eur, point_of_clearing(self.program, self._follower, point, action / self.data.price_unit)
         return found
 
 
