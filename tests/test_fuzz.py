@@ -14,6 +14,7 @@ import pytest
 from builders import charges_of, market, random_day, random_network
 from referee import distance, kirchhoff_fault, point_of, program_of, solved_by_piqp
 
+from gridtoll.agents.optimum import CertificateError
 from gridtoll.envs.clearing.structured import StructuredMarket
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -155,3 +156,30 @@ def test_a_bound_that_is_too_low_is_contradicted(fuzz: Any, monkeypatch: pytest.
     assert fuzz.checked_optimum(case, StructuredMarket()).outcome == "right"
     monkeypatch.setattr(optima, "solve_optimum", boastful)
     assert fuzz.checked_optimum(case, StructuredMarket()).outcome == "wrong"
+
+
+@pytest.mark.parametrize("name", ["wearless:2200000745", "large:2200000294", "plain:7800004721"])
+def test_a_right_proof_is_accepted_where_trades_or_stores_alone_can_take_up_what_a_clearing_misses(fuzz: Any, name: str) -> None:
+    """What 1e-12 kWh missed of an equation can be worth is a bound's root of it, unless somebody takes it up."""
+    optima: Any = sys.modules["fuzzing.optima"]
+    style, _, seed = name.partition(":")
+    case, with_market = fuzz.case_of(style, int(seed)), StructuredMarket(threads=1)
+    options = {"cap": case.cap, "flows": case.flows, "objective": case.objective, "hard_limits": case.hard_limits}
+    found = optima.solve_optimum(case.day, case.network, case.tariff, market=with_market, **options)
+    assert found.certificate.verify(market=with_market).clearings > 0
+
+
+def test_false_proofs_of_random_communities_are_refused_whatever_is_false_in_them(fuzz: Any) -> None:
+    optima: Any = sys.modules["fuzzing.optima"]
+    with_market, seen = StructuredMarket(threads=1), set()
+    for style in ("plain", "storage", "lossless", "signs", "hourly", "costly"):
+        case = fuzz.case_of(style, 3)
+        options = {"cap": case.cap, "flows": case.flows, "objective": case.objective, "hard_limits": case.hard_limits}
+        right = optima.solve_optimum(case.day, case.network, case.tariff, market=with_market, **options)
+        trials = optima.Trials(case, case.network, case.tariff, with_market)
+        assert not trials.faults(right)
+        for what, false in optima.falsified(right.certificate, optima.least_falsehood_eur(trials), np.random.default_rng(4)):
+            seen.add(what.split("[")[0])
+            with pytest.raises(CertificateError):
+                false.verify(market=with_market)
+    assert seen > {"more is earned", "everything is bounded lower", "another charge earns as much", "one of the pieces is gone"}

@@ -198,7 +198,15 @@ class _Search:
 
 
 def _greatest(linear: Array, bends: list[float]) -> tuple[float, Array]:
-    """Return the greatest value of Σ t_k·linear_k + Σ_{k<l} t_k·t_l·bend_kl over the simplex, and where it is."""
+    """Return an upper bound on f(t) = Σ t_k·linear_k + Σ_{k<l} t_k·t_l·bend_kl over the simplex, and where f is greatest or nearly so.
+
+    Along an edge f is concave, so that edges and corners are exact. Where f is convex in some direction within the plane of the triangle,
+    it is greatest on an edge. Elsewhere it is concave, and its tangent at any point bounds it. At the greatest point that adds nothing. It
+    adds what is missing where the system for a point inside is nearly singular and its solution is off, or is taken to lie outside.
+    """
+    matrix = np.zeros((3, 3))
+    for (k, j), bend in zip(_EDGES, bends, strict=True):
+        matrix[k, j] = matrix[j, k] = bend
     candidates = list(np.eye(3))
     for (k, j), bend in zip(_EDGES, bends, strict=True):
         if bend > 0:
@@ -206,14 +214,27 @@ def _greatest(linear: Array, bends: list[float]) -> tuple[float, Array]:
             t[k] = np.clip(0.5 + 0.5 * (linear[k] - linear[j]) / bend, 0.0, 1.0)
             t[j] = 1.0 - t[k]
             candidates.append(t)
-    matrix = np.zeros((3, 3))
-    for (k, j), bend in zip(_EDGES, bends, strict=True):
-        matrix[k, j] = matrix[j, k] = bend
-    system = np.block([[matrix, np.ones((3, 1))], [np.ones((1, 3)), np.zeros((1, 1))]])
-    if abs(np.linalg.det(system)) > 0.0:
-        inner = np.linalg.solve(system, np.append(-linear, 1.0))[:3]
-        if (inner >= 0).all():
-            candidates.append(inner)
-    values = [float(linear @ t) + sum(bend * t[k] * t[j] for (k, j), bend in zip(_EDGES, bends, strict=True)) for t in candidates]
+    steepest = max(bends)
+    convex = _convexity(bends)  # of f within the plane: the greatest eigenvalue of its Hessian, or less than 0
+    inside = convex <= _ROUNDING * steepest
+    if inside and steepest > 0:
+        system = np.block([[matrix / steepest, np.ones((3, 1))], [np.ones((1, 3)), np.zeros((1, 1))]])
+        inner = np.clip(np.linalg.lstsq(system, np.append(-linear / steepest, 1.0))[0][:3], 0.0, None)
+        if inner.sum() > 0:
+            candidates.append(inner / inner.sum())
+    values = [float(linear @ t + 0.5 * (t @ matrix @ t)) for t in candidates]
     best = int(np.argmax(values))
-    return values[best], candidates[best]
+    if not inside:
+        return values[best], candidates[best]
+    slopes = [linear + matrix @ t for t in candidates]
+    above = [value + float(slope.max() - slope @ t) for value, slope, t in zip(values, slopes, candidates, strict=True)]
+    return max(min(above), values[best]) + max(convex, 0.0) + _ROUNDING * steepest, candidates[best]
+
+
+def _convexity(bends: list[float]) -> float:
+    """Return the greatest eigenvalue of Σ_{k<l} 2·bend_kl·d_k·d_l over directions d with Σ d_k = 0 and ‖d‖ = 1, to rounding."""
+    plane = np.array([[1.0, -1.0, 0.0], [1.0, 1.0, -2.0]]) / np.sqrt([[2.0], [6.0]])
+    whole = np.zeros((3, 3))
+    for (k, j), bend in zip(_EDGES, bends, strict=True):
+        whole[k, j] = whole[j, k] = bend
+    return float(np.linalg.eigvalsh(plane @ whole @ plane.T)[-1])

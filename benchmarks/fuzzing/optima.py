@@ -7,13 +7,14 @@ import math
 import numpy as np
 from referee import Account, account, kirchhoff_fault
 
-from gridtoll.agents.optimum import CertificateError, Optimum, smallest_recovering_charge, solve_optimum
+from gridtoll.agents.optimum import Certificate, CertificateError, Optimum, smallest_recovering_charge, solve_optimum
 from gridtoll.envs.clearing.market import Market
 from gridtoll.envs.errors import ClearingError
 from gridtoll.envs.network import Network
 from gridtoll.envs.tariff import Tariff
 
 from .cases import Case
+from .falsified import falsified
 from .outcomes import Outcome, refusal
 
 TOLERANCE = 1e-6
@@ -25,7 +26,8 @@ _EXACT = 1e-9  # of all that is paid at a charge: two exact clearings of it may 
 _NOTHING = 1e-6  # of the cap times the greatest connection: money that nobody counts
 _KIRCHHOFF = 1e-9
 _UNVERIFIED = "verification refuses"
-_SHARES = {"verify": 0.1, "recovery": 0.1}
+_SHARES = {"verify": 0.1, "recovery": 0.1, "falsify": 0.03}
+_FALSE = 1e-5  # of the greatest stake: what a false proof claims too much or too little
 
 
 def checked_optimum(case: Case, market: Market) -> Outcome:
@@ -45,7 +47,7 @@ def checked_optimum(case: Case, market: Market) -> Outcome:
             tolerance=TOLERANCE,
             hard_limits=case.hard_limits,
         )
-        against = _Trials(case, case.network, case.tariff, market)
+        against = Trials(case, case.network, case.tariff, market)
         faults = [*_covers(optimum), *against.faults(optimum), *_in_other_ways(optimum, against)]
     except ClearingError as error:
         outcome = "open" if "must close within" in str(error) or "must be proved to" in str(error) else refusal(str(error))
@@ -58,11 +60,12 @@ def checked_optimum(case: Case, market: Market) -> Outcome:
     measures |= {"excess": against.excess} if math.isfinite(against.excess) else {}
     outcome = "open" if optimum.clearings > MOST_CLEARINGS else "right"
     if faults:
-        outcome = "unverified" if all(fault.startswith(_UNVERIFIED) for fault in faults) else "wrong"
+        refused = case.is_extreme and all(fault.startswith(_UNVERIFIED) for fault in faults)
+        outcome = "unverified" if refused else "wrong"
     return Outcome(**about, outcome=outcome, detail="; ".join(faults), measures=measures)
 
 
-class _Trials:
+class Trials:
     """The account at charges tried one by one, each cleared and reckoned anew."""
 
     def __init__(self, case: Case, network: Network, tariff: Tariff, market: Market) -> None:
@@ -111,7 +114,7 @@ class _Trials:
         goal, exact, stated = found.goal_eur(case.objective), _exactness_eur(case, found), optimum.recleared_eur
         proved = optimum.welfare_eur if case.objective == "welfare" else optimum.profit_eur
         faults = []
-        if not (abs(goal - stated) <= exact and abs(proved - stated) <= exact + TOLERANCE * found.stake_eur):
+        if not (abs(goal - stated) <= exact and abs(proved - stated) <= exact):
             faults.append(f"the optimum is proved at {proved!r} EUR, recleared at {stated!r}, and the referee finds {goal!r}")
         if not optimum.upper_bound_eur >= stated - exact:
             faults.append(f"the upper bound of {optimum.upper_bound_eur!r} EUR is below the optimum's {stated!r}")
@@ -152,16 +155,18 @@ def _covers(optimum: Optimum) -> list[str]:
     return faults
 
 
-def _in_other_ways(optimum: Optimum, tried: _Trials) -> list[str]:
-    """Verify the certificate, and ask for the least charge that recovers half the profit, each for a share of cases."""
+def _in_other_ways(optimum: Optimum, tried: Trials) -> list[str]:
+    """Verify the proof and false ones, and ask for the least charge that recovers half the profit, each for a share of cases."""
     case, market = tried.case, tried.market
-    asked = np.random.default_rng([case.seed, 3]).random(2)
+    asked = np.random.default_rng([case.seed, 3]).random(3)
     faults = []
     if asked[0] < _SHARES["verify"] and optimum.certificate is not None:
         try:
             optimum.certificate.verify(market=market)
         except CertificateError as error:
             faults.append(f"{_UNVERIFIED}: {error}")
+    if asked[2] < _SHARES["falsify"] and optimum.certificate is not None and tried.earned:
+        faults += _accepted(optimum.certificate, tried)
     if asked[1] < _SHARES["recovery"] and optimum.profit_eur > 0 and case.objective == "profit":
         cost = 0.5 * optimum.profit_eur
         found = smallest_recovering_charge(case.day, tried.network, tried.tariff, cost, cap=case.cap, flows=case.flows, market=market)
@@ -173,4 +178,22 @@ def _in_other_ways(optimum: Optimum, tried: _Trials) -> list[str]:
             if charge < found.charge_lower_bound and earned.profit_eur > cost + _exactness_eur(case, earned):
                 faults.append(f"{charge!r} EUR/kWh recovers {cost!r} EUR already, below {found.charge_lower_bound!r}")
                 break
+    return faults
+
+
+def least_falsehood_eur(tried: Trials) -> float:
+    """Return how much a false proof must claim too much or too little at least, well above what two clearings may differ by."""
+    stakes = (max(found.stake_eur, abs(found.welfare_eur)) for _, found in tried.earned)
+    return _FALSE * max(tried.case.day.turnover_eur, *stakes)
+
+
+def _accepted(certificate: Certificate, tried: Trials) -> list[str]:
+    """Return which false proofs the verifier accepts."""
+    by, random, faults = least_falsehood_eur(tried), np.random.default_rng([tried.case.seed, 4]), []
+    for what, false in falsified(certificate, by, random):
+        try:
+            false.verify(market=tried.market)
+        except (CertificateError, ClearingError):
+            continue
+        faults.append(f"a false proof is accepted: {what}, by {by:.3g} EUR")
     return faults

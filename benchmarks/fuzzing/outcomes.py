@@ -14,8 +14,8 @@ from .styles import EXTREME, STYLES
 
 OUTCOMES = ("right", "wrong", "unproved", "refused", "nameless", "open", "unverified", "crashed")
 """Right; wrong; not refuted, but the referee's bound is wider than it promises (extreme styles only); refused, with an entry named or
-without; a search that does not close within its clearings; a certificate that `verify` refuses though nothing else contradicts it; any
-other exception."""
+without; a search that does not close within its clearings; a certificate that `verify` refuses though nothing else contradicts it (extreme
+styles only, else it is wrong); any other exception."""
 
 FAILURES = frozenset({"wrong", "crashed"})
 

@@ -15,13 +15,10 @@ import numpy as np
 from ....envs.clearing.solution import Clearing
 from ....envs.day import Array
 from .findings import CertificateError
-from .program import DEMAND, ENERGY, EXPORT, IMPORT, RENEWABLE, Program, total
+from .program import DEMAND, ENERGY, RENEWABLE, Program, total
+from .repair import ROUNDING, repaired
 
-_SNAP = 1e-11  # of the mean load: closer than this to a bound is on it; what that leaves of a balance is charged for
 _MISSED = 1e-8  # of the mean load: greatest violation of a bound or an equation by a clearing
-_ROUNDING = 1e-12
-"""Of the mean load, or of the greatest price: what is left of an equation, or of the slope of a quantity off its bounds, that is rounding.
-A bound on a response pays the root of such a number, 1e-6 of it, and could not be lower than that beside a kink."""
 _PASSES = 3  # of prices made level: what levels some may turn the slope of others
 _ARRAYS = ("demand", "renewable_used", "grid_import", "grid_export", "storage_charge", "storage_discharge")
 
@@ -76,7 +73,7 @@ def response_of(program: Program, charge: float, clearing: Clearing) -> Response
     astray = max(elsewhere, float(np.abs(energy[0] - day.storage_start).max()))
     blocks = [*(getattr(clearing, name) for name in _ARRAYS), energy[1:]]
     stated = program.join(blocks, clearing.trade[:, program.seller, program.buyer])
-    vector = _repaired(program, _snapped(program, stated, size))
+    vector = repaired(program, stated, size)
     balance, storage = program.residuals(stated)
     outside = max(float(np.max(program.lower - stated)), float(np.max(stated - program.upper)), 0.0)
     worst = max(outside, astray, float(np.abs(balance).max()), float(np.abs(storage).max()))
@@ -89,9 +86,9 @@ def response_of(program: Program, charge: float, clearing: Clearing) -> Response
     slope = program.curvature * vector + program.cost + charge * program.charged + program.worth(nodal, stored)
     price = float(max(np.abs(nodal).max(), np.abs(stored).max()))
     inside = (vector > program.lower) & (vector < program.upper)
-    slope = np.where(inside & (np.abs(slope) <= _ROUNDING * price * day.period_hours), 0.0, slope)
+    slope = np.where(inside & (np.abs(slope) <= ROUNDING * price * day.period_hours), 0.0, slope)
     left = [np.abs(part) for part in program.residuals(vector)]
-    balance, storage = (np.where(part <= _ROUNDING * size, 0.0, part) for part in left)
+    balance, storage = (np.where(part <= ROUNDING * size, 0.0, part) for part in left)
     missed = total(balance) * day.period_hours + total(storage)
     held = total(np.maximum(slope, 0.0), vector - program.lower) + total(np.maximum(-slope, 0.0), program.upper - vector)
     charged = total(program.charged, vector)
@@ -145,25 +142,3 @@ def _levelled(program: Program, vector: Array, clearing: Clearing) -> tuple[Arra
 def _loose(low: Any, high: Any, slope: Array) -> Any:
     """Return what has room on both sides, or a slope that does not hold it on the bound where it is."""
     return (~low & ~high) | (low & ~high & (slope < 0.0)) | (high & ~low & (slope > 0.0))
-
-
-def _snapped(program: Program, vector: Array, size: float) -> Array:
-    """Return a vector within its bounds, with what is closest to one on it."""
-    near = _SNAP * size
-    vector = np.where(vector - program.lower <= near, program.lower, vector)
-    return np.where(program.upper - vector <= near, program.upper, vector)
-
-
-def _repaired(program: Program, vector: Array) -> Array:
-    """Return a vector whose balances hold to rounding where a prosumer's demand, exchange or renewable use has room for it."""
-    vector = vector.copy()
-    lower, upper = program.lower, program.upper
-    kinds, signs = (DEMAND, RENEWABLE, IMPORT, EXPORT), (1.0, -1.0, -1.0, 1.0)
-    for _ in range(2):
-        balance, _ = program.residuals(vector)
-        rooms = [np.minimum(program.block(vector - lower, kind), program.block(upper - vector, kind)) for kind in kinds]
-        widest = np.argmax(rooms, axis=0)
-        for number, (kind, sign) in enumerate(zip(kinds, signs, strict=True)):
-            moved = (widest == number) & (rooms[number] >= np.abs(balance))
-            program.block(vector, kind)[moved] += sign * balance[moved]
-    return np.asarray(np.clip(vector, lower, upper))
