@@ -11,7 +11,7 @@ Features and unit are those of :mod:`.day_features`.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from ..envs.files import write_atomically
 from .day_features import LEVELS, N_LEVELS, DayFeatures
+from .made_for import carried_over, require_fit
 from .policy import Observation, State
 
 Array = NDArray[np.float64]
@@ -162,7 +163,7 @@ class NetworkPolicy:
             return cast(Array, self.network(torch.as_tensor(observations)).numpy())
 
     def save(self, path: Path) -> None:
-        """Write the weights and what shape they are of; nothing in the file is an object of ours."""
+        """Write the weights, what shape they are of and what they were trained for; nothing in the file is an object of ours."""
         network = self.network
         facts = {"format": _FORMAT, "n_observed": network.features.n_observed, "cap": network.cap, "curve": network.curve.shape}
         facts["price_level"] = network.features.price_level
@@ -171,18 +172,25 @@ class NetworkPolicy:
         write_atomically(path, lambda file: file.write(kept.getvalue()))
 
     @classmethod
-    def load(cls, path: Path) -> NetworkPolicy:
-        """Return the policy a file holds; no pickled objects are read.
+    def load(cls, path: Path, here: Mapping[str, Any]) -> NetworkPolicy:
+        """Return the policy a file holds, for a game it is to play; no pickled objects are read.
+
+        It posts multiples of the day's unit, so in a community of another price level it posts as many of that one's.
+
+        Args:
+            path: Written by :meth:`save`.
+            here: The game: ``n_observed``, ``charge_cap`` in EUR/kWh and ``price_level``, as a :class:`~.practice.Practice` has them.
 
         Raises:
-            ValueError: If it is of another format.
+            ValueError: If it is of another format, or was trained for another game; see :func:`.made_for.require_fit`.
         """
         kept = torch.load(path, map_location="cpu", weights_only=True)
         if kept.get("format") != _FORMAT:
             raise ValueError(f"a policy file must be of format {_FORMAT}, got {path} of format {kept.get('format')}. Train it again.")
-        network = PostingNetwork(
-            kept["n_observed"], _curve_of(kept["curve"]), kept["cap"], kept.get("price_level", 1.0)
-        )  # 1 in files of before
+        level = kept.get("price_level", 1.0)  # 1 in files of before
+        made = {"n_observed": kept["n_observed"], "n_charges": 1, "charge_cap": kept["cap"], "price_level": level}
+        require_fit(f"the policy in {path}", carried_over(made, here), here)
+        network = PostingNetwork(kept["n_observed"], _curve_of(kept["curve"]), here["charge_cap"], here["price_level"])
         network.load_state_dict(kept["weights"])
         return cls(network)
 

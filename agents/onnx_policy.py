@@ -32,7 +32,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from stable_baselines3.common.policies import BasePolicy
 
-from .packages import research_package
+from .packages import require_research_packages, research_package
 from .policy import Observation, State
 
 Array = NDArray[np.float64]
@@ -138,6 +138,7 @@ class OnnxPolicy:
     """
 
     def __init__(self, path: Path) -> None:
+        require_research_packages(("onnxruntime", "onnx"), "an ONNX policy")
         runtime = research_package("onnxruntime", "an ONNX policy")
         content = path.read_bytes()
         options = runtime.SessionOptions()

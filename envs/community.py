@@ -33,6 +33,7 @@ from .community_door import (
 from .community_rules import filled_in, kinds_of, load_floor, preferences_of, write_preferences
 from .day import Day, make_day
 from .derivation import Derivation, Ledger
+from .money import warn_of_two_currencies
 from .network import Network
 from .parameters import IMPORT_PRICE, MarketParameters
 
@@ -241,6 +242,8 @@ def make_community(
     Raises:
         ValueError: If types or shapes do not fit, labels contradict, hours do not make whole days, or numbers are out of range; all faults
             at once.
+
+    A warning is logged where settings and prices seem to be in different currencies, see :mod:`~gridtoll.envs.money`.
     """
     door, n, numbers = Door(f"community {name!r}"), network.n_prosumers, parameters or MarketParameters()
     given_names, kinds = check_words(
@@ -282,4 +285,5 @@ def make_community(
         numbers=numbers,
     )
     community.day(0)  # holds what was filled in against the rules of a day
+    warn_of_two_currencies(community)
     return replace(community, derivations=tuple(ledger.entries))

@@ -57,6 +57,14 @@ class _Draft(io.BufferedWriter):
     failure: OSError | None = None
 
     def write(self, content: Any, /) -> int:
+        """Write bytes into the draft, and return how many were taken.
+
+        Args:
+            content: Anything that gives bytes, as ``io.BufferedWriter.write`` takes it.
+
+        Raises:
+            OSError: If they cannot be written; it is kept as ``failure``, so that it is known when a caller has made something else of it.
+        """
         try:
             return super().write(content)
         except OSError as error:

@@ -33,6 +33,7 @@ def kept(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
+        """Return the function compiled at its first call for each kind of arguments, or as it is where Numba is told to compile nothing."""
         loops = njit(**options)(function)
         if not config.DISABLE_JIT:
             try:
@@ -48,6 +49,14 @@ class _Forgiving(FunctionCache):
     """Numba's files of one function; a damaged one is begun anew, one that cannot be written is done without."""
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Return the machine code kept for arguments of some types, None where it has to be compiled.
+
+        A file that cannot be read is said so of once, and all that is kept of this function begun anew: nothing is raised for it.
+
+        Args:
+            sig: Numba's types of the arguments.
+            target_context: Numba's description of the processor to compile for.
+        """
         try:
             return super().load_overload(sig, target_context)
         except Exception as error:  # noqa: BLE001 - unpickling a damaged file raises anything
@@ -56,6 +65,12 @@ class _Forgiving(FunctionCache):
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
+        """Keep the machine code of arguments of some types where that can be done; where it cannot, that is said once.
+
+        Args:
+            sig: Numba's types of the arguments.
+            data: What Numba has compiled for them.
+        """
         try:
             super().save_overload(sig, data)
         except Exception as error:  # noqa: BLE001 - as above: saving reads the index first

@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from gridtoll.agents.packages import MissingPackageError, missing_packages, require_research_packages
+from gridtoll.envs.clearing.structured import StructuredMarket
 from gridtoll.train.algorithms import ALGORITHMS, OPTIMUM, is_network, make_algorithm, packages_of
+from gridtoll.train.cli import main
 from gridtoll.train.compare.cells import state_of
 from gridtoll.train.compare.grid import compare
 from gridtoll.train.compare.plan_file import find_plan, read_plan
@@ -114,6 +116,47 @@ def test_an_algorithm_of_ones_own_that_misses_a_package_is_not_run_either(tmp_pa
         assert [state_of(tmp_path / "out" / cell.place) for cell in plan.cells()] == ["done", "not run"]
         assert "a_module_that_is_nowhere" in report.text
         assert [entry["algorithm"] for entry in report.values["leaderboard"]] == ["zero"]
+
+
+@pytest.mark.parametrize(
+    ("words", "hidden", "install"),
+    [
+        (["evaluate", "zero", "--community", "two-prosumers", "--rows", "rows.parquet"], "pyarrow", "gridtoll[research]"),
+        (["evaluate", "zero", "--community", "two-prosumers", "--held-out", "--rows", "rows.PARQUET"], "pyarrow", "gridtoll[research]"),
+        (["export", "rows", ".", "--out", "rows.parquet"], "pyarrow", "gridtoll[research]"),
+        (["export", "policy", ".", "--out", "policy.onnx"], "onnxscript", "gridtoll[research]"),
+        (["export", "dataset", "--community", "two-prosumers", "--out", "data"], "h5py", "gridtoll[research]"),
+        (["evaluate", "policy.onnx", "--community", "two-prosumers"], "onnx", "gridtoll[research]"),
+        (["evaluate", "zero", "--community", "two-prosumers", "--backend", "ray"], "ray", "gridtoll[ray]"),
+        (["optimum", "--community", "two-prosumers", "--split", "test", "--backend", "ray"], "ray", "gridtoll[ray]"),
+        (["optimum", "--community", "two-prosumers", "--split", "test", "--method", "miqp"], "pyscipopt", "gridtoll[miqp]"),
+        (["optimum", "--community", "two-prosumers", "--day", "3", "--method", "miqp", "--solver", "gurobi"], "gurobipy", "gurobipy"),
+        (["tune", "--algorithm", "sac", "--community", "two-prosumers", "--out", "study"], "optuna", "gridtoll[research]"),
+    ],
+)
+def test_a_package_that_a_command_will_need_at_its_end_is_asked_for_before_any_work(
+    words: list[str],
+    hidden: str,
+    install: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def work(*_: object, **__: object) -> None:
+        pytest.fail("work has begun")
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "policy.onnx").write_bytes(b"whatever")
+    for name in [name for name in sys.modules if name.partition(".")[0] == hidden]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, hidden, None)
+    for name in ("clear_many", "clear"):
+        monkeypatch.setattr(StructuredMarket, name, work)
+    assert main([*words]) == 2
+    said = capsys.readouterr().err
+    assert f"`{hidden}`" in said
+    assert f'pip install "{install}"' in said
+    assert [path.name for path in tmp_path.iterdir()] == ["policy.onnx"]
 
 
 def test_the_quick_plan_needs_no_package_beyond_the_dependencies() -> None:

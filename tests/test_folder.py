@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from gridtoll.envs.community import Community, make_community
-from gridtoll.envs.sources import export_community, folder, load_community
+from gridtoll.envs.money import ratios_to_price_level, seem_of_two_currencies
+from gridtoll.envs.sources import COMMUNITY_NAMES, export_community, folder, load_community
 from gridtoll.envs.sources.folder_format import FOLDER_README, PROSUMER_RULES, SETTINGS
 
 DAYS = 14  # so that reading takes milliseconds
@@ -230,6 +231,75 @@ def test_settings_that_are_missing_unknown_or_out_of_range_are_named(copy: Path)
         "settings.csv: the setting 'import_fee' is missing",
     ):
         assert part in text
+
+
+def in_another_currency(folder: Path, factor: float, *files: str) -> None:
+    """Multiply what is money in some files, as a user does who converts a spreadsheet."""
+
+    def prices(table: list[list[str]]) -> None:
+        for row in table[1:]:
+            row[1:] = [repr(factor * float(cell)) for cell in row[1:]]
+
+    def settings(table: list[list[str]]) -> None:
+        for row in table[1:]:
+            if row[0] in MONEY:
+                row[1] = repr(factor * float(row[1]))
+
+    def prosumers(table: list[list[str]]) -> None:
+        for column in (place for place, name in enumerate(table[0]) if name.startswith(("grid_friction", "storage_wear"))):
+            for row in table[1:]:
+                row[column] = repr(factor * float(row[column]))
+
+    for file in files:
+        change(folder / file, {"prices.csv": prices, "settings.csv": settings, "prosumers.csv": prosumers}[file])
+
+
+MONEY = ("charge_cap", "trade_friction", "flexibility_value", "overload_price", "import_fee")
+
+
+@pytest.mark.parametrize(("factor", "ratio"), [(7.46, "0.134"), (100.0, "0.01"), (0.1, "10")])
+def test_a_folder_whose_prices_alone_are_in_another_currency_is_warned_of_once(
+    copy: Path, caplog: pytest.LogCaptureFixture, factor: float, ratio: str
+) -> None:
+    in_another_currency(copy, factor, "prices.csv")
+    load_community(copy)
+    load_community(copy)
+    [record] = caplog.records
+    text = record.getMessage()
+    assert f"The mean price is {factor:g} times that of the named communities" in text
+    for name in ("charge_cap", "flexibility_value", "overload_price", "trade_friction", "grid_friction"):
+        assert f"`{name}` {ratio}" in text
+    assert "`loss_price`" not in text  # it stands in prices.csv
+
+
+@pytest.mark.parametrize("factor", [7.46, 100.0])
+def test_a_folder_that_is_in_one_currency_whatever_it_is_is_not_warned_of(
+    copy: Path, caplog: pytest.LogCaptureFixture, factor: float
+) -> None:
+    in_another_currency(copy, factor, "prices.csv", "settings.csv", "prosumers.csv")
+    load_community(copy)
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    "ratios",
+    [
+        {"charge_cap": 0.01, "flexibility_value": 1.0, "overload_price": 1.0, "trade_friction": 1.0},  # who studies a low cap
+        {"charge_cap": 1.0, "flexibility_value": 1.0, "trade_friction": 1e-6, "grid_friction": 1e-6, "storage_wear": 1e-6},
+        {"charge_cap": 10.0, "flexibility_value": 0.1, "overload_price": 100.0, "trade_friction": 0.01},  # on both sides
+        {"charge_cap": 3.2, "flexibility_value": 3.2, "overload_price": 3.2, "trade_friction": 3.2},  # a country of cheap electricity
+    ],
+)
+def test_choices_of_ones_own_are_not_taken_for_another_currency(ratios: dict[str, float]) -> None:
+    assert not seem_of_two_currencies(ratios)
+
+
+@pytest.mark.parametrize("name", COMMUNITY_NAMES)
+def test_every_named_community_has_its_entries_at_its_price_level(name: str) -> None:
+    ratios = ratios_to_price_level(load_community(name))
+    assert all(0.9 < ratio < 1.2 for ratio in ratios.values())
+    assert len(ratios) >= 6
+    assert not seem_of_two_currencies(ratios)
 
 
 def test_loads_raised_to_the_floor_are_reported_on_load_with_whom(copy: Path, caplog: pytest.LogCaptureFixture) -> None:

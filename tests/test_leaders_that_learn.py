@@ -228,7 +228,7 @@ def test_a_policy_read_from_its_file_posts_the_same_charges(kind: str, tmp_path:
                 curve = Radial(features(torch.as_tensor(observed[:9])), torch.randn(9, len(LEVELS)).double(), width=5.0, common=0.5)
     policy = NetworkPolicy(PostingNetwork(N_PUBLIC, curve, 1.0))
     policy.save(tmp_path / "policy.pt")
-    loaded = NetworkPolicy.load(tmp_path / "policy.pt")
+    loaded = NetworkPolicy.load(tmp_path / "policy.pt", {"n_observed": N_PUBLIC, "charge_cap": 1.0, "price_level": 1.0})
     charges = policy.charges(observed)
     assert charges.tobytes() == loaded.charges(observed).tobytes()
     assert charges.shape == (100, 1)
@@ -242,7 +242,7 @@ def test_a_policy_read_from_its_file_posts_the_same_charges(kind: str, tmp_path:
 def test_a_file_of_another_format_is_refused(tmp_path: Path) -> None:
     torch.save({"format": 0}, tmp_path / "policy.pt")
     with pytest.raises(ValueError, match=r"must be of format 1, got .* of format 0"):
-        NetworkPolicy.load(tmp_path / "policy.pt")
+        NetworkPolicy.load(tmp_path / "policy.pt", {})
 
 
 def test_charges_are_cut_to_the_cap_only_where_the_best_lies_beyond_it() -> None:

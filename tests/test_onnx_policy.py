@@ -205,9 +205,9 @@ def test_an_onnx_policy_names_every_difference_to_the_game_it_is_to_play(tmp_pat
         return make_leader(str(tmp_path / "policy.onnx"), task, [], workers, seed=0)
 
     assert lead(TASK.changed(community="ieee9")) is not None  # public observations have one size everywhere
-    with pytest.raises(ValueError, match=r"charge_cap 1\.0, here 0\.5; tariff 'distance', here 'unique'"):
+    with pytest.raises(ValueError, match=r"cap 1\.0 EUR/kWh, got the charge cap 0\.5 EUR/kWh; the distance tariff, got the unique tariff"):
         lead(TASK.changed(charge_cap=0.5, tariff="unique"))
-    with pytest.raises(ValueError, match=r"n_observed 270, here \d+; information 'public', here 'full'"):
+    with pytest.raises(ValueError, match=r"270 observed numbers, got \d+ observed numbers; 'public' information, got 'full'"):
         lead(TASK.changed(information="full"))
 
 

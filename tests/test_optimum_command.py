@@ -17,7 +17,11 @@ import pytest
 from gridtoll.agents.optimum import Optimum, several
 from gridtoll.agents.optimum.miqp import MiqpError
 from gridtoll.envs.calendar import Scenario
+from gridtoll.envs.clearing import Clearing
+from gridtoll.envs.clearing.structured import StructuredMarket
+from gridtoll.envs.day import Array, Day
 from gridtoll.envs.errors import ClearingError
+from gridtoll.envs.transition import Rules, Transition
 from gridtoll.train import solve
 from gridtoll.train.cli import main
 from gridtoll.train.solve import solve_scenario
@@ -99,6 +103,31 @@ def test_a_day_is_served_from_the_store_unless_its_proof_is_wanted_or_it_is_reco
     assert first == again
     assert report(capsys, "--verify")["from_store"] is False
     assert report(capsys, "--recompute")["from_store"] is False
+
+
+@pytest.mark.parametrize("more", [[], ["--verify"], ["--charges-per", "hour"]])
+def test_an_optimum_that_earns_something_else_when_it_is_cleared_again_is_an_error_of_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, more: list[str]
+) -> None:
+    settled, market = Rules.settled, StructuredMarket()
+
+    def answered_otherwise(rules: Rules, day: Day, charges: Array, _: Clearing) -> Transition:
+        return settled(rules, day, charges, market.clear(day, 0.5 * charges))  # what prosumers do under other charges
+
+    monkeypatch.setattr(Rules, "settled", answered_otherwise)
+    proof = tmp_path / "proof.json"
+    kept = [] if more == ["--charges-per", "hour"] else ["--certificate", str(proof)]
+    assert main([*DAY, *more, *kept]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    [line] = [line for line in shown.err.splitlines() if line.startswith("gridtoll optimum: error: ")]
+    assert shown.err.endswith(f"{line}\n")
+    assert "the best charges of day 'two-prosumers/day 100/prices 0" in line
+    assert "must earn the same when they are cleared again, to " in line
+    assert "EUR was proved and" in line
+    assert "please report it" in line
+    assert not proof.exists()
+    assert not list(tmp_path.glob("cache/**/*.json"))  # nor is anything kept
 
 
 def test_welfare_is_reported_where_it_is_the_objective(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..agents.baselines import N_SAMPLE, BestConstant, ConstantPolicy, RandomPolicy, ZeroPolicy, best_constant
-from ..agents.learned import LearnedPolicy, load_policy
+from ..agents.learned import LearnedPolicy, day_of, load_policy
+from ..agents.made_for import carried_over, require_fit
 from ..agents.models import load_model
 from ..agents.normalised import ModelPolicy
 from ..agents.onnx_policy import OnnxPolicy
@@ -20,6 +21,7 @@ from ..agents.policy import Policy
 from ..envs.calendar import Scenario
 from ..envs.clearing.structured import see_to_machine_code
 from ..envs.day import Day
+from ..envs.day_ahead import DayAheadEnv
 from ..envs.errors import unknown_name
 from ..envs.written import number
 from .config import TrainConfig
@@ -27,7 +29,7 @@ from .held_out import require_not_held_out
 from .optima import references
 from .progress import progress
 from .rounds import training_scenarios
-from .runs import RunFolder, require_cap
+from .runs import RunFolder
 from .store import store, stored
 from .task import Episode, Task, environment_of, n_charges, play
 from .workers import Workers
@@ -127,12 +129,11 @@ def learned_policy(run: RunFolder, task: Task) -> LearnedPolicy:
     """
     config = TrainConfig.from_json(run.config["config"])
     best, environment = run.finished(config.steps), environment_of(task)
-    if task.information != config.task.information:
-        raise ValueError(
-            f"a learned leader must observe what it was trained with, {config.task.information!r} information, got {task.information!r}. "
-            f"Pass --information {config.task.information}."
-        )
-    require_cap(best, environment.charge_cap)
+    here = facts_of(task)
+    made = {name: best.facts.get(name) for name in ("charge_cap", "price_level")}
+    made |= {name: getattr(config.task, name) for name in ("information", "tariff", "charges_per")}
+    in_units = day_of(config.learner, here["n_observed"], cap=here["charge_cap"], n_coefficients=here["n_charges"]) is not None
+    require_fit(f"the leader in {run.path}", carried_over(made, here) if in_units else made, here)
     return load_policy(
         best.files["policy.pt"],
         config.learner,
@@ -141,6 +142,18 @@ def learned_policy(run: RunFolder, task: Task) -> LearnedPolicy:
         n_coefficients=n_charges(task),
         price_level=environment.community.price_level,
     )
+
+
+def facts_of(task: Task) -> dict[str, Any]:
+    """Return the game a leader is to play, as :func:`~gridtoll.agents.made_for.require_fit` compares it with what it was trained for."""
+    environment = environment_of(task)
+    return {
+        "n_observed": environment.observer.size,
+        "n_charges": n_charges(task),
+        "charge_cap": environment.charge_cap,
+        "price_level": environment.community.price_level,
+        **{name: getattr(task, name) for name in ("information", "tariff", "charges_per")},
+    }
 
 
 def model_of(path: Path, task: Task, *, trust: bool, vecnormalize: Path | None = None) -> tuple[ModelPolicy, str]:
@@ -155,7 +168,7 @@ def onnx_leader(path: Path, task: Task, *, seed: int) -> Leader:
 
     Args:
         path: Written by ``gridtoll export policy``.
-        task: The game it will play; any community, but otherwise the game it was made for.
+        task: The game it will play; any community of the price level it was made for, but otherwise the same game.
         seed: Its seed for reports, where the file names none.
 
     Raises:
@@ -164,18 +177,24 @@ def onnx_leader(path: Path, task: Task, *, seed: int) -> Leader:
     policy = OnnxPolicy(path)
     facts, environment = policy.facts, environment_of(task)
     observed = [field.name for field in environment.observer.fields]
-    now = {
-        "charge_cap": environment.charge_cap,
-        "n_charges": n_charges(task),
-        "n_observed": environment.observer.size,
-        **{name: getattr(task, name) for name in ("information", "tariff", "charges_per")},
-    }
-    differing = [f"{name} {facts.get(name)!r}, here {value!r}" for name, value in now.items() if facts.get(name, value) != value]
-    if [field["name"] for field in facts.get("observation", [])] not in ([], observed):
-        differing.append("the fields of its observation")
-    if differing:
-        raise ValueError(f"an ONNX policy must play the game it was made for, but {path} has {'; '.join(differing)}.")
+    require_fit(f"the leader in {path}", {**facts, "price_level": facts.get("price_level", _level_of(facts, environment))}, facts_of(task))
+    written = [field["name"] for field in facts.get("observation", [])]
+    if written not in ([], observed):
+        raise ValueError(
+            f"the leader in {path} must observe the fields it was trained with, {', '.join(written)}, got {', '.join(observed)}. Train it "
+            "again with this version."
+        )
     return Leader(str(facts.get("name", path.stem)), policy, int(facts.get("seed", seed)))
+
+
+def _level_of(facts: Mapping[str, Any], environment: DayAheadEnv) -> float | None:
+    """Return the price level that an ONNX file of before was made for, from the scales of its observations; None where they are not there.
+
+    Fields of money are scaled by the level (:func:`~gridtoll.envs.observation.in_money_of`), those of this environment by its own.
+    """
+    written = {field["name"]: field["scale"] for field in facts.get("observation", [])}
+    priced = [field for field in environment.observer.fields if field.unit.startswith("EUR") and field.name in written]
+    return environment.community.price_level * written[priced[0].name] / priced[0].scale if priced else None
 
 
 def find_best_constant(task: Task, workers: Workers, *, seed: int) -> BestConstant:

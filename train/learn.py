@@ -196,7 +196,8 @@ def _validate(learner: BaseAlgorithm, config: TrainConfig, scenarios: Sequence[S
 
 def _keep(run: RunFolder, learner: BaseAlgorithm, config: TrainConfig, step: int, score: float) -> None:
     """Keep the policy as the best so far."""
-    facts = {"objective_eur": score, "charge_cap": environment_of(config.task).charge_cap}
+    environment = environment_of(config.task)
+    facts = {"objective_eur": score, "charge_cap": environment.charge_cap, "price_level": environment.community.price_level}
     run.save("best", step, {"policy.pt": lambda file: write_weights(learner.policy, file)}, facts)
 
 

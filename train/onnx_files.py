@@ -46,6 +46,7 @@ def save_onnx(path: Path, policy: Exportable, task: Task, *, name: str, seed: in
         "seed": seed,
         **asdict(task),
         "charge_cap": environment.charge_cap,
+        "price_level": community.price_level,
         "n_charges": n_charges(task),
         "n_observed": environment.observer.size,
         "observation": [

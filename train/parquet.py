@@ -31,6 +31,15 @@ UNITS: Final[dict[str, str]] = {
 """Unit of each column; 1 for numbers without one and for words."""
 
 
+def require_parquet() -> None:
+    """See to it that Parquet files can be written and read here, before work begins that ends in one.
+
+    Raises:
+        MissingPackageError: If pyarrow cannot be imported; a ``ValueError``.
+    """
+    _packages()
+
+
 def write_parquet(path: Path, rows: Sequence[Row]) -> None:
     """Write rows as a Parquet file, whole or not at all; the same rows give the same bytes.
 

@@ -23,7 +23,11 @@ class Progress(Protocol):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None: ...
 
     def update(self, done: float = 1) -> object:
-        """Say that so much more has been done."""
+        """Add to what has been done, and show it where it is time to.
+
+        Args:
+            done: How much more, in the unit of the total: the sum of all calls, and what was done before, is what is shown.
+        """
 
 
 def progress(label: str, total: int | None, *, quiet: bool = False, done: float = 0, leave: bool = True) -> Progress:
@@ -58,6 +62,7 @@ class _Lines:
             self._say()
 
     def update(self, done: float = 1) -> None:
+        """Add to what has been done; a line is printed each tenth of the total, and not within ten seconds of the last one."""
         self._done += done
         now = time.monotonic()
         if self._total is not None and self._next <= self._done < self._total and now - self._last >= _APART_S:

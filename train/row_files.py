@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple, get_type_hints
 from ..envs.written import number, whole_number
 from .compare.cells import read_comparison
 from .evaluate import Evaluation, Row, write_rows
-from .parquet import read_parquet, write_parquet
+from .parquet import read_parquet, require_parquet, write_parquet
 
 ROW_ENDINGS: Final = (".csv", ".parquet")
 """What files of rows may be called."""
@@ -42,13 +42,15 @@ class Gathered(NamedTuple):
 
 
 def require_row_format(path: Path) -> None:
-    """Refuse a file of rows that no writer stands for, before the work begins.
+    """Refuse a file of rows that cannot be written or read here, before the work begins.
 
     Raises:
-        ValueError: If it ends otherwise than in one of ``ROW_ENDINGS``.
+        ValueError: If it ends otherwise than in one of ``ROW_ENDINGS``, or in ``.parquet`` and pyarrow is missing.
     """
     if path.suffix.lower() not in ROW_ENDINGS:
         raise ValueError(f"a file of rows must end in {' or '.join(ROW_ENDINGS)}, got {path}.")
+    if path.suffix.lower() == ".parquet":
+        require_parquet()
 
 
 def save_rows(path: Path, rows: Sequence[Row]) -> None:

@@ -284,19 +284,6 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, An
     write_text(path, text.getvalue())
 
 
-def require_cap(best: Snapshot, charge_cap: float) -> None:
-    """Refuse a game whose charge cap is not the one a policy was trained with.
-
-    Raises:
-        ValueError: If it is another.
-    """
-    if charge_cap != best.facts["charge_cap"]:
-        raise ValueError(
-            f"a learned leader must play with the charge cap it was trained with, {best.facts['charge_cap']} EUR/kWh, got "
-            f"{charge_cap}. Pass --charge-cap {best.facts['charge_cap']}."
-        )
-
-
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 

@@ -46,10 +46,25 @@ class _Pool(Protocol):
     """Runs a function on items, whatever it runs them on."""
 
     def results(self, function: Callable[[Item], Result], todo: Sequence[Item]) -> Iterator[tuple[int, Result]]:
-        """Yield position and result of every item, in any order."""
+        """Yield ``(place, function(todo[place]))`` of every item once, as they are done and so in any order.
+
+        Whoever stops asking leaves what is running to :meth:`close`.
+
+        Args:
+            function: Called once with each item; it and the items must pickle.
+            todo: At least one item.
+
+        Raises:
+            Exception: The first that the function raises; items not done by then have no result.
+            BrokenProcessPool: If a process ended without a word, killed for its memory say.
+        """
 
     def close(self, *, now: bool) -> None:
-        """End; with ``now`` also what is running."""
+        """Drop what has not begun and end the processes; nothing can be asked of this pool afterwards.
+
+        Args:
+            now: Whether what is running is ended too; it is waited for otherwise.
+        """
 
 
 class Workers:
@@ -65,6 +80,9 @@ class Workers:
         quiet: Whether to hide progress bars (they go to stderr).
         apart: Whether even one local job has a process of its own, so that what is computed does not depend on how many there are: a
             process of its own has one thread, and has computed nothing else.
+
+    Raises:
+        ValueError: If there are no jobs, no such backend, or the packages of the backend cannot be imported.
     """
 
     def __init__(self, jobs: int | None = 1, *, backend: Backend = "local", quiet: bool = True, apart: bool = False) -> None:
@@ -72,6 +90,8 @@ class Workers:
             raise ValueError(f"`jobs` must be at least 1, got {jobs}.")
         if backend not in get_args(Backend):
             raise unknown_name("`backend`", backend, get_args(Backend))
+        for name in ("ray", "joblib") if backend == "ray" else ():  # now, before anything is computed that would be handed to them
+            _optional_package(name)
         self.jobs = available_cores() if jobs is None and backend == "local" else jobs
         self.backend = backend
         self.quiet = quiet
@@ -99,7 +119,7 @@ class Workers:
             label: Name of the progress bar; None for no bar.
 
         Raises:
-            ValueError: If the backend's packages are not installed, or a script starts processes while they import it.
+            ValueError: If a script starts processes while they import it.
         """
         found = dict(self.each(function, items, label))
         return [found[place] for place in range(len(found))]
@@ -127,7 +147,10 @@ class Workers:
 
 
 class _LocalPool:
-    """Processes of this machine. They end when this process closes its end of a pipe, or is gone: even a killed one leaves none behind."""
+    """Processes of this machine, as a :class:`_Pool`.
+
+    They end when this process closes its end of a pipe, or is gone: even a killed one leaves none behind.
+    """
 
     def __init__(self, jobs: int) -> None:
         if getattr(multiprocessing.current_process(), "_inheriting", False):  # this is a worker that runs the user's script again

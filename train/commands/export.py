@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ...agents.onnx_policy import EXPORTERS
+from ...agents.packages import require_research_packages
 from ..config import TrainConfig
 from ..datasets import DATASET_SPLITS, DatasetConfig, play_dataset, require_new_dataset, write_dataset
 from ..leaders import learned_policy, model_of
@@ -141,6 +143,7 @@ def _policy(options: argparse.Namespace) -> Report:
     existing_parent(options.out)
     if options.out.suffix.lower() != ".onnx":
         raise ValueError(f"an ONNX file must end in .onnx, or `gridtoll evaluate` will not know it, got {options.out}.")
+    require_research_packages(EXPORTERS, "exporting a policy")
     if options.run.suffix.lower() == ".zip":
         return _model(options)
     given = [f"--{name}" for name in ("trust", "vecnormalize", *_GAME) if getattr(options, name.replace("-", "_")) not in (None, False)]

@@ -10,7 +10,7 @@ from typing import Any, Final, get_args
 from matplotlib.figure import Figure
 
 from ...agents.optimum import Certificate, CertificateError, profit_curve, smallest_recovering_charge
-from ...agents.optimum.miqp import MiqpError, MiqpSolver
+from ...agents.optimum.miqp import MiqpError, MiqpSolver, require_solver
 from ...envs.calendar import Scenario
 from ..curves import draw_profit_curve
 from ..errors import ModelMismatchError
@@ -135,6 +135,8 @@ def run(options: argparse.Namespace) -> Report:
     require_day_ahead(options)
     task = task_from(options)
     settings = resolved(task, _settings(options))
+    if settings.method == "miqp":
+        _require_solver(settings)
     if existing_parent(options.plot) is not None:
         require_format(options.plot)
     for path in (options.curve, options.certificate, options.out):
@@ -159,6 +161,14 @@ def _settings(options: argparse.Namespace) -> Settings:
         time_limit_s=options.time_limit,
         force=options.force,
     )
+
+
+def _require_solver(settings: Settings) -> None:
+    """Refuse a solver that is not here, before a day is looked at."""
+    try:
+        require_solver(settings.solver)
+    except ImportError as error:
+        raise ValueError(str(error)) from error
 
 
 def _refuse(options: argparse.Namespace, names: tuple[str, ...], what: str) -> None:

@@ -158,7 +158,14 @@ def existing_parent(path: Path | None) -> Path | None:
 
 
 def _at_least(least: int) -> Callable[[str], int]:
+    """Return what reads an option's integer of at least ``least``."""
+
     def read(text: str) -> int:
+        """Return the integer that a text is.
+
+        Raises:
+            ArgumentTypeError: If it is none, as ``1_0`` and ``1.0`` are not, or below the least; argparse names the option and ends.
+        """
         try:
             value = whole_number(text)
         except ValueError:

@@ -152,6 +152,7 @@ def _progress(jobs: Sequence[Job], waiting: Sequence[Job], *, quiet: bool) -> It
     with progress("cells", len(jobs), done=len(jobs) - len(waiting), quiet=quiet) as bar:
 
         def watch() -> None:
+            """Look every second which cells have become complete, and tell the bar; once more when all work has ended."""
             left, last = list(waiting), False
             while not last:
                 last = ended.wait(_LOOK_EVERY_S)

@@ -20,6 +20,7 @@ from stable_baselines3.common.logger import configure
 from stable_baselines3.common.utils import set_random_seed
 
 from ...agents.learned import LearnedPolicy, write_weights
+from ...agents.made_for import require_fit
 from ...agents.vec_env import GymnasiumVecEnv
 from ...envs.calendar import Scenario, split_hash
 from ...envs.clearing.structured import see_to_machine_code
@@ -30,7 +31,7 @@ from ..locks import writing_into
 from ..optima import daily_bill_eur
 from ..progress import Progress, progress
 from ..rounds import Rounds, every_training_scenario
-from ..runs import RunFolder, require_cap, require_new
+from ..runs import RunFolder, require_new
 from ..workers import Workers
 from .learners import (
     HourlyLearner,
@@ -176,7 +177,8 @@ def _go_on(run: RunFolder, training: HourlyTraining, workers: Workers) -> RunFol
             learner.logger.dump(step)
             if score > best_score:
                 best_score = score
-                facts = {"objective_eur": score, "charge_cap": hourly_environment_of(training.task).charge_cap}
+                environment = hourly_environment_of(training.task)
+                facts = {"objective_eur": score, "charge_cap": environment.charge_cap, "price_level": environment.community.price_level}
                 run.save("best", step, {"policy.pt": lambda file: write_weights(learner.policy, file)}, facts)
             seconds = round(time.perf_counter() - began, 3)
             run.record({"step": step, "seconds": seconds, "objective_eur": score, "rewards_eur": rewards.tolist()})
@@ -228,7 +230,10 @@ def learned_hourly_policy(run: RunFolder, task: HourlyTask) -> LearnedPolicy:
     """
     training = hourly_training(run)
     best, environment = run.finished(training.steps), hourly_environment_of(task)
-    require_cap(best, environment.charge_cap)
+    made = {name: best.facts.get(name) for name in ("charge_cap", "price_level")}
+    made |= {name: getattr(training.task, name) for name in ("information", "tariff")}
+    here = {"charge_cap": environment.charge_cap, "price_level": environment.community.price_level}
+    require_fit(f"the leader in {run.path}", made, here | {name: getattr(task, name) for name in ("information", "tariff")})
     return load_hourly_policy(
         best.files["policy.pt"], training.learner, environment.observer.size, cap=environment.charge_cap, n_charges=n_posted(task)
     )

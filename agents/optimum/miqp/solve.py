@@ -26,13 +26,14 @@ from ....envs.settlement import Flows, check_flows
 from ....envs.tariff import Tariff
 from ....envs.transition import Rules, Transition, transition
 from ..yardstick import LEAST_SHARE, yardstick_eur
-from .answer import Answer, MiqpError, Status
+from .answer import Answer, MiqpError, Status, optional_package
 from .follower import Follower, make_follower
 from .gurobi import solve_with_gurobi
 from .program import Program, point_of_clearing, single_level_program
 from .scip import solve_with_scip
 
 MiqpSolver = Literal["scip", "gurobi"]
+_PACKAGES: Final[dict[MiqpSolver, str]] = {"scip": "pyscipopt", "gurobi": "gurobipy"}
 
 SOLVERS: Final[dict[str, Callable[..., Answer]]] = {"scip": solve_with_scip, "gurobi": solve_with_gurobi}
 """What can solve the program, by name."""
@@ -108,6 +109,15 @@ def complementarity_pairs(day: Day) -> int:
     data = scale(day, np.zeros((day.n_periods, day.n_prosumers, day.n_prosumers)), structure)
     nothing = np.zeros((1, day.n_prosumers, day.n_prosumers))
     return 2 * len(make_follower(data, nothing, per_hour=False).upper)
+
+
+def require_solver(solver: MiqpSolver) -> None:
+    """See to it that the package of a solver can be imported, before work begins that needs it.
+
+    Raises:
+        ImportError: If it cannot; the message says how to install it.
+    """
+    optional_package(_PACKAGES[solver])
 
 
 def solve_miqp(
