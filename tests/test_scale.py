@@ -14,6 +14,7 @@ from builders import charges_of, day_fields, market, random_network
 from gridtoll.agents.optimum import solve_optimum
 from gridtoll.envs.clearing import Market, verify
 from gridtoll.envs.clearing.market_data import LEAST_SIZE, MOST_POWER, MOST_PRICE, power_unit, price_unit
+from gridtoll.envs.clearing.out_of_scale import out_of_scale
 from gridtoll.envs.clearing.structured import StructuredMarket
 from gridtoll.envs.day import Day, make_day
 from gridtoll.envs.errors import ClearingError
@@ -134,6 +135,20 @@ def test_nobody_can_import_and_the_day_clears() -> None:
     day = make_day(**fields | {"renewable": sun, "import_limit": 0.0})
     for with_market in (StructuredMarket(), market()):
         assert with_market.clear(day, charges_of(day, 0.1)).certificate.holds()
+
+
+def test_a_price_that_is_out_of_scale_is_named_with_what_would_have_been_in_it() -> None:
+    day = make_day(**day_fields(0, n=3, periods=4))
+    prices = day.import_price.copy()
+    prices[2] *= 1e5
+    said = out_of_scale(replace(day, import_price=prices))
+    assert re.fullmatch(
+        r"Out of scale: `import_price` \S+ at period 2, which is \S+ times the typical price of \S+ EUR/kWh "
+        r"\(at most 100 clears as a rule\)\. Bring these entries nearer to what is typical\.",
+        said,
+    )
+    assert "farthest out: " in out_of_scale(day)
+    assert "clears as a rule" not in out_of_scale(day)
 
 
 @pytest.mark.parametrize(
