@@ -16,7 +16,7 @@ from .cases import Case
 from .outcomes import Outcome, refusal
 
 OBJECTIVE = 1e-9  # of the day's turnover: the error of the objective, which a certificate promises
-PROFIT = 1e-8  # of what is at stake: the error of revenue and profit, ten times what any clearing of a long measurement missed
+PROFIT = 1e-7  # of what is at stake: the error of revenue and profit, a hundred times the tolerance as docs/exactness.md states
 MOVED = 1e-6  # of a prosumer's throughput: how far a quantity may be from one that keeps every equation
 _ROUNDING = 1e-12  # of what is at stake: the account of the same quantities, reckoned twice
 _PIQP = 1e-6  # of the turnover: an interior point's answer at a tolerance of 1e-9
