@@ -35,8 +35,9 @@ interval, data hold the mean of each seed, and below :data:`~.statistics.FEW_SEE
 **What is possible.** A regret is not negative, but ends made by stretching may be: :meth:`Interval.of_regret` cuts them off at zero, a
 share's are cut off at 0 and 1. A difference of two regrets has no such bound.
 
-Tried and dropped, measured by ``benchmarks/intervals.py`` with 2,000 tables of 10 seeds × 112 days (± 1 point; noise alone: 1,000), in %
-covered and, in brackets, mean width over that of the intervals here:
+Tried and dropped, measured by ``benchmarks/intervals.py`` with 2,000 tables of 10 seeds × 112 days (± 1 point) and 400 resamples
+(1,000 for the first three means; noise alone has 1,000 tables and 300 resamples), in % covered and, in brackets, mean width over that of
+the intervals here:
 
 ==========================  =====  ==========  ============  ============  ============  ============
 seeds and days              here   percentile  BCa           bootstrap-t   Student       wider
