@@ -14,8 +14,8 @@ from .styles import EXTREME, STYLES
 
 OUTCOMES = ("right", "wrong", "unproved", "refused", "nameless", "open", "unverified", "crashed")
 """Right; wrong; not refuted, but the referee's bound is wider than it promises (extreme styles only); refused, with an entry named or
-without; a search that does not close within its clearings; a certificate that `verify` refuses though nothing else contradicts it (extreme
-styles only, else it is wrong); any other exception."""
+without; a search that does not close within its clearings; a certificate that `verify` refuses though nothing else contradicts it: no wrong
+answer, but a failure on ordinary styles; any other exception."""
 
 FAILURES = frozenset({"wrong", "crashed"})
 
@@ -102,5 +102,6 @@ class Tally:
         return lines
 
     def failures(self, outcomes: Iterable[str] = FAILURES) -> int:
-        """Return how many cases came out as one of these."""
-        return sum(counts[name] for counts in self.counts.values() for name in outcomes)
+        """Return how many cases came out as one of these, and on how many ordinary ones a right proof was refused."""
+        refused = sum(counts["unverified"] for style, counts in self.counts.items() if style not in EXTREME)
+        return refused + sum(counts[name] for counts in self.counts.values() for name in outcomes)
