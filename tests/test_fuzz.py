@@ -15,6 +15,7 @@ from builders import charges_of, market, random_day, random_network
 from referee import distance, kirchhoff_fault, point_of, program_of, solved_by_piqp
 
 from gridtoll.agents.optimum import CertificateError
+from gridtoll.envs.clearing import P2PMarket
 from gridtoll.envs.clearing.structured import StructuredMarket
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -54,6 +55,15 @@ def test_random_clearings_of_every_style_are_right_to_the_referee_or_refused(fuz
 
 def test_no_charge_tried_contradicts_a_random_optimum(fuzz: Any) -> None:
     counted(fuzz, "optimum", 45, seed=7)
+
+
+def test_random_stores_that_lose_nothing_are_cleared_by_the_kernel_and_right_to_the_referee(fuzz: Any) -> None:
+    plain = P2PMarket()
+    kernel = StructuredMarket(plain, threads=1)
+    for seed in range(400):
+        outcome = fuzz.checked_clearing(fuzz.case_of("lossless", seed), kernel, plain)
+        assert outcome.outcome == "right", outcome.line()
+    assert kernel.fallbacks == 0  # of the first 400 seeds; 12 before prices could ascend
 
 
 @pytest.mark.long

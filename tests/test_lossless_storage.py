@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from builders import random_day, random_network
+from referee import distance
 
 from gridtoll.agents.optimum import solve_optimum
 from gridtoll.agents.optimum.line import ChargeLine
@@ -92,3 +93,45 @@ def test_both_ends_of_every_piece_clear_as_well_as_its_middle(wear: float) -> No
             piece = line.piece(charge, cap=1.0)
             assert piece.upper > piece.lower
             assert max(piece.lower_end.worst, piece.upper_end.worst, piece.at(charge).worst) <= TOLERANCE
+
+
+def there_and_back(*, lost: float, wear: float, power: float) -> Day:
+    """A cheap hour and a dear one, and a store that takes its power limit in the first and gives back what is left in the second."""
+    prices = np.array([0.1, 0.3])
+    return make_day(
+        label="there and back",
+        demand_min=np.full((2, 2), 0.5),
+        demand_max=np.full((2, 2), 1.5),
+        utility_curvature=0.3,
+        utility_slope=0.62,
+        renewable=0.0,
+        import_price=prices,
+        export_price=prices - 0.05,
+        loss_price=0.1,
+        overload_price=1.0,
+        import_fee=0.0,
+        import_limit=5.0,
+        export_limit=5.0,
+        grid_friction=0.005,
+        storage_power=[power, 0.0],
+        storage_capacity=[4.0, 0.0],
+        storage_start=[1.0, 0.0],
+        storage_efficiency=1.0 - lost,
+        storage_wear=wear,
+        trade_limit=5.0,
+        trade_friction=0.005,
+        n_buses=2,
+    )
+
+
+@pytest.mark.parametrize("wear", [1e-5, 1e-4, 1e-3, 1e-2])
+@pytest.mark.parametrize("lost", [0.0, 1e-10, 1e-8, 1e-7, 1e-6, 1e-5])
+def test_a_store_a_last_bit_short_of_its_power_limit_is_cleared_by_the_kernel(lost: float, wear: float) -> None:
+    structured = StructuredMarket(threads=1)
+    for power in (0.25, 0.5, 1.0):
+        day, charges = there_and_back(lost=lost, wear=wear, power=power), np.zeros((2, 2))
+        clearing = structured.clear(day, charges)
+        assert clearing.storage_charge[0, 0] == power  # so that nearly as much comes back
+        assert clearing.storage_discharge[1, 0] == pytest.approx(power * (1.0 - lost) ** 2, abs=TOLERANCE)
+        assert distance(day, charges, clearing).objective_share < 1e-9
+    assert structured.fallbacks == 0

@@ -51,18 +51,18 @@ def polish(program, charge, max_steps, patience, own, trade, mu, sigma):
         error, fine, changed = 0.0, True, step == 0
         for t in range(n_hours):
             slope, own_changed = _adopt_own(program, t, price, own, weight, still)
-            trades_changed = _adopt_trades(program, t, charge, mu, trade, trade_free)
+            trades_changed = adopt_trades(program, t, charge, mu, trade, trade_free)
             error = worse(error, slope)
             if own_changed or trades_changed or step == 0:
                 changed = True
                 matrix = factors.hour[t]
                 matrix[:] = 0.0
-                _weigh_trades(program, t, trade_free, matrix)
+                weigh_trades(program, t, trade_free, matrix)
                 fold(matrix, n)
                 weigh(program, NO_PAIRS, weight, matrix, t)
                 fine &= eliminate_hour(matrix, n, n_owners, _SHIFT)
-        _sum_up(program, own, trade, net, storage)
-        error = worse(error, _missed(program, net, storage))
+        sum_up(program, own, trade, net, storage)
+        error = worse(error, greatest_missing(program, net, storage))
         stalled = 0 if error < 0.5 * best else stalled + 1
         if error < best:
             best = error
@@ -91,12 +91,12 @@ def polish(program, charge, max_steps, patience, own, trade, mu, sigma):
     price_of(program, NO_PAIRS, mu, sigma, price)
     for t in range(n_hours):
         _adopt_own(program, t, price, own, weight, still)
-        _adopt_trades(program, t, charge, mu, trade, trade_free)
+        adopt_trades(program, t, charge, mu, trade, trade_free)
     return step
 
 
 @njit(**OPTIONS)
-def _missed(program, net, storage):
+def greatest_missing(program, net, storage):
     """Return the greatest number missing in a balance or a storage equation, over the size of the prosumer whose it is."""
     found = 0.0
     for t in range(net.shape[0]):
@@ -108,7 +108,7 @@ def _missed(program, net, storage):
 
 
 @njit(**OPTIONS)
-def _sum_up(program, own, trade, net, storage):
+def sum_up(program, own, trade, net, storage):
     """Write what is left of the balances and the storage equations."""
     net[:] = 0.0
     storage[:] = 0.0
@@ -148,7 +148,7 @@ def _adopt_own(program, t, price, v, weight, still):
 
 
 @njit(**OPTIONS)
-def _adopt_trades(program, t, charge, mu, trade, free):
+def adopt_trades(program, t, charge, mu, trade, free):
     """Put an hour's trades where the prices say they belong; return whether any became free or ceased to be."""
     changed = False
     for k in range(trade.shape[1]):
@@ -161,7 +161,8 @@ def _adopt_trades(program, t, charge, mu, trade, free):
 
 
 @njit(**OPTIONS)
-def _weigh_trades(program, t, free, matrix):
+def weigh_trades(program, t, free, matrix):
+    """Put the negative weights of an hour's free trades where :func:`.linear_algebra.fold` reads them."""
     for k in range(free.shape[1]):
         if free[t, k]:
             matrix[program.seller[k], program.buyer[k]] = -1.0 / program.friction[k]
@@ -173,9 +174,9 @@ def certify(program, charge, own, trade, mu, sigma):
     n_hours, n, n_owners, _ = program.sizes
     size = program.size
     net, storage, price = np.empty((n_hours, n)), np.empty((n_hours, n_owners)), np.empty(own.shape)
-    _sum_up(program, own, trade, net, storage)
+    sum_up(program, own, trade, net, storage)
     price_of(program, NO_PAIRS, mu, sigma, price)
-    lost, primal, dual, value = np.zeros(n), _missed(program, net, storage), 0.0, 0.0
+    lost, primal, dual, value = np.zeros(n), greatest_missing(program, net, storage), 0.0, 0.0
     for t in range(n_hours):
         for i in range(own.shape[1]):
             q, cost, low, high, whose = (

@@ -12,14 +12,15 @@ from numba import njit
 from ...day import make_day
 from ...machine_code import kept
 from ..solution import TOLERANCE
+from .ascent import ascend
 from .exact import NO_PAIRS, certify, polish
 from .interior_point import advance, over_cap, start
 from .linear_algebra import OPTIONS
 from .program import program_of
 
 _TOLERANCES = (1e-6, 1e-8, 1e-10, 1e-12)
-"""The interior point's, in turn. The first suffices almost always; a loose point now and then sends the exchange of polishing into a cycle,
-which a closer one does not."""
+"""The interior point's, in turn. The first suffices almost always; a loose point now and then sends the exchange of polishing into a cycle.
+From the second on, where polishing does not arrive, :mod:`.ascent` goes before it."""
 _ATTEMPTS = 4
 """The first leaves out pairs and caps, the next two count the connections' limits and caps of pairs that exceeded them, the last all.
 Polishing knows every cap, and from a point that exceeds a few of them it arrives more often than not; only then another attempt is due."""
@@ -57,12 +58,17 @@ def from_scratch(program, charges, tolerance):
             taken = advance(program, state, accuracy, _MAX_STEPS)
             steps += abs(taken)
             over, exceeded = over_cap(program, state)
-            own[:, :width] = state.boxes.v.reshape((n_hours, -1))[:, :width]
-            mu[:], sigma[:] = state.mu[:, :n], state.sigma
-            polishing += polish(program, charge, _POLISHING_STEPS, _PATIENCE, own, trade, mu, sigma)
-            primal, dual, gap, value = certify(program, charge, own, trade, mu, sigma)
-            if primal <= tolerance and dual <= tolerance and abs(gap) <= tolerance:
-                return valid, primal, dual, gap, value, steps, polishing, _in_units(program, own, trade, mu, sigma)
+            for ascending in (False, True):
+                own[:, :width] = state.boxes.v.reshape((n_hours, -1))[:, :width]
+                mu[:], sigma[:] = state.mu[:, :n], state.sigma
+                if ascending:
+                    polishing += ascend(program, charge, own, mu, sigma)
+                polishing += polish(program, charge, _POLISHING_STEPS, _PATIENCE, own, trade, mu, sigma)
+                primal, dual, gap, value = certify(program, charge, own, trade, mu, sigma)
+                if primal <= tolerance and dual <= tolerance and abs(gap) <= tolerance:
+                    return valid, primal, dual, gap, value, steps, polishing, _in_units(program, own, trade, mu, sigma)
+                if exceeded or (accuracy == _TOLERANCES[0] and taken >= 0):
+                    break  # counting limits, or a closer point, costs less than ascending
             if taken < 0 or exceeded:
                 break
         last = attempt + 2 >= _ATTEMPTS
