@@ -27,7 +27,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..envs.calendar import Scenario
+from ..envs.community.calendar import Scenario
 from .policy import Policy
 
 Array = NDArray[np.float64]

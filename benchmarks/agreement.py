@@ -27,14 +27,14 @@ import numpy as np
 
 from gridtoll.agents.optimum import solve_optimum
 from gridtoll.agents.optimum.miqp import MiqpSolver, solve_miqp
-from gridtoll.envs.clearing import P2PMarket
-from gridtoll.envs.clearing.structured import StructuredMarket
-from gridtoll.envs.day import Day, make_day
+from gridtoll.envs.account.settlement import Flows, settle
+from gridtoll.envs.account.tariff import make_tariff
+from gridtoll.envs.community.day import Day, make_day
 from gridtoll.envs.files import write_atomically
-from gridtoll.envs.grid import make_grid
-from gridtoll.envs.network import Network, make_network
-from gridtoll.envs.settlement import Flows, settle
-from gridtoll.envs.tariff import make_tariff
+from gridtoll.envs.grid.grid import make_grid
+from gridtoll.envs.grid.network import Network, make_network
+from gridtoll.envs.market.exact import P2PMarket
+from gridtoll.envs.market.exact.compiled import StructuredMarket
 
 SIZES = ((2, 1, 0), (3, 1, 0), (5, 1, 0), (9, 1, 0), (3, 4, 0), (5, 4, 0), (3, 2, 1), (3, 4, 2), (4, 4, 1))
 """Prosumers, hours, and how many of the prosumers have storage."""

@@ -31,11 +31,11 @@ import numpy as np
 from cases import make_case, read_case
 from numba import njit
 
-from gridtoll.envs.clearing.solution import TOLERANCE
-from gridtoll.envs.clearing.structured import StructuredMarket, kernel
-from gridtoll.envs.clearing.structured import market as structured_market
-from gridtoll.envs.clearing.structured.program import program_of
-from gridtoll.envs.day import Array
+from gridtoll.envs.community.day import Array
+from gridtoll.envs.market.exact.compiled import StructuredMarket, kernel
+from gridtoll.envs.market.exact.compiled import market as structured_market
+from gridtoll.envs.market.exact.compiled.program import program_of
+from gridtoll.envs.market.exact.solution import TOLERANCE
 
 _PASSES = 3
 _SIDE = 512

@@ -2,7 +2,7 @@
 
 The 99 prosumers of `ieee118`, who may all trade with one another, are drawn by a fixed seed, beyond 99 with repetition; each is scaled by a
 factor of its own, so that no two are alike, and keeps its bus and with it its distance to the others. All that follows from the loads
-(preferences, connections, frictions) follows from the scaled ones by the rules of :mod:`gridtoll.envs.parameters`.
+(preferences, connections, frictions) follows from the scaled ones by the rules of :mod:`gridtoll.envs.community.parameters`.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gridtoll.envs.community import HOURS_PER_DAY, Community, make_community
-from gridtoll.envs.day import Array, Day
-from gridtoll.envs.network import make_network
-from gridtoll.envs.sources import load_community
+from gridtoll.envs.community.community import HOURS_PER_DAY, Community, make_community
+from gridtoll.envs.community.day import Array, Day
+from gridtoll.envs.community.sources import load_community
+from gridtoll.envs.grid.network import make_network
 
 SOURCE = "ieee118"
 _SMALLEST, _GREATEST = 0.5, 2.0  # factors of size

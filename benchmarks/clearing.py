@@ -40,12 +40,12 @@ import numpy as np
 from cases import Case, make_case, read_case
 from plain_cvxpy import PlainMarket, as_clearing
 
-from gridtoll.envs.clearing import P2PMarket
-from gridtoll.envs.clearing.structured import StructuredMarket
-from gridtoll.envs.day import Array, Day
+from gridtoll.envs.account.settlement import settle
+from gridtoll.envs.community.day import Array, Day
 from gridtoll.envs.files import write_atomically
 from gridtoll.envs.machine import available_cores
-from gridtoll.envs.settlement import settle
+from gridtoll.envs.market.exact import P2PMarket
+from gridtoll.envs.market.exact.compiled import StructuredMarket
 
 Row = dict[str, Any]
 

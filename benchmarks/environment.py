@@ -24,10 +24,10 @@ from gymnasium.vector import VectorEnv
 from stable_baselines3.common.vec_env import SubprocVecEnv
 
 from gridtoll.envs import Clearing, Day, DayAheadEnv, DayAheadVectorEnv, Scenario, make_market, settle_many
-from gridtoll.envs.clearing.solvers import clear_many
-from gridtoll.envs.day import Array
+from gridtoll.envs.community.day import Array
+from gridtoll.envs.community.sources import COMMUNITY_NAMES, DEFAULT_COMMUNITY, load_community
 from gridtoll.envs.machine import available_cores
-from gridtoll.envs.sources import COMMUNITY_NAMES, DEFAULT_COMMUNITY, load_community
+from gridtoll.envs.market.solvers import clear_many
 
 Row = dict[str, str | float]
 

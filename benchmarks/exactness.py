@@ -18,8 +18,8 @@ import numpy as np
 from fuzzing.cases import case_of, named
 from fuzzing.profit import Exactness, exactness
 
-from gridtoll.envs.clearing.structured import StructuredMarket
 from gridtoll.envs.errors import ClearingError
+from gridtoll.envs.market.exact.compiled import StructuredMarket
 
 GROUPS = ("ordinary", "prohibitive", "extreme")
 _ROWS: dict[str, tuple[str, str]] = {

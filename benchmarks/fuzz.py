@@ -27,8 +27,8 @@ from fuzzing.optima import checked_optimum
 from fuzzing.outcomes import FAILURES, Outcome, Tally
 from fuzzing.styles import STYLES
 
-from gridtoll.envs.clearing import P2PMarket
-from gridtoll.envs.clearing.structured import StructuredMarket
+from gridtoll.envs.market.exact import P2PMarket
+from gridtoll.envs.market.exact.compiled import StructuredMarket
 
 _AT_ONCE = {"clearing": 500, "optimum": 25}
 """Cases of a chunk: what is lost when a campaign is stopped."""

@@ -5,7 +5,7 @@
 Every stage writes what it has as it goes and skips what is there, so that the command can be killed and started again; `--stages` picks
 some. `train` fills OUT/runs, the others write OUT/references.json, score.json, errors.json and storage.json, from which `report` prints the
 tables of docs/hourly.md. Intervals are 95% hierarchical bootstrap intervals over seeds and whole weeks of days
-(:mod:`gridtoll.train.resampling`).
+(:mod:`gridtoll.train.statistics.resampling`).
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from typing import Any
 
 import numpy as np
 
-from gridtoll.agents.hourly import SchedulePolicy
+from gridtoll.agents.fixed.hourly import SchedulePolicy
 from gridtoll.agents.optimum import solve_optimum
-from gridtoll.agents.optimum.hours import solve_hours
+from gridtoll.agents.optimum.one_charge.hours import solve_hours
 from gridtoll.agents.policy import Policy
-from gridtoll.envs.calendar import Scenario, week_of
-from gridtoll.envs.clearing.structured import StructuredMarket
-from gridtoll.envs.day import Day
-from gridtoll.envs.grid import IntArray
+from gridtoll.envs.community.calendar import Scenario, week_of
+from gridtoll.envs.community.day import Day
+from gridtoll.envs.grid.grid import IntArray
+from gridtoll.envs.market.exact.compiled import StructuredMarket
+from gridtoll.train.ground.runs import RunFolder, write_text
+from gridtoll.train.ground.text import table, with_interval
 from gridtoll.train.hourly.leaders import find_best_schedule, make_hourly_leader
 from gridtoll.train.hourly.learn import HourlyTraining, learned_hourly_policy, resume_hourly, train_hourly
 from gridtoll.train.hourly.learners import HOURLY_DEFAULTS
 from gridtoll.train.hourly.references import Effort, HourlyEnds, search_day
 from gridtoll.train.hourly.task import HourlyTask, hourly_environment_of, play_days
-from gridtoll.train.report import table, with_interval
-from gridtoll.train.runs import RunFolder, write_text
-from gridtoll.train.statistics import hierarchical_bootstrap, paired_difference
+from gridtoll.train.statistics.intervals import hierarchical_bootstrap, paired_difference
 from gridtoll.train.workers import Workers
 
 STAGES = ("train", "references", "score", "errors", "storage", "report")

@@ -3,7 +3,7 @@
 A table of regrets has 10 seeds × 112 days of 16 weeks; seeds and whole weeks are drawn, as reports do. Each kind of interval is made of
 the same tables and, but for Student's, of the same resamples:
 
-* *here*: what :mod:`gridtoll.train.resampling` makes, stretched percentiles;
+* *here*: what :mod:`gridtoll.train.statistics.resampling` makes, stretched percentiles;
 * *percentile*: the quantiles of the resamples;
 * *BCa*: bias-corrected and accelerated (Efron 1987), its acceleration from the jackknife over seeds and weeks;
 * *bootstrap-t*: quantiles of (value − centre) / its own standard error in each resample, from influences of seeds and weeks;
@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri, stdtrit
 
-from gridtoll.train.resampling import levels_of, resample
-from gridtoll.train.statistics import Statistic, interquartile_mean, mean
+from gridtoll.train.statistics.intervals import Statistic, interquartile_mean, mean
+from gridtoll.train.statistics.resampling import levels_of, resample
 
 Array = NDArray[np.float64]
 Ends = tuple[float, float]

@@ -17,15 +17,15 @@ from collections.abc import Iterator
 import numpy as np
 
 from gridtoll.agents.optimum import solve_optimum
-from gridtoll.envs.calendar import SPLIT_NAMES, Scenario
-from gridtoll.envs.clearing import Market
-from gridtoll.envs.clearing.structured import StructuredMarket
-from gridtoll.envs.community import Community
-from gridtoll.envs.day import Array, Day
-from gridtoll.envs.network import Network
-from gridtoll.envs.settlement import settle
-from gridtoll.envs.sources import COMMUNITY_NAMES, DEFAULT_COMMUNITY, load_community
-from gridtoll.envs.tariff import Tariff, make_tariff
+from gridtoll.envs.account.settlement import settle
+from gridtoll.envs.account.tariff import Tariff, make_tariff
+from gridtoll.envs.community.calendar import SPLIT_NAMES, Scenario
+from gridtoll.envs.community.community import Community
+from gridtoll.envs.community.day import Array, Day
+from gridtoll.envs.community.sources import COMMUNITY_NAMES, DEFAULT_COMMUNITY, load_community
+from gridtoll.envs.grid.network import Network
+from gridtoll.envs.market.exact import Market
+from gridtoll.envs.market.exact.compiled import StructuredMarket
 
 Row = dict[str, float]
 

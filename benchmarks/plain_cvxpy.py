@@ -15,8 +15,8 @@ import cvxpy as cp
 import numpy as np
 from scipy.sparse import csc_array
 
-from gridtoll.envs.clearing import Clearing
-from gridtoll.envs.day import Array, Day
+from gridtoll.envs.community.day import Array, Day
+from gridtoll.envs.market.exact import Clearing
 
 
 @dataclass(frozen=True)

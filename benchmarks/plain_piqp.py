@@ -13,7 +13,7 @@ import piqp
 from plain_cvxpy import Answer
 from scipy.sparse import csc_matrix, eye_array, hstack, kron, vstack
 
-from gridtoll.envs.day import Array, Day
+from gridtoll.envs.community.day import Array, Day
 
 
 class PiqpMarket:

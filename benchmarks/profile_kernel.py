@@ -19,11 +19,11 @@ import numpy as np
 from cases import Case
 from numba import njit
 
-from gridtoll.envs.clearing.solution import TOLERANCE
-from gridtoll.envs.clearing.structured import StructuredMarket, exact, interior_point, kernel
-from gridtoll.envs.clearing.structured.interior_point import _factorise, _solve
-from gridtoll.envs.clearing.structured.program import program_of
-from gridtoll.envs.day import Array, Day
+from gridtoll.envs.community.day import Array, Day
+from gridtoll.envs.market.exact.compiled import StructuredMarket, exact, interior_point, kernel
+from gridtoll.envs.market.exact.compiled.interior_point import _factorise, _solve
+from gridtoll.envs.market.exact.compiled.program import program_of
+from gridtoll.envs.market.exact.solution import TOLERANCE
 
 _REPETITIONS = 5
 _OFTEN = 20

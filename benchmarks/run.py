@@ -22,10 +22,10 @@ from typing import Any
 import clearing
 
 from gridtoll.agents.optimum import solve_optimum
-from gridtoll.envs.clearing.structured import StructuredMarket
-from gridtoll.envs.community import Community
-from gridtoll.envs.sources import COMMUNITY_NAMES, DEFAULT_COMMUNITY, load_community
-from gridtoll.envs.tariff import make_tariff
+from gridtoll.envs.account.tariff import make_tariff
+from gridtoll.envs.community.community import Community
+from gridtoll.envs.community.sources import COMMUNITY_NAMES, DEFAULT_COMMUNITY, load_community
+from gridtoll.envs.market.exact.compiled import StructuredMarket
 
 CHARGES = (0.0, 0.1, 0.3, 1.0)
 """Shares of the cap at which days are cleared."""

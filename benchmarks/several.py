@@ -17,12 +17,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from gridtoll.agents.optimum.several import solve_several
-from gridtoll.envs.clearing.structured import StructuredMarket
-from gridtoll.envs.day import Day
-from gridtoll.envs.network import Network, make_network
-from gridtoll.envs.sources import load_community
-from gridtoll.envs.tariff import make_tariff
+from gridtoll.agents.optimum.many_charges.several import solve_several
+from gridtoll.envs.account.tariff import make_tariff
+from gridtoll.envs.community.day import Day
+from gridtoll.envs.community.sources import load_community
+from gridtoll.envs.grid.network import Network, make_network
+from gridtoll.envs.market.exact.compiled import StructuredMarket
 
 Row = dict[str, float | str]
 

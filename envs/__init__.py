@@ -16,23 +16,23 @@ from __future__ import annotations
 
 import gymnasium
 
-from .calendar import Scenario, split_days, split_scenarios
-from .clearing import Certificate, Clearing, Market, P2PMarket
-from .clearing.solvers import BatchMarket, make_market
-from .community import Community, make_community
-from .day import Day, make_day
-from .day_ahead import DayAheadEnv
-from .day_ahead_vector import DayAheadVectorEnv
+from .account.settlement import Settlement, Settlements, settle, settle_many
+from .account.tariff import TARIFF_NAMES, Tariff, make_tariff
+from .adapters.day_ahead import DayAheadEnv
+from .adapters.day_ahead_vector import DayAheadVectorEnv
+from .adapters.hourly import HourlyEnv
+from .adapters.hourly_vector import HourlyVectorEnv
+from .community.calendar import Scenario, split_days, split_scenarios
+from .community.community import Community, make_community
+from .community.day import Day, make_day
+from .community.sources import COMMUNITY_NAMES, export_community, load_community
 from .errors import ClearingError
-from .grid import Grid, make_grid
-from .hourly import HourlyEnv
-from .hourly_vector import HourlyVectorEnv
-from .network import Network, make_network
-from .observation import Observer, make_observer
-from .outcome import Outcome
-from .settlement import Settlement, Settlements, settle, settle_many
-from .sources import COMMUNITY_NAMES, export_community, load_community
-from .tariff import TARIFF_NAMES, Tariff, make_tariff
+from .games.observation.observer import Observer, make_observer
+from .games.outcome import Outcome
+from .grid.grid import Grid, make_grid
+from .grid.network import Network, make_network
+from .market.exact import Certificate, Clearing, Market, P2PMarket
+from .market.solvers import BatchMarket, make_market
 
 __all__ = [
     "COMMUNITY_NAMES",
@@ -80,13 +80,13 @@ HOURLY_ID = "gridtoll/Hourly-v0"
 if DAY_AHEAD_ID not in gymnasium.registry:  # a reload would otherwise warn that it overrides itself
     gymnasium.register(
         id=DAY_AHEAD_ID,
-        entry_point="gridtoll.envs.day_ahead:DayAheadEnv",
-        vector_entry_point="gridtoll.envs.day_ahead_vector:DayAheadVectorEnv",
+        entry_point="gridtoll.envs.adapters.day_ahead:DayAheadEnv",
+        vector_entry_point="gridtoll.envs.adapters.day_ahead_vector:DayAheadVectorEnv",
     )
 
 if HOURLY_ID not in gymnasium.registry:
     gymnasium.register(
         id=HOURLY_ID,
-        entry_point="gridtoll.envs.hourly:HourlyEnv",
-        vector_entry_point="gridtoll.envs.hourly_vector:HourlyVectorEnv",
+        entry_point="gridtoll.envs.adapters.hourly:HourlyEnv",
+        vector_entry_point="gridtoll.envs.adapters.hourly_vector:HourlyVectorEnv",
     )

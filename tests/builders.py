@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gridtoll.envs.clearing import Clearing, P2PMarket
-from gridtoll.envs.community import Community, make_community
-from gridtoll.envs.day import Day, make_day
-from gridtoll.envs.grid import make_grid
-from gridtoll.envs.network import Network, make_network
-from gridtoll.envs.sources import load_community
+from gridtoll.envs.community.community import Community, make_community
+from gridtoll.envs.community.day import Day, make_day
+from gridtoll.envs.community.sources import load_community
+from gridtoll.envs.grid.grid import make_grid
+from gridtoll.envs.grid.network import Network, make_network
+from gridtoll.envs.market.exact import Clearing, P2PMarket
 
 Array = NDArray[np.float64]
 

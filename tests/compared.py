@@ -11,10 +11,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gridtoll.envs.calendar import Scenario
-from gridtoll.train.evaluate import evaluate, write_rows
-from gridtoll.train.optima import references
-from gridtoll.train.runs import sha256
+from gridtoll.envs.community.calendar import Scenario
+from gridtoll.train.ground.runs import sha256
+from gridtoll.train.references.optima import references
+from gridtoll.train.scoring.evaluate import evaluate, write_rows
 from gridtoll.train.task import Task, environment_of
 from gridtoll.train.workers import Workers
 

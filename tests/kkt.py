@@ -21,8 +21,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gridtoll.envs.clearing import Clearing
-from gridtoll.envs.day import Day
+from gridtoll.envs.community.day import Day
+from gridtoll.envs.market.exact import Clearing
 
 Array = NDArray[np.float64]
 

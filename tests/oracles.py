@@ -11,9 +11,9 @@ import cvxpy as cp
 import numpy as np
 from numpy.typing import NDArray
 
-from gridtoll.envs.clearing import Clearing
-from gridtoll.envs.day import Day
-from gridtoll.envs.network import Network
+from gridtoll.envs.community.day import Day
+from gridtoll.envs.grid.network import Network
+from gridtoll.envs.market.exact import Clearing
 
 Array = NDArray[np.float64]
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from builders import charges_of, day_fields
 
-from gridtoll.envs.day import Day, make_day
+from gridtoll.envs.community.day import Day, make_day
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 

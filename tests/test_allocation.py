@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from builders import clear, pair_day, pair_network, random_day, random_network
 
-from gridtoll.envs.allocation import LOSS_SHARES, allocate_losses, loss_charges
-from gridtoll.envs.settlement import Flows, settle
+from gridtoll.envs.account.loss_shares import LOSS_SHARES, allocate_losses, loss_charges
+from gridtoll.envs.account.settlement import Flows, settle
 
 ACCOUNTS: tuple[Flows, ...] = ("trades", "injections")
 
@@ -114,8 +114,8 @@ def test_what_cannot_be_shared_out_is_refused() -> None:
 
 
 def _chain(slack: int = 0):  # type: ignore[no-untyped-def]
-    from gridtoll.envs.grid import make_grid
-    from gridtoll.envs.network import make_network
+    from gridtoll.envs.grid.grid import make_grid
+    from gridtoll.envs.grid.network import make_network
 
     grid = make_grid(
         "chain",

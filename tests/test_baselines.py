@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gridtoll.agents.baselines import BestConstant, ConstantPolicy, RandomPolicy, ZeroPolicy, best_constant
+from gridtoll.agents.fixed.day_ahead import BestConstant, ConstantPolicy, RandomPolicy, ZeroPolicy, best_constant
 from gridtoll.agents.policy import Policy
 
 OBSERVATION = np.zeros(3)

@@ -15,15 +15,15 @@ from builders import market
 from numpy.typing import NDArray
 from oracles import plain_profit
 
-from gridtoll.agents.optimum import bounds
-from gridtoll.agents.optimum.bounds import norms, upper_bound
-from gridtoll.agents.optimum.chord import Chord
-from gridtoll.agents.optimum.line import ChargeLine
-from gridtoll.envs.clearing import Clearing
-from gridtoll.envs.day import make_day
-from gridtoll.envs.grid import make_grid
-from gridtoll.envs.network import make_network
-from gridtoll.envs.settlement import Flows
+from gridtoll.agents.optimum.one_charge import bounds
+from gridtoll.agents.optimum.one_charge.bounds import norms, upper_bound
+from gridtoll.agents.optimum.one_charge.chord import Chord
+from gridtoll.agents.optimum.one_charge.line import ChargeLine
+from gridtoll.envs.account.settlement import Flows
+from gridtoll.envs.community.day import make_day
+from gridtoll.envs.grid.grid import make_grid
+from gridtoll.envs.grid.network import make_network
+from gridtoll.envs.market.exact import Clearing
 
 
 @dataclass(frozen=True)

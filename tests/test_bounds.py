@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from oracles import pair_of
 
-from gridtoll.agents.optimum import bounds
-from gridtoll.agents.optimum.bounds import norms, upper_bound
-from gridtoll.agents.optimum.chord import Chord
-from gridtoll.agents.optimum.line import ChargeLine, LinePoint
-from gridtoll.envs.day import Day
-from gridtoll.envs.network import Network
-from gridtoll.envs.settlement import settle
+from gridtoll.agents.optimum.one_charge import bounds
+from gridtoll.agents.optimum.one_charge.bounds import norms, upper_bound
+from gridtoll.agents.optimum.one_charge.chord import Chord
+from gridtoll.agents.optimum.one_charge.line import ChargeLine, LinePoint
+from gridtoll.envs.account.settlement import settle
+from gridtoll.envs.community.day import Day
+from gridtoll.envs.grid.network import Network
 
 Array = NDArray[np.float64]
 

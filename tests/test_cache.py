@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gridtoll.envs.community.sources import COMMUNITY_NAMES, cache, load_community
+from gridtoll.envs.community.sources.cache import Arrays, cached_arrays
 from gridtoll.envs.files import user_cache_dir
-from gridtoll.envs.sources import COMMUNITY_NAMES, cache, load_community
-from gridtoll.envs.sources.cache import Arrays, cached_arrays
 
 
 class Extraction:
@@ -94,7 +94,7 @@ def test_many_extractions_at_once_leave_one_whole_file(folder: Path) -> None:
 def test_later_loads_import_neither_simbench_nor_pandapower_nor_gymnasium() -> None:
     code = """
 import sys
-from gridtoll.envs.sources import COMMUNITY_NAMES, load_community
+from gridtoll.envs.community.sources import COMMUNITY_NAMES, load_community
 for name in COMMUNITY_NAMES:
     load_community(name).day(3)
 heavy = {"simbench", "pandapower", "pandas", "networkx", "torch"} & set(sys.modules)

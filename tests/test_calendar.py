@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gridtoll.envs.calendar import SPLIT_NAMES, evenly_spread, season, split_days, split_hash, split_scenarios
+from gridtoll.envs.community.calendar import SPLIT_NAMES, evenly_spread, season, split_days, split_hash, split_scenarios
 
 YEAR = 366
 YEAR_HASH = "67ec551c607fab5e6f27c6df1fba3aafb5846abb7101641487ffd0cc023300f0"

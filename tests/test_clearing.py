@@ -15,8 +15,8 @@ from kkt import PRICES, PRIMAL, assert_same
 from numpy.typing import NDArray
 from oracles import pair_of, plain_clearing
 
-from gridtoll.envs.clearing import TOLERANCE
-from gridtoll.envs.day import Day, make_day
+from gridtoll.envs.community.day import Day, make_day
+from gridtoll.envs.market.exact import TOLERANCE
 
 Array = NDArray[np.float64]
 

@@ -15,13 +15,13 @@ import pytest
 from tqdm import tqdm
 
 from gridtoll import __version__
-from gridtoll.envs.clearing import verify
-from gridtoll.envs.day import make_day
+from gridtoll.envs.community.day import make_day
 from gridtoll.envs.errors import ClearingError
+from gridtoll.envs.market.exact import verify
 from gridtoll.train.cli import COMMANDS, main
 from gridtoll.train.commands import clear as clear_command
 from gridtoll.train.commands.options import charges_from
-from gridtoll.train.report import Report
+from gridtoll.train.ground.text import Report
 from gridtoll.train.task import Task, environment_of
 
 CLEAR = (
@@ -47,7 +47,7 @@ Run = Callable[..., tuple[int, str, str]]
 def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs a command in a folder of its own and returns exit code, stdout and stderr."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("gridtoll.train.leaders.N_SAMPLE", 3)
+    monkeypatch.setattr("gridtoll.train.scoring.leaders.N_SAMPLE", 3)
 
     def call(text: str) -> tuple[int, str, str]:
         try:
@@ -341,7 +341,7 @@ def test_charges_are_read_with_spaces_or_without() -> None:
 def test_the_demo_trains_scores_and_draws(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from dataclasses import replace
 
-    from gridtoll.train import demo
+    from gridtoll.train.reports import demo
 
     learner = replace(demo.DEMO.learner, hidden=(8,), warmup_days=8, batch_size=8, updates=1)
     small = replace(demo.DEMO, task=Task(community="two-prosumers"), learner=learner, validate_every=16, validation_days=2)

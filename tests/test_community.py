@@ -13,14 +13,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gridtoll.envs import parameters
-from gridtoll.envs.clearing.structured import StructuredMarket
-from gridtoll.envs.community import Community, make_community
-from gridtoll.envs.grid import make_grid
-from gridtoll.envs.network import Network, make_network
-from gridtoll.envs.parameters import MarketParameters
-from gridtoll.envs.sources import COMMUNITY_NAMES, load_community
-from gridtoll.envs.sources.ieee_limits import BRANCH_LIMIT_KW, free_p2p_peak, limit_from_peak
+from gridtoll.envs.community import parameters
+from gridtoll.envs.community.community import Community, make_community
+from gridtoll.envs.community.parameters import MarketParameters
+from gridtoll.envs.community.sources import COMMUNITY_NAMES, load_community
+from gridtoll.envs.community.sources.ieee_limits import BRANCH_LIMIT_KW, free_p2p_peak, limit_from_peak
+from gridtoll.envs.grid.grid import make_grid
+from gridtoll.envs.grid.network import Network, make_network
+from gridtoll.envs.market.exact.compiled import StructuredMarket
 
 SIZES = {"simbench-rural": 13, "simbench-rural2": 93, "simbench-rural3": 118, "simbench-semiurb4": 39, "simbench-urban6": 53}
 SIZES |= {"ieee9": 9, "ieee39": 21, "ieee57": 42, "ieee118": 99, "case33bw": 32, "two-prosumers": 2}
@@ -219,7 +219,7 @@ def test_the_hash_covers_data_and_parameters_and_survives_pickling() -> None:
 
 
 def test_the_hash_is_the_same_in_another_process() -> None:
-    code = "from gridtoll.envs.sources import load_community; print(load_community('two-prosumers').content_hash)"
+    code = "from gridtoll.envs.community.sources import load_community; print(load_community('two-prosumers').content_hash)"
     environment = {"PYTHONPATH": ":".join(sys.path), "PYTHONHASHSEED": "7"}
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert answer.stdout.strip() == load_community("two-prosumers").content_hash

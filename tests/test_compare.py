@@ -13,19 +13,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gridtoll.agents.learned import DEFAULTS
-from gridtoll.train.algorithms import ALGORITHMS, make_algorithm, settings_of
+from gridtoll.agents.learned.stable_baselines import DEFAULTS
 from gridtoll.train.cli import main
 from gridtoll.train.compare.cells import read_result, state_of
 from gridtoll.train.compare.grid import compare
 from gridtoll.train.compare.plan import Plan
 from gridtoll.train.compare.plan_file import SHIPPED, find_plan, read_plan
+from gridtoll.train.compare.row_files import gather_rows
 from gridtoll.train.compare.sources import source_hash
 from gridtoll.train.compare.summary import list_cells, summarise
-from gridtoll.train.leaderboard.results import pack, read_results
-from gridtoll.train.leaders import make_leader
-from gridtoll.train.locks import writing_into
-from gridtoll.train.row_files import gather_rows
+from gridtoll.train.ground.locks import writing_into
+from gridtoll.train.learning.algorithms import ALGORITHMS, make_algorithm, settings_of
+from gridtoll.train.reports.results import pack, read_results
+from gridtoll.train.scoring.leaders import make_leader
 from gridtoll.train.task import environment_of, observe
 from gridtoll.train.workers import Workers
 
@@ -35,7 +35,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gridtoll.agents.baselines import ConstantPolicy
+from gridtoll.agents.fixed.day_ahead import ConstantPolicy
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from gridtoll.agents.packages import MissingPackageError, missing_packages, require_research_packages
-from gridtoll.envs.clearing.structured import StructuredMarket
-from gridtoll.train.algorithms import ALGORITHMS, OPTIMUM, is_network, make_algorithm, packages_of
+from gridtoll.envs.market.exact.compiled import StructuredMarket
 from gridtoll.train.cli import main
 from gridtoll.train.compare.cells import state_of
 from gridtoll.train.compare.grid import compare
 from gridtoll.train.compare.plan_file import find_plan, read_plan
 from gridtoll.train.compare.summary import summarise
+from gridtoll.train.learning.algorithms import ALGORITHMS, OPTIMUM, is_network, make_algorithm, packages_of
 from gridtoll.train.workers import Workers
 
 HIDDEN = """

@@ -15,11 +15,11 @@ from builders import random_day, random_network
 from numpy.typing import NDArray
 
 from gridtoll.agents.optimum import solve_optimum
-from gridtoll.envs.clearing.structured import StructuredMarket
-from gridtoll.envs.day import Day
-from gridtoll.envs.network import Network
-from gridtoll.envs.settlement import Flows
-from gridtoll.envs.tariff import make_tariff
+from gridtoll.envs.account.settlement import Flows
+from gridtoll.envs.account.tariff import make_tariff
+from gridtoll.envs.community.day import Day
+from gridtoll.envs.grid.network import Network
+from gridtoll.envs.market.exact.compiled import StructuredMarket
 
 programs = pytest.importorskip("ppopt.mpqp_program", reason="PPOPT is in the extra `dev`")
 solvers = pytest.importorskip("ppopt.mp_solvers.solve_mpqp")

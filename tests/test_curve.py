@@ -14,11 +14,11 @@ from matplotlib.figure import Figure
 from oracles import plain_profit
 
 from gridtoll.agents.optimum import ProfitCurve, profit_curve, solve_optimum
-from gridtoll.agents.optimum.curve import COLUMNS
-from gridtoll.envs.day import Day
-from gridtoll.envs.network import Network
-from gridtoll.envs.tariff import make_tariff
-from gridtoll.train.curves import draw_profit_curve
+from gridtoll.agents.optimum.one_charge.curve import COLUMNS
+from gridtoll.envs.account.tariff import make_tariff
+from gridtoll.envs.community.day import Day
+from gridtoll.envs.grid.network import Network
+from gridtoll.train.ground.profit_curves import draw_profit_curve
 
 CAP = 0.6
 

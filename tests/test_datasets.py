@@ -14,8 +14,8 @@ from minari.dataset.minari_storage import MinariStorage
 from minari.namespace import list_local_namespaces
 
 from gridtoll.envs import Scenario
-from gridtoll.train.datasets import INFO_UNITS, DatasetConfig, Transitions, play_dataset, write_dataset
-from gridtoll.train.rounds import training_scenarios
+from gridtoll.train.data.datasets import INFO_UNITS, DatasetConfig, Transitions, play_dataset, write_dataset
+from gridtoll.train.ground.rounds import training_scenarios
 from gridtoll.train.task import Episode, Task, environment_of, observe, play
 from gridtoll.train.workers import Workers
 
@@ -152,7 +152,7 @@ def test_a_folder_is_taken_from_where_the_user_is(played: Transitions, tmp_path:
 
 
 def test_every_scenario_comes_once_before_any_comes_twice_and_seeds_differ(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gridtoll.train.datasets.training_scenarios", lambda task: training_scenarios(task)[:5])
+    monkeypatch.setattr("gridtoll.train.data.datasets.training_scenarios", lambda task: training_scenarios(task)[:5])
     config = replace(CONFIG, behaviours=("random",), episodes=12)
     first, other = play_dataset(config, workers), play_dataset(replace(config, seed=4), workers)
     assert len(set(first.scenarios[:5])) == len(set(first.scenarios[5:10])) == 5

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from builders import day_fields, random_day
 
-from gridtoll.envs.day import make_day
+from gridtoll.envs.community.day import make_day
 
 
 def changed(name: str, where: Any, value: float, **shape: Any) -> dict[str, Any]:

@@ -39,10 +39,10 @@ from gridtoll.envs import (
     make_tariff,
     settle,
 )
-from gridtoll.envs.calendar import split_days
-from gridtoll.envs.clearing import Clearing
-from gridtoll.envs.day import Day
-from gridtoll.envs.reward import reward
+from gridtoll.envs.account.objective import reward
+from gridtoll.envs.community.calendar import split_days
+from gridtoll.envs.community.day import Day
+from gridtoll.envs.market.exact import Clearing
 
 TINY = "two-prosumers"
 GOLDEN = "a1f2e2d2558e202eb3ce8c050c6581e7b958b3d5065a3245a18defa63056aeb8"

@@ -20,10 +20,10 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from numpy.typing import ArrayLike
 
 from gridtoll.envs import DAY_AHEAD_ID, ClearingError, DayAheadEnv, DayAheadVectorEnv, Scenario, load_community, make_market
-from gridtoll.envs.clearing import Clearing
-from gridtoll.envs.clearing.solvers import clear_many
-from gridtoll.envs.day import Array, Day
-from gridtoll.envs.game import Episodes, make_game
+from gridtoll.envs.community.day import Array, Day
+from gridtoll.envs.games.day_ahead import Episodes, make_game
+from gridtoll.envs.market.exact import Clearing
+from gridtoll.envs.market.solvers import clear_many
 
 TINY = "two-prosumers"
 GAMES: list[dict[str, Any]] = [

@@ -9,12 +9,12 @@ import pytest
 import torch
 from builders import DEGENERATE, market, random_day, random_network
 
-from gridtoll.agents.differentiable import differentiable_settlement
-from gridtoll.envs.day import Day
-from gridtoll.envs.network import Network
-from gridtoll.envs.settlement import Flows, settle
-from gridtoll.envs.settlement_cotangent import QUANTITIES
-from gridtoll.envs.tariff import TARIFF_NAMES, Tariff, make_tariff
+from gridtoll.agents.curves.differentiable import differentiable_settlement
+from gridtoll.envs.account.settlement import Flows, settle
+from gridtoll.envs.account.settlement_cotangent import QUANTITIES
+from gridtoll.envs.account.tariff import TARIFF_NAMES, Tariff, make_tariff
+from gridtoll.envs.community.day import Day
+from gridtoll.envs.grid.network import Network
 
 
 def days(count: int) -> list[Day]:

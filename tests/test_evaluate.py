@@ -11,16 +11,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gridtoll.agents.baselines import ConstantPolicy, ZeroPolicy
+from gridtoll.agents.fixed.day_ahead import ConstantPolicy, ZeroPolicy
 from gridtoll.agents.optimum import Optimum, solve_optimum
-from gridtoll.envs.calendar import Scenario
-from gridtoll.train import evaluate as module
-from gridtoll.train import leaders, optima, solve
-from gridtoll.train.errors import ModelMismatchError
-from gridtoll.train.evaluate import Evaluation, evaluate, summary_table, write_rows
-from gridtoll.train.leaders import find_best_constant, make_leader, mean_objective
-from gridtoll.train.optima import references, scenario_hash
-from gridtoll.train.solve import solve_scenario
+from gridtoll.envs.community.calendar import Scenario
+from gridtoll.train.ground.errors import ModelMismatchError
+from gridtoll.train.references import optima, solve
+from gridtoll.train.references.optima import references, scenario_hash
+from gridtoll.train.references.solve import solve_scenario
+from gridtoll.train.scoring import evaluate as module
+from gridtoll.train.scoring import leaders
+from gridtoll.train.scoring.evaluate import Evaluation, evaluate, summary_table, write_rows
+from gridtoll.train.scoring.leaders import find_best_constant, make_leader, mean_objective
 from gridtoll.train.task import Episode, Outcome, Task, environment_of, observe, play
 from gridtoll.train.workers import Workers
 

@@ -13,10 +13,10 @@ import pytest
 from builders import charges_of, market, random_day
 from referee import distance, exact
 
-from gridtoll.envs.clearing import Clearing
-from gridtoll.envs.clearing.market import Market, verify
-from gridtoll.envs.clearing.structured import StructuredMarket
-from gridtoll.envs.day import Array, Day
+from gridtoll.envs.community.day import Array, Day
+from gridtoll.envs.market.exact import Clearing
+from gridtoll.envs.market.exact.compiled import StructuredMarket
+from gridtoll.envs.market.exact.market import Market, verify
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 pytestmark = pytest.mark.skipif(not BENCHMARKS.exists(), reason="benchmarks are not part of the wheel")

@@ -13,13 +13,13 @@ import minari
 import numpy as np
 import pytest
 
-from gridtoll.agents.learned import DEFAULTS
-from gridtoll.agents.onnx_policy import OnnxPolicy
-from gridtoll.envs.calendar import Scenario
+from gridtoll.agents.learned.onnx_policy import OnnxPolicy
+from gridtoll.agents.learned.stable_baselines import DEFAULTS
+from gridtoll.envs.community.calendar import Scenario
 from gridtoll.train.commands import evaluate, export
-from gridtoll.train.config import TrainConfig
-from gridtoll.train.learn import train
-from gridtoll.train.row_files import load_rows
+from gridtoll.train.compare.row_files import load_rows
+from gridtoll.train.ground.config import TrainConfig
+from gridtoll.train.learning.learn import train
 from gridtoll.train.task import Task, observe
 from gridtoll.train.workers import Workers
 

@@ -10,8 +10,8 @@ from builders import charges_of, market, random_day, random_network
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gridtoll.envs.fairness import fairness, gini
-from gridtoll.envs.settlement import Settlement, settle
+from gridtoll.envs.account.fairness import fairness, gini
+from gridtoll.envs.account.settlement import Settlement, settle
 
 
 def settled(seed: int, charge: float, *, traded: bool = True) -> Settlement:

@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gridtoll.train.leaderboard.board import duels_of, leaderboard, parts_of
-from gridtoll.train.leaderboard.results import Cell
-from gridtoll.train.leaderboard.scores import Group, Scored
-from gridtoll.train.leaderboard.sections import _board, _duels, _few
-from gridtoll.train.leaderboard.writing import csv_of, text_of
-from gridtoll.train.report import with_interval
-from gridtoll.train.resampling import Interval
-from gridtoll.train.statistics import FEW_SEEDS, hierarchical_bootstrap, over_weeks
+from gridtoll.train.ground.text import with_interval
+from gridtoll.train.reports.board import duels_of, leaderboard, parts_of
+from gridtoll.train.reports.results import Cell
+from gridtoll.train.reports.scores import Group, Scored
+from gridtoll.train.reports.sections import _board, _duels, _few
+from gridtoll.train.reports.writing import csv_of, text_of
+from gridtoll.train.statistics.intervals import FEW_SEEDS, hierarchical_bootstrap, over_weeks
+from gridtoll.train.statistics.resampling import Interval
 
 DAYS = 28
 

@@ -9,15 +9,16 @@ import pytest
 from builders import DEGENERATE, market, random_basis, random_day, random_network
 from numba.core.dispatcher import Dispatcher
 
-from gridtoll.agents.optimum import bounds, flat, kernels, line, solve_optimum
-from gridtoll.agents.optimum.flat import FlatMarket, FreeSet
-from gridtoll.envs.clearing.convert import point_of
-from gridtoll.envs.clearing.market_data import Structure, read_charges, scale
-from gridtoll.envs.clearing.point import certify
-from gridtoll.envs.clearing.sensitivity import respond_along
-from gridtoll.envs.day import Day
-from gridtoll.envs.settlement import settle
-from gridtoll.envs.tariff import make_tariff
+from gridtoll.agents.optimum import solve_optimum
+from gridtoll.agents.optimum.one_charge import bounds, flat, kernels, line
+from gridtoll.agents.optimum.one_charge.flat import FlatMarket, FreeSet
+from gridtoll.envs.account.settlement import settle
+from gridtoll.envs.account.tariff import make_tariff
+from gridtoll.envs.community.day import Day
+from gridtoll.envs.market.exact.convert import point_of
+from gridtoll.envs.market.exact.market_data import Structure, read_charges, scale
+from gridtoll.envs.market.exact.point import certify
+from gridtoll.envs.market.exact.sensitivity import respond_along
 
 CHARGE = 0.07
 

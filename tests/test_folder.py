@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gridtoll.envs.community import Community, make_community
-from gridtoll.envs.money import ratios_to_price_level, seem_of_two_currencies
-from gridtoll.envs.sources import COMMUNITY_NAMES, export_community, folder, load_community
-from gridtoll.envs.sources.folder_format import FOLDER_README, PROSUMER_RULES, SETTINGS
+from gridtoll.envs.community.community import Community, make_community
+from gridtoll.envs.community.money import ratios_to_price_level, seem_of_two_currencies
+from gridtoll.envs.community.sources import COMMUNITY_NAMES, export_community, folder, load_community
+from gridtoll.envs.community.sources.folder_format import FOLDER_README, PROSUMER_RULES, SETTINGS
 
 DAYS = 14  # so that reading takes milliseconds
 

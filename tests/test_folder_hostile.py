@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from builders import few_days
 
-from gridtoll.envs.sources import export_community, load_community
+from gridtoll.envs.community.sources import export_community, load_community
 
 DAYS = 14
 FILE = "load_kw.csv"

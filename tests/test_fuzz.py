@@ -15,8 +15,8 @@ from builders import charges_of, market, random_day, random_network
 from referee import distance, kirchhoff_fault, point_of, program_of, solved_by_piqp
 
 from gridtoll.agents.optimum import CertificateError
-from gridtoll.envs.clearing import P2PMarket
-from gridtoll.envs.clearing.structured import StructuredMarket
+from gridtoll.envs.market.exact import P2PMarket
+from gridtoll.envs.market.exact.compiled import StructuredMarket
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 pytestmark = pytest.mark.skipif(not BENCHMARKS.exists(), reason="benchmarks are not part of the wheel")

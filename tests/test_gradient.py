@@ -16,20 +16,20 @@ from numpy.typing import ArrayLike
 from oracles import pair_of
 
 from gridtoll.agents.optimum import solve_optimum
-from gridtoll.envs.clearing import Clearing, one_sided
-from gridtoll.envs.clearing.adjoint import vector_jacobian, zero_cotangent
-from gridtoll.envs.clearing.convert import point_of
-from gridtoll.envs.clearing.cotangent import Cotangent
-from gridtoll.envs.clearing.market_data import MarketData, Structure, read_charges, scale
-from gridtoll.envs.clearing.point import Point
-from gridtoll.envs.clearing.sensitivity import Response, respond_along
-from gridtoll.envs.day import Array, Day
+from gridtoll.envs.account.gradient import action_gradient, clearing_gradient, coefficient_gradient, settlement_gradient, value_gradient
+from gridtoll.envs.account.settlement import Flows, Settlement, settle
+from gridtoll.envs.account.settlement_cotangent import QUANTITIES, Weights
+from gridtoll.envs.account.tariff import TARIFF_NAMES, Tariff, make_tariff
+from gridtoll.envs.community.day import Array, Day
 from gridtoll.envs.errors import ClearingError
-from gridtoll.envs.gradient import action_gradient, clearing_gradient, coefficient_gradient, settlement_gradient, value_gradient
-from gridtoll.envs.network import Network, make_network
-from gridtoll.envs.settlement import Flows, Settlement, settle
-from gridtoll.envs.settlement_cotangent import QUANTITIES, Weights
-from gridtoll.envs.tariff import TARIFF_NAMES, Tariff, make_tariff
+from gridtoll.envs.grid.network import Network, make_network
+from gridtoll.envs.market.exact import Clearing, one_sided
+from gridtoll.envs.market.exact.adjoint import vector_jacobian, zero_cotangent
+from gridtoll.envs.market.exact.convert import point_of
+from gridtoll.envs.market.exact.cotangent import Cotangent
+from gridtoll.envs.market.exact.market_data import MarketData, Structure, read_charges, scale
+from gridtoll.envs.market.exact.point import Point
+from gridtoll.envs.market.exact.sensitivity import Response, respond_along
 
 ORDINARY: dict[str, Callable[[], Day]] = {f"random day {seed}": lambda seed=seed: random_day(seed, n=6, stores=3) for seed in range(4)}  # type: ignore[misc]
 DAYS = ORDINARY | {name: make for name, make in DEGENERATE.items() if name != "one prosumer"}

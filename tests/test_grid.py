@@ -12,8 +12,8 @@ import pandapower.networks
 import pytest
 import simbench
 
-from gridtoll.envs.day import Array
-from gridtoll.envs.grid import Grid, grid_from_pandapower, make_grid, pandapower_buses
+from gridtoll.envs.community.day import Array
+from gridtoll.envs.grid.grid import Grid, grid_from_pandapower, make_grid, pandapower_buses
 
 SYSTEMS = ("simbench-rural", "ieee9", "ieee39", "ieee57", "ieee118", "case33bw")
 CASES = {"ieee9": "case9", "ieee39": "case39", "ieee57": "case57", "ieee118": "case118", "case33bw": "case33bw"}

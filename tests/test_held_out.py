@@ -12,23 +12,24 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gridtoll.agents.baselines import ConstantPolicy
-from gridtoll.agents.learned import DEFAULTS
-from gridtoll.envs.calendar import Scenario
-from gridtoll.envs.sources import COMMUNITY_NAMES, DEFAULT_COMMUNITY, HELD_OUT_COMMUNITIES, export_community, load_community
-from gridtoll.train import held_out, leaders
+from gridtoll.agents.fixed.day_ahead import ConstantPolicy
+from gridtoll.agents.learned.stable_baselines import DEFAULTS
+from gridtoll.envs.community.calendar import Scenario
+from gridtoll.envs.community.sources import COMMUNITY_NAMES, DEFAULT_COMMUNITY, HELD_OUT_COMMUNITIES, export_community, load_community
 from gridtoll.train.commands import evaluate as command
-from gridtoll.train.config import TrainConfig
-from gridtoll.train.datasets import DatasetConfig, play_dataset
-from gridtoll.train.evaluate import Evaluation, evaluate
-from gridtoll.train.held_out import held_out_tasks, require_not_held_out
-from gridtoll.train.leaders import Leader, find_best_constant, make_leader
-from gridtoll.train.learn import train
-from gridtoll.train.optima import references
-from gridtoll.train.report import with_interval
-from gridtoll.train.row_files import load_rows
+from gridtoll.train.compare.row_files import load_rows
+from gridtoll.train.data.datasets import DatasetConfig, play_dataset
+from gridtoll.train.ground import held_out
+from gridtoll.train.ground.config import TrainConfig
+from gridtoll.train.ground.held_out import held_out_tasks, require_not_held_out
+from gridtoll.train.ground.text import with_interval
+from gridtoll.train.learning.learn import train
+from gridtoll.train.references.optima import references
+from gridtoll.train.scoring import leaders
+from gridtoll.train.scoring.evaluate import Evaluation, evaluate
+from gridtoll.train.scoring.leaders import Leader, find_best_constant, make_leader
+from gridtoll.train.scoring.transfer import evaluate_held_out, held_out_report
 from gridtoll.train.task import Task, environment_of, observe
-from gridtoll.train.transfer import evaluate_held_out, held_out_report
 from gridtoll.train.workers import Workers
 
 HOME = Task(community="two-prosumers")

@@ -18,9 +18,9 @@ from gymnasium.utils.env_checker import check_env
 from numpy.typing import NDArray
 
 from gridtoll.envs import COMMUNITY_NAMES, HOURLY_ID, ClearingError, Community, HourlyEnv, P2PMarket, Scenario, load_community, settle
-from gridtoll.envs.clearing.structured import StructuredMarket
-from gridtoll.envs.day import Array, Day, within_reach
-from gridtoll.envs.tail import forecast_of, tail_of
+from gridtoll.envs.community.day import Array, Day, within_reach
+from gridtoll.envs.games.tail import forecast_of, tail_of
+from gridtoll.envs.market.exact.compiled import StructuredMarket
 
 TINY, STORES = "two-prosumers", "ieee9"
 SUMMER, WINTER = 170, 20

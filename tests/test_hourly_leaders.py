@@ -12,14 +12,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gridtoll.agents.baselines import ConstantPolicy
-from gridtoll.agents.hourly import SchedulePolicy, play_episode
+from gridtoll.agents.fixed.day_ahead import ConstantPolicy
+from gridtoll.agents.fixed.hourly import SchedulePolicy, play_episode
 from gridtoll.agents.policy import Policy
 from gridtoll.envs import HourlyEnv, Scenario
+from gridtoll.envs.community.sources import HELD_OUT_COMMUNITIES
 from gridtoll.envs.errors import ClearingError
-from gridtoll.envs.sources import HELD_OUT_COMMUNITIES
 from gridtoll.train.cli import main
-from gridtoll.train.errors import ModelMismatchError
+from gridtoll.train.ground.errors import ModelMismatchError
+from gridtoll.train.ground.runs import RunFolder
 from gridtoll.train.hourly import leaders, references
 from gridtoll.train.hourly.evaluate import evaluate_hourly, write_hourly_rows
 from gridtoll.train.hourly.leaders import HOURLY_LEADER_NAMES, find_best_schedule, make_hourly_leader
@@ -27,7 +28,6 @@ from gridtoll.train.hourly.learn import HourlyTraining, hourly_scenarios, learne
 from gridtoll.train.hourly.learners import HOURLY_DEFAULTS, HourlyLearner
 from gridtoll.train.hourly.references import Effort, ends_of, find_ends
 from gridtoll.train.hourly.task import HourlyTask, hourly_environment_of, play_days
-from gridtoll.train.runs import RunFolder
 from gridtoll.train.workers import Workers
 
 TINY, STORES = HourlyTask(community="two-prosumers"), HourlyTask(community="ieee9")

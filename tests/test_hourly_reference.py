@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 from builders import random_day, random_network
 
-from gridtoll.agents.baselines import ConstantPolicy, RandomPolicy, ZeroPolicy
-from gridtoll.agents.hourly import DayAheadPolicy, SchedulePolicy, best_schedule, play_episode
+from gridtoll.agents.fixed.day_ahead import ConstantPolicy, RandomPolicy, ZeroPolicy
+from gridtoll.agents.fixed.hourly import DayAheadPolicy, SchedulePolicy, best_schedule, play_episode
 from gridtoll.agents.optimum import solve_optimum
-from gridtoll.agents.optimum.hourly import HourlyDay, day_ahead_hints, search_hourly
-from gridtoll.agents.optimum.hourly_bound import bound_hourly, connected_price_range, nodal_price_range
-from gridtoll.agents.optimum.hours import solve_hours
+from gridtoll.agents.optimum.hourly_game.bound import bound_hourly, connected_price_range, nodal_price_range
+from gridtoll.agents.optimum.hourly_game.search import HourlyDay, day_ahead_hints, search_hourly
+from gridtoll.agents.optimum.one_charge.hours import solve_hours
 from gridtoll.agents.policy import Policy
 from gridtoll.envs import HourlyEnv, Scenario, make_tariff, settle
-from gridtoll.envs.clearing.structured import StructuredMarket
-from gridtoll.envs.day import Array, Day
-from gridtoll.envs.tail import tail_of
+from gridtoll.envs.community.day import Array, Day
+from gridtoll.envs.games.tail import tail_of
+from gridtoll.envs.market.exact.compiled import StructuredMarket
 
 TINY, STORES = "two-prosumers", "ieee9"
 SUMMER = Scenario(170, 0)
@@ -147,7 +147,7 @@ def test_nodal_prices_lie_within_the_range_proved_for_them(seed: int) -> None:
 
 def test_the_bound_is_a_dual_of_the_day_and_not_of_one_price() -> None:
     """Any prices bound; those found must be at least as good as the first guess, and nearly as good as any near them."""
-    from gridtoll.agents.optimum.hourly_bound import _Dual
+    from gridtoll.agents.optimum.hourly_game.bound import _Dual
 
     day = wide(3)
     dual, found = _Dual(day, nodal_price_range(day)), bound_hourly(day, random_network(0))
@@ -160,7 +160,7 @@ def test_the_bound_is_a_dual_of_the_day_and_not_of_one_price() -> None:
 
 
 def test_each_prosumers_maximum_is_no_less_than_any_point_of_a_grid() -> None:
-    from gridtoll.agents.optimum.hourly_bound import _Dual
+    from gridtoll.agents.optimum.hourly_game.bound import _Dual
 
     day = wide(5, import_fee=0.1)
     dual, rng = _Dual(day, nodal_price_range(day)), np.random.default_rng(1)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gridtoll.envs import HourlyEnv
-from gridtoll.envs.hourly_rendering import animate, hourly_picture, write_animation
+from gridtoll.envs.adapters.pictures.hourly import animate, hourly_picture, write_animation
 
 
 def test_every_hour_has_a_picture_of_its_own() -> None:

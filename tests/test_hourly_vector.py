@@ -13,9 +13,9 @@ from gymnasium.spaces import Box
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from test_day_ahead_vector import assert_same
 
-from gridtoll.agents.vec_env import GymnasiumVecEnv
+from gridtoll.agents.learned.vec_env import GymnasiumVecEnv
 from gridtoll.envs import HOURLY_ID, HourlyEnv, HourlyVectorEnv
-from gridtoll.envs.day import Array
+from gridtoll.envs.community.day import Array
 
 TINY, STORES = "two-prosumers", "ieee9"
 GAMES: list[dict[str, Any]] = [

@@ -9,15 +9,15 @@ import pytest
 from builders import random_basis, random_day, random_network
 
 from gridtoll.agents.optimum import solve_optimum
-from gridtoll.agents.optimum.idle import centred
-from gridtoll.agents.optimum.line import ChargeLine
-from gridtoll.envs.clearing.convert import point_of
-from gridtoll.envs.clearing.market_data import Structure, read_charges, scale
-from gridtoll.envs.clearing.point import certify
-from gridtoll.envs.clearing.structured import StructuredMarket
-from gridtoll.envs.day import Day
-from gridtoll.envs.sources import load_community
-from gridtoll.envs.tariff import make_tariff
+from gridtoll.agents.optimum.one_charge.idle import centred
+from gridtoll.agents.optimum.one_charge.line import ChargeLine
+from gridtoll.envs.account.tariff import make_tariff
+from gridtoll.envs.community.day import Day
+from gridtoll.envs.community.sources import load_community
+from gridtoll.envs.market.exact.compiled import StructuredMarket
+from gridtoll.envs.market.exact.convert import point_of
+from gridtoll.envs.market.exact.market_data import Structure, read_charges, scale
+from gridtoll.envs.market.exact.point import certify
 
 IDLE = {
     "losses too great to use storage much": lambda seed: random_day(seed, stores=3, storage_efficiency=0.5),

@@ -13,10 +13,10 @@ from builders import random_day, random_network
 from test_infinite_limits import line_of_three, seller_and_buyer
 
 from gridtoll.agents.optimum import Certificate, CertificateError, PrunedGap, solve_optimum, verification
-from gridtoll.envs.clearing.structured import StructuredMarket
-from gridtoll.envs.settlement import settle
-from gridtoll.envs.tariff import make_tariff
-from gridtoll.train.meaning import source_of
+from gridtoll.envs.account.settlement import settle
+from gridtoll.envs.account.tariff import make_tariff
+from gridtoll.envs.market.exact.compiled import StructuredMarket
+from gridtoll.train.references.meaning import source_of
 
 FOLDER = Path(verification.__file__).parent
 THE_SEARCH = ("chord", "bounds", "line", "flat", "kernels", "idle", "search", "curve", "recovery", "yardstick", "sound")

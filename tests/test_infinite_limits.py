@@ -11,19 +11,19 @@ from builders import market, random_day, random_network
 from numpy.typing import NDArray
 
 from gridtoll.agents.optimum import profit_curve, smallest_recovering_charge, solve_hours, solve_optimum, solve_several
-from gridtoll.agents.optimum.chord import Chord
-from gridtoll.agents.optimum.hourly_bound import bound_hourly
-from gridtoll.agents.optimum.line import ChargeLine
-from gridtoll.envs.clearing.structured import StructuredMarket
-from gridtoll.envs.day import Day, make_day
+from gridtoll.agents.optimum.hourly_game.bound import bound_hourly
+from gridtoll.agents.optimum.one_charge.chord import Chord
+from gridtoll.agents.optimum.one_charge.line import ChargeLine
+from gridtoll.envs.account.gradient import settlement_gradient
+from gridtoll.envs.account.settlement import settle
+from gridtoll.envs.account.settlement_cotangent import flows_at_kink
+from gridtoll.envs.account.social import solve_social
+from gridtoll.envs.account.tariff import make_tariff
+from gridtoll.envs.community.day import Day, make_day
 from gridtoll.envs.errors import ClearingError
-from gridtoll.envs.gradient import settlement_gradient
-from gridtoll.envs.grid import make_grid
-from gridtoll.envs.network import Network, make_network
-from gridtoll.envs.settlement import settle
-from gridtoll.envs.settlement_cotangent import flows_at_kink
-from gridtoll.envs.social import solve_social
-from gridtoll.envs.tariff import make_tariff
+from gridtoll.envs.grid.grid import make_grid
+from gridtoll.envs.grid.network import Network, make_network
+from gridtoll.envs.market.exact.compiled import StructuredMarket
 
 Array = NDArray[np.float64]
 

@@ -7,7 +7,8 @@ import pytest
 from builders import random_day
 from numba.core.dispatcher import Dispatcher
 
-from gridtoll.envs.clearing.structured import (
+from gridtoll.envs.community.day import Day
+from gridtoll.envs.market.exact.compiled import (
     StructuredMarket,
     boxes,
     edges,
@@ -18,7 +19,6 @@ from gridtoll.envs.clearing.structured import (
     market,
     market_sums,
 )
-from gridtoll.envs.day import Day
 
 DAYS = {
     "storage": lambda: random_day(0, n=3, periods=4, stores=1),

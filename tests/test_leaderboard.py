@@ -15,17 +15,17 @@ import pytest
 from compared import SHARES, make_comparison
 
 from gridtoll.train.commands import report as command
-from gridtoll.train.leaderboard.board import duels_of, leaderboard, parts_of
-from gridtoll.train.leaderboard.details import by_season, path_of, worst_days
-from gridtoll.train.leaderboard.documents import anchor, latex
-from gridtoll.train.leaderboard.figures import looks
-from gridtoll.train.leaderboard.results import Results, pack, read_results
-from gridtoll.train.leaderboard.scores import Group, groups_of
-from gridtoll.train.leaderboard.story import BANDIT, glance, tell
-from gridtoll.train.leaderboard.worst import clear_again
-from gridtoll.train.leaderboard.writing import write_report
-from gridtoll.train.report import Report
-from gridtoll.train.statistics import interquartile_mean
+from gridtoll.train.ground.text import Report
+from gridtoll.train.reports.board import duels_of, leaderboard, parts_of
+from gridtoll.train.reports.details import by_season, path_of, worst_days
+from gridtoll.train.reports.documents import anchor, latex
+from gridtoll.train.reports.figures import looks
+from gridtoll.train.reports.results import Results, pack, read_results
+from gridtoll.train.reports.scores import Group, groups_of
+from gridtoll.train.reports.story import BANDIT, glance, tell
+from gridtoll.train.reports.worst import clear_again
+from gridtoll.train.reports.writing import write_report
+from gridtoll.train.statistics.intervals import interquartile_mean
 
 N_SEEDS = 5  # with fewer there is no interval
 

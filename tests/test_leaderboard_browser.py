@@ -13,9 +13,9 @@ from typing import Any, Final
 import pytest
 from compared import make_comparison
 
-from gridtoll.train.leaderboard.results import read_results
-from gridtoll.train.leaderboard.story import tell
-from gridtoll.train.leaderboard.writing import write_report
+from gridtoll.train.reports.results import read_results
+from gridtoll.train.reports.story import tell
+from gridtoll.train.reports.writing import write_report
 
 BROWSER: Final = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
 WIDTHS: Final = (390, 820, 1280)

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gridtoll.envs.calendar import split_days
-from gridtoll.train.comparisons import compare, split_regret
-from gridtoll.train.leaderboard.board import RESAMPLES, duels_of, leaderboard, parts_of
-from gridtoll.train.leaderboard.results import Cell
-from gridtoll.train.leaderboard.scores import Group, Scored
-from gridtoll.train.statistics import hierarchical_bootstrap, interquartile_mean
+from gridtoll.envs.community.calendar import split_days
+from gridtoll.train.reports.board import RESAMPLES, duels_of, leaderboard, parts_of
+from gridtoll.train.reports.results import Cell
+from gridtoll.train.reports.scores import Group, Scored
+from gridtoll.train.statistics.comparisons import compare, split_regret
+from gridtoll.train.statistics.intervals import hierarchical_bootstrap, interquartile_mean
 
 DAYS = split_days("test", 364)
 

@@ -12,19 +12,19 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from gridtoll.agents.baselines import ConstantPolicy
-from gridtoll.agents.constant_search import ConstantSearch
-from gridtoll.agents.day_features import LEVELS, DayFeatures
-from gridtoll.agents.first_order import FirstOrder, Played
-from gridtoll.agents.network import Ensemble, NetworkPolicy, PostingNetwork, Radial, Response, seeded
+from gridtoll.agents.curves.day_features import LEVELS, DayFeatures
+from gridtoll.agents.curves.first_order import FirstOrder, Played
+from gridtoll.agents.curves.network import Ensemble, NetworkPolicy, PostingNetwork, Radial, Response, seeded
+from gridtoll.agents.curves.response import ResponseLearner
+from gridtoll.agents.curves.supervised import MULTIPLES, Supervised
+from gridtoll.agents.fixed.constant_search import ConstantSearch
+from gridtoll.agents.fixed.day_ahead import ConstantPolicy
 from gridtoll.agents.policy import Policy
 from gridtoll.agents.practice import Practice
-from gridtoll.agents.response import ResponseLearner
-from gridtoll.agents.supervised import MULTIPLES, Supervised
-from gridtoll.envs.calendar import Scenario
-from gridtoll.envs.observation import layout_of
-from gridtoll.envs.observation_public import public_fields
-from gridtoll.train.practice import TaskPractice
+from gridtoll.envs.community.calendar import Scenario
+from gridtoll.envs.games.observation.observer import layout_of
+from gridtoll.envs.games.observation.public import public_fields
+from gridtoll.train.learning.practice import TaskPractice
 from gridtoll.train.task import Task
 from gridtoll.train.workers import Workers
 

@@ -20,8 +20,8 @@ from gymnasium.wrappers import RescaleAction
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import DummyVecEnv
 
-from gridtoll.agents.day_features import N_PUBLIC, DayFeatures
-from gridtoll.agents.learned import (
+from gridtoll.agents.curves.day_features import N_PUBLIC, DayFeatures
+from gridtoll.agents.learned.stable_baselines import (
     ALGORITHM_NAMES,
     DEFAULTS,
     LearnedPolicy,
@@ -33,11 +33,11 @@ from gridtoll.agents.learned import (
     write_weights,
 )
 from gridtoll.envs import Scenario
-from gridtoll.train.config import TrainConfig
-from gridtoll.train.leaders import learned_policy
-from gridtoll.train.learn import resume, reward_unit_eur, train, training_rounds
-from gridtoll.train.rounds import Rounds, training_scenarios
-from gridtoll.train.runs import RunFolder
+from gridtoll.train.ground.config import TrainConfig
+from gridtoll.train.ground.rounds import Rounds, training_scenarios
+from gridtoll.train.ground.runs import RunFolder
+from gridtoll.train.learning.learn import resume, reward_unit_eur, train, training_rounds
+from gridtoll.train.scoring.leaders import learned_policy
 from gridtoll.train.task import Task, batch_of, environment_of
 from gridtoll.train.workers import Workers
 

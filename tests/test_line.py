@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import plain_profit
 
-from gridtoll.agents.optimum.chord import Chord
-from gridtoll.agents.optimum.line import ChargeLine
-from gridtoll.envs.day import Day
-from gridtoll.envs.network import Network
-from gridtoll.envs.settlement import settle
+from gridtoll.agents.optimum.one_charge.chord import Chord
+from gridtoll.agents.optimum.one_charge.line import ChargeLine
+from gridtoll.envs.account.settlement import settle
+from gridtoll.envs.community.day import Day
+from gridtoll.envs.grid.network import Network
 
 
 def line_of(day: Day, network: Network, **options: Any) -> ChargeLine:

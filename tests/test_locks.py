@@ -14,11 +14,11 @@ import pytest
 from test_learned import tiny
 
 from gridtoll.train.cli import main
+from gridtoll.train.ground.locks import LOCK, is_bare, writing_into
+from gridtoll.train.ground.runs import RunFolder
 from gridtoll.train.hourly.learn import HourlyTraining, train_hourly
 from gridtoll.train.hourly.task import HourlyTask
-from gridtoll.train.learn import resume, train
-from gridtoll.train.locks import LOCK, is_bare, writing_into
-from gridtoll.train.runs import RunFolder
+from gridtoll.train.learning.learn import resume, train
 from gridtoll.train.workers import Workers
 
 PACKAGE = Path(__file__).parent.parent

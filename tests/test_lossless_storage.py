@@ -10,13 +10,13 @@ from builders import random_day, random_network
 from referee import distance
 
 from gridtoll.agents.optimum import solve_optimum
-from gridtoll.agents.optimum.line import ChargeLine
-from gridtoll.envs.clearing import TOLERANCE
-from gridtoll.envs.clearing.structured import StructuredMarket
-from gridtoll.envs.day import Day, make_day
-from gridtoll.envs.grid import make_grid
-from gridtoll.envs.network import Network, make_network
-from gridtoll.envs.tariff import make_tariff
+from gridtoll.agents.optimum.one_charge.line import ChargeLine
+from gridtoll.envs.account.tariff import make_tariff
+from gridtoll.envs.community.day import Day, make_day
+from gridtoll.envs.grid.grid import make_grid
+from gridtoll.envs.grid.network import Network, make_network
+from gridtoll.envs.market.exact import TOLERANCE
+from gridtoll.envs.market.exact.compiled import StructuredMarket
 
 WEARS = (0.05, 0.005, 1e-4, 1e-5)  # EUR/kWh/kW; a price per mean load is about 0.3
 

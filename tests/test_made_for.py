@@ -10,19 +10,19 @@ import numpy as np
 import pytest
 import torch
 
-from gridtoll.agents.day_features import LEVELS, N_PUBLIC, DayFeatures
-from gridtoll.agents.learned import DEFAULTS, Sees
-from gridtoll.agents.made_for import require_fit
-from gridtoll.agents.network import NetworkPolicy, PostingNetwork, Radial
-from gridtoll.agents.onnx_policy import OnnxPolicy, write_onnx
-from gridtoll.envs.calendar import Scenario
-from gridtoll.envs.community import Community
-from gridtoll.envs.sources import export_community, load_community
-from gridtoll.train.config import TrainConfig
-from gridtoll.train.leaders import learned_policy, onnx_leader
-from gridtoll.train.learn import train
-from gridtoll.train.onnx_files import save_onnx
-from gridtoll.train.runs import RunFolder
+from gridtoll.agents.curves.day_features import LEVELS, N_PUBLIC, DayFeatures
+from gridtoll.agents.curves.network import NetworkPolicy, PostingNetwork, Radial
+from gridtoll.agents.learned.made_for import require_fit
+from gridtoll.agents.learned.onnx_policy import OnnxPolicy, write_onnx
+from gridtoll.agents.learned.stable_baselines import DEFAULTS, Sees
+from gridtoll.envs.community.calendar import Scenario
+from gridtoll.envs.community.community import Community
+from gridtoll.envs.community.sources import export_community, load_community
+from gridtoll.train.data.onnx_files import save_onnx
+from gridtoll.train.ground.config import TrainConfig
+from gridtoll.train.ground.runs import RunFolder
+from gridtoll.train.learning.learn import train
+from gridtoll.train.scoring.leaders import learned_policy, onnx_leader
 from gridtoll.train.task import Task, observe
 from gridtoll.train.workers import Workers
 

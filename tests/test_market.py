@@ -14,13 +14,13 @@ import pytest
 from builders import DEGENERATE, charges_of, clear, day_fields, market, random_basis, random_day
 from kkt import PRICES, PRIMAL, assert_same
 
-from gridtoll.envs.clearing import TOLERANCE, P2PMarket, verify
-from gridtoll.envs.clearing import market as market_module
-from gridtoll.envs.clearing.market_data import Structure, read_charges, scale
-from gridtoll.envs.clearing.point import Point
-from gridtoll.envs.clearing.problem import CompiledMarket
-from gridtoll.envs.day import make_day
+from gridtoll.envs.community.day import make_day
 from gridtoll.envs.errors import ClearingError
+from gridtoll.envs.market.exact import TOLERANCE, P2PMarket, verify
+from gridtoll.envs.market.exact import market as market_module
+from gridtoll.envs.market.exact.market_data import Structure, read_charges, scale
+from gridtoll.envs.market.exact.point import Point
+from gridtoll.envs.market.exact.problem import CompiledMarket
 
 # --- what comes back ------------------------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gridtoll.train.meaning import source_of
+from gridtoll.train.references.meaning import source_of
 
 FILES = {
     "__init__.py": "",

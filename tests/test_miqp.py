@@ -21,12 +21,12 @@ from gridtoll.agents.optimum.miqp.answer import Answer
 from gridtoll.agents.optimum.miqp.follower import Follower, make_follower
 from gridtoll.agents.optimum.miqp.program import Program, point_of_clearing, single_level_program
 from gridtoll.agents.optimum.miqp.scip import _without_notices
-from gridtoll.envs.clearing.convert import point_of
-from gridtoll.envs.clearing.market_data import MarketData, Structure, scale
-from gridtoll.envs.day import Day
-from gridtoll.envs.network import Network
-from gridtoll.envs.settlement import settle
-from gridtoll.envs.tariff import Tariff, make_tariff
+from gridtoll.envs.account.settlement import settle
+from gridtoll.envs.account.tariff import Tariff, make_tariff
+from gridtoll.envs.community.day import Day
+from gridtoll.envs.grid.network import Network
+from gridtoll.envs.market.exact.convert import point_of
+from gridtoll.envs.market.exact.market_data import MarketData, Structure, scale
 
 Array = NDArray[np.float64]
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gridtoll.envs.grid import Grid, make_grid
-from gridtoll.envs.network import Network, make_network
-from gridtoll.envs.sources import COMMUNITY_NAMES, load_community
+from gridtoll.envs.community.sources import COMMUNITY_NAMES, load_community
+from gridtoll.envs.grid.grid import Grid, make_grid
+from gridtoll.envs.grid.network import Network, make_network
 
 
 def chain(n_buses: int, slack_bus: int = 0) -> Grid:

@@ -19,13 +19,13 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
-from gridtoll.agents.models import load_model
-from gridtoll.agents.normalised import ModelPolicy, statistics_beside
+from gridtoll.agents.learned.models import load_model
+from gridtoll.agents.learned.normalised import ModelPolicy, statistics_beside
 from gridtoll.envs import DayAheadEnv
-from gridtoll.envs.calendar import Scenario
+from gridtoll.envs.community.calendar import Scenario
 from gridtoll.train.cli import main
-from gridtoll.train.evaluate import evaluate
-from gridtoll.train.leaders import make_leader
+from gridtoll.train.scoring.evaluate import evaluate
+from gridtoll.train.scoring.leaders import make_leader
 from gridtoll.train.task import Task, environment_of, observe
 from gridtoll.train.workers import Workers
 

@@ -16,16 +16,18 @@ import pytest
 from builders import random_network
 
 import gridtoll
-from gridtoll.agents.day_features import DayActions
-from gridtoll.envs import observation_full
+from gridtoll.agents.curves.day_features import DayActions
+from gridtoll.envs.adapters.day_ahead import DayAheadEnv
 from gridtoll.envs.arrays import IntArray
-from gridtoll.envs.calendar import Scenario
-from gridtoll.envs.community import Community, make_community
-from gridtoll.envs.day_ahead import DayAheadEnv
-from gridtoll.envs.hourly_observation import make_hourly_observer
-from gridtoll.envs.observation import BOUND, Observer, clipped_shares, field_table, make_observer
-from gridtoll.envs.observation_full import full_fields
-from gridtoll.envs.observation_public import (
+from gridtoll.envs.community.calendar import Scenario
+from gridtoll.envs.community.community import Community, make_community
+from gridtoll.envs.community.parameters import MarketParameters
+from gridtoll.envs.community.sources import COMMUNITY_NAMES, load_community
+from gridtoll.envs.games.observation import full as observation_full
+from gridtoll.envs.games.observation.full import full_fields
+from gridtoll.envs.games.observation.hourly import make_hourly_observer
+from gridtoll.envs.games.observation.observer import BOUND, Observer, clipped_shares, field_table, make_observer
+from gridtoll.envs.games.observation.public import (
     BIN_OF_RING,
     CHARGE_LEVELS,
     FORECAST_ERROR,
@@ -34,8 +36,6 @@ from gridtoll.envs.observation_public import (
     public_fields,
     public_values,
 )
-from gridtoll.envs.parameters import MarketParameters
-from gridtoll.envs.sources import COMMUNITY_NAMES, load_community
 
 N, N_DAYS = 6, 84
 INFORMATION = ("public", "full")
@@ -121,9 +121,9 @@ def test_a_scenario_always_looks_the_same_and_others_do_not(information: str) ->
 
 def test_forecast_errors_are_the_same_in_every_process() -> None:
     code = (
-        "from gridtoll.envs.sources import load_community\n"
-        "from gridtoll.envs.observation_public import forecast_factors\n"
-        "from gridtoll.envs.calendar import Scenario\n"
+        "from gridtoll.envs.community.sources import load_community\n"
+        "from gridtoll.envs.games.observation.public import forecast_factors\n"
+        "from gridtoll.envs.community.calendar import Scenario\n"
         "print(forecast_factors(load_community('two-prosumers'), Scenario(3, 1), 24).tobytes().hex())"
     )
     root = Path(gridtoll.__file__).parent.parent  # a process of its own does not know pytest's path

@@ -22,16 +22,16 @@ from sb3_contrib import TQC, CrossQ
 from stable_baselines3 import A2C, DDPG, PPO, SAC, TD3
 from stable_baselines3.common.policies import BasePolicy
 
-from gridtoll.agents.learned import DEFAULTS, LearnedPolicy
-from gridtoll.agents.models import MODEL_NAMES, load_model
-from gridtoll.agents.onnx_policy import METADATA_KEY, OnnxPolicy, write_onnx
+from gridtoll.agents.learned.models import MODEL_NAMES, load_model
+from gridtoll.agents.learned.onnx_policy import METADATA_KEY, OnnxPolicy, write_onnx
+from gridtoll.agents.learned.stable_baselines import DEFAULTS, LearnedPolicy
 from gridtoll.envs import DayAheadEnv, Scenario
-from gridtoll.train.config import TrainConfig
-from gridtoll.train.evaluate import evaluate
-from gridtoll.train.leaders import learned_leader, learned_policy, make_leader
-from gridtoll.train.learn import train
-from gridtoll.train.onnx_files import save_onnx, task_of
-from gridtoll.train.runs import RunFolder
+from gridtoll.train.data.onnx_files import save_onnx, task_of
+from gridtoll.train.ground.config import TrainConfig
+from gridtoll.train.ground.runs import RunFolder
+from gridtoll.train.learning.learn import train
+from gridtoll.train.scoring.evaluate import evaluate
+from gridtoll.train.scoring.leaders import learned_leader, learned_policy, make_leader
 from gridtoll.train.task import Task, environment_of, observe
 from gridtoll.train.workers import Workers
 

@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 
 from gridtoll.agents.optimum import Optimum, solve_optimum
-from gridtoll.envs.calendar import Scenario
-from gridtoll.envs.clearing import P2PMarket
+from gridtoll.envs.community.calendar import Scenario
+from gridtoll.envs.community.sources import export_community, load_community
 from gridtoll.envs.errors import ClearingError
-from gridtoll.envs.sources import export_community, load_community
-from gridtoll.train import solve
-from gridtoll.train.optima import _key, find_optima, find_optimum, keep, references
-from gridtoll.train.optima_table import COLUMNS, summary_of, summary_table, write_rows
-from gridtoll.train.solve import Settings, resolved, solve_scenario
+from gridtoll.envs.market.exact import P2PMarket
+from gridtoll.train.references import solve
+from gridtoll.train.references.optima import _key, find_optima, find_optimum, keep, references
+from gridtoll.train.references.optima_table import COLUMNS, summary_of, summary_table, write_rows
+from gridtoll.train.references.solve import Settings, resolved, solve_scenario
 from gridtoll.train.task import Episode, Task, environment_of, play
 from gridtoll.train.workers import Workers
 
@@ -31,7 +31,7 @@ DAYS = [Scenario(3, 1), Scenario(10, 2), Scenario(40, 0)]
 
 @pytest.fixture(autouse=True)
 def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    monkeypatch.setattr("gridtoll.train.store.user_cache_dir", lambda: tmp_path / "cache")  # communities stay where they are
+    monkeypatch.setattr("gridtoll.train.references.store.user_cache_dir", lambda: tmp_path / "cache")  # communities stay where they are
     return tmp_path / "cache"
 
 

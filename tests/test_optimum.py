@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from oracles import pair_of, plain_profit
 
 from gridtoll.agents.optimum import Optimum, OptimumPolicy, solve_optimum
-from gridtoll.agents.optimum import search as search_module
-from gridtoll.envs.clearing import Clearing, P2PMarket
-from gridtoll.envs.day import Day
+from gridtoll.agents.optimum.one_charge import search as search_module
+from gridtoll.envs.account.tariff import Tariff, make_tariff
+from gridtoll.envs.community.day import Day
+from gridtoll.envs.community.sources import load_community
 from gridtoll.envs.errors import ClearingError
-from gridtoll.envs.network import Network
-from gridtoll.envs.sources import load_community
-from gridtoll.envs.tariff import Tariff, make_tariff
+from gridtoll.envs.grid.network import Network
+from gridtoll.envs.market.exact import Clearing, P2PMarket
 
 Array = NDArray[np.float64]
 
@@ -258,7 +258,7 @@ def test_a_search_that_does_not_close_is_an_error_that_says_how_far_it_got(monke
 @pytest.mark.parametrize("factor", [1.01, 0.5, -1.0])
 def test_a_piece_that_is_not_the_clearing_at_its_ends_is_never_used(monkeypatch: pytest.MonkeyPatch, factor: float) -> None:
     """Pieces are taken on proof: here the derivative is spoilt, and pieces shrink to the charges cleared, whose bounds still hold."""
-    from gridtoll.agents.optimum.flat import FreeSet
+    from gridtoll.agents.optimum.one_charge.flat import FreeSet
 
     day, network = random_day(2, n=3, periods=2), random_network(1, n=3)
     expected = solve(day, network)
@@ -276,7 +276,7 @@ def test_a_piece_that_is_not_the_clearing_at_its_ends_is_never_used(monkeypatch:
 
 
 def test_a_market_that_has_no_derivative_is_searched_point_by_point(monkeypatch: pytest.MonkeyPatch) -> None:
-    from gridtoll.agents.optimum.flat import FreeSet
+    from gridtoll.agents.optimum.one_charge.flat import FreeSet
 
     def singular(free_set: FreeSet) -> tuple[Array, Array]:
         raise ClearingError("singular")

@@ -15,7 +15,7 @@ from oracles import plain_profit
 
 from gridtoll.agents.optimum import Certificate, CertificateError, PrunedGap, SolvedPiece, load_certificate, solve_optimum
 from gridtoll.agents.optimum.verification import check as check_module
-from gridtoll.envs.tariff import make_tariff
+from gridtoll.envs.account.tariff import make_tariff
 
 CAP = 0.6
 

@@ -14,17 +14,18 @@ from typing import Any
 
 import pytest
 
-from gridtoll.agents.optimum import Optimum, several
+from gridtoll.agents.optimum import Optimum
+from gridtoll.agents.optimum.many_charges import several
 from gridtoll.agents.optimum.miqp import MiqpError
-from gridtoll.envs.calendar import Scenario
-from gridtoll.envs.clearing import Clearing
-from gridtoll.envs.clearing.structured import StructuredMarket
-from gridtoll.envs.day import Array, Day
+from gridtoll.envs.community.calendar import Scenario
+from gridtoll.envs.community.day import Array, Day
 from gridtoll.envs.errors import ClearingError
-from gridtoll.envs.transition import Rules, Transition
-from gridtoll.train import solve
+from gridtoll.envs.games.transition import Rules, Transition
+from gridtoll.envs.market.exact import Clearing
+from gridtoll.envs.market.exact.compiled import StructuredMarket
 from gridtoll.train.cli import main
-from gridtoll.train.solve import solve_scenario
+from gridtoll.train.references import solve
+from gridtoll.train.references.solve import solve_scenario
 from gridtoll.train.task import Task
 
 SPLIT = ["optimum", "--community", "two-prosumers", "--split", "test", "--quiet"]
@@ -33,7 +34,7 @@ DAY = ["optimum", "--community", "two-prosumers", "--day", "100", "--json"]
 
 @pytest.fixture(autouse=True)
 def own_store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("gridtoll.train.store.user_cache_dir", lambda: tmp_path / "cache")
+    monkeypatch.setattr("gridtoll.train.references.store.user_cache_dir", lambda: tmp_path / "cache")
 
 
 def report(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:

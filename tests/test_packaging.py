@@ -137,7 +137,9 @@ def test_every_third_party_import_is_a_declared_dependency() -> None:
 
 def test_a_clone_in_a_folder_of_another_name_imports_as_gridtoll(tmp_path: Path) -> None:
     clone = copy_of_the_repository(tmp_path / "some other-name")
-    place = run(sys.executable, "-c", "import gridtoll.envs.day as d; print(d.__file__)", cwd=tmp_path, PYTHONPATH=str(clone / ".pkg"))
+    place = run(
+        sys.executable, "-c", "import gridtoll.envs.community.day as d; print(d.__file__)", cwd=tmp_path, PYTHONPATH=str(clone / ".pkg")
+    )
     assert Path(place.strip()).resolve() == clone.resolve() / "envs" / "day.py"
 
 
@@ -187,7 +189,12 @@ PIP_INSTALL = (sys.executable, "-m", "pip", "install", "--no-deps", "--no-build-
 def test_a_clone_without_symbolic_links_is_installed_and_imported(tmp_path: Path, clone_without_links: Path) -> None:
     run(*PIP_INSTALL, "--quiet", "--target", tmp_path / "installed", clone_without_links)
     place = run(
-        sys.executable, "-P", "-c", "import gridtoll.envs.day as d; print(d.__file__)", cwd=tmp_path, PYTHONPATH=str(tmp_path / "installed")
+        sys.executable,
+        "-P",
+        "-c",
+        "import gridtoll.envs.community.day as d; print(d.__file__)",
+        cwd=tmp_path,
+        PYTHONPATH=str(tmp_path / "installed"),
     )
     assert Path(place.strip()) == tmp_path / "installed" / "gridtoll" / "envs" / "day.py"
 

@@ -18,18 +18,18 @@ import pytest
 from builders import retail_bill
 
 from gridtoll.agents.optimum import solve_optimum
-from gridtoll.envs.settlement import settle
-from gridtoll.envs.social import solve_social
-from gridtoll.envs.sources import load_community
-from gridtoll.envs.tariff import make_tariff
+from gridtoll.envs.account.settlement import settle
+from gridtoll.envs.account.social import solve_social
+from gridtoll.envs.account.tariff import make_tariff
+from gridtoll.envs.community.sources import load_community
 from gridtoll.train.cli import main
-from gridtoll.train.paper.cases import Case, equilibrium, market, situation_of
-from gridtoll.train.paper.cells import Answer, answer_all
-from gridtoll.train.paper.charge_models import ChargeModel, profit_bound
-from gridtoll.train.paper.effort import Effort, spread
-from gridtoll.train.paper.regimes import COLUMNS
-from gridtoll.train.paper.study import SYSTEMS, chosen_systems, efforts_of, study
-from gridtoll.train.paper.tables import Row, mean_rows, one, write_csv
+from gridtoll.train.study.cases import Case, equilibrium, market, situation_of
+from gridtoll.train.study.cells import Answer, answer_all
+from gridtoll.train.study.effort import Effort, spread
+from gridtoll.train.study.parts.charge_models import ChargeModel, profit_bound
+from gridtoll.train.study.parts.regimes import COLUMNS
+from gridtoll.train.study.study import SYSTEMS, chosen_systems, efforts_of, study
+from gridtoll.train.study.tables import Row, mean_rows, one, write_csv
 from gridtoll.train.workers import Workers
 
 SMALL = replace(Effort.quick(), charges=5, clearings=40)

@@ -11,14 +11,14 @@ from functools import cache
 import numpy as np
 import pytest
 
-from gridtoll.envs.calendar import Scenario
-from gridtoll.envs.clearing.structured import StructuredMarket
-from gridtoll.envs.day import Day
-from gridtoll.envs.settlement import Settlement, settle
-from gridtoll.envs.social import solve_social
-from gridtoll.envs.sources import load_community
-from gridtoll.envs.tariff import make_tariff
-from gridtoll.train.paper.cases import Case, equilibrium
+from gridtoll.envs.account.settlement import Settlement, settle
+from gridtoll.envs.account.social import solve_social
+from gridtoll.envs.account.tariff import make_tariff
+from gridtoll.envs.community.calendar import Scenario
+from gridtoll.envs.community.day import Day
+from gridtoll.envs.community.sources import load_community
+from gridtoll.envs.market.exact.compiled import StructuredMarket
+from gridtoll.train.study.cases import Case, equilibrium
 
 MARKET = StructuredMarket()
 

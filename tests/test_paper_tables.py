@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from gridtoll.train.paper.claims import claim_rows, conclusion_rows
-from gridtoll.train.paper.figures import limits_figure, scaled
-from gridtoll.train.paper.regimes import regime_rows
-from gridtoll.train.paper.storage import rows as storage_rows
-from gridtoll.train.paper.tables import Row, one
+from gridtoll.train.study.claims import claim_rows, conclusion_rows
+from gridtoll.train.study.figures import limits_figure, scaled
+from gridtoll.train.study.parts.regimes import regime_rows
+from gridtoll.train.study.parts.storage import rows as storage_rows
+from gridtoll.train.study.tables import Row, one
 
 
 def tables(*, elasticity: float | None = -0.8, distance: float = 0.6, optimal: float = 9.6) -> dict[str, list[Row]]:

@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from gridtoll.agents.packages import research_package
-from gridtoll.train import parquet
-from gridtoll.train.evaluate import Row
-from gridtoll.train.parquet import UNITS, read_parquet, write_parquet
-from gridtoll.train.row_files import gather_rows, load_rows, save_rows
+from gridtoll.train.compare.row_files import gather_rows, load_rows, save_rows
+from gridtoll.train.data import parquet
+from gridtoll.train.data.parquet import UNITS, read_parquet, write_parquet
+from gridtoll.train.scoring.evaluate import Row
 
 ROW = Row(
     algorithm="sac",

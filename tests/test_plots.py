@@ -9,14 +9,8 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gridtoll.train.plots import (
-    draw_intervals,
-    draw_learning_curve,
-    draw_profit_against_charge,
-    draw_regret_per_day,
-    save_figure,
-)
-from gridtoll.train.statistics import Interval
+from gridtoll.train.ground.plots import draw_intervals, draw_learning_curve, draw_profit_against_charge, draw_regret_per_day, save_figure
+from gridtoll.train.statistics.intervals import Interval
 
 
 @pytest.fixture

@@ -12,11 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from gridtoll.envs.clearing import P2PMarket
-from gridtoll.envs.clearing.convert import clearing_of
-from gridtoll.envs.clearing.kkt import ActiveSet, KktSystem
-from gridtoll.envs.clearing.market_data import MarketData, Structure, read_charges, scale
-from gridtoll.envs.clearing.point import (
+from gridtoll.envs.account.tariff import make_tariff
+from gridtoll.envs.community.day import Day
+from gridtoll.envs.community.sources import load_community
+from gridtoll.envs.market.exact import P2PMarket
+from gridtoll.envs.market.exact.compiled import StructuredMarket
+from gridtoll.envs.market.exact.convert import clearing_of
+from gridtoll.envs.market.exact.kkt import ActiveSet, KktSystem
+from gridtoll.envs.market.exact.market_data import MarketData, Structure, read_charges, scale
+from gridtoll.envs.market.exact.point import (
     Point,
     balance_residual,
     boxes,
@@ -27,12 +31,8 @@ from gridtoll.envs.clearing.point import (
     storage_residual,
     stored_slope,
 )
-from gridtoll.envs.clearing.polish import adopt, polish
-from gridtoll.envs.clearing.problem import CompiledMarket
-from gridtoll.envs.clearing.structured import StructuredMarket
-from gridtoll.envs.day import Day
-from gridtoll.envs.sources import load_community
-from gridtoll.envs.tariff import make_tariff
+from gridtoll.envs.market.exact.polish import adopt, polish
+from gridtoll.envs.market.exact.problem import CompiledMarket
 
 Array = NDArray[np.float64]
 

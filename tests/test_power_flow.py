@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from gridtoll.envs.arrays import Array
-from gridtoll.envs.grid import Grid, make_grid
-from gridtoll.envs.sources import COMMUNITY_NAMES, load_community
+from gridtoll.envs.community.sources import COMMUNITY_NAMES, load_community
+from gridtoll.envs.grid.grid import Grid, make_grid
 
 EXACT = 1e-11  # H is rounded to 12 decimals, and up to 12 of them are added
 

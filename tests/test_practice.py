@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gridtoll.agents.baselines import ConstantPolicy
-from gridtoll.agents.optimum import search
-from gridtoll.envs.calendar import Scenario, split_days
+from gridtoll.agents.fixed.day_ahead import ConstantPolicy
+from gridtoll.agents.optimum.one_charge import search
+from gridtoll.envs.community.calendar import Scenario, split_days
 from gridtoll.envs.errors import ClearingError
-from gridtoll.train import optima
-from gridtoll.train.algorithms import make_algorithm
-from gridtoll.train.leaders import find_best_constant
-from gridtoll.train.optima import references
-from gridtoll.train.practice import CurvePoint, TaskPractice
-from gridtoll.train.solve import Settings, Solved, solve
+from gridtoll.train.learning.algorithms import make_algorithm
+from gridtoll.train.learning.practice import CurvePoint, TaskPractice
+from gridtoll.train.references import optima
+from gridtoll.train.references.optima import references
+from gridtoll.train.references.solve import Settings, Solved, solve
+from gridtoll.train.scoring.leaders import find_best_constant
 from gridtoll.train.task import Episode, Task, environment_of, observe, play
 from gridtoll.train.workers import Workers
 
@@ -187,7 +187,7 @@ def test_charges_that_cannot_be_posted_are_refused_and_cost_nothing(make: Make) 
 
 
 def test_the_best_constant_learned_is_that_of_evaluate_with_its_clearings_counted(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gridtoll.train.leaders.N_SAMPLE", 7)
+    monkeypatch.setattr("gridtoll.train.scoring.leaders.N_SAMPLE", 7)
     practice = make()
     policy = make_algorithm("best-constant", {"days": 7}).learn(practice)
     found = find_best_constant(TASK, Workers(1), seed=practice.seed)

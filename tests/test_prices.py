@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gridtoll.envs import parameters
-from gridtoll.envs.community import Community
-from gridtoll.envs.prices import loss_price_paths, spot_price_paths
-from gridtoll.envs.sources import load_community
+from gridtoll.envs.community import parameters
+from gridtoll.envs.community.community import Community
+from gridtoll.envs.community.prices import loss_price_paths, spot_price_paths
+from gridtoll.envs.community.sources import load_community
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,10 @@ from builders import market, pair_day, pair_network, random_day, random_network
 from oracles import pair_of
 
 from gridtoll.agents.optimum import Recovery, smallest_recovering_charge, solve_optimum
-from gridtoll.envs.day import Day
-from gridtoll.envs.network import Network
-from gridtoll.envs.settlement import settle
-from gridtoll.envs.tariff import make_tariff
+from gridtoll.envs.account.settlement import settle
+from gridtoll.envs.account.tariff import make_tariff
+from gridtoll.envs.community.day import Day
+from gridtoll.envs.grid.network import Network
 
 
 def recover(day: Day, network: Network, cost: float, **options: Any) -> Recovery:

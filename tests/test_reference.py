@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from gridtoll.train.compare.plan_file import find_plan, read_plan
-from gridtoll.train.leaderboard.board import Entry, leaderboard
-from gridtoll.train.leaderboard.results import REFERENCE, Results, read_results
-from gridtoll.train.leaderboard.scores import Group, Scored, groups_of
+from gridtoll.train.reports.board import Entry, leaderboard
+from gridtoll.train.reports.results import REFERENCE, Results, read_results
+from gridtoll.train.reports.scores import Group, Scored, groups_of
 
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT = "simbench-rural"

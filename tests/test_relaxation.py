@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 from builders import Array, random_day, random_network
 
-from gridtoll.agents.optimum.branch import branch_and_bound
-from gridtoll.agents.optimum.lagrangian import decoupled_bound
-from gridtoll.agents.optimum.relaxation import Box, Relaxation
-from gridtoll.agents.optimum.relaxation_day import day_relaxation
-from gridtoll.agents.optimum.relaxation_program import day_program, hour_program
-from gridtoll.agents.optimum.several_game import Game
-from gridtoll.envs.clearing.structured import StructuredMarket
-from gridtoll.envs.day import Day
-from gridtoll.envs.network import Network
-from gridtoll.envs.tariff import Period, make_tariff
+from gridtoll.agents.optimum.many_charges.branch import branch_and_bound
+from gridtoll.agents.optimum.many_charges.game import Game
+from gridtoll.agents.optimum.many_charges.lagrangian import decoupled_bound
+from gridtoll.agents.optimum.many_charges.relaxation import Box, Relaxation
+from gridtoll.agents.optimum.many_charges.relaxation_day import day_relaxation
+from gridtoll.agents.optimum.many_charges.relaxation_program import day_program, hour_program
+from gridtoll.envs.account.tariff import Period, make_tariff
+from gridtoll.envs.community.day import Day
+from gridtoll.envs.grid.network import Network
+from gridtoll.envs.market.exact.compiled import StructuredMarket
 
 CAP = 0.5
 

@@ -13,11 +13,11 @@ from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
-from gridtoll.envs.day import Day
-from gridtoll.envs.network import Network, make_network
-from gridtoll.envs.outcome import Outcome
-from gridtoll.envs.rendering import Window, draw_day, picture
-from gridtoll.envs.settlement import settle
+from gridtoll.envs.account.settlement import settle
+from gridtoll.envs.adapters.pictures.day_ahead import Window, draw_day, picture
+from gridtoll.envs.community.day import Day
+from gridtoll.envs.games.outcome import Outcome
+from gridtoll.envs.grid.network import Network, make_network
 
 
 def outcome_of(day: Day, network: Network, level: float = 0.02) -> Outcome:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from builders import market, random_basis, random_day, random_network
 
-from gridtoll.envs.reward import check_objective, reward
-from gridtoll.envs.settlement import Settlement, settle
+from gridtoll.envs.account.objective import check_objective, reward
+from gridtoll.envs.account.settlement import Settlement, settle
 
 
 def settlement() -> Settlement:

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 import pytest
 
-from gridtoll.train.runs import RunFolder, commit, versions
+from gridtoll.train.ground.runs import RunFolder, commit, versions
 
 
 def text(content: str):  # type: ignore[no-untyped-def]

@@ -12,14 +12,14 @@ import pytest
 from builders import charges_of, day_fields, market, random_network
 
 from gridtoll.agents.optimum import solve_optimum
-from gridtoll.envs.clearing import Market, verify
-from gridtoll.envs.clearing.market_data import LEAST_SIZE, MOST_POWER, MOST_PRICE, power_unit, price_unit
-from gridtoll.envs.clearing.out_of_scale import out_of_scale
-from gridtoll.envs.clearing.structured import StructuredMarket
-from gridtoll.envs.day import Day, make_day
+from gridtoll.envs.account.settlement import settle
+from gridtoll.envs.account.tariff import make_tariff
+from gridtoll.envs.community.day import Day, make_day
 from gridtoll.envs.errors import ClearingError
-from gridtoll.envs.settlement import settle
-from gridtoll.envs.tariff import make_tariff
+from gridtoll.envs.market.exact import Market, verify
+from gridtoll.envs.market.exact.compiled import StructuredMarket
+from gridtoll.envs.market.exact.market_data import LEAST_SIZE, MOST_POWER, MOST_PRICE, power_unit, price_unit
+from gridtoll.envs.market.exact.out_of_scale import out_of_scale
 
 MARKETS: dict[str, Callable[[], Market]] = {"structured": StructuredMarket, "cvxpy": market}
 LAST = 3

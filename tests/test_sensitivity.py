@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from oracles import pair_of
 
-from gridtoll.envs.clearing.convert import clearing_of, point_of
-from gridtoll.envs.clearing.market_data import MarketData, Structure, read_charges, scale
-from gridtoll.envs.clearing.point import Point, certify
-from gridtoll.envs.clearing.sensitivity import Response, respond_along
-from gridtoll.envs.day import Day
+from gridtoll.envs.community.day import Day
+from gridtoll.envs.market.exact.convert import clearing_of, point_of
+from gridtoll.envs.market.exact.market_data import MarketData, Structure, read_charges, scale
+from gridtoll.envs.market.exact.point import Point, certify
+from gridtoll.envs.market.exact.sensitivity import Response, respond_along
 
 Array = NDArray[np.float64]
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from builders import DEGENERATE, market, pair_day, pair_network, random_basis, random_day, random_network
 
-from gridtoll.envs.clearing import Clearing
-from gridtoll.envs.clearing.structured import StructuredMarket
-from gridtoll.envs.day import Array, Day
-from gridtoll.envs.network import Network
-from gridtoll.envs.settlement import Flows, Settlement, flow_and_base, settle, settle_many, trade_price
+from gridtoll.envs.account.settlement import Flows, Settlement, flow_and_base, settle, settle_many, trade_price
+from gridtoll.envs.community.day import Array, Day
+from gridtoll.envs.grid.network import Network
+from gridtoll.envs.market.exact import Clearing
+from gridtoll.envs.market.exact.compiled import StructuredMarket
 
 EXACT = 1e-9
 

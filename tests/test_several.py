@@ -10,15 +10,16 @@ import pytest
 from builders import DEGENERATE, Array, random_day, random_network, retail_bill
 from oracles import plain_profit
 
-from gridtoll.agents.optimum import several, solve_optimum
-from gridtoll.agents.optimum.relaxation_day import DayRelaxation, day_relaxation
-from gridtoll.agents.optimum.several import Bracket, solve_several
-from gridtoll.agents.optimum.several_game import Game
-from gridtoll.envs.clearing.structured import StructuredMarket
-from gridtoll.envs.day import Day
+from gridtoll.agents.optimum import solve_optimum
+from gridtoll.agents.optimum.many_charges import several
+from gridtoll.agents.optimum.many_charges.game import Game
+from gridtoll.agents.optimum.many_charges.relaxation_day import DayRelaxation, day_relaxation
+from gridtoll.agents.optimum.many_charges.several import Bracket, solve_several
+from gridtoll.envs.account.tariff import Tariff, make_tariff
+from gridtoll.envs.community.day import Day
 from gridtoll.envs.errors import ClearingError
-from gridtoll.envs.network import Network
-from gridtoll.envs.tariff import Tariff, make_tariff
+from gridtoll.envs.grid.network import Network
+from gridtoll.envs.market.exact.compiled import StructuredMarket
 
 CAP = 0.5
 

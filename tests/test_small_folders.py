@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from builders import few_days
 
-from gridtoll.envs.calendar import Split, count_split_days
-from gridtoll.envs.day_ahead import DayAheadEnv
-from gridtoll.envs.hourly import HourlyEnv
-from gridtoll.envs.hourly_game import MOST_DAYS
-from gridtoll.envs.sources import export_community, load_community
+from gridtoll.envs.adapters.day_ahead import DayAheadEnv
+from gridtoll.envs.adapters.hourly import HourlyEnv
+from gridtoll.envs.community.calendar import Split, count_split_days
+from gridtoll.envs.community.sources import export_community, load_community
+from gridtoll.envs.games.hourly import MOST_DAYS
 from gridtoll.train.cli import main
 
 

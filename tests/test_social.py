@@ -10,8 +10,8 @@ from builders import DEGENERATE, charges_of, market, random_day, random_network,
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gridtoll.envs.settlement import Flows, settle
-from gridtoll.envs.social import GAP_TOLERANCE, solve_social
+from gridtoll.envs.account.settlement import Flows, settle
+from gridtoll.envs.account.social import GAP_TOLERANCE, solve_social
 
 ACCOUNTS: tuple[Flows, ...] = ("trades", "injections")
 

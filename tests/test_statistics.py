@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from gridtoll.train.statistics import (
+from gridtoll.train.statistics.intervals import (
     Interval,
     difference,
     hierarchical_bootstrap,

@@ -8,8 +8,15 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from gridtoll.train.comparisons import compare, holm, performance_profile, probability_of_improvement, sign_flip_test, split_regret
-from gridtoll.train.statistics import interquartile_mean
+from gridtoll.train.statistics.comparisons import (
+    compare,
+    holm,
+    performance_profile,
+    probability_of_improvement,
+    sign_flip_test,
+    split_regret,
+)
+from gridtoll.train.statistics.intervals import interquartile_mean
 
 
 def generator(seed: int = 0) -> np.random.Generator:

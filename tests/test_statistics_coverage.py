@@ -1,7 +1,7 @@
 """How often 95% intervals cover the true value, by simulation: seed, week and day effects and noise, 10 seeds × 112 days of 16 weeks.
 
 Where days of a week are alike, weeks are drawn, as reports do; elsewhere days. Measured with 1000 tables each (two standard errors are 1.4
-points); the head of :mod:`gridtoll.train.resampling` says why plain percentiles would not do.
+points); the head of :mod:`gridtoll.train.statistics.resampling` says why plain percentiles would not do.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gridtoll.train.comparisons import probability_of_improvement
-from gridtoll.train.statistics import Statistic, difference, hierarchical_bootstrap, interquartile_mean, mean
+from gridtoll.train.statistics.comparisons import probability_of_improvement
+from gridtoll.train.statistics.intervals import Statistic, difference, hierarchical_bootstrap, interquartile_mean, mean
 
 Array = NDArray[np.float64]
 IntArray = NDArray[np.int_]

@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 
 from gridtoll.envs.files import write_atomically
-from gridtoll.train import store as module
-from gridtoll.train.meaning import source_of
-from gridtoll.train.store import software, store, stored
+from gridtoll.train.references import store as module
+from gridtoll.train.references.meaning import source_of
+from gridtoll.train.references.store import software, store, stored
 
 WRITER = """
 import sys
-from gridtoll.train.store import store
+from gridtoll.train.references.store import store
 print("ready", flush=True)
 turn = 0
 while True:
@@ -118,8 +118,13 @@ def test_another_version_of_a_package_behind_an_answer_makes_it_another_question
 def test_the_optimum_rests_on_the_kernel_and_the_settlement_but_not_on_the_command_line() -> None:
     source = source_of(module._ROOT / name for name in module._SOURCES["optima"])
     names = {file.relative_to(module._ROOT).as_posix() for file in source.files}
-    needed = "envs/clearing/structured/linear_algebra.py envs/settlement.py envs/day.py agents/optimum/bounds.py envs/clearing/polish.py"
-    assert names >= set(needed.split())
+    assert names >= {
+        "envs/market/exact/compiled/linear_algebra.py",
+        "envs/account/settlement.py",
+        "envs/community/day.py",
+        "agents/optimum/one_charge/bounds.py",
+        "envs/market/exact/polish.py",
+    }
     assert {"numpy", "numba", "scipy", "cvxpy"} <= source.packages
     assert not [name for name in names if name.startswith(("train/", "tests/", "agents/learned", "envs/sources"))]
     assert software("optima") != software("brackets") != software("anything else")

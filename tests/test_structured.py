@@ -26,12 +26,12 @@ from filelock import FileLock
 from kkt import PRICES, PRIMAL, assert_same
 from structured_days import GROUPS, Array, drawn_charges, drawn_day
 
-from gridtoll.envs.clearing import TOLERANCE, Clearing, P2PMarket, verify
-from gridtoll.envs.clearing.structured import StructuredMarket, kernel
-from gridtoll.envs.clearing.structured import market as structured_module
-from gridtoll.envs.day import Day
+from gridtoll.envs.account.settlement import settle
+from gridtoll.envs.community.day import Day
 from gridtoll.envs.errors import ClearingError
-from gridtoll.envs.settlement import settle
+from gridtoll.envs.market.exact import TOLERANCE, Clearing, P2PMarket, verify
+from gridtoll.envs.market.exact.compiled import StructuredMarket, kernel
+from gridtoll.envs.market.exact.compiled import market as structured_module
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
 ARRAYS = (*PRIMAL, *PRICES)

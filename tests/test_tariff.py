@@ -10,7 +10,7 @@ from builders import random_network
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gridtoll.envs.tariff import EDGE_TOLERANCE, TARIFF_NAMES, Tariff, make_tariff
+from gridtoll.envs.account.tariff import EDGE_TOLERANCE, TARIFF_NAMES, Tariff, make_tariff
 
 CAP = 0.8
 T = 6

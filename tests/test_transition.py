@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 import gridtoll
-from gridtoll.envs.clearing import P2PMarket
-from gridtoll.envs.clearing.structured import StructuredMarket
-from gridtoll.envs.reward import Objective, reward
-from gridtoll.envs.settlement import Flows, settle
-from gridtoll.envs.sources import load_community
-from gridtoll.envs.tariff import make_tariff
-from gridtoll.envs.transition import Rules, transition, transitions
+from gridtoll.envs.account.objective import Objective, reward
+from gridtoll.envs.account.settlement import Flows, settle
+from gridtoll.envs.account.tariff import make_tariff
+from gridtoll.envs.community.sources import load_community
+from gridtoll.envs.games.transition import Rules, transition, transitions
+from gridtoll.envs.market.exact import P2PMarket
+from gridtoll.envs.market.exact.compiled import StructuredMarket
 
 
 @pytest.mark.parametrize("objective", ["profit", "welfare"])
@@ -72,4 +72,4 @@ def test_nobody_clears_and_settles_on_their_own() -> None:
         for file in (root / folder).rglob("*.py")
         if any(calls.search(line) and "def settle" not in line for line in file.read_text(encoding="utf-8").splitlines())
     }
-    assert found == {"envs/settlement.py", "envs/social.py", "envs/transition.py"}
+    assert found == {"envs/account/settlement.py", "envs/account/social.py", "envs/games/transition.py"}

@@ -7,8 +7,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from gridtoll.agents.optimum.branch import _greatest
-from gridtoll.envs.day import Array
+from gridtoll.agents.optimum.many_charges.branch import _greatest
+from gridtoll.envs.community.day import Array
 
 EDGES = tuple(combinations(range(3), 2))
 

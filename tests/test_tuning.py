@@ -15,9 +15,9 @@ from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.exceptions import TrialPruned
 from optuna.trial import FixedTrial, TrialState
 
-from gridtoll.train.algorithms import make_algorithm, settings_of
 from gridtoll.train.cli import main
-from gridtoll.train.practice import CurvePoint, Effort, TaskPractice
+from gridtoll.train.learning.algorithms import make_algorithm, settings_of
+from gridtoll.train.learning.practice import CurvePoint, Effort, TaskPractice
 from gridtoll.train.task import Task
 from gridtoll.train.tuning.space import SPACES, Choice, Range, Space, read_space, shipped_space
 from gridtoll.train.tuning.study import (
@@ -38,7 +38,7 @@ from gridtoll.train.workers import Workers
 OWN_ALGORITHM = """
 from dataclasses import dataclass
 import numpy as np
-from gridtoll.agents.baselines import ConstantPolicy
+from gridtoll.agents.fixed.day_ahead import ConstantPolicy
 
 @dataclass(frozen=True)
 class OneCharge:

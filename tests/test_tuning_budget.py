@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from gridtoll.agents.learned import ALGORITHM_NAMES
+from gridtoll.agents.learned.stable_baselines import ALGORITHM_NAMES
 from gridtoll.agents.packages import MissingPackageError
-from gridtoll.train.algorithms import require_budget
+from gridtoll.train.learning.algorithms import require_budget
 from gridtoll.train.task import Task
 from gridtoll.train.tuning.budget import what_was_left_out, within_budget
 from gridtoll.train.tuning.space import Choice, Range, Space, shipped_space
@@ -21,7 +21,7 @@ from gridtoll.train.workers import Workers
 FRAGILE = """
 from dataclasses import dataclass
 import numpy as np
-from gridtoll.agents.baselines import ConstantPolicy
+from gridtoll.agents.fixed.day_ahead import ConstantPolicy
 
 @dataclass(frozen=True)
 class Fragile:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gridtoll.envs.sources import load_community
+from gridtoll.envs.community.sources import load_community
 
 
 def test_one_line_carries_what_the_seller_sells() -> None:

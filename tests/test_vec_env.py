@@ -20,8 +20,8 @@ from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor, VecNormalize
 
-from gridtoll.agents.day_features import LEVELS, DayActions, DayFeatures
-from gridtoll.agents.vec_env import GymnasiumVecEnv
+from gridtoll.agents.curves.day_features import LEVELS, DayActions, DayFeatures
+from gridtoll.agents.learned.vec_env import GymnasiumVecEnv
 from gridtoll.envs import DayAheadEnv, DayAheadVectorEnv
 
 TINY = "two-prosumers"

@@ -11,7 +11,7 @@ import pytest
 from builders import clear, random_day
 from kkt import PRICES, PRIMAL
 
-from gridtoll.envs.clearing import Certificate, verify
+from gridtoll.envs.market.exact import Certificate, verify
 
 
 @pytest.mark.parametrize("name", [*PRIMAL, *PRICES])

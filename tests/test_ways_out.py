@@ -21,7 +21,7 @@ from gridtoll.train.cli import main
 from gridtoll.train.hourly.learn import HourlyTraining, train_hourly
 from gridtoll.train.hourly.learners import with_settings
 from gridtoll.train.hourly.task import HourlyTask
-from gridtoll.train.learn import resume, train
+from gridtoll.train.learning.learn import resume, train
 from gridtoll.train.workers import Workers
 
 HERE = Path(__file__).parent
@@ -179,7 +179,7 @@ def test_a_run_with_a_checkpoint_is_kept_when_it_diverges_later(tmp_path: Path, 
         train(tiny(steps=16), tmp_path / "run", workers)
         file = tmp_path / "run" / "config.json"
         file.write_text(file.read_text().replace('"steps": 16', '"steps": 32'))
-        monkeypatch.setattr("gridtoll.train.learn._validate", lambda *_: (_ for _ in ()).throw(ValueError("no day")))
+        monkeypatch.setattr("gridtoll.train.learning.learn._validate", lambda *_: (_ for _ in ()).throw(ValueError("no day")))
         with pytest.raises(ValueError, match="no day"):
             resume(tmp_path / "run", workers)
         assert (tmp_path / "run" / "checkpoint.json").is_file()

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from gridtoll.envs import files, machine_code
+from gridtoll.envs.community.sources.cache import cached_arrays
 from gridtoll.envs.files import user_cache_dir
-from gridtoll.envs.sources.cache import cached_arrays
-from gridtoll.train import store as module
-from gridtoll.train.store import store, stored
+from gridtoll.train.references import store as module
+from gridtoll.train.references.store import store, stored
 
 PACKAGE = Path(__file__).parent.parent
 ADDING = """
@@ -159,7 +159,7 @@ def test_an_installation_nobody_may_write_into_is_imported_without_a_home(tmp_pa
     Path(place).touch()
     told = {name: value for name, value in os.environ.items() if name not in ("GRIDTOLL_CACHE", "NUMBA_CACHE_DIR")}
     told |= {"PYTHONPATH": str(root.parent), "HOME": place, "XDG_CACHE_HOME": place}
-    code = "from gridtoll.envs.clearing.structured import kernel; from gridtoll.agents.optimum import kernels; print(kernel.__file__)"
+    code = "from gridtoll.envs.market.exact.compiled import kernel; from gridtoll.agents.optimum import kernels; print(kernel.__file__)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=told)
     assert done.stdout.strip() == str(root / "envs" / "clearing" / "structured" / "kernel.py")
     assert done.stderr.count("machine code of compiled loops cannot be kept or read") == 1

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from gridtoll.train import progress as module
 from gridtoll.train.cli import main
-from gridtoll.train.flags import with_flags
-from gridtoll.train.folder_kinds import kind_of
-from gridtoll.train.progress import progress
-from gridtoll.train.runs import RunFolder
+from gridtoll.train.ground import progress as module
+from gridtoll.train.ground.flags import with_flags
+from gridtoll.train.ground.folder_kinds import kind_of
+from gridtoll.train.ground.progress import progress
+from gridtoll.train.ground.runs import RunFolder
 
 FLAGS = {"charge_cap": "--charge-cap", "steps": "--steps", "day": "--day", "tariff": "--tariff", "jobs": "--jobs"}
 
@@ -150,7 +150,7 @@ def test_evaluating_the_best_constant_has_one_progress_for_the_search_and_tells_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("GRIDTOLL_CACHE", str(tmp_path))
-    monkeypatch.setattr("gridtoll.train.leaders.N_SAMPLE", 3)
+    monkeypatch.setattr("gridtoll.train.scoring.leaders.N_SAMPLE", 3)
     assert main(["evaluate", "best-constant", "--community", "two-prosumers", "--days", "3", "--jobs", "1"]) == 0
     out, err = capsys.readouterr()
     assert [line.partition(":")[0] for line in err.splitlines()].count("best constant") == 1

@@ -21,7 +21,7 @@ from stable_baselines3.common import vec_env as sb3
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
-from gridtoll.agents.vec_env import GymnasiumVecEnv
+from gridtoll.agents.learned.vec_env import GymnasiumVecEnv
 from gridtoll.envs import DayAheadEnv, DayAheadVectorEnv, HourlyEnv, HourlyVectorEnv
 
 TINY = "two-prosumers"

@@ -10,13 +10,13 @@ import pytest
 from builders import DEGENERATE, random_day, random_network, retail_bill
 
 from gridtoll.agents.optimum import smallest_recovering_charge, solve_hours, solve_optimum, solve_several
-from gridtoll.agents.optimum.line import ChargeLine
+from gridtoll.agents.optimum.one_charge.line import ChargeLine
 from gridtoll.agents.optimum.yardstick import EXACTNESS, LEAST_SHARE, require_agreement, yardstick_eur
-from gridtoll.envs.clearing.structured import StructuredMarket
+from gridtoll.envs.account.settlement import settle
+from gridtoll.envs.account.social import solve_social
+from gridtoll.envs.account.tariff import make_tariff
 from gridtoll.envs.errors import ClearingError
-from gridtoll.envs.settlement import settle
-from gridtoll.envs.social import solve_social
-from gridtoll.envs.tariff import make_tariff
+from gridtoll.envs.market.exact.compiled import StructuredMarket
 
 TOLERANCE = 1e-6
 

@@ -13,11 +13,11 @@ import stable_baselines3
 import yaml
 from stable_baselines3.common.vec_env import DummyVecEnv
 
-from gridtoll.agents.day_features import DayActions
-from gridtoll.agents.day_view import DayView
-from gridtoll.agents.learned import ALGORITHM_NAMES, DEFAULTS
-from gridtoll.agents.vec_env import GymnasiumVecEnv
-from gridtoll.envs.day_ahead_vector import DayAheadVectorEnv
+from gridtoll.agents.curves.day_features import DayActions
+from gridtoll.agents.learned.day_view import DayView
+from gridtoll.agents.learned.stable_baselines import ALGORITHM_NAMES, DEFAULTS
+from gridtoll.agents.learned.vec_env import GymnasiumVecEnv
+from gridtoll.envs.adapters.day_ahead_vector import DayAheadVectorEnv
 from gridtoll.train.task import Task
 from gridtoll.train.tuning.zoo import zoo_form
 

@@ -19,9 +19,9 @@ from importlib import import_module
 from typing import Final, Protocol, cast
 
 from .. import __version__
-from .errors import ModelMismatchError
-from .flags import flags_of, with_flags
-from .report import Report
+from .ground.errors import ModelMismatchError
+from .ground.flags import flags_of, with_flags
+from .ground.text import Report
 
 COMMANDS: Final = {
     "clear": "clear one day's market at a charge, and settle it",

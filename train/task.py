@@ -15,15 +15,15 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from ..envs.calendar import Scenario
-from ..envs.clearing.structured import StructuredMarket
-from ..envs.day_ahead import DayAheadEnv
-from ..envs.day_ahead_vector import DayAheadVectorEnv
-from ..envs.observation import Information
-from ..envs.reward import Objective
-from ..envs.settlement import Flows
-from ..envs.sources import DEFAULT_COMMUNITY
-from ..envs.tariff import Period
+from ..envs.account.objective import Objective
+from ..envs.account.settlement import Flows
+from ..envs.account.tariff import Period
+from ..envs.adapters.day_ahead import DayAheadEnv
+from ..envs.adapters.day_ahead_vector import DayAheadVectorEnv
+from ..envs.community.calendar import Scenario
+from ..envs.community.sources import DEFAULT_COMMUNITY
+from ..envs.games.observation.observer import Information
+from ..envs.market.exact.compiled import StructuredMarket
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,10 +21,10 @@ from multiprocessing.connection import Connection, wait
 from types import ModuleType, TracebackType
 from typing import Any, Final, Literal, Protocol, TypeVar, get_args
 
-from ..envs.clearing.structured import see_to_machine_code
 from ..envs.errors import unknown_name
 from ..envs.machine import available_cores
-from .progress import progress
+from ..envs.market.exact.compiled import see_to_machine_code
+from .ground.progress import progress
 
 Backend = Literal["local", "ray"]
 Item = TypeVar("Item")

@@ -1,12 +1,12 @@
 """The exact bilevel optimum: the charge no policy can beat, with its proof."""
 
-from .certificate import Certificate, CertificateError, PrunedGap, SolvedPiece, Verification, load_certificate
-from .curve import ProfitCurve, Stretch, profit_curve
-from .hours import HourlyOptimum, solve_hours
 from .leader import OptimumPolicy
-from .recovery import Recovery, smallest_recovering_charge
-from .search import Optimum, solve_optimum
-from .several import Bound, Bracket, solve_several
+from .many_charges.several import Bound, Bracket, solve_several
+from .one_charge.certificate import Certificate, CertificateError, PrunedGap, SolvedPiece, Verification, load_certificate
+from .one_charge.curve import ProfitCurve, Stretch, profit_curve
+from .one_charge.hours import HourlyOptimum, solve_hours
+from .one_charge.recovery import Recovery, smallest_recovering_charge
+from .one_charge.search import Optimum, solve_optimum
 
 __all__ = [
     "Bound",

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from ...envs.day import Day
+from ...envs.community.day import Day
 from ..policy import Observation, State
-from .search import Optimum
+from .one_charge.search import Optimum
 
 
 class OptimumPolicy:

@@ -5,17 +5,17 @@ charge: charge revenue, import fee, cost of losses and cost of overload, each by
 overload costs 77,000 EUR and charges bring in 1.40, nothing can be known to a millionth of 1.40. For welfare the day's turnover counts
 as well.
 
-Where next to nothing is at stake the yardstick is 1e-6 of the day's turnover (:attr:`gridtoll.envs.day.Day.turnover_eur`), which is above 0
-on every day.
+Where next to nothing is at stake the yardstick is 1e-6 of the day's turnover (:attr:`gridtoll.envs.community.day.Day.turnover_eur`), which
+is above 0 on every day.
 """
 
 from __future__ import annotations
 
 from typing import Final, Protocol
 
-from ...envs.day import Day
+from ...envs.account.objective import Objective
+from ...envs.community.day import Day
 from ...envs.errors import ClearingError
-from ...envs.reward import Objective
 
 LEAST_SHARE: Final = 1e-6
 """Share of the day's turnover that the yardstick of profit is at least."""

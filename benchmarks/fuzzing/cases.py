@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gridtoll.envs.day import Array, Day, make_day
-from gridtoll.envs.grid import make_grid
-from gridtoll.envs.network import Network, make_network
-from gridtoll.envs.reward import Objective
-from gridtoll.envs.settlement import Flows
-from gridtoll.envs.tariff import Tariff, make_tariff
+from gridtoll.envs.account.objective import Objective
+from gridtoll.envs.account.settlement import Flows
+from gridtoll.envs.account.tariff import Tariff, make_tariff
+from gridtoll.envs.community.day import Array, Day, make_day
+from gridtoll.envs.grid.grid import make_grid
+from gridtoll.envs.grid.network import Network, make_network
 
 from .styles import EXTREME, ROTA, STYLES, Random, ordinary, sizes
 

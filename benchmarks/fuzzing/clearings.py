@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from referee import account, distance, exact, point_of, program_of, solved_by_piqp
 
-from gridtoll.envs.clearing import Clearing
-from gridtoll.envs.clearing.market import Market
+from gridtoll.envs.account.settlement import settle
 from gridtoll.envs.errors import ClearingError
-from gridtoll.envs.settlement import settle
+from gridtoll.envs.market.exact import Clearing
+from gridtoll.envs.market.exact.market import Market
 
 from .cases import Case
 from .outcomes import Outcome, refusal

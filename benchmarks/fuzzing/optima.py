@@ -8,10 +8,10 @@ import numpy as np
 from referee import Account, account, kirchhoff_fault
 
 from gridtoll.agents.optimum import Certificate, CertificateError, Optimum, smallest_recovering_charge, solve_optimum
-from gridtoll.envs.clearing.market import Market
+from gridtoll.envs.account.tariff import Tariff
 from gridtoll.envs.errors import ClearingError
-from gridtoll.envs.network import Network
-from gridtoll.envs.tariff import Tariff
+from gridtoll.envs.grid.network import Network
+from gridtoll.envs.market.exact.market import Market
 
 from .cases import Case
 from .clearings import PROFIT

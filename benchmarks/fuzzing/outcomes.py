@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from gridtoll.envs.day import Day
+from gridtoll.envs.community.day import Day
 
 from .styles import EXTREME, STYLES
 

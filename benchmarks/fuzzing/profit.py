@@ -13,11 +13,11 @@ from scipy.optimize import linprog
 from scipy.sparse import block_array, coo_array, csr_array, diags_array
 
 from gridtoll.agents.optimum.yardstick import yardstick_eur
-from gridtoll.envs.clearing import Clearing
-from gridtoll.envs.clearing.market import Market
-from gridtoll.envs.clearing.market_data import Structure, read_charges, scale
-from gridtoll.envs.network import Network
-from gridtoll.envs.settlement import settle
+from gridtoll.envs.account.settlement import settle
+from gridtoll.envs.grid.network import Network
+from gridtoll.envs.market.exact import Clearing
+from gridtoll.envs.market.exact.market import Market
+from gridtoll.envs.market.exact.market_data import Structure, read_charges, scale
 
 from .cases import Case
 

@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gridtoll.envs.clearing import Clearing
-from gridtoll.envs.day import Day
+from gridtoll.envs.community.day import Day
+from gridtoll.envs.market.exact import Clearing
 
 from .program import Array, Program, point_of, program_of
 

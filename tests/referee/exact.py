@@ -15,8 +15,8 @@ import numpy as np
 from scipy.sparse import bmat, coo_array, csc_array, diags_array, eye_array
 from scipy.sparse.linalg import splu
 
-from gridtoll.envs.clearing import Clearing
-from gridtoll.envs.day import Day
+from gridtoll.envs.community.day import Day
+from gridtoll.envs.market.exact import Clearing
 
 from .program import Array, Program, point_of, program_of
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gridtoll.envs.clearing import Clearing
-from gridtoll.envs.day import Day
-from gridtoll.envs.grid import Grid
-from gridtoll.envs.network import Network
+from gridtoll.envs.community.day import Day
+from gridtoll.envs.grid.grid import Grid
+from gridtoll.envs.grid.network import Network
+from gridtoll.envs.market.exact import Clearing
 
 from .program import Array
 

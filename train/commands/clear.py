@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from ...envs.calendar import Scenario
-from ...envs.clearing import Clearing
-from ...envs.day import Day
+from ...envs.account.settlement import Settlement
+from ...envs.community.calendar import Scenario
+from ...envs.community.day import Day
 from ...envs.files import write_atomically
-from ...envs.settlement import Settlement
-from ...envs.transition import transition
-from ..report import Report, lines
+from ...envs.games.transition import transition
+from ...envs.market.exact import Clearing
+from ..ground.text import Report, lines
 from ..task import Task, environment_of
 from .options import add_report_options, add_scenario_options, add_task_options, charges_from, existing_parent, task_from
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ...envs.calendar import count_split_days
-from ...envs.community import Community
-from ...envs.sources import COMMUNITY_NAMES, DEFAULT_COMMUNITY, HELD_OUT_COMMUNITIES, export_community, load_community
-from ...envs.sources.place import as_path
-from ..report import Report, lines
+from ...envs.community.calendar import count_split_days
+from ...envs.community.community import Community
+from ...envs.community.sources import COMMUNITY_NAMES, DEFAULT_COMMUNITY, HELD_OUT_COMMUNITIES, export_community, load_community
+from ...envs.community.sources.place import as_path
+from ..ground.text import Report, lines
 from .options import add_report_options
 
 DESCRIPTION = """\

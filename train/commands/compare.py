@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...envs.errors import unknown_name
-from ..algorithms import ALGORITHMS
 from ..compare.cells import Cell
 from ..compare.grid import compare
 from ..compare.plan import Plan
 from ..compare.plan_file import SHIPPED, find_plan, read_plan
 from ..compare.summary import list_cells, summarise
-from ..report import Report
+from ..ground.text import Report
+from ..learning.algorithms import ALGORITHMS
 from ..workers import Workers
 from .options import add_backend_options, add_report_options
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..demo import DEMO, demo
-from ..locks import writing_into
-from ..report import Report
+from ..ground.locks import writing_into
+from ..ground.text import Report
+from ..reports.demo import DEMO, demo
 from ..workers import Workers
 from .options import add_report_options, add_work_options, natural, positive
 

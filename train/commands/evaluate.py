@@ -8,33 +8,24 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from ...agents.onnx_policy import OnnxPolicy
-from ...envs.calendar import Scenario
-from ..config import TrainConfig
-from ..evaluate import NORMALISATION_FLOOR, Evaluation, evaluate, summary_table
-from ..hourly.commands import evaluate_command
+from ...agents.learned.onnx_policy import OnnxPolicy
+from ...envs.community.calendar import Scenario
+from ..compare.row_files import require_row_format, save_rows
+from ..data.onnx_files import task_of
+from ..ground.config import TrainConfig
+from ..ground.plots import draw_regret_per_day, require_format, save_figure
+from ..ground.runs import RunFolder
+from ..ground.text import Report
 from ..hourly.leaders import HOURLY_LEADER_NAMES
-from ..hourly.options import add_effort_options, add_game_option, require_day_ahead, wants_hourly
-from ..leader_words import leader_place
-from ..leaders import LEADER_NAMES, Leader, make_leader
-from ..onnx_files import task_of
-from ..plots import draw_regret_per_day, require_format, save_figure
-from ..report import Report
-from ..row_files import require_row_format, save_rows
-from ..runs import RunFolder
+from ..scoring.evaluate import NORMALISATION_FLOOR, Evaluation, evaluate, summary_table
+from ..scoring.leaders import LEADER_NAMES, Leader, make_leader
+from ..scoring.transfer import evaluate_held_out, held_out_report
 from ..task import Task, environment_of
-from ..transfer import evaluate_held_out, held_out_report
 from ..workers import Workers
-from .options import (
-    add_backend_options,
-    add_report_options,
-    add_task_options,
-    existing_parent,
-    natural,
-    positive,
-    task_from,
-    workers_from,
-)
+from .hourly.options import add_effort_options, add_game_option, require_day_ahead, wants_hourly
+from .hourly.play import evaluate_command
+from .leader_words import leader_place
+from .options import add_backend_options, add_report_options, add_task_options, existing_parent, natural, positive, task_from, workers_from
 
 DESCRIPTION = f"""\
 Score a leader on days of a split: its profit beside the exact optimum of each day and the certified upper bound.

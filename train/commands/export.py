@@ -5,15 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ...agents.onnx_policy import EXPORTERS
+from ...agents.learned.onnx_policy import EXPORTERS
 from ...agents.packages import require_research_packages
-from ..config import TrainConfig
-from ..datasets import DATASET_SPLITS, DatasetConfig, play_dataset, require_new_dataset, write_dataset
-from ..leaders import learned_policy, model_of
-from ..onnx_files import save_onnx
-from ..report import Report, lines
-from ..row_files import gather_rows, require_row_format, save_rows
-from ..runs import RunFolder
+from ..compare.row_files import gather_rows, require_row_format, save_rows
+from ..data.datasets import DATASET_SPLITS, DatasetConfig, play_dataset, require_new_dataset, write_dataset
+from ..data.onnx_files import save_onnx
+from ..ground.config import TrainConfig
+from ..ground.runs import RunFolder
+from ..ground.text import Report, lines
+from ..scoring.leaders import learned_policy, model_of
 from .options import (
     add_backend_options,
     add_report_options,

@@ -11,18 +11,18 @@ from matplotlib.figure import Figure
 
 from ...agents.optimum import Certificate, CertificateError, profit_curve, smallest_recovering_charge
 from ...agents.optimum.miqp import MiqpError, MiqpSolver, require_solver
-from ...envs.calendar import Scenario
-from ..curves import draw_profit_curve
-from ..errors import ModelMismatchError
-from ..hourly.optimum import optimum_command
-from ..hourly.options import add_effort_options, add_game_option, require_day_ahead, wants_hourly
+from ...envs.community.calendar import Scenario
+from ..ground.errors import ModelMismatchError
+from ..ground.plots import require_format, save_figure
+from ..ground.profit_curves import draw_profit_curve
+from ..ground.text import Report, lines
 from ..hourly.references import Effort
-from ..optima import find_optima, find_optimum, keep
-from ..optima_table import summary_of, summary_table, write_rows
-from ..plots import require_format, save_figure
-from ..report import Report, lines
-from ..solve import Method, Settings, Solved, resolved, solve_scenario
+from ..references.optima import find_optima, find_optimum, keep
+from ..references.optima_table import summary_of, summary_table, write_rows
+from ..references.solve import Method, Settings, Solved, resolved, solve_scenario
 from ..task import Task, environment_of, n_charges
+from .hourly.optimum import optimum_command
+from .hourly.options import add_effort_options, add_game_option, require_day_ahead, wants_hourly
 from .options import (
     add_backend_options,
     add_report_options,

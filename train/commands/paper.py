@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..locks import writing_into
-from ..paper.study import SMALLEST, SYSTEMS, chosen_systems, efforts_of, study
-from ..report import Report
+from ..ground.locks import writing_into
+from ..ground.text import Report
+from ..study.study import SMALLEST, SYSTEMS, chosen_systems, efforts_of, study
 from .options import add_backend_options, add_report_options, positive, workers_from
 
 DESCRIPTION = """\

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..leaderboard.board import leaderboard
-from ..leaderboard.results import REFERENCE, Results, pack, read_results
-from ..leaderboard.scores import groups_of
-from ..leaderboard.story import tell
-from ..leaderboard.writing import text_of, write_report
-from ..report import Report
+from ..ground.text import Report
+from ..reports.board import leaderboard
+from ..reports.results import REFERENCE, Results, pack, read_results
+from ..reports.scores import groups_of
+from ..reports.story import tell
+from ..reports.writing import text_of, write_report
 from .options import add_report_options, natural
 
 DESCRIPTION = """\

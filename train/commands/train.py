@@ -7,20 +7,20 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, get_args
 
-from ...agents.learned import ALGORITHM_NAMES, DEFAULTS, LearnerSettings, Sees
+from ...agents.learned.stable_baselines import ALGORITHM_NAMES, DEFAULTS, LearnerSettings, Sees
 from ...envs.errors import unknown_name
 from ...envs.written import whole_number
-from ..config import TrainConfig
-from ..hourly.commands import train_command
+from ..ground.config import TrainConfig
+from ..ground.runs import RunFolder
+from ..ground.text import Report, lines
 from ..hourly.learn import HourlyTraining
 from ..hourly.learners import HOURLY_ALGORITHMS, HourlyLearner
-from ..hourly.options import add_game_option, require_day_ahead, wants_hourly
 from ..hourly.task import HourlyTask
-from ..learn import resume, train
-from ..report import Report, lines
-from ..runs import RunFolder
+from ..learning.learn import resume, train
 from ..task import Task
 from ..workers import Workers
+from .hourly.options import add_game_option, require_day_ahead, wants_hourly
+from .hourly.play import train_command
 from .options import add_report_options, add_task_options, add_work_options, decimal, natural, positive, task_from
 
 _DEFAULT = TrainConfig()

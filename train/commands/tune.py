@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..report import Report, lines
+from ..ground.text import Report, lines
 from ..task import Task
 from ..tuning.space import read_space, shipped_space
 from ..tuning.study import FIRST_SEED, STARTUP_TRIALS, TuneConfig

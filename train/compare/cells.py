@@ -19,7 +19,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, get_args
 
-from ..runs import read_json, sha256, versions, write_text
+from ..ground.runs import read_json, sha256, versions, write_text
 from ..task import Task
 
 SCHEMA: Final = 1

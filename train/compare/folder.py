@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from ... import __version__
-from ...envs.calendar import split_hash
+from ...envs.community.calendar import split_hash
 from ...envs.files import write_atomically
-from ..algorithms import ALGORITHMS, make_algorithm
-from ..runs import commit, write_text
+from ..ground.runs import commit, write_text
+from ..learning.algorithms import ALGORITHMS, make_algorithm
 from ..task import environment_of
 from .cells import SCHEMA, community_name, installed, state_of
 from .plan import Plan

@@ -15,12 +15,12 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
 
-from ...agents.onnx_policy import EXPORTERS
+from ...agents.learned.onnx_policy import EXPORTERS
 from ...agents.packages import INSTALL_RESEARCH, missing_packages
-from ..algorithms import is_network, packages_of
-from ..locks import LOCK, writing_into
-from ..optima import references
-from ..progress import progress
+from ..ground.locks import LOCK, writing_into
+from ..ground.progress import progress
+from ..learning.algorithms import is_network, packages_of
+from ..references.optima import references
 from ..task import Task, environment_of
 from ..workers import Workers
 from .cells import Cell, state_of, write_not_run

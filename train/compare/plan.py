@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ...envs.observation import Information
+from ...envs.games.observation.observer import Information
 from ..task import Task
 from .cells import Cell
 

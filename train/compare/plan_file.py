@@ -43,19 +43,19 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final, cast, get_args
 
+from ...envs.community.sources import COMMUNITY_NAMES, HELD_OUT_COMMUNITIES
+from ...envs.community.sources.place import folder_of
 from ...envs.errors import unknown_name
-from ...envs.observation import Information
-from ...envs.sources import COMMUNITY_NAMES, HELD_OUT_COMMUNITIES
-from ...envs.sources.place import folder_of
+from ...envs.games.observation.observer import Information
 from ...envs.written import decoded, not_finite
-from ..algorithms import OPTIMUM, make_algorithm, require_budget
+from ..learning.algorithms import OPTIMUM, make_algorithm, require_budget
 from ..task import Task
 from .cells import community_name
 from .plan import Entry, Plan, Settings
 from .tuned import file_or_shipped, tuned_settings
 
 INFORMATION: Final[tuple[str, ...]] = get_args(Information)
-SHIPPED: Final = Path(__file__).resolve().parent.parent / "plans"
+SHIPPED: Final = Path(__file__).resolve().parent / "plans"
 """Folder of the plans that come with gridtoll."""
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")

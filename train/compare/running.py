@@ -20,17 +20,17 @@ from stable_baselines3.common.utils import set_random_seed
 
 from ...agents.policy import Policy
 from ...envs.errors import ClearingError
-from ..algorithms import OPTIMUM, TaskAlgorithm, foresee, make_algorithm, settings_of
-from ..errors import is_for_want_of_a_package, is_not_the_algorithms
-from ..evaluate import NORMALISATION_FLOOR, Evaluation, evaluate, write_rows
-from ..learn import alone_in_this_process
-from ..locks import LOCK, writing_into
-from ..onnx_files import Exportable, save_onnx
-from ..optima import daily_bill_eur, references
-from ..practice import CurvePoint, Effort, TaskPractice
-from ..runs import commit, sha256, write_text
-from ..solve import Solved
-from ..statistics import interquartile_mean
+from ..data.onnx_files import Exportable, save_onnx
+from ..ground.errors import is_for_want_of_a_package, is_not_the_algorithms
+from ..ground.locks import LOCK, writing_into
+from ..ground.runs import commit, sha256, write_text
+from ..learning.algorithms import OPTIMUM, TaskAlgorithm, foresee, make_algorithm, settings_of
+from ..learning.learn import alone_in_this_process
+from ..learning.practice import CurvePoint, Effort, TaskPractice
+from ..references.optima import daily_bill_eur, references
+from ..references.solve import Solved
+from ..scoring.evaluate import NORMALISATION_FLOOR, Evaluation, evaluate, write_rows
+from ..statistics.intervals import interquartile_mean
 from ..task import Episode, environment_of, n_charges, play
 from ..workers import Workers
 from .cells import Cell, State, community_name, installed, state_of, write_not_run, write_result

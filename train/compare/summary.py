@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..report import Report, table
-from ..statistics import interquartile_mean
+from ..ground.text import Report, table
+from ..statistics.intervals import interquartile_mean
 from .cells import STATES, Cell, State, community_name, read_result, state_of, why_not_run
 
 Array = NDArray[np.float64]

@@ -10,7 +10,7 @@ from typing import Any, Final
 from ...envs.errors import two_readings, unknown_name
 from ...envs.written import not_finite, read_text
 
-SHIPPED: Final = Path(__file__).resolve().parent.parent / "tuned"
+SHIPPED: Final = Path(__file__).resolve().parent.parent / "tuning" / "tuned"
 """Folder of the tuned settings that come with gridtoll."""
 
 

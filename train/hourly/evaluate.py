@@ -7,7 +7,7 @@ environment, beside a bound J̄ that no leader exceeds (:mod:`.references`). The
 
 Where nobody has storage J° is the certified optimum and both regrets are the same to rounding. Elsewhere the true regret lies between them
 wherever a leader does not exceed J°, which it may: then it is the best known. One that exceeds J̄ is a contradiction, and fails the
-evaluation. Days with next to nothing to be won are left out of normalised numbers as in :mod:`gridtoll.train.evaluate`.
+evaluation. Days with next to nothing to be won are left out of normalised numbers as in :mod:`gridtoll.train.scoring.evaluate`.
 
 A day is an episode of 24 decisions that stores couple: this scores policies of a Markov decision process.
 """
@@ -24,13 +24,13 @@ from numpy.typing import NDArray
 
 from ... import __version__
 from ...agents.policy import Policy
-from ...envs.calendar import Scenario, week_of
-from ..errors import ModelMismatchError
-from ..evaluate import MISMATCH_TOLERANCE, NORMALISATION_FLOOR
-from ..optima import daily_bill_eur, scenario_hash
-from ..report import about_intervals, left_out, table, with_interval
-from ..runs import commit, write_csv
-from ..statistics import Interval, Statistic, interquartile_mean, mean, over_weeks, worst_decile_mean
+from ...envs.community.calendar import Scenario, week_of
+from ..ground.errors import ModelMismatchError
+from ..ground.runs import commit, write_csv
+from ..ground.text import about_intervals, left_out, table, with_interval
+from ..references.optima import daily_bill_eur, scenario_hash
+from ..scoring.evaluate import MISMATCH_TOLERANCE, NORMALISATION_FLOOR
+from ..statistics.intervals import Interval, Statistic, interquartile_mean, mean, over_weeks, worst_decile_mean
 from ..workers import Workers
 from .references import Effort, HourlyEnds, ends_of
 from .task import ENV, HourlyTask, PlayedDay, hourly_environment_of, play_days

@@ -10,18 +10,18 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ...agents.baselines import ConstantPolicy, RandomPolicy
-from ...agents.hourly import SchedulePolicy, best_schedule
-from ...agents.optimum.hourly import HourlyDay
+from ...agents.fixed.day_ahead import ConstantPolicy, RandomPolicy
+from ...agents.fixed.hourly import SchedulePolicy, best_schedule
+from ...agents.optimum.hourly_game.search import HourlyDay
 from ...agents.policy import Policy
-from ...envs.calendar import Scenario
-from ...envs.clearing.structured import StructuredMarket
+from ...envs.community.calendar import Scenario
 from ...envs.errors import unknown_name
+from ...envs.market.exact.compiled import StructuredMarket
 from ...envs.written import number as written_number
-from ..held_out import require_not_held_out
-from ..leaders import find_best_constant
-from ..runs import RunFolder
-from ..store import store, stored
+from ..ground.held_out import require_not_held_out
+from ..ground.runs import RunFolder
+from ..references.store import store, stored
+from ..scoring.leaders import find_best_constant
 from ..workers import Workers
 from .learn import hourly_scenarios, hourly_training, learned_hourly_policy, n_posted
 from .references import Effort, ends_of

@@ -1,7 +1,8 @@
 """Training an hourly leader into a run folder, and going on after an interruption.
 
-It goes as :mod:`gridtoll.train.learn` does, in stretches of whole days with every source of chance seeded afresh at the start of each, so
-that a training killed and resumed ends with the same weights as one never interrupted. ``step`` counts training days, of 24 decisions each.
+It goes as :mod:`gridtoll.train.learning.learn` does, in stretches of whole days with every source of chance seeded afresh at the start of
+each, so that a training killed and resumed ends with the same weights as one never interrupted. ``step`` counts training days, of 24
+decisions each.
 """
 
 from __future__ import annotations
@@ -19,28 +20,22 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import configure
 from stable_baselines3.common.utils import set_random_seed
 
-from ...agents.learned import LearnedPolicy, write_weights
-from ...agents.made_for import require_fit
-from ...agents.vec_env import GymnasiumVecEnv
-from ...envs.calendar import Scenario, split_hash
-from ...envs.clearing.structured import see_to_machine_code
-from ..divergence import saying_so_where_it_diverges
-from ..held_out import require_not_held_out
-from ..learn import REWARD_UNIT, alone_in_this_process
-from ..locks import writing_into
-from ..optima import daily_bill_eur
-from ..progress import Progress, progress
-from ..rounds import Rounds, every_training_scenario
-from ..runs import RunFolder, require_new
+from ...agents.learned.made_for import require_fit
+from ...agents.learned.stable_baselines import LearnedPolicy, write_weights
+from ...agents.learned.vec_env import GymnasiumVecEnv
+from ...envs.community.calendar import Scenario, split_hash
+from ...envs.market.exact.compiled import see_to_machine_code
+from ..commands.hourly.options import is_hourly
+from ..ground.held_out import require_not_held_out
+from ..ground.locks import writing_into
+from ..ground.progress import Progress, progress
+from ..ground.rounds import Rounds, every_training_scenario
+from ..ground.runs import RunFolder, require_new
+from ..learning.divergence import saying_so_where_it_diverges
+from ..learning.learn import REWARD_UNIT, alone_in_this_process
+from ..references.optima import daily_bill_eur
 from ..workers import Workers
-from .learners import (
-    HourlyLearner,
-    hourly_checkpoint_parts,
-    load_hourly_policy,
-    make_hourly_learner,
-    restore_hourly_learner,
-)
-from .options import is_hourly
+from .learners import HourlyLearner, hourly_checkpoint_parts, load_hourly_policy, make_hourly_learner, restore_hourly_learner
 from .task import ENV, HourlyTask, hourly_batch_of, hourly_environment_of, play_days
 
 

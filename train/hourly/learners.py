@@ -26,7 +26,7 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env import VecEnv
 
-from ...agents.learned import LearnedPolicy, whole_minibatches
+from ...agents.learned.stable_baselines import LearnedPolicy, whole_minibatches
 from ...agents.packages import research_package
 from ...envs.errors import unknown_name
 

@@ -1,9 +1,9 @@
 """The two ends that an hourly leader is scored between: the best sequence of charges found for a day, and a bound that none exceeds.
 
 Without storage hours are apart, and both ends are the certified optimum of the hours. With storage the best is what a search through the
-game itself found (:mod:`gridtoll.agents.optimum.hourly`): it can be earned, but is not proved to be optimal, and a leader may exceed it.
-The bound is that for any belief (:mod:`gridtoll.agents.optimum.hourly_bound`), of welfare the optimum of the convex program in which
-nobody charges anything; no leader exceeds it.
+game itself found (:mod:`gridtoll.agents.optimum.hourly_game.search`): it can be earned, but is not proved to be optimal, and a leader may
+exceed it. The bound is that for any belief (:mod:`gridtoll.agents.optimum.hourly_game.bound`), of welfare the optimum of the convex program
+in which nobody charges anything; no leader exceeds it.
 
 Whatever can be earned under ``"standing"`` can be earned under ``"announced"``, by announcing the hour's charge for all later hours: what
 is found for the first counts for the second, and there also the best schedule that is announced and kept.
@@ -21,18 +21,18 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ...agents.hourly import SchedulePolicy
-from ...agents.optimum.hourly import HourlyDay, day_ahead_hints, search_hourly
-from ...agents.optimum.hourly_bound import bound_hourly
-from ...agents.optimum.hours import solve_hours
-from ...agents.optimum.several import Bracket
-from ...envs.calendar import Scenario
-from ...envs.clearing.structured import StructuredMarket
-from ...envs.day import Day
+from ...agents.fixed.hourly import SchedulePolicy
+from ...agents.optimum.hourly_game.bound import bound_hourly
+from ...agents.optimum.hourly_game.search import HourlyDay, day_ahead_hints, search_hourly
+from ...agents.optimum.many_charges.several import Bracket
+from ...agents.optimum.one_charge.hours import solve_hours
+from ...envs.account.social import solve_social
+from ...envs.community.calendar import Scenario
+from ...envs.community.day import Day
 from ...envs.errors import ClearingError
-from ...envs.social import solve_social
-from ..optima import content_key
-from ..store import store, stored
+from ...envs.market.exact.compiled import StructuredMarket
+from ..references.optima import content_key
+from ..references.store import store, stored
 from ..workers import Workers
 from .task import HourlyTask, hourly_environment_of, play_days
 

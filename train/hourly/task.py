@@ -15,15 +15,15 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 
 from ...agents.policy import Policy, State
-from ...envs.calendar import Scenario
-from ...envs.clearing.structured import StructuredMarket
-from ...envs.hourly import HourlyEnv
-from ...envs.hourly_game import Belief
-from ...envs.hourly_vector import HourlyVectorEnv
-from ...envs.observation import Information
-from ...envs.reward import Objective
-from ...envs.settlement import Flows
-from ...envs.sources import DEFAULT_COMMUNITY
+from ...envs.account.objective import Objective
+from ...envs.account.settlement import Flows
+from ...envs.adapters.hourly import HourlyEnv
+from ...envs.adapters.hourly_vector import HourlyVectorEnv
+from ...envs.community.calendar import Scenario
+from ...envs.community.sources import DEFAULT_COMMUNITY
+from ...envs.games.hourly import Belief
+from ...envs.games.observation.observer import Information
+from ...envs.market.exact.compiled import StructuredMarket
 from ..task import Task, as_options
 
 Game = Literal["day-ahead", "hourly"]

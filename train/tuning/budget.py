@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from ...agents.learned import ALGORITHM_NAMES
-from ..algorithms import make_algorithm, require_budget, settings_of
+from ...agents.learned.stable_baselines import ALGORITHM_NAMES
+from ..learning.algorithms import make_algorithm, require_budget, settings_of
 from .space import Choice, Range, Space
 
 AT_RANDOM: Final = 0.75

@@ -30,9 +30,9 @@ from typing import Any, Final
 import numpy as np
 
 from ...agents.packages import MissingPackageError, research_package
-from ..algorithms import make_algorithm, settings_of
-from ..errors import is_for_want_of_a_package, is_not_the_algorithms
-from ..practice import CurvePoint, TaskPractice
+from ..ground.errors import is_for_want_of_a_package, is_not_the_algorithms
+from ..learning.algorithms import make_algorithm, settings_of
+from ..learning.practice import CurvePoint, TaskPractice
 from ..task import Task
 from ..workers import Workers
 from .space import Space

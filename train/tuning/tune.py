@@ -12,12 +12,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ...agents.learned import ALGORITHM_NAMES
+from ...agents.learned.stable_baselines import ALGORITHM_NAMES
 from ...agents.packages import require_research_packages
-from ..algorithms import packages_of
-from ..held_out import require_not_held_out
-from ..locks import writing_into
-from ..runs import commit, versions, write_text
+from ..ground.held_out import require_not_held_out
+from ..ground.locks import writing_into
+from ..ground.runs import commit, versions, write_text
+from ..learning.algorithms import packages_of
 from ..workers import Workers
 from .budget import what_was_left_out, within_budget
 from .study import FrozenTrial, Study, TuneConfig, best_settings, counted, ended, error_of, open_study, run_trials

@@ -3,7 +3,7 @@
     python -m rl_zoo3.train --algo sac --env gridtoll/DayAhead-v0 --gym-packages gridtoll.envs --conf-file zoo.yml
 
 The file names the environment's arguments, the view of the day that the settings were tuned with
-(:class:`~gridtoll.agents.day_view.DayView`), and the arguments of stable-baselines3's class.
+(:class:`~gridtoll.agents.learned.day_view.DayView`), and the arguments of stable-baselines3's class.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any, Final
 
-from ...agents.learned import ALGORITHM_NAMES, DEFAULTS, LearnerSettings, arguments_of, day_of
+from ...agents.learned.stable_baselines import ALGORITHM_NAMES, DEFAULTS, LearnerSettings, arguments_of, day_of
 from ...agents.packages import research_package
-from ..config import TrainConfig
-from ..learn import reward_unit_eur
+from ..ground.config import TrainConfig
+from ..learning.learn import reward_unit_eur
 from ..task import Task, environment_of, n_charges
 
 _IN_CONFIG: Final = ("parallel_days", "validate_every")
@@ -56,5 +56,5 @@ def _wrappers(learner: LearnerSettings, task: Task) -> list[dict[str, dict[str, 
     """Return what stands between the environment and the learner; rewards are in the same unit either way."""
     environment, unit = environment_of(task), reward_unit_eur(task)
     if day_of(learner, environment.observer.size, cap=environment.charge_cap, n_coefficients=n_charges(task)) is not None:
-        return [{"gridtoll.agents.day_view.DayView": {"reward_unit": unit}}]
+        return [{"gridtoll.agents.learned.day_view.DayView": {"reward_unit": unit}}]
     return [{"gymnasium.wrappers.RescaleAction": {"min_action": -1.0, "max_action": 1.0}}]

@@ -9,8 +9,8 @@ from typing import Literal
 
 import numpy as np
 
-from ....envs.clearing.market_data import IntArray
-from ....envs.day import Array
+from ....envs.community.day import Array
+from ....envs.market.exact.market_data import IntArray
 from .program import Program
 
 Status = Literal["optimal", "time limit"]

@@ -1,6 +1,6 @@
 """The followers' program as matrices, written for the single-level program and sharing no formula with the clearing's own solvers.
 
-In the dimensionless form of :mod:`gridtoll.envs.clearing.market_data`, with every variable shifted to its lower bound l, x = l + v:
+In the dimensionless form of :mod:`gridtoll.envs.market.exact.market_data`, with every variable shifted to its lower bound l, x = l + v:
 
     minimise   ½·v'·diag(q)·v + c'·v + γ'·G·v + constant
     subject to A·v = b,  0 ≤ v ≤ u.
@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 
-from ....envs.clearing.market_data import IntArray, MarketData
-from ....envs.day import Array
+from ....envs.community.day import Array
+from ....envs.market.exact.market_data import IntArray, MarketData
 
 FAMILIES = ("demand", "renewable", "imported", "exported", "charge", "discharge", "stored", "trade")
-"""The order of the variables, by the names of :class:`gridtoll.envs.clearing.point.Point`."""
+"""The order of the variables, by the names of :class:`gridtoll.envs.market.exact.point.Point`."""
 
 _Entry = tuple[IntArray, IntArray, Array | float]
 """Rows, columns and values of a part of a matrix, broadcastable together."""

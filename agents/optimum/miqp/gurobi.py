@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import diags_array
 
-from ....envs.day import Array
+from ....envs.community.day import Array
 from .answer import Answer, MiqpError, Status, optional_package
 from .program import Program
 

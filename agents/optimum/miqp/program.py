@@ -24,12 +24,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import block_array, csr_array, eye_array, kron
 
-from ....envs.clearing.market_data import IntArray, MarketData
-from ....envs.clearing.point import Point
-from ....envs.day import Array, Day
-from ....envs.network import Network
-from ....envs.reward import Objective
-from ....envs.settlement import Flows, base_flow
+from ....envs.account.objective import Objective
+from ....envs.account.settlement import Flows, base_flow
+from ....envs.community.day import Array, Day
+from ....envs.grid.network import Network
+from ....envs.market.exact.market_data import IntArray, MarketData
+from ....envs.market.exact.point import Point
 from .follower import FAMILIES, Follower
 
 _BLOCKS = ("coefficient", "quantity", "slack", "price", "at_lower", "at_upper", "flow", "overload")

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array
 
-from ....envs.day import Array
+from ....envs.community.day import Array
 from .answer import Answer, MiqpError, Status, optional_package, quadratic_parts
 from .program import Program
 

@@ -1,8 +1,8 @@
 """The best charges of a small community by mixed-integer programming: an independent check of the one-parameter search.
 
-Nothing here is shared with :mod:`gridtoll.agents.optimum.search` but the clearing at the end: the program is built from the day, solved by
-a general solver, and the charges it finds are cleared and settled again. That number is the one reported. Beyond small communities a
-general solver does not finish; :data:`PAIR_LIMIT` says what small means.
+Nothing here is shared with :mod:`gridtoll.agents.optimum.one_charge.search` but the clearing at the end: the program is built from the day,
+solved by a general solver, and the charges it finds are cleared and settled again. That number is the one reported. Beyond small
+communities a general solver does not finish; :data:`PAIR_LIMIT` says what small means.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from typing import Final, Literal
 
 import numpy as np
 
-from ....envs.clearing.convert import point_of
-from ....envs.clearing.market import Market, P2PMarket
-from ....envs.clearing.market_data import MarketData, Structure, scale
-from ....envs.day import Array, Day
+from ....envs.account.objective import Objective, check_objective
+from ....envs.account.settlement import Flows, check_flows
+from ....envs.account.tariff import Tariff
+from ....envs.community.day import Array, Day
 from ....envs.errors import unknown_name
-from ....envs.network import Network
-from ....envs.reward import Objective, check_objective
-from ....envs.settlement import Flows, check_flows
-from ....envs.tariff import Tariff
-from ....envs.transition import Rules, Transition, transition
+from ....envs.games.transition import Rules, Transition, transition
+from ....envs.grid.network import Network
+from ....envs.market.exact.convert import point_of
+from ....envs.market.exact.market import Market, P2PMarket
+from ....envs.market.exact.market_data import MarketData, Structure, scale
 from ..yardstick import LEAST_SHARE, yardstick_eur
 from .answer import Answer, MiqpError, Status, optional_package
 from .follower import Follower, make_follower

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ....envs.day import Array
+from ....envs.community.day import Array
 from .findings import CertificateError
 from .program import Program, total
 from .response import Response

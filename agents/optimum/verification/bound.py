@@ -45,7 +45,7 @@ from typing import Any
 
 import numpy as np
 
-from ....envs.day import Array
+from ....envs.community.day import Array
 from .account import Way, finite, top
 from .multipliers import Multipliers
 from .program import Program, total

@@ -10,8 +10,8 @@ from itertools import pairwise
 from math import inf, isfinite, isnan
 from typing import TYPE_CHECKING
 
-from ....envs.clearing.market import Market
-from ....envs.clearing.solution import Clearing
+from ....envs.market.exact.market import Market
+from ....envs.market.exact.solution import Clearing
 from .account import Way
 from .bound import bound, flow_norms, radius, strayed
 from .findings import CertificateError, Verification
@@ -20,7 +20,7 @@ from .response import Response, response_of
 from .wide import wide_bound
 
 if TYPE_CHECKING:
-    from ..certificate import Certificate, SolvedPiece
+    from ..one_charge.certificate import Certificate, SolvedPiece
 
 _AGREE = 1e-8  # share of what is at stake to which clearings must agree
 _STRAIGHT = 1e-13  # of w·q: how far rounding alone may put the same difference

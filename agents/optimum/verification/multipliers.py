@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ....envs.day import Array
+from ....envs.community.day import Array
 from .program import CHARGING, DEMAND, DISCHARGING, ENERGY, EXPORT, IMPORT, RENEWABLE, Program
 
 _FLOOR = 1e-11  # share of the greatest weight: keeps what no movable quantity determines at 0

@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from ....envs.day import Array, Day
-from ....envs.network import Network
+from ....envs.community.day import Array, Day
+from ....envs.grid.network import Network
 
 DEMAND, RENEWABLE, IMPORT, EXPORT, CHARGING, DISCHARGING, ENERGY = range(7)
 BLOCKS = 7

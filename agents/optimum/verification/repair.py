@@ -14,7 +14,7 @@ import numpy as np
 from scipy.sparse import coo_array, csr_array, diags_array
 from scipy.sparse.linalg import splu
 
-from ....envs.day import Array
+from ....envs.community.day import Array
 from .program import BLOCKS, CHARGING, DEMAND, DISCHARGING, ENERGY, EXPORT, IMPORT, RENEWABLE, Program
 
 ROUNDING = 1e-12

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ....envs.clearing.solution import Clearing
-from ....envs.day import Array
+from ....envs.community.day import Array
+from ....envs.market.exact.solution import Clearing
 from .findings import CertificateError
 from .program import DEMAND, ENERGY, RENEWABLE, Program, total
 from .repair import ROUNDING, repaired

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ....envs.day import Array
+from ....envs.community.day import Array
 from .account import Way
 from .bound import flow_norms
 from .program import Program, total

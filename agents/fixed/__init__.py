@@ -1,0 +1,1 @@
+"""Leaders that learn nothing from what they see: the yardsticks."""

@@ -1,0 +1,290 @@
+"""Good charge sequences of the hourly game: exact gradients and searches through the game itself, from many starts.
+
+A sequence of charges γ_0, …, γ_T−1 is played as the environment plays it under ``belief="standing"``: at every hour the tail of the day is
+cleared at the hour's charge, and its first hour carried out. What is found is therefore a profit that a leader who knows the day can earn.
+
+**Gradients.** Let e_t be the stored energy at hour t and W_t(e) what hours t, …, T−1 earn. The hour's clearing x_t = x(e_t, γ_t) gives
+profit π_t(x_t, γ_t) and e_t+1, both functions of the tail's clearing, so one adjoint solve of the tail with the cotangent of
+π_t + W′_t+1·e_t+1 yields both dW/dγ_t and W′_t = dW/de_t; hours are gone through backwards. Away from kinks this is exact, at a kink it is
+the gradient of one of the pieces that meet there, which a search can live with: it only believes what it has played.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ....envs.account.gradient import coefficient_gradient
+from ....envs.account.settlement_cotangent import settlement_cotangent
+from ....envs.community.calendar import Scenario
+from ....envs.community.day import Array
+from ....envs.games.hourly import HourlyGame, Played, State, play, whole_day
+from ....envs.games.outcome import Outcome
+from ....envs.games.tail import first_hour
+from ....envs.market.exact.adjoint import vector_jacobians
+from ....envs.market.exact.convert import point_of
+from ....envs.market.exact.cotangent import Cotangent, dimensionless, per_charge
+from ....envs.market.exact.market import Market
+from ....envs.market.exact.market_data import Structure, scale
+from ..many_charges.several import Bracket, solve_several
+from ..one_charge.search import solve_optimum
+
+_LEVELS = (0.0, 0.15, 0.3, 0.45, 0.6, 0.8)  # constant charges tried first, as shares of the cap
+_SHORT = 0.7  # share of the plans for the climbs from all starts
+_CLIMB = 24  # gradient steps each should be worth, or fewer starts are followed: 10 steps end far below where 30 do
+_RISE, _MEMORY, _SQUARES = 0.04, 0.9, 0.99  # Adam's (Kingma and Ba, 2015) greatest step as a share of the cap, and its averages
+_FIRST, _LAST = 0.1, 1e-5  # step sizes of the pattern search, as shares of the cap
+_FINALISTS = 2
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Walk:
+    """One sequence of charges as it was played.
+
+    Attributes:
+        sequence: γ in EUR/kWh, shape (T, K).
+        states: States before each hour, T of them.
+        hours: What each hour led to.
+        goals_eur: What the leader earned, by hour, shape (T,).
+    """
+
+    sequence: Array
+    states: tuple[State, ...]
+    hours: tuple[Played, ...]
+    goals_eur: Array
+
+    @property
+    def goal_eur(self) -> float:
+        """What the leader earned."""
+        return float(self.goals_eur.sum())
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class HourlyReference:
+    """The best sequence found for a day.
+
+    Attributes:
+        sequence: γ in EUR/kWh, shape (T, K).
+        goal_eur: What it earns, played again from the start.
+        day: The day as it was carried out.
+        reached_eur: What each start reached.
+        plans: Tails cleared.
+    """
+
+    sequence: Array
+    goal_eur: float
+    day: Outcome
+    reached_eur: tuple[float, ...]
+    plans: int
+
+
+class HourlyDay:
+    """One day of an hourly game in its sequence of charges; counts the tails it clears.
+
+    Args:
+        game: The game, with ``belief="standing"`` and episodes of one day.
+        scenario: Which day.
+        market: What clears.
+
+    Raises:
+        ValueError: If the game is of another kind.
+    """
+
+    def __init__(self, game: HourlyGame, scenario: Scenario, market: Market) -> None:
+        if game.belief != "standing" or game.n_days != 1:
+            raise ValueError(f"the search plays belief 'standing' and one day, got {game.belief!r} and {game.n_days} days.")
+        self.game, self.market = game, market
+        self.start = game.begin(scenario)
+        self.plans = 0
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(T, K)."""
+        return self.start.loaded.day.n_periods, self.game.base.tariff.n_basis
+
+    def walk(self, sequence: Array, *, after: Walk | None = None, hour: int = 0) -> Walk:
+        """Play a sequence; with ``after`` only from ``hour`` on, its charges before being the same."""
+        states = list(after.states[: hour + 1]) if after is not None else [self.start]
+        hours = list(after.hours[:hour]) if after is not None else []
+        for t in range(len(hours), len(sequence)):
+            [played] = play(self.game, self.market, [states[t]], [np.broadcast_to(sequence[t], sequence.shape)])
+            self.plans += 1
+            hours.append(played)
+            states.append(played.state)
+        goals = np.array([getattr(each.outcome.settlement, f"{self.game.base.objective}_eur") for each in hours])
+        return Walk(sequence=sequence, states=tuple(states[: len(sequence)]), hours=tuple(hours), goals_eur=goals)
+
+    def gradient(self, walk: Walk) -> Array:
+        """Return the derivatives of what a walk earns in its charges, shape (T, K), in EUR per EUR/kWh."""
+        result = np.zeros(self.shape)
+        worth = np.zeros(self.start.loaded.day.n_prosumers)  # dW/de at the end of the hour, EUR/kWh
+        for t in reversed(range(len(walk.hours))):
+            result[t], worth = self._hour(walk.hours[t], walk.sequence[t], worth)
+        return result
+
+    def _hour(self, played: Played, coefficients: Array, worth: Array) -> tuple[Array, Array]:
+        """Return dW/dγ of an hour, shape (K,), and dW/de at its beginning, shape (N,)."""
+        base, tail = self.game.base, played.tail
+        hour_day, hour = first_hour(tail, played.plan)
+        weights = {f"{base.objective}_eur": 1.0}
+        network, charged = base.community.network, played.outcome.charges
+        own, direct = settlement_cotangent(hour_day, network, charged, hour, weights, flows=base.flows)
+        cotangent = Cotangent.zeros(tail)
+        for name, whole in vars(cotangent).items():
+            part = getattr(own, name)
+            whole[: len(part)] += part
+        cotangent.stored_energy[1] += worth
+        charges = np.broadcast_to(base.tariff.charges(coefficients[None]), (tail.n_periods, tail.n_prosumers, tail.n_prosumers))
+        structure = Structure.of(tail)
+        data = scale(tail, charges, structure)
+        slopes, start = vector_jacobians(data, point_of(data, played.plan), dimensionless(data, cotangent))
+        gradient = coefficient_gradient(base.tariff, per_charge(data, slopes)).sum(axis=0)
+        gradient += coefficient_gradient(base.tariff, direct)[0]
+        before = np.where(tail.has_storage, 0.0, worth)
+        before[structure.owner] = start / (data.power_unit * data.period_hours)
+        return gradient, before
+
+
+def search_hourly(
+    day: HourlyDay, *, hints: Sequence[Array] = (), n_starts: int = 4, seed: int = 0, max_plans: int = 20_000
+) -> HourlyReference:
+    """Search for a good sequence of charges from many starts.
+
+    Args:
+        day: The day.
+        hints: Sequences worth starting from, shape (T, K) or (K,), such as those of :func:`day_ahead_hints`; the best of a few constant
+            charges is tried as well.
+        n_starts: Random starts, around the level of the best start known.
+        seed: Draws them; the same seed finds the same sequence.
+        max_plans: About how many tails may be cleared.
+
+    Raises:
+        ValueError: If `n_starts` is below 0 or `max_plans` below 1.
+    """
+    if n_starts < 0 or max_plans < 1:
+        raise ValueError(f"`n_starts` must be at least 0 and `max_plans` at least 1, got {n_starts} and {max_plans}.")
+    cap, limit, rng = day.game.base.charge_cap, day.plans + max_plans, np.random.default_rng(seed)
+    levels = [day.walk(np.full(day.shape, share * cap)) for share in _LEVELS]
+    starts = [day.walk(np.clip(np.broadcast_to(hint, day.shape), 0.0, cap)) for hint in hints]
+    starts.append(max(levels, key=_earned))
+    scale = float(max(starts, key=_earned).sequence.mean()) or _LEVELS[1] * cap
+    starts += [day.walk(np.clip(rng.uniform(0.0, 2.0 * scale, day.shape), 0.0, cap)) for _ in range(n_starts)]
+    spendable = _SHORT * (limit - day.plans)
+    starts = sorted(starts, key=_earned, reverse=True)[: max(int(spendable / (_CLIMB * day.shape[0])), 1)]
+    each = max(int(spendable / len(starts)), 1)
+    found = []
+    for start in starts:
+        until = day.plans + each
+        walk = _follow(day, start, steps=3 * each // 4 // day.shape[0])
+        found.append(_pattern(day, walk, rng, until=until))
+    order = sorted(range(len(found)), key=lambda i: -found[i].goal_eur)[:_FINALISTS]
+    for place, i in enumerate(order):
+        found[i] = _pattern(day, found[i], rng, until=day.plans + (limit - day.plans) // (len(order) - place))
+    best = day.walk(max(found, key=_earned).sequence)
+    return HourlyReference(
+        sequence=best.sequence,
+        goal_eur=best.goal_eur,
+        day=whole_day(day.game, day.start.loaded, [hour.outcome for hour in best.hours]),
+        reached_eur=tuple(walk.goal_eur for walk in found),
+        plans=day.plans,
+    )
+
+
+def day_ahead_hints(day: HourlyDay, *, seed: int = 0, max_clearings: int = 1500) -> tuple[Bracket, list[Array]]:
+    """Return the bracket of hourly charges announced day-ahead, and sequences it suggests: its best, and the best constant charge.
+
+    The first end of the bracket is what a leader earns who announces a schedule and keeps it; its upper bound holds for such leaders.
+
+    Args:
+        day: The day.
+        seed: Seeds the search.
+        max_clearings: About how many day-ahead clearings it may use.
+    """
+    base = day.game.base
+    loaded, network = day.start.loaded, base.community.network
+    bracket = solve_several(
+        loaded.day,
+        network,
+        replace(base.tariff, per="hour"),
+        cap=base.charge_cap,
+        flows=base.flows,
+        objective=base.objective,
+        market=day.market,
+        n_starts=3,
+        seed=seed,
+        max_clearings=max_clearings,
+        max_nodes=0,
+    )
+    hints = [bracket.coefficients]
+    if base.tariff.n_basis == 1:
+        optimum = solve_optimum(
+            loaded.day, network, base.tariff, cap=base.charge_cap, flows=base.flows, objective=base.objective, market=day.market
+        )
+        hints.append(np.full(day.shape, optimum.charge))
+    return bracket, hints
+
+
+def climb_together(days: Sequence[HourlyDay], start: Array, *, steps: int) -> list[Walk]:
+    """Follow the mean of several days' gradients from one sequence for all, smoothed over steps (Adam).
+
+    Args:
+        days: Days of one game.
+        start: γ in EUR/kWh, shape (T, K).
+        steps: How often every day is played, beside the first time.
+
+    Returns:
+        The walks of the sequence with the greatest mean, one a day.
+    """
+    cap = days[0].game.base.charge_cap
+    walks = best = [day.walk(start) for day in days]
+    mean, square = np.zeros(start.shape), np.zeros(start.shape)
+    for step in range(1, steps + 1):
+        slope = np.mean([day.gradient(walk) for day, walk in zip(days, walks, strict=True)], axis=0)
+        mean = _MEMORY * mean + (1.0 - _MEMORY) * slope
+        square = _SQUARES * square + (1.0 - _SQUARES) * slope**2
+        move = (mean / (1.0 - _MEMORY**step)) / (np.sqrt(square / (1.0 - _SQUARES**step)) + 1e-12)
+        sequence = np.clip(walks[0].sequence + _RISE * cap * (1.0 - step / (steps + 1.0)) * move, 0.0, cap)
+        walks = [day.walk(sequence) for day in days]
+        if sum(walk.goal_eur for walk in walks) > sum(walk.goal_eur for walk in best):
+            best = walks
+    return best
+
+
+def _earned(walk: Walk) -> float:
+    return walk.goal_eur
+
+
+def _follow(day: HourlyDay, start: Walk, *, steps: int) -> Walk:
+    return climb_together([day], start.sequence, steps=steps)[0]
+
+
+def _pattern(day: HourlyDay, walk: Walk, rng: np.random.Generator, *, until: int) -> Walk:
+    """Move one charge at a time by a step of its own, which grows with success and shrinks without, until the plans are spent."""
+    cap = day.game.base.charge_cap
+    steps = np.full(day.shape, _FIRST * cap)
+    places = [(t, k) for t in range(day.shape[0]) for k in range(day.shape[1])]
+    while day.plans < until and steps.max() > _LAST * cap:
+        for t, k in (places[i] for i in rng.permutation(len(places))):
+            if day.plans >= until:
+                break
+            if steps[t, k] <= _LAST * cap:
+                continue
+            walk, better = _moved(day, walk, t, k, steps[t, k])
+            steps[t, k] *= 2.0 if better else 0.4
+    return walk
+
+
+def _moved(day: HourlyDay, walk: Walk, t: int, k: int, step: float) -> tuple[Walk, bool]:
+    """Return the better of the walks with one charge a step higher or lower, and whether either is better than the one given."""
+    for sign in (1.0, -1.0):
+        level = float(np.clip(walk.sequence[t, k] + sign * step, 0.0, day.game.base.charge_cap))
+        if level == walk.sequence[t, k]:
+            continue
+        sequence = walk.sequence.copy()
+        sequence[t, k] = level
+        candidate = day.walk(sequence, after=walk, hour=t)
+        if candidate.goal_eur > walk.goal_eur:
+            return candidate, True
+    return walk, False

@@ -1,0 +1,1 @@
+"""Several coefficients: the best found, and bounds that no charges exceed."""

@@ -1,0 +1,300 @@
+"""The followers' program as one vector, in units that give strictly convex variables the curvature 1.
+
+At the charge γ the followers minimise F_γ(x) = ½‖x_c‖² + c₀·x + γ·c·x over a box and the equations A·x = b, where x_c are the first
+``n_curved`` entries of x: demand, imports, exports, charging, discharging and trades, each times the root of its curvature, in √EUR, so
+that their Euclidean norm is the Q norm. Renewable use and stored energy follow; they have no curvature and stay dimensionless. The slope of
+the Lagrangian at prices y (μ, then σ, dimensionless) is s = x_c + c₀ + γ·c − Aᵀy, in EUR per unit of x.
+
+Every variable stands in at most two equations, so that A is kept as two indices and two coefficients a variable.
+
+===========  ===========================================  =====================================
+family       equations                                    −Aᵀy
+===========  ===========================================  =====================================
+demand       balance                                      μ
+imported     balance                                      −μ
+exported     balance                                      μ
+charge       balance of the owner, storage                μ − η·σ
+discharge    balance of the owner, storage                −μ + σ/η
+trade        balances of seller and buyer                 μ_i − μ_j
+renewable    balance                                      −μ
+stored       storage of this period and the next          σ_t − σ_{t+1}, the last one being 0
+===========  ===========================================  =====================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ....envs.community.day import Array
+from ....envs.market.exact.kkt import ActiveSet, KktSystem
+from ....envs.market.exact.market_data import MarketData
+from ....envs.market.exact.point import Point
+from ....envs.market.exact.polish import adopt
+from ....envs.market.exact.solution import Certificate
+from .kernels import level_within_blocks, onto_equations, price_terms, snap, violations
+
+_ROUNDING = 1e-11  # a slope, in units of the greatest price, that is meant to be 0
+_PRICE_DIGIT = 4.0 * float(np.finfo(np.float64).eps)  # what a price is known to, in units of the greatest
+_AT_BOUND = 1e-11  # dimensionless, as in envs.clearing.point
+
+_FAMILIES = ("demand", "imported", "exported", "charge", "discharge", "trade", "renewable", "stored")
+
+
+class FlatMarket:
+    """One day's program along one direction of charges; all arrays are of shape (V,) over the variables unless said otherwise.
+
+    Args:
+        data: The dimensionless market; its charges do not count.
+        direction: Dimensionless charges per EUR/kWh of γ, shape (T, K).
+        counts_own_exchange: Whether imports and exports count as injections beside trades.
+    """
+
+    def __init__(self, data: MarketData, direction: Array, *, counts_own_exchange: bool) -> None:
+        self.data = data
+        structure = data.structure
+        t, n, j = structure.n_periods, structure.n_prosumers, len(structure.owner)
+        pairs = len(structure.seller)
+        unit = data.objective_unit
+        curved = (data.utility_curvature, data.grid_friction, data.grid_friction, data.storage_wear, data.storage_wear, data.trade_friction)
+        self._shapes = ((t, n), (t, n), (t, n), (t, j), (t, j), (t, pairs), (t, n), (t, j))
+        self._edges = np.cumsum([0, *(rows * columns for rows, columns in self._shapes)])
+        self.n_curved = int(self._edges[6])
+        self.size = int(self._edges[8])
+        self.scale = np.concatenate([*(np.sqrt(unit * part).ravel() for part in curved), np.ones(self.size - self.n_curved)])
+        self.gain = unit / self.scale
+        self.unit = unit
+        self.node_shape, self.store_shape = (t, n), (t, j)
+        self.renewables = slice(int(self._edges[6]), int(self._edges[7]))
+        self.stored = slice(int(self._edges[7]), self.size)
+        zero = [np.zeros(shape) for shape in self._shapes]
+        lower = [data.demand_min, *zero[1:7], data.stored_min]
+        upper = [
+            data.demand_max,
+            data.import_limit,
+            data.export_limit,
+            data.storage_power,
+            data.storage_power,
+            data.trade_limit,
+            data.renewable,
+            data.stored_max,
+        ]
+        self.lower, self.upper = self._join(lower) * self.scale, self._join(upper) * self.scale
+        self.cost = self._join([-data.utility_slope, data.import_price, -data.export_price, *zero[3:]]) * self.gain
+        self.charge_cost = self._join([*zero[:5], direction, *zero[6:]]) * self.gain
+        self.import_kwh = self._join([zero[0], np.ones((t, n)), *zero[2:]]) * data.power_unit * data.period_hours / self.scale
+        self._set_measures(t, n)
+        self._set_equations(t, n, j)
+        self._set_injections(t, n, counts_own_exchange)
+
+    def _set_measures(self, t: int, n: int) -> None:
+        """Say what is much of each variable and equation, and whose it is: the units of the certificate."""
+        data, structure = self.data, self.data.structure
+        node, store = np.tile(np.arange(n), (t, 1)), np.tile(structure.owner, (t, 1))
+        seller, buyer = np.tile(structure.seller, (t, 1)), np.tile(structure.buyer, (t, 1))
+        self._holder = self._join([*[node] * 3, *[store] * 2, seller, node, store]).astype(np.intp)
+        self._other = self._join([*[node] * 3, *[store] * 2, buyer, node, store]).astype(np.intp)
+        self._much = np.minimum(data.size[self._holder], data.size[self._other]) * self.scale
+        self._equation_holder = np.concatenate([node.ravel(), store.ravel()])
+        self.equation_size = data.size[self._equation_holder]
+        # A price's last digit moves a quantity by itself over its curvature.
+        softest = np.full(len(data.size), np.inf)
+        curved = slice(0, self.n_curved)
+        for holder in (self._holder[curved], self._other[curved]):
+            np.minimum.at(softest, holder, self.scale[curved] ** 2 / self.unit)
+        self.last_digit = (_PRICE_DIGIT / softest)[self._equation_holder]
+
+    def _set_equations(self, t: int, n: int, j: int) -> None:
+        structure, eta = self.data.structure, self.data.storage_efficiency
+        node = np.arange(t)[:, None] * n + np.arange(n)
+        store = t * n + np.arange(t)[:, None] * j + np.arange(j)
+        following = np.vstack([store[1:], store[-1:]])
+        last = np.vstack([np.full((t - 1, j), -1.0), np.zeros((1, j))])
+        owner = node[:, structure.owner]
+        seller, buyer = node[:, structure.seller], node[:, structure.buyer]
+        none = [np.zeros_like(node)] * 3
+        self.first = self._join([node, node, node, owner, owner, seller, node, store]).astype(np.intp)
+        self.second = self._join([*none, store, store, buyer, none[0], following]).astype(np.intp)
+        ones = [np.ones(shape) for shape in self._shapes]
+        signs = (1.0, -1.0, 1.0, 1.0, -1.0, 1.0, -1.0, 1.0)
+        self.first_weight = self._join([sign * one for sign, one in zip(signs, ones, strict=True)]) * self.gain
+        zero = np.zeros((t, n))
+        self.second_weight = self._join([zero, zero, zero, -eta, 1.0 / eta, -ones[5], zero, last]) * self.gain
+        self._equations = (self.first, self.second, self.first_weight, self.second_weight)
+        self.n_prices, self._n_nodes = t * n + t * j, t * n
+        # What stands in one balance only; where sun is curtailed at an export price of zero, nothing but its use has room.
+        self._own = np.stack([np.arange(start, start + t * n) for start in (*self._edges[:3], self.renewables.start)])
+        self._moved = np.stack([np.arange(start, start + t * j) for start in self._edges[3:5]])  # charging and discharging
+        self.right_hand_side = np.zeros(self.n_prices)
+        self.right_hand_side[t * n : t * n + j] = self.data.storage_start
+
+    def _set_injections(self, t: int, n: int, counts_own_exchange: bool) -> None:
+        """Net injections in kW are what trades take from a seller and bring to a buyer, and exports less imports where they count."""
+        power = self.data.power_unit / self.scale
+        own = 1.0 if counts_own_exchange else 0.0
+        zero = [np.zeros(shape) for shape in self._shapes]
+        self._sold = self._join([zero[0], np.full((t, n), -own), np.full((t, n), own), *zero[3:5], 1.0 + zero[5], *zero[6:]]) * power
+        self._bought = self._join([*zero[:5], 1.0 + zero[5], *zero[6:]]) * power
+        self._moving = slice(int(self._edges[1]), int(self._edges[6]))  # imports to trades: the only ones with an injection
+
+    def pack(self, point: Point) -> Array:
+        """Return a point's variables as one vector."""
+        values: Array = self._join([getattr(point, name) for name in _FAMILIES]) * self.scale
+        return values
+
+    @staticmethod
+    def prices(point: Point) -> Array:
+        """Return a point's prices as one vector, shape (P,)."""
+        return np.concatenate([point.nodal_price.ravel(), point.storage_price.ravel()])
+
+    def split_prices(self, prices: Array) -> tuple[Array, Array]:
+        """Return a vector of prices as nodal prices, shape (T, N), and storage prices, shape (T, J)."""
+        return prices[: self._n_nodes].reshape(self.node_shape), prices[self._n_nodes :].reshape(self.store_shape)
+
+    def slopes(self, x: Array, prices: Array, charge: float) -> Array:
+        """Return s, the slope of the Lagrangian in each variable."""
+        slope = self.cost + charge * self.charge_cost + self.price_terms(prices)
+        slope[: self.n_curved] += x[: self.n_curved]
+        return slope
+
+    def price_terms(self, prices: Array) -> Array:
+        """Return −Aᵀy."""
+        terms: Array = price_terms(*self._equations, prices)
+        return terms
+
+    def residual(self, x: Array) -> Array:
+        """Return by how much the equations are missed, dimensionless, shape (P,)."""
+        return self.onto_equations(x) - self.right_hand_side
+
+    def balance(self, x: Array) -> None:
+        """Make the equations hold to rounding, in place: what is missed goes to the roomiest variable of each prosumer and hour.
+
+        A clearing may miss them by 1e-9, and polishing stops at 1e-13; a bound pays the root of what is missed.
+        """
+        self._balance_stores(x)
+        missed = self.residual(x)
+        own, node = self._own, np.arange(self._n_nodes)
+        room = np.minimum(x - self.lower, self.upper - x)[own] / self.scale[own]
+        roomiest = room.argmax(axis=0)
+        chosen, net = own[roomiest, node], missed[: self._n_nodes]
+        amount = np.where(room[roomiest, node] > np.abs(net), net, 0.0)
+        x[chosen] -= amount * np.sign(self.first_weight[chosen]) * self.scale[chosen]
+
+    def _balance_stores(self, x: Array) -> None:
+        """Make the storage equations hold, in place, by what is charged or discharged; by the energy itself only where neither has room.
+
+        What charging answers to a price is the price over the wear, so that a small wear makes much of rounding: the energy moved by it
+        would leave the bounds it is held on by prices that are anything but rounding.
+        """
+        if self.size == self._edges[7]:
+            return
+        missed = self.residual(x)[self._n_nodes :]
+        room = np.minimum(x - self.lower, self.upper - x)[self._moved] / self.scale[self._moved]
+        roomiest, each = room.argmax(axis=0), np.arange(missed.size)
+        chosen = self._moved[roomiest, each]
+        per_unit = self.second_weight[chosen] / self.gain[chosen]  # energy taken from the equation by a unit of power
+        amount = np.where(room[roomiest, each] > np.abs(missed / per_unit), missed, 0.0)
+        x[chosen] -= amount / per_unit * self.scale[chosen]
+        stored = x[self._edges[7] :].reshape(self._shapes[7])
+        stored -= np.cumsum((missed - amount).reshape(stored.shape), axis=0)
+        snap(self.scale, self.lower, self.upper, x)  # what stood on a bound stays there
+
+    def level(self, x: Array, prices: Array) -> None:
+        """Make the slope of free renewable use and stored energy exactly 0, in place: without curvature a bound pays for its last digit."""
+        inside = (x > self.lower) & (x < self.upper) & (np.abs(self.price_terms(prices)) <= _ROUNDING * self.gain)
+        level_within_blocks(prices, inside[self.renewables].reshape(self.node_shape), inside[self.stored].reshape(self.store_shape))
+
+    def injection_kw(self, x: Array) -> Array:
+        """Return net injections in kW, shape (T, N), of variables or of a change of them."""
+        span, (t, n) = self._moving, self._shapes[0]
+        net = np.bincount(self.first[span], self._sold[span] * x[span], t * n)
+        net -= np.bincount(self.second[span], self._bought[span] * x[span], self.n_prices)[: t * n]
+        return np.asarray(net.reshape(t, n), dtype=np.float64)
+
+    def injection_gradient(self, potential: Array) -> Array:
+        """Return the gradient in x of Σ potential·injection, potential in EUR/kW of shape (T, N)."""
+        values = np.concatenate([potential.ravel(), np.zeros(self.n_prices - self._n_nodes)])
+        gradient = np.zeros(self.size)
+        span = self._moving
+        gradient[span] = self._sold[span] * values[self.first[span]] - self._bought[span] * values[self.second[span]]
+        return gradient
+
+    def quantity(self, x: Array) -> float:
+        """Return ½‖x_c‖² + c₀·x in EUR: the followers' objective but for the charges."""
+        return float(0.5 * (x[: self.n_curved] @ x[: self.n_curved]) + self.cost @ x)
+
+    def certificate(self, x: Array, prices: Array, slope: Array, missed: Array) -> tuple[Certificate, float]:
+        """Measure a point as :func:`gridtoll.envs.market.exact.point.certify` does, from its vectors and what it misses the equations by.
+
+        Returns:
+            The certificate, and what better responses to the prices would save in all, in EUR.
+        """
+        n = self.node_shape[1]
+        outside, steepest, saved = violations(
+            _AT_BOUND, self.n_curved, self._much, self.gain, self._holder, self._other, n, self.lower, self.upper, x, slope
+        )
+        gap = saved / self.unit - np.bincount(self._equation_holder, prices * missed, n)
+        relative = gap / (self.node_shape[0] * self.data.size)
+        certificate = Certificate(
+            primal_residual=float(np.maximum((np.abs(missed) / self.equation_size).max(initial=0.0), outside)),
+            dual_residual=float(steepest),
+            gap=float(relative[np.argmax(np.abs(relative))]),
+        )
+        return certificate, float(saved.sum())
+
+    def onto_equations(self, x: Array) -> Array:
+        """Return A·x as far as variables go, dimensionless, shape (P,)."""
+        moved: Array = onto_equations(*self._equations, x, self.n_prices)
+        return moved / self.unit
+
+    @staticmethod
+    def _join(families: Sequence[NDArray[Any]]) -> Array:
+        return np.concatenate([np.ravel(part) for part in families]).astype(np.float64)
+
+
+class FreeSet:
+    """The factorised equations of one active set.
+
+    Args:
+        market: The program.
+        data: The same with the charges at hand.
+        point: An exact clearing; its variables are put on their bounds in place.
+    """
+
+    def __init__(self, market: FlatMarket, data: MarketData, point: Point) -> None:
+        self._market = market
+        active = adopt(data, point)
+        self.free = _mask(active)
+        self._system = KktSystem(data, active)
+        self._shape = point.nodal_price.shape
+        self._stores = point.storage_price.shape
+
+    def derivative(self) -> tuple[Array, Array]:
+        """Return how variables and prices move with γ, shapes (V,) and (P,)."""
+        market = self._market
+        none = np.zeros(self._stores)
+        answer = self._system.solve_exactly(-self._direct(market.charge_cost), none, none, np.zeros(self._shape))
+        prices = np.concatenate([answer[0].ravel(), answer[1].ravel()])
+        change = -(market.charge_cost + market.price_terms(prices)) * self.free
+        change[market.n_curved :] = np.concatenate([answer[3].ravel(), answer[2].ravel()])
+        return change, prices
+
+    def prices_against(self, gradient: Array) -> Array:
+        """Return the prices whose terms cancel as much of a gradient in x as free variables allow, shape (P,); exact they need not be."""
+        none = np.zeros(self._stores)
+        answer = self._system.solve(-self._direct(gradient), none, none, np.zeros(self._shape))
+        return np.concatenate([answer[0].ravel(), answer[1].ravel()])
+
+    def _direct(self, gradient: Array) -> Array:
+        """Return what the balances gain while prices stand still and every free variable follows −gradient."""
+        market = self._market
+        moved = gradient * self.free
+        moved[market.n_curved :] = 0.0
+        return market.onto_equations(moved)[: self._shape[0] * self._shape[1]].reshape(self._shape)
+
+
+def _mask(active: ActiveSet) -> Array:
+    return np.concatenate([getattr(active, name).ravel() for name in _FAMILIES])

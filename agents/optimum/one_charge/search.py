@@ -1,0 +1,319 @@
+"""The exact optimum of a one-parameter tariff: best-first search over intervals of the charge.
+
+Each step clears inside the interval with the greatest upper bound, takes the whole affine piece around that point as solved, and puts the
+two gaps left beside it back with bounds of their own (:mod:`.bounds`). It ends when no gap can beat the incumbent by more than the
+tolerance. The incumbent is re-cleared from scratch, and what it earns there is the profit reported.
+
+Under hard limits a piece counts only where its flows, affine in the charge, stay within the limits, and a gap only where they can
+(:func:`.bounds.secure_part`); a search that ends without any such charge has proved that there is none.
+
+Walking from piece to piece instead would take thousands of clearings near γ = 0, where pieces are 1e-5 wide.
+"""
+
+from __future__ import annotations
+
+import heapq
+import time
+from dataclasses import dataclass
+from math import inf, isfinite, nan
+
+import numpy as np
+
+from ....envs.account.objective import Objective
+from ....envs.account.settlement import Flows
+from ....envs.account.tariff import Tariff
+from ....envs.community.day import Array, Day
+from ....envs.errors import ClearingError
+from ....envs.games.transition import Rules
+from ....envs.grid.network import Network
+from ....envs.market.exact.market import Market
+from ..yardstick import EXACTNESS, require_agreement, yardstick_eur
+from .bounds import norms, secure_part, upper_bound
+from .certificate import Certificate, PrunedGap, SolvedPiece
+from .chord import Chord
+from .line import EXACT, ChargeLine, LinePoint, Piece
+
+_MAX_CLEARINGS = 5_000
+_CENTRE = 0.02  # a gap is never split closer than this share of its width to an end: slivers cost as much as halves
+_RESOLUTION = 1e-13  # share of the cap below which two charges are not told apart
+_WITHIN = 0.5  # share of the tolerance on branch limits that answers use; the rest keeps them secure when cleared again
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Optimum:
+    """The best charge of a day with the proof that no charge in [0, cap] does better than the upper bound.
+
+    Attributes:
+        charge: Best charge found, EUR/kWh; NaN where no charge keeps every branch within its limit.
+        charge_cap: Greatest charge allowed, EUR/kWh.
+        objective: What is maximised, ``"profit"`` or ``"welfare"``.
+        profit_eur: The operator's profit there, from the affine piece it was found on.
+        recleared_profit_eur: The same when the day is cleared again from scratch and settled.
+        welfare_eur: Welfare of prosumers and operator there.
+        recleared_welfare_eur: The same, cleared again.
+        upper_bound_eur: No charge in [0, cap] takes the objective higher.
+        relative_gap: (upper bound − objective) over what is at stake (:mod:`..yardstick`): the greatest of charge revenue, import fee, cost
+            of losses and cost of overload at the optimum, and 1e-6 of the day's turnover; for welfare all of the turnover.
+        revenue_eur: Charge revenue at the optimum.
+        clearings: Market clearings used, the last one included.
+        seconds: Wall time.
+        hard_limits: Whether only charges counted that keep every branch within its limit.
+        secure: Whether the best charge does; with hard limits, False is proved and None undecided: charges closer together than can be
+            told apart may still do.
+        certificate: The proof, which can be kept, checked and drawn; None where an optimum was read from a store of numbers.
+    """
+
+    charge: float
+    charge_cap: float
+    objective: Objective
+    profit_eur: float
+    recleared_profit_eur: float
+    welfare_eur: float
+    recleared_welfare_eur: float
+    upper_bound_eur: float
+    relative_gap: float
+    revenue_eur: float
+    clearings: int
+    seconds: float
+    certificate: Certificate | None
+    hard_limits: bool = False
+    secure: bool | None = None
+
+    @property
+    def pieces(self) -> tuple[SolvedPiece, ...]:
+        """The solved pieces of the certificate."""
+        return () if self.certificate is None else self.certificate.pieces
+
+    @property
+    def gaps(self) -> tuple[PrunedGap, ...]:
+        """The bounded intervals of the certificate."""
+        return () if self.certificate is None else self.certificate.gaps
+
+    @property
+    def recleared_eur(self) -> float:
+        """The objective at the optimum, cleared again: what a policy's reward is compared with."""
+        return self.recleared_welfare_eur if self.objective == "welfare" else self.recleared_profit_eur
+
+
+def solve_optimum(
+    day: Day,
+    network: Network,
+    tariff: Tariff,
+    *,
+    cap: float,
+    flows: Flows = "trades",
+    objective: Objective = "profit",
+    market: Market | None = None,
+    tolerance: float = 1e-6,
+    hard_limits: bool = False,
+) -> Optimum:
+    """Find the charge that is best for the operator, or for all, on one day, and prove it.
+
+    Args:
+        day: The day.
+        network: Where the prosumers sit.
+        tariff: A tariff of one coefficient for the whole day.
+        cap: Greatest charge allowed, EUR/kWh.
+        flows: Which account of the flows the operator answers for.
+        objective: ``"profit"`` of the operator, or ``"welfare"`` of prosumers and operator together.
+        market: What clears; a new :class:`P2PMarket` where absent.
+        tolerance: Relative gap at which the search ends. A proof may miss it by a billionth of the day's turnover, the exactness of
+            clearings, which is more only where next to nothing is earned; ``relative_gap`` tells.
+        hard_limits: Whether every branch must stay within its limit (to a relative 1e-9), whatever overload costs.
+
+    Raises:
+        ValueError: If the tariff has more than one coefficient, or the cap or the tolerance is not above 0.
+        ClearingError: If a clearing misses its tolerance, or the proof misses that of the search: it does not close within its limit of
+            clearings, responses are too inexact for it, or what was proved does not come out when it is cleared again.
+    """
+    basis = one_basis(day, tariff, cap=cap, tolerance=tolerance)
+    began = time.perf_counter()
+    line = ChargeLine(day, network, basis, flows=flows, objective=objective, market=market)
+    search = _Search(line, cap=cap, tolerance=tolerance, hard_limits=hard_limits)
+    search.run()
+    return _optimum(search, began)
+
+
+def one_basis(day: Day, tariff: Tariff, *, cap: float, tolerance: float = 1.0) -> Array:
+    """Return the basis of a tariff of one coefficient, shape (N, N), after checking what a search is asked for.
+
+    Raises:
+        ValueError: If the tariff has more than one coefficient, or the cap or the tolerance is not above 0.
+    """
+    if not 0 < cap < inf or not tolerance > 0:
+        raise ValueError(f"the charge cap must be finite and > 0, and the tolerance > 0, got {cap} and {tolerance}.")
+    if tariff.n_coefficients(day.n_periods) != 1:
+        raise ValueError(
+            f"the exact optimum needs a tariff of one coefficient for the day, such as 'unique' or 'distance' charged per day; the "
+            f"{tariff.kind} tariff charged per {tariff.per} has {tariff.n_coefficients(day.n_periods)}."
+        )
+    basis: Array = tariff.basis[0]
+    return basis
+
+
+def _optimum(search: _Search, began: float) -> Optimum:
+    """Clear the incumbent again from scratch and put everything together."""
+    line, best = search.line, search.incumbent
+    profit = recleared_profit = welfare = recleared_welfare = revenue = nan
+    bound = max(search.open_bound, search.solved_bound)
+    if best is not None:
+        clearing = line.clear(best.charge)
+        rules = Rules(network=line.network, basis=line.basis, flows=line.flows, objective=line.objective)
+        again = rules.settled(line.day, best.charge * line.basis, clearing)
+        settlement = again.settlement
+        # Rounding may put either evaluation of the incumbent above the closed-form bound of its own piece.
+        bound = max(bound, best.goal_eur, again.reward_eur)
+        profit, recleared_profit = best.profit_eur, settlement.profit_eur
+        welfare, recleared_welfare = best.profit_eur - best.value_eur, settlement.welfare_eur
+        revenue = settlement.revenue_eur
+        require_agreement(line.day, best.goal_eur, again.reward_eur, yardstick=search.yardstick, tolerance=search.tolerance)
+    goal = -inf if best is None else best.goal_eur
+    secure = search.is_secure
+    certificate = Certificate(
+        day=line.day,
+        network=line.network,
+        basis=line.basis,
+        flows=line.flows,
+        objective=line.objective,
+        charge_cap=search.cap,
+        charge=nan if best is None else best.charge,
+        best_eur=goal,
+        upper_bound_eur=bound,
+        pieces=tuple(sorted(search.pieces, key=lambda piece: (piece.lower, piece.upper))),
+        gaps=tuple(sorted(search.gaps(), key=lambda gap: gap.lower)),
+        hard_limits=search.hard_limits,
+    )
+    gap = (bound - goal) / search.yardstick if bound > goal else 0.0
+    if best is not None and bound - goal > search.tolerance * search.yardstick + EXACTNESS * line.turnover_eur:
+        raise ClearingError(
+            f"the optimum of day {line.day.label!r} must be proved to {search.tolerance:g}, and is to {gap:.3g} only, between {goal} and "
+            f"{bound} EUR: clearings were not exact enough for more. A larger tolerance closes."
+        )
+    return Optimum(
+        charge=certificate.charge,
+        charge_cap=search.cap,
+        objective=line.objective,
+        profit_eur=profit,
+        recleared_profit_eur=recleared_profit,
+        welfare_eur=welfare,
+        recleared_welfare_eur=recleared_welfare,
+        upper_bound_eur=bound,
+        relative_gap=gap,
+        revenue_eur=revenue,
+        clearings=line.clearings,
+        seconds=time.perf_counter() - began,
+        certificate=certificate,
+        hard_limits=search.hard_limits,
+        secure=secure,
+    )
+
+
+@dataclass(order=True)
+class _Gap:
+    """An unsolved interval, ordered by greatest bound first and then by charge, so that runs repeat exactly."""
+
+    negative_bound: float
+    lower: float
+    left: LinePoint
+    right: LinePoint
+    look_at: float
+
+
+class _Search:
+    """The state of one search: the incumbent, the solved pieces, the heap of gaps, and slivers too narrow to be split."""
+
+    def __init__(self, line: ChargeLine, *, cap: float, tolerance: float, hard_limits: bool) -> None:
+        self.line, self.cap, self.hard_limits = line, cap, hard_limits
+        self.pieces: list[SolvedPiece] = []
+        self.incumbent: LinePoint | None = None
+        self.solved_bound = -inf
+        self.tolerance = tolerance
+        self._norms = norms(line)
+        self._heap: list[_Gap] = []
+        self._slivers: list[_Gap] = []
+        first, last = line.piece(0.0, cap=cap), line.piece(cap, cap=cap)
+        for piece in (first, last):
+            self._solve(piece)
+        self._push(first.upper_end, last.lower_end)
+
+    @property
+    def best_eur(self) -> float:
+        """The goal of the incumbent in EUR; minus infinity where there is none."""
+        return -inf if self.incumbent is None else self.incumbent.goal_eur
+
+    @property
+    def yardstick(self) -> float:
+        """What the gap is measured by, in EUR."""
+        return yardstick_eur(self.line.day, self.incumbent, self.line.objective)
+
+    @property
+    def open_bound(self) -> float:
+        """Upper bound over everything not solved, in EUR; minus infinity where nothing is left."""
+        return max((-gap.negative_bound for gap in (*self._heap[:1], *self._slivers)), default=-inf)
+
+    @property
+    def is_secure(self) -> bool | None:
+        """Whether the incumbent keeps every limit; without one under hard limits, False if that is proved for all charges."""
+        if self.incumbent is None:
+            return None if max(self.open_bound, self.solved_bound) > -inf else False
+        limit = self.line.network.grid.branch_limit_kw * (1.0 + 1e-9)
+        return bool(np.all(np.abs(self.incumbent.flow_kw) <= limit))
+
+    def gaps(self) -> list[PrunedGap]:
+        """Return the intervals that are bounded instead of solved."""
+        return [PrunedGap(gap.left.charge, gap.right.charge, -gap.negative_bound) for gap in (*self._heap, *self._slivers)]
+
+    def run(self) -> None:
+        """Split gaps until none can beat the incumbent by more than half the tolerance; the other half is for rounding."""
+        while self._heap and -self._heap[0].negative_bound > self._enough:
+            if self.line.clearings >= _MAX_CLEARINGS:
+                raise ClearingError(
+                    f"the optimum of day {self.line.day.label!r} must close within {_MAX_CLEARINGS} clearings, and is still between "
+                    f"{self.best_eur} and {self.open_bound} EUR. A larger tolerance than {self.tolerance:g} closes earlier."
+                )
+            gap = heapq.heappop(self._heap)
+            if gap.right.charge - gap.left.charge <= _RESOLUTION * self.cap:
+                self._slivers.append(gap)
+                continue
+            piece = self.line.piece(gap.look_at, cap=self.cap)
+            self._solve(piece)
+            self._push(gap.left, piece.lower_end if piece.lower > gap.left.charge else gap.left)
+            self._push(piece.upper_end if piece.upper < gap.right.charge else gap.right, gap.right)
+
+    @property
+    def _enough(self) -> float:
+        if self.incumbent is None:
+            return -inf
+        return self.incumbent.goal_eur + 0.5 * self.tolerance * self.yardstick
+
+    def _solve(self, piece: Piece) -> None:
+        chord = Chord(self.line, piece.lower_end, piece.upper_end)
+        low, high = secure_part(chord, share=_WITHIN) if self.hard_limits else (0.0, 1.0)
+        charge, goal = piece.lower, -inf
+        if low <= high:
+            charge, goal = piece.peak(low, high)
+            if goal > self.best_eur:
+                best = piece.at(charge)
+                goal = best.goal_eur
+                if goal > self.best_eur:
+                    self.incumbent = best
+        self.pieces.append(SolvedPiece(piece.lower, piece.upper, charge, goal))
+        self.solved_bound = max(self.solved_bound, self._bound_of(piece, chord, goal))
+
+    def _bound_of(self, piece: Piece, chord: Chord, goal: float) -> float:
+        """Return a bound on a solved piece: its best goal, unless its ends are less exact than rounding or its edge is within tolerance."""
+        if self.hard_limits:
+            low, high = secure_part(chord)
+            goal = chord.peak(low, high)[1] if low <= high else -inf
+        if max(piece.lower_end.worst, piece.upper_end.worst) > EXACT and isfinite(goal):
+            ends = (piece.lower_end, piece.upper_end)
+            goal = max(goal, upper_bound(self.line, self._norms, *ends, target=goal, hard_limits=self.hard_limits)[0])
+        return goal
+
+    def _push(self, left: LinePoint, right: LinePoint) -> None:
+        if left.charge >= right.charge:
+            return
+        bound, peak = upper_bound(self.line, self._norms, left, right, target=self.best_eur, hard_limits=self.hard_limits)
+        margin = _CENTRE * (right.charge - left.charge)
+        look_at = min(max(peak, left.charge + margin), right.charge - margin)
+        heapq.heappush(self._heap, _Gap(-bound, left.charge, left, right, look_at))

@@ -1,0 +1,328 @@
+"""Who pays whom after a clearing, and what the operator keeps.
+
+A pair trades at the mean of its nodal prices, π_ij = ½(μ_i + μ_j); each side pays half the charge and bears half the friction. With Δ
+the length of a period, a prosumer's surplus is its utility less what it pays for imports, frictions, storage wear and charges, plus
+what its trades bring in. The operator's profit is
+
+    Π = Σ_t Δ { Σ_ij τ_ij p_ij + ν Σ_i m_i − ρ_t Σ_l w_l (f_l² − f_base,l²) − φ Σ_l max(0, |f_l| − F_l) },
+
+with flows f = H n by the grid's PTDF matrix H from the net injections n, under one of two accounts:
+
+* ``"trades"``: n_i = Σ_j p_ij − Σ_j p_ji, what the operator has to deliver between prosumers;
+* ``"injections"``: n_i = r_i + s_i − c_i − d_i, all that enters the wires.
+
+The base injection's own flows add to both; what it alone would lose is not charged to the community.
+
+These identities hold to rounding, and the tests execute them: payments sum to zero; the surpluses sum to minus the followers' objective;
+surpluses and charge revenue sum to the gross welfare; and where 0 < p_ij < P_ij, μ_j − μ_i = τ_ij + ε p_ij.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal, NamedTuple, cast, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..community.day import Array, Day
+from ..errors import unknown_name
+from ..grid.network import Network
+from ..market.exact.solution import Clearing
+
+Flows = Literal["trades", "injections"]
+_AT_ONCE: Final = 2**16
+"""Numbers in an array of trades that are settled in one go: 0.5 MB, which processors hold in their caches."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Settlement:
+    """The money and energy of one cleared day.
+
+    Attributes:
+        profit_eur: Π, the operator's profit: revenue and import fee less losses and overload.
+        revenue_eur: Charges collected, Σ Δ τ p.
+        import_fee_eur: Fee collected on imports, Σ Δ ν m.
+        loss_cost_eur: What the operator pays for the losses the community causes; below 0 where it relieves the base injection's flows.
+        overload_cost_eur: What the operator pays for flow above the branch limits.
+        welfare_eur: Prosumers' surplus and operator's profit together; the retailer stands outside.
+        gross_welfare_eur: Prosumers' surplus before charges.
+        surplus_eur: Each prosumer's surplus after charges, shape (N,).
+        payment_eur: What each prosumer receives for its trades from the others, shape (N,); sums to zero.
+        charge_eur: What each prosumer pays in charges, shape (N,); sums to the revenue.
+        traded_kwh: Σ Δ p.
+        charged_kwh: Σ Δ B p with B the sum of the tariff's basis matrices.
+        charged_kwh_by_coefficient: Σ Δ B^k p, shape (K,).
+        import_kwh: Bought from the retailer.
+        export_kwh: Sold to the retailer.
+        loss_kwh: Losses the community causes, Σ Δ w (f² − f_base²).
+        overload_kwh: Energy above the branch limits.
+        flow_kw: f, shape (T, L), positive from ``branch_from`` to ``branch_to``.
+        peak_loading: Greatest |f| over its branch limit; 0 where no branch has a limit.
+        network_secure: Whether every flow is within its limit (to a relative 1e-9, the accuracy of a clearing).
+    """
+
+    profit_eur: float
+    revenue_eur: float
+    import_fee_eur: float
+    loss_cost_eur: float
+    overload_cost_eur: float
+    welfare_eur: float
+    gross_welfare_eur: float
+    surplus_eur: Array
+    payment_eur: Array
+    charge_eur: Array
+    traded_kwh: float
+    charged_kwh: float
+    charged_kwh_by_coefficient: Array
+    import_kwh: float
+    export_kwh: float
+    loss_kwh: float
+    overload_kwh: float
+    flow_kw: Array
+    peak_loading: float
+    network_secure: bool
+
+
+def check_flows(flows: str) -> Flows:
+    """Return the account of flows that was named.
+
+    Raises:
+        ValueError: If it is unknown.
+    """
+    for known in get_args(Flows):
+        if flows == known:
+            return cast(Flows, known)
+    raise unknown_name("the account of `flows`", flows, get_args(Flows))
+
+
+def base_flow(day: Day, network: Network) -> Array:
+    """Return the flows of the base injection alone in kW, shape (T, L); a day without any may leave its buses out."""
+    return network.grid.flow(day.base_injection) if day.base_injection.any() else np.zeros((day.n_periods, network.grid.n_branches))
+
+
+def trade_price(clearing: Clearing) -> Array:
+    """Return π, what the buyer pays the seller per kWh before charges, in EUR/kWh, shape (T, N, N)."""
+    price = clearing.nodal_price
+    return 0.5 * (price[:, :, None] + price[:, None, :])
+
+
+@dataclass(frozen=True, eq=False)
+class Settlements:
+    """The settlements of R days.
+
+    Attributes:
+        values: Each field of :class:`Settlement` by name, with an axis of length R in front.
+    """
+
+    values: Mapping[str, NDArray[Any]]
+
+    def __len__(self) -> int:
+        """Return R."""
+        return len(self.values["profit_eur"])
+
+    def row(self, number: int) -> Settlement:
+        """Return one day's settlement."""
+        chosen = {name: value[number] for name, value in self.values.items()}
+        return Settlement(**{name: value if value.ndim else value.item() for name, value in chosen.items()})
+
+
+def settle(
+    day: Day,
+    network: Network,
+    charges: Array,
+    clearing: Clearing,
+    *,
+    flows: Flows = "trades",
+    charge_base: Array | None = None,
+) -> Settlement:
+    """Settle one cleared day.
+
+    Args:
+        day: The day that was cleared.
+        network: Where the prosumers sit.
+        charges: τ in EUR/kWh, shape (T, N, N) or (N, N), as they were cleared.
+        clearing: The outcome to settle.
+        flows: Which account of the flows the operator answers for.
+        charge_base: The tariff's basis, shape (K, N, N) or (N, N); each traded kWh counts as one where it is absent.
+
+    Raises:
+        ValueError: If `flows` is unknown.
+    """
+    full = np.broadcast_to(charges, clearing.trade.shape)[None]
+    return settle_many([day], network, full, [clearing], flows=flows, charge_base=charge_base).row(0)
+
+
+def settle_many(
+    days: Sequence[Day],
+    network: Network,
+    charges: Array,
+    clearings: Sequence[Clearing],
+    *,
+    flows: Flows = "trades",
+    charge_base: Array | None = None,
+) -> Settlements:
+    """Settle R cleared days of one shape, each as :func:`settle` would to the last bit.
+
+    Args:
+        days: The days that were cleared, length R.
+        network: Where the prosumers sit.
+        charges: τ in EUR/kWh, shape (R, T, N, N).
+        clearings: Their outcomes, length R.
+        flows: Which account of the flows the operator answers for.
+        charge_base: The tariff's basis, shape (K, N, N) or (N, N); each traded kWh counts as one where it is absent.
+
+    Raises:
+        ValueError: If `flows` is unknown.
+    """
+    rows = max(1, _AT_ONCE // clearings[0].trade.size)
+    chunks = [slice(first, first + rows) for first in range(0, len(days), rows)]
+    parts = [_settled(days[c], network, charges[c], clearings[c], flows=check_flows(flows), charge_base=charge_base) for c in chunks]
+    return Settlements(parts[0] if len(parts) == 1 else {name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
+
+
+def _settled(
+    days: Sequence[Day], network: Network, charges: Array, clearings: Sequence[Clearing], *, flows: Flows, charge_base: Array | None
+) -> dict[str, NDArray[Any]]:
+    """Return every field of the settlements of R days.
+
+    No operation may mix days or depend on how many there are, or rows would differ in their last bits: sums run over axes within a day, and
+    products with matrices are stacks of products, one for each day.
+    """
+    grid = network.grid
+    hours, overload_price, import_fee = _scalars(days)
+    c = _cleared(clearings)
+    charge = (charges * c.trade).sum(axis=1)  # (R, N, N)
+    charge_eur = 0.5 * hours[:, None] * (charge.sum(axis=2) + charge.sum(axis=1))
+    payment_eur = _payments(hours, c)
+    gross_surplus_eur = _gross_surplus(days, hours, c)
+    surplus_eur = gross_surplus_eur - charge_eur + payment_eur
+    revenue_eur = hours * charge.sum(axis=(1, 2))
+    traded_kwh = hours[:, None, None] * c.trade.sum(axis=1)
+    charged_kwh = _charged(traded_kwh, charge_base)
+    import_kwh = hours * c.grid_import.sum(axis=(1, 2))
+    export_kwh = hours * c.grid_export.sum(axis=(1, 2))
+    flow_kw, base_flow_kw = _flows_and_bases(days, network, c, flows)
+    loss_kwh = hours[:, None] * ((flow_kw**2 - base_flow_kw**2) @ grid.loss_coefficient)  # (R, T)
+    overload_kwh = hours * np.maximum(0.0, np.abs(flow_kw) - grid.branch_limit_kw).sum(axis=(1, 2))
+    import_fee_eur, overload_cost_eur = import_fee * import_kwh, overload_price * overload_kwh
+    loss_cost_eur = (_together([day.loss_price for day in days]) * loss_kwh).sum(axis=1)
+    profit_eur = revenue_eur + import_fee_eur - loss_cost_eur - overload_cost_eur
+    peak_loading = (np.abs(flow_kw) / grid.branch_limit_kw).max(axis=(1, 2), initial=0.0)
+    return {
+        "profit_eur": profit_eur,
+        "revenue_eur": revenue_eur,
+        "import_fee_eur": import_fee_eur,
+        "loss_cost_eur": loss_cost_eur,
+        "overload_cost_eur": overload_cost_eur,
+        "welfare_eur": surplus_eur.sum(axis=1) + profit_eur,
+        "gross_welfare_eur": gross_surplus_eur.sum(axis=1),
+        "surplus_eur": surplus_eur,
+        "payment_eur": payment_eur,
+        "charge_eur": charge_eur,
+        "traded_kwh": traded_kwh.sum(axis=(1, 2)),
+        "charged_kwh": charged_kwh.sum(axis=1),
+        "charged_kwh_by_coefficient": charged_kwh,
+        "import_kwh": import_kwh,
+        "export_kwh": export_kwh,
+        "loss_kwh": loss_kwh.sum(axis=1),
+        "overload_kwh": overload_kwh,
+        "flow_kw": flow_kw,
+        "peak_loading": peak_loading,
+        "network_secure": peak_loading <= 1 + 1e-9,
+    }
+
+
+class _Cleared(NamedTuple):
+    """The arrays of R clearings, each with an axis in front.
+
+    Of each prosumer's trades, both of shape (R, T, N): ``traded_kw`` is Σ_j (p_ij − p_ji), and ``traded_at_prices`` the same weighted with
+    the partners' nodal prices, in EUR/h.
+    """
+
+    demand: Array
+    renewable_used: Array
+    grid_import: Array
+    grid_export: Array
+    storage_charge: Array
+    storage_discharge: Array
+    nodal_price: Array
+    trade: Array
+    traded_kw: Array
+    traded_at_prices: Array
+
+
+def _cleared(clearings: Sequence[Clearing]) -> _Cleared:
+    arrays = {name: _together([getattr(clearing, name) for clearing in clearings]) for name in _Cleared._fields[:-2]}
+    trade, price = arrays["trade"], arrays["nodal_price"]
+    weights = np.stack([np.ones_like(price), price], axis=-1)  # (R, T, N, 2): one product is quicker than sums over short axes
+    net = trade @ weights - trade.transpose(0, 1, 3, 2) @ weights
+    return _Cleared(**arrays, traded_kw=net[..., 0], traded_at_prices=net[..., 1])
+
+
+def _together(arrays: Sequence[Array]) -> Array:
+    """Return arrays of one shape with an axis in front: stacked, or of length 1 where all are the same object, as a year's limits are."""
+    first = arrays[0]
+    if all(array is first for array in arrays):
+        return first[None]
+    return np.concatenate(arrays).reshape(len(arrays), *first.shape)  # twice as quick as np.stack
+
+
+def flow_and_base(day: Day, network: Network, clearing: Clearing, *, flows: Flows = "trades") -> tuple[Array, Array]:
+    """Return the flows of a clearing and those of the base injection alone, in kW, each of shape (T, L).
+
+    Raises:
+        ValueError: If `flows` is unknown.
+    """
+    flow, base = _flows_and_bases([day], network, _cleared([clearing]), check_flows(flows))
+    return flow[0], base[0]
+
+
+def _flows_and_bases(days: Sequence[Day], network: Network, c: _Cleared, flows: Flows) -> tuple[Array, Array]:
+    """Return the flows of R clearings, shape (R, T, L), and those of base injections alone, (R, T, L) or (1, T, L) if all alike, in kW.
+
+    The prosumers' columns of the PTDF matrix keep this linear in N; no array over branches and pairs is formed.
+    """
+    net = c.traded_kw if flows == "trades" else c.renewable_used + c.storage_discharge - c.storage_charge - c.demand
+    shared = all(day.base_injection is days[0].base_injection for day in days)
+    bases = np.stack([base_flow(day, network) for day in days[: 1 if shared else None]])
+    flow: Array = net @ network.prosumer_ptdf.T + bases
+    return flow, bases
+
+
+def _scalars(days: Sequence[Day]) -> tuple[Array, Array, Array]:
+    """Return length of a period, overload price and import fee of each day, each of shape (R,)."""
+    numbers = np.array([(day.period_hours, day.overload_price, day.import_fee) for day in days])
+    return numbers[:, 0], numbers[:, 1], numbers[:, 2]
+
+
+def _gross_surplus(days: Sequence[Day], hours: Array, c: _Cleared) -> Array:
+    """Return each prosumer's surplus in EUR before charges and payments, shape (R, N)."""
+
+    def of_day(name: str) -> Array:
+        return _together([getattr(day, name) for day in days])
+
+    utility = of_day("utility_slope") * c.demand - 0.5 * of_day("utility_curvature") * c.demand**2
+    retail = of_day("export_price")[:, :, None] * c.grid_export - of_day("import_price")[:, :, None] * c.grid_import
+    connection = 0.5 * of_day("grid_friction")[:, None] * (c.grid_import**2 + c.grid_export**2)
+    wear = 0.5 * of_day("storage_wear")[:, None] * (c.storage_charge**2 + c.storage_discharge**2)
+    trading = 0.5 * of_day("trade_friction") * (c.trade**2).sum(axis=1)  # (R, N, N)
+    friction = 0.5 * (trading.sum(axis=2) + trading.sum(axis=1))
+    surplus: Array = hours[:, None] * ((utility + retail - connection - wear).sum(axis=1) - friction)
+    return surplus
+
+
+def _payments(hours: Array, c: _Cleared) -> Array:
+    """Return what each prosumer receives for its trades, in EUR, shape (R, N): sales less purchases at π_ij = ½(μ_i + μ_j)."""
+    received: Array = (c.nodal_price * c.traded_kw + c.traded_at_prices).sum(axis=1)
+    return 0.5 * hours[:, None] * received
+
+
+def _charged(traded_kwh: Array, charge_base: Array | None) -> Array:
+    """Return the energy each coefficient of the tariff is charged on, in kWh, shape (R, K)."""
+    if charge_base is None:
+        return np.asarray(traded_kwh.sum(axis=(1, 2)))[:, None]
+    basis = charge_base.reshape(-1, traded_kwh[0].size)  # (K, N·N)
+    charged: Array = (basis @ traded_kwh.reshape(len(traded_kwh), -1, 1))[:, :, 0]
+    return charged

@@ -1,0 +1,1 @@
+"""The games as Gymnasium environments, single and batched: thin adapters, the only code that knows Gymnasium."""

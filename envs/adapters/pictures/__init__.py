@@ -1,0 +1,1 @@
+"""Pictures of days and of hourly episodes, as environments render them."""

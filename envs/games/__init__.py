@@ -1,0 +1,1 @@
+"""The games beneath the environments: rules and observations, without Gymnasium."""

@@ -1,0 +1,1 @@
+"""What a leader sees: fields with units and scales, public and private, day-ahead and from hour to hour."""

@@ -1,0 +1,162 @@
+"""What a leader sees from hour to hour: the day as before it began, the present hour as it is, and the stores.
+
+The fields of the day-ahead observation come first (:mod:`.public`, :mod:`.full`) and stay what they are all day;
+these follow. Rows of the present hour are the truth, in the units of their namesakes; after the last hour of an episode they are 0.
+
+| field           | size | unit   | centre | scale | meaning |
+|-----------------|------|--------|--------|-------|---------|
+| `hour`          | T    | 1      | 0      | 1     | 1 at the hour to be priced, 0 elsewhere |
+| `now_spread`    | 1    | EUR/kWh | 0.2   | 0.1   | import price less export price (as at least 0) in the hour |
+| `now_load`      | 1    | P̄·N   | 1      | 0.5   | total demand at the import price |
+| `now_renewable` | 1    | P̄·N   | 1.5    | 2     | total renewable power |
+| `now_surplus`   | 1    | P̄·N   | 1      | 1.5   | total surplus, own demand served |
+| `now_deficit`   | 1    | P̄·N   | 0.5    | 0.5   | total deficit, own renewables used |
+| `now_matched`   | 4    | P̄·N   | 0.1    | 0.15  | matched, by distance |
+| `days_left`     | 1    | 1      | 0      | 1     | days of the episode after this one |
+| `stored`        | 1    | 1      | 0.5    | 0.5   | energy in all stores over their capacity |
+| `last_traded`   | 1    | P̄·N   | 0.5    | 0.5   | `public`: traded in the hour before |
+| `last_import`   | 1    | P̄·N   | 0.5    | 0.5   | `public`: imported in the hour before |
+| `last_export`   | 1    | P̄·N   | 0.5    | 0.5   | `public`: exported in the hour before |
+| `each_stored`   | N    | 1      | 0.5    | 0.5   | `full`: each store's energy over its capacity |
+| `forecast`      | 3·T  | 1      | 1      | 0.2   | `full`: what prosumers take load, renewables and export price for, over the truth |
+
+**State.** A ``full`` observation holds everything the rest of the episode depends on: the day's data by hour and prosumer, what prosumers
+believe of it, the hour, and every store's energy. What follows is a function of it and of the actions. The days after the first of an
+episode follow from the calendar, which the observation holds too. A ``public`` one does not: stores are seen in total, later hours through
+forecasts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...account.settlement import Settlement
+from ...community.calendar import Scenario
+from ...community.community import Community
+from ...community.day import Array, Day
+from .fields import Field
+from .observer import BOUND, Observer, layout_of, make_observer
+from .public import FORECAST_ERROR, public_values
+
+NOW = ("spread", "load", "renewable", "surplus", "deficit", "matched")
+
+
+@dataclass(frozen=True, eq=False)
+class DayView:
+    """What observations of all hours of a day share.
+
+    Attributes:
+        day: The day-ahead part, scaled.
+        now: The part of each hour, scaled, shape (T + 1, …), the last row for when the day is over.
+        forecast: Forecast over truth, shape (3, T).
+    """
+
+    day: NDArray[np.float32]
+    now: Array
+    forecast: Array
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class HourlyObserver:
+    """Turns the state of an hourly game into an observation; build it with :func:`make_hourly_observer`.
+
+    Attributes:
+        day_ahead: Observes the day as before it began.
+        fields: All fields, in the order they stand in.
+        layout: Where each field lies in the observation, by name.
+    """
+
+    day_ahead: Observer
+    fields: tuple[Field, ...]
+    layout: Mapping[str, slice]
+
+    @property
+    def size(self) -> int:
+        """How many numbers an observation has."""
+        return sum(field.size for field in self.fields)
+
+    def view(self, scenario: Scenario, day: Day, forecast: Array) -> DayView:
+        """Return what observations of all hours of a day share.
+
+        Args:
+            scenario: Which day and price path it is.
+            day: The day as it comes.
+            forecast: What prosumers take load, renewables and export price for, over the truth, shape (3, T).
+        """
+        base = self.day_ahead
+        truth = public_values(base.community, base.geometry, scenario, day)
+        field = {each.name: each for each in base.fields}
+        parts = [(truth[name].reshape(day.n_periods, -1) - field[name].centre) / field[name].scale for name in NOW]
+        now = np.vstack([np.hstack(parts), np.zeros((1, sum(part.shape[1] for part in parts)))])
+        return DayView(base.observe(scenario, day), now, forecast)
+
+    def observe(self, view: DayView, *, hour: int, days_left: int, stored: Array, last: Settlement | None) -> NDArray[np.float32]:
+        """Return the observation of a state, shape (size,), within ±``BOUND``.
+
+        Args:
+            view: The day's part.
+            hour: The hour to be priced, T when the episode is over.
+            days_left: Days of the episode after this one.
+            stored: Energy of each store in kWh, shape (N,).
+            last: What the hour before led to, if there was one.
+        """
+        community, n_periods = self.day_ahead.community, view.forecast.shape[1]
+        capacity = community.storage_capacity
+        clock = (np.arange(n_periods) == hour).astype(np.float64)
+        share = float(stored.sum()) / (float(capacity.sum()) or 1.0)
+        parts = [view.now[hour], [days_left, (share - 0.5) / 0.5]]
+        if self.day_ahead.information == "public":
+            seen = (0.0, 0.0, 0.0) if last is None else (last.traded_kwh, last.import_kwh, last.export_kwh)
+            per_load = 1.0 / self.day_ahead.geometry.total_load_kw  # an hour's energy in kWh is its power in kW
+            parts.append([(kwh * per_load - 0.5) / 0.5 for kwh in seen])
+        else:
+            own = stored / np.where(capacity > 0, capacity, 1.0)
+            parts += [(own - 0.5) / 0.5, (view.forecast.ravel() - 1.0) / 0.2]
+        rest = np.clip(np.concatenate([clock, *parts]), -BOUND, BOUND).astype(np.float32)
+        return np.concatenate([view.day, rest])
+
+    def read(self, observation: NDArray[np.floating]) -> dict[str, Array]:
+        """Return the values of an observation by field, in the units of the field table (cut off where the observation was)."""
+        wide = np.asarray(observation, dtype=np.float64)
+        return {field.name: wide[self.layout[field.name]] * field.scale + field.centre for field in self.fields}
+
+
+def make_hourly_observer(information: str, community: Community, *, forecast_error: float) -> HourlyObserver:
+    """Return the observer of a community's hourly game.
+
+    Args:
+        information: ``"public"`` or ``"full"``.
+        community: Whose days are observed.
+        forecast_error: That of the prosumers, which leaders share; where it is 0 prosumers know their day, and leaders who see what is
+            ``public`` still forecast it with the day-ahead environment's error.
+
+    Raises:
+        ValueError: If `information` is unknown.
+    """
+    day_ahead = replace(make_observer(information, community), forecast_error=forecast_error or FORECAST_ERROR)
+    fields = day_ahead.fields + hourly_fields(day_ahead)
+    return HourlyObserver(day_ahead=day_ahead, fields=fields, layout=layout_of(fields))
+
+
+def hourly_fields(day_ahead: Observer) -> tuple[Field, ...]:
+    """Return the fields that follow those of the day-ahead observation."""
+    t, n = day_ahead.community.n_periods, day_ahead.community.n_prosumers
+    by_name = {field.name: field for field in day_ahead.fields}
+    fields = [Field("hour", t, "T", "1", 0.0, 1.0, "1 at the hour to be priced, 0 elsewhere")]
+    for name in NOW:
+        field = by_name[name]
+        size = field.size // t
+        fields.append(Field(f"now_{name}", size, f"{size}", field.unit, field.centre, field.scale, "the truth of the hour"))
+    fields.append(Field("days_left", 1, "1", "1", 0.0, 1.0, "days of the episode after this one"))
+    fields.append(Field("stored", 1, "1", "1", 0.5, 0.5, "energy in all stores over their capacity"))
+    if day_ahead.information == "public":
+        fields += [Field(f"last_{name}", 1, "1", "P̄·N", 0.5, 0.5, "of the hour before") for name in ("traded", "import", "export")]
+    else:
+        expected = "what prosumers take load, renewables and export price for, over the truth"
+        fields.append(Field("each_stored", n, "N", "1", 0.5, 0.5, "each store's energy over its capacity"))
+        fields.append(Field("forecast", 3 * t, "3·T", "1", 1.0, 0.2, expected))
+    return tuple(fields)

@@ -1,0 +1,72 @@
+"""Tails of days: what is left of a day at an hour, as prosumers see it, and the first hour of a plan for it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from ..community.day import BY_PERIOD, Array, Day, within_reach
+from ..market.exact import Clearing
+
+OF_HOUR: Final = (
+    "demand",
+    "renewable_used",
+    "grid_import",
+    "grid_export",
+    "storage_charge",
+    "storage_discharge",
+    "trade",
+    "nodal_price",
+    "storage_price",
+)
+"""Fields of a clearing with a row for every hour, but for stored energy, which has one more."""
+
+
+def forecast_of(day: Day, factors: Array) -> Day:
+    """Return a day as it is forecast.
+
+    Args:
+        day: The day as it comes.
+        factors: What load, renewables and export price are taken for, over the truth, shape (3, T), above 0.
+    """
+    load, sun, price = factors[:, :, None]
+    renewable = day.renewable * sun
+    return replace(
+        day,
+        label=f"{day.label}/forecast",
+        demand_min=np.minimum(day.demand_min * load, day.import_limit + renewable),  # what cannot be served is not expected either
+        demand_max=day.demand_max * load,
+        utility_curvature=day.utility_curvature / load,
+        renewable=renewable,
+        export_price=np.minimum(day.export_price * price[:, 0], day.import_price),
+    )
+
+
+def tail_of(day: Day, hour: int, stored: Array, *, forecast: Day | None = None) -> Day:
+    """Return the rest of a day as prosumers see it.
+
+    Args:
+        day: The day as it comes.
+        hour: The first hour of the tail.
+        stored: Energy of each store at its beginning, kWh, shape (N,).
+        forecast: The day as it was expected, which later hours are taken for; the day itself where absent.
+    """
+    sure = forecast is None or forecast is day
+    if hour == 0 and sure and np.array_equal(stored, day.storage_start):
+        return day
+    rows = {name: getattr(day, name)[hour:] for name in (*BY_PERIOD, "base_injection")}
+    if forecast is not None and not sure:
+        for name in BY_PERIOD:
+            rows[name] = np.concatenate([getattr(day, name)[hour : hour + 1], getattr(forecast, name)[hour + 1 :]])
+    tail = replace(day, label=f"{day.label}/from hour {hour}", storage_start=stored, storage_end=day.stored_at_end, **rows)
+    return tail if sure else replace(tail, storage_end=np.minimum(day.stored_at_end, stored + within_reach(tail)))
+
+
+def first_hour(tail: Day, plan: Clearing) -> tuple[Day, Clearing]:
+    """Return the first hour of a tail as a day of its own, and the plan's part of it."""
+    rows = {name: getattr(tail, name)[:1] for name in (*BY_PERIOD, "base_injection")}
+    kept = {name: getattr(plan, name)[:1] for name in OF_HOUR}
+    day = replace(tail, label=f"{tail.label}/hour", storage_end=np.minimum(plan.stored_energy[1], tail.storage_capacity), **rows)
+    return day, replace(plan, stored_energy=plan.stored_energy[:2], **kept)

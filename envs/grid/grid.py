@@ -1,0 +1,290 @@
+"""The grid as trades see it: linear power flow, losses, limits.
+
+With injections n (kW, positive into the grid; the slack bus takes up their sum) the flows are f = H n, H the matrix of power transfer
+distribution factors (PTDF) of the DC power flow. A branch loses w f² kW with w = r_pu / S_base: the current of f at nominal voltage without
+reactive power. In a radial grid H holds only 0 and ±1, and the flows are exact up to losses.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from ..arrays import Array, Door, IntArray
+from .power_flow import ptdf_matrix
+
+_UNSUPPORTED: Final = ("trafo3w", "impedance", "xward", "dcline", "tcsc", "vsc", "line_dc")
+_BUS_TYPE, _REFERENCE = 1, 3  # columns and codes of pandapower's internal case format
+_FROM, _TO, _R, _X, _TAP = 0, 1, 2, 3, 8
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Grid:
+    """A connected grid of B buses and L branches; build it with :func:`make_grid` or :func:`grid_from_pandapower`.
+
+    Attributes:
+        name: How reports call the grid.
+        bus_names: One name per bus, length B, no name twice.
+        branch_names: One name per branch, length L.
+        bus_position: Where to draw each bus, shape (B, 2), within the unit square; means nothing else.
+        branch_from: Bus index at the start of each branch, shape (L,).
+        branch_to: Bus index at the end, shape (L,); flow towards it is positive.
+        branch_resistance_pu: Series resistance, shape (L,), on ``base_power_kw``.
+        branch_reactance_pu: Series reactance times any off-nominal tap ratio, shape (L,), not 0; H follows from it.
+        branch_limit_kw: F, greatest flow in kW, shape (L,), > 0.
+        ptdf: H, shape (L, B); the column of the slack bus is 0.
+        base_power_kw: Base of the per-unit system in kW.
+        slack_bus: Index of the bus that takes up what injections do not balance.
+    """
+
+    name: str
+    bus_names: tuple[str, ...]
+    branch_names: tuple[str, ...]
+    bus_position: Array
+    branch_from: IntArray
+    branch_to: IntArray
+    branch_resistance_pu: Array
+    branch_reactance_pu: Array
+    branch_limit_kw: Array
+    ptdf: Array
+    base_power_kw: float
+    slack_bus: int
+
+    @property
+    def n_buses(self) -> int:
+        """Number of buses B."""
+        return len(self.bus_names)
+
+    @property
+    def n_branches(self) -> int:
+        """Number of branches L."""
+        return int(self.branch_from.shape[0])
+
+    @property
+    def loss_coefficient(self) -> Array:
+        """Loss coefficient w in 1/kW, shape (L,): a branch with flow f loses w f² kW."""
+        return self.branch_resistance_pu / self.base_power_kw
+
+    def flow(self, injection_kw: ArrayLike) -> Array:
+        """Return branch flows in kW, shape (..., L), of injections in kW, shape (..., B), positive into the grid."""
+        injection = np.asarray(injection_kw, dtype=np.float64)
+        if injection.ndim == 0 or injection.shape[-1] != self.n_buses:
+            raise ValueError(f"`injection_kw` must have shape (..., {self.n_buses}), one column per bus, got {injection.shape}.")
+        flow: Array = injection @ self.ptdf.T
+        return flow
+
+
+def make_grid(
+    name: str,
+    *,
+    bus_names: Sequence[str],
+    branch_from: ArrayLike,
+    branch_to: ArrayLike,
+    branch_resistance_pu: ArrayLike,
+    branch_reactance_pu: ArrayLike,
+    branch_limit_kw: ArrayLike,
+    base_power_kw: float,
+    slack_bus: int,
+    branch_names: Sequence[str] | None = None,
+    bus_position: ArrayLike | None = None,
+) -> Grid:
+    """Build a validated :class:`Grid`, computing its PTDF; the arguments are its attributes.
+
+    Resistance, reactance and limit may be one number for all branches. Branches are named ``"from-to"`` unless told, and buses laid out
+    by a method that depends on nothing but the grid.
+
+    Raises:
+        ValueError: Naming everything that is wrong; also where the reactances around a loop cancel (see
+        :mod:`~gridtoll.envs.grid.power_flow`).
+    """
+    door = Door(f"grid {name!r}")
+    buses = door.names("bus_names", bus_names)
+    branch_values = {"resistance_pu": branch_resistance_pu, "reactance_pu": branch_reactance_pu, "limit_kw": branch_limit_kw}
+    _take_in_branches(door, branch_from, branch_to, {f"branch_{key}": value for key, value in branch_values.items()})
+    door.numbers("base_power_kw", base_power_kw, ())
+    door.whole_numbers("slack_bus", slack_bus, ())
+    if bus_position is not None:
+        door.numbers("bus_position", bus_position, (len(buses), 2))
+    named = () if branch_names is None else door.names("branch_names", branch_names, int(np.size(branch_from)), unique=False)
+    _require_grid(door, len(buses))
+    door.raise_if_any()
+    numbers = door.values
+    start, end, slack = (numbers[key].astype(np.intp) for key in ("branch_from", "branch_to", "slack_bus"))
+    door.faults += _connection_faults(buses, start, end, int(slack))
+    door.raise_if_any()
+    named = named or tuple(f"{buses[i]}-{buses[j]}" for i, j in zip(start, end, strict=True))
+    try:
+        ptdf = ptdf_matrix(start, end, numbers["branch_reactance_pu"], n_buses=len(buses), slack_bus=int(slack), branch_names=named)
+    except ValueError as error:
+        raise ValueError(f"grid {name!r} is not valid:\n  - {error}") from None
+    grid = Grid(
+        name=name,
+        bus_names=buses,
+        branch_names=named,
+        bus_position=_layout(len(buses), start, end) if bus_position is None else numbers["bus_position"],
+        branch_from=start,
+        branch_to=end,
+        branch_resistance_pu=numbers["branch_resistance_pu"],
+        branch_reactance_pu=numbers["branch_reactance_pu"],
+        branch_limit_kw=numbers["branch_limit_kw"],
+        ptdf=ptdf,
+        base_power_kw=float(numbers["base_power_kw"]),
+        slack_bus=int(slack),
+    )
+    for array in (grid.bus_position, start, end, ptdf, *numbers.values()):
+        array.setflags(write=False)
+    return grid
+
+
+def grid_from_pandapower(net: Any, name: str, branch_limit_kw: ArrayLike | None = None) -> Grid:
+    """Read a grid from a pandapower network: its lines, then its two-winding transformers, those in service.
+
+    Buses joined by closed switches become one bus; lines open at one end carry nothing and are left out. Phase shifts of transformers
+    move every flow by a constant and do not enter: trades are differences of injections. Our H is compared with pandapower's.
+
+    Args:
+        net: The network; it is solved (DC power flow) and so changed.
+        name: Name of the grid.
+        branch_limit_kw: Limits that replace the network's, one number or shape (L,).
+
+    Raises:
+        ValueError: If the network has branches of another kind, or is not connected.
+    """
+    import pandapower  # noqa: PLC0415  # 3 s, which only extraction should pay
+    from pandapower.pypower.makePTDF import makePTDF  # noqa: PLC0415
+
+    found = [kind for kind in _UNSUPPORTED if kind in net and len(net[kind])]
+    if found:
+        raise ValueError(f"a grid must consist of lines and two-winding transformers, got {', '.join(found)}. Replace them.")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pandapower warns about the age of the test cases it ships
+        pandapower.rundcpp(net)
+    internal, lookup = net._ppc["internal"], net._pd2ppc_lookups["bus"]  # noqa: SLF001  # solved buses and branches, renumbered; what is out of service is gone
+    bus_index = pandapower_buses(net)
+    solved_bus = {int(lookup[bus]): index for bus, index in bus_index.items()}
+    in_service = np.flatnonzero(internal["branch_is"])
+    branch = internal["branch"].real
+    kept = [k for k in range(len(branch)) if int(branch[k, _FROM]) in solved_bus and int(branch[k, _TO]) in solved_bus]
+    rows = [int(in_service[k]) for k in kept]
+    tap = np.where(branch[:, _TAP] == 0, 1.0, branch[:, _TAP])
+    slack = int(np.flatnonzero(internal["bus"][:, _BUS_TYPE].real == _REFERENCE)[0])
+    first = {index: bus for bus, index in reversed(bus_index.items())}
+    names = _unique_names([str(net.bus.name.at[first[i]] or f"bus {first[i]}") for i in range(len(first))])
+    start = np.array([solved_bus[int(bus)] for bus in branch[kept, _FROM]], dtype=np.intp)
+    end = np.array([solved_bus[int(bus)] for bus in branch[kept, _TO]], dtype=np.intp)
+    own_limit, own_names = _pandapower_branches(net)
+    grid = make_grid(
+        name,
+        bus_names=names,
+        branch_names=[own_names[row] for row in rows],
+        branch_from=start,
+        branch_to=end,
+        branch_resistance_pu=branch[kept, _R],
+        branch_reactance_pu=(branch[:, _X] * tap)[kept],
+        branch_limit_kw=own_limit[rows] if branch_limit_kw is None else branch_limit_kw,
+        base_power_kw=1e3 * float(internal["baseMVA"]),
+        slack_bus=solved_bus[slack],
+        bus_position=_pandapower_positions(net, [first[i] for i in range(len(first))], start, end),
+    )
+    theirs = makePTDF(internal["baseMVA"], internal["bus"], internal["branch"])[
+        np.ix_(kept, sorted(solved_bus, key=solved_bus.__getitem__))
+    ]
+    if not np.allclose(grid.ptdf, theirs, rtol=0, atol=1e-9):
+        raise ValueError(
+            f"the power flow of grid {name!r} must agree with pandapower's to 1e-9, got {np.abs(grid.ptdf - theirs).max():.1e}."
+        )
+    return grid
+
+
+def pandapower_buses(net: Any) -> dict[int, int]:
+    """Return the index in our grid of each pandapower bus in service, after a power flow; joined buses share one index."""
+    lookup = net._pd2ppc_lookups["bus"]  # noqa: SLF001
+    solved: dict[int, int] = {}
+    return {int(bus): solved.setdefault(int(lookup[bus]), len(solved)) for bus in net.bus.index[net.bus.in_service]}
+
+
+def _pandapower_branches(net: Any) -> tuple[Array, list[str]]:
+    """Return limits in kW and names of all lines, then all transformers, in the order of pandapower's own branch table."""
+    line, trafo = net.line, net.trafo
+    voltage = net.bus.vn_kv.loc[line.from_bus].to_numpy()
+    line_limit = np.sqrt(3.0) * voltage * (line.max_i_ka * line.df * line.parallel).to_numpy() * 1e3
+    trafo_limit = (trafo.sn_mva * trafo.df * trafo.parallel).to_numpy() * 1e3
+    names = [str(row.get("name") or f"{kind} {index}") for kind in ("line", "trafo") for index, row in net[kind].iterrows()]
+    return np.concatenate([line_limit, trafo_limit]).astype(np.float64), names
+
+
+def _unique_names(names: list[str]) -> list[str]:
+    """Return the names, each that comes twice with its position behind it."""
+    return [name if names.count(name) == 1 else f"{name} ({i})" for i, name in enumerate(names)]
+
+
+def _pandapower_positions(net: Any, buses: list[int], start: IntArray, end: IntArray) -> Array:
+    """Return drawing positions from the network's coordinates where every bus has its own, else from the grid's layout."""
+    try:
+        raw = np.array([json.loads(net.bus.geo.at[bus])["coordinates"][:2] for bus in buses], dtype=np.float64)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return _layout(len(buses), start, end)
+    if len(np.unique(raw.round(9), axis=0)) < len(buses):  # one on top of another: SimBench puts the transformer's two buses streets apart
+        return _layout(len(buses), start, end)
+    return _unit_square(raw)
+
+
+def _layout(n_buses: int, start: IntArray, end: IntArray) -> Array:
+    """Return positions by the Kamada-Kawai method from a circle, which needs no random numbers."""
+    import networkx as nx  # noqa: PLC0415  # needed only where a grid brings no coordinates
+
+    graph = nx.Graph()
+    graph.add_nodes_from(range(n_buses))
+    graph.add_edges_from(zip(start.tolist(), end.tolist(), strict=True))
+    placed = nx.kamada_kawai_layout(graph)
+    return _unit_square(np.array([placed[i] for i in range(n_buses)], dtype=np.float64))
+
+
+def _unit_square(position: Array) -> Array:
+    """Return the positions moved and scaled, both axes alike, into the unit square around its middle, rounded to 4 decimals."""
+    low, high = position.min(axis=0), position.max(axis=0)
+    extent = float((high - low).max()) or 1.0
+    placed: Array = np.round((position - (low + high) / 2) / extent + 0.5, 4)
+    return placed
+
+
+def _take_in_branches(door: Door, start: ArrayLike, end: ArrayLike, values: dict[str, ArrayLike]) -> None:
+    n_branches = int(np.size(start))
+    for key, ends in (("branch_from", start), ("branch_to", end)):
+        door.whole_numbers(key, ends, (n_branches,))
+    for key, value in values.items():
+        door.numbers(key, value, (n_branches,), ())
+
+
+def _require_grid(door: Door, n_buses: int) -> None:
+    """Add a fault for each rule of a grid that is broken, but for those about its being connected."""
+    branch = ("branch",)
+    door.require("branch_resistance_pu", "be finite and at least 0", lambda v: np.isfinite(v) & (v >= 0), axes=branch)
+    remedy = "The power flow divides by it."
+    door.require("branch_reactance_pu", "be finite and not 0", lambda v: np.isfinite(v) & (v != 0), axes=branch, remedy=remedy)
+    door.require("branch_limit_kw", "be above 0", lambda v: v > 0, axes=branch, remedy="Infinity stands for no limit.")
+    door.require("base_power_kw", "be > 0 and finite", lambda v: np.isfinite(v) & (v > 0))
+    door.require("bus_position", "be finite", np.isfinite, axes=("bus", "axis"))
+    within = f"be a bus index from 0 to {n_buses - 1}"
+    for key, axes in (("slack_bus", ()), ("branch_from", branch), ("branch_to", branch)):
+        door.require(key, within, lambda v: (v >= 0) & (v < n_buses), axes=axes)
+    if {"branch_from", "branch_to"} <= door.values.keys():
+        other = door.values["branch_from"]
+        door.require("branch_to", "be another bus than `branch_from`", lambda v: v != other, axes=branch)
+
+
+def _connection_faults(bus_names: Sequence[str], start: IntArray, end: IntArray, slack_bus: int) -> list[str]:
+    graph = coo_array((np.ones(len(start)), (start, end)), shape=(len(bus_names), len(bus_names)))
+    island = connected_components(graph, directed=False)[1]
+    cut_off = [name for name, part in zip(bus_names, island, strict=True) if part != island[slack_bus]]
+    if not cut_off:
+        return []
+    return [f"every bus must be connected to the slack bus {bus_names[slack_bus]!r}, these are not: {', '.join(cut_off)}."]

@@ -1,0 +1,4 @@
+"""The market: what prosumers answer to a day and charges.
+
+:mod:`.solvers` names what clears; :mod:`.exact` is the one convex program, cleared by CVXPY or by compiled loops, with its certificate.
+"""

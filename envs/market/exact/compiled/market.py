@@ -1,0 +1,227 @@
+"""The market cleared by the compiled kernel: the same program, certificate and answer as :class:`..market.P2PMarket`, many times faster."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+from numpy.typing import ArrayLike
+
+from ....community.day import Array, Day
+from ....files import do_without_cache
+from ....machine import available_cores
+from ....machine_code import folder_of, is_whole, mark_whole, remove_damaged
+from ..market import Market, P2PMarket
+from ..market_data import read_charges
+from ..solution import TOLERANCE, Certificate, Clearing
+from .kernel import ENTRY_POINTS, SOURCE, clear_cold, clear_warm
+from .program import Program, program_of
+
+SOLVER = "gridtoll's structured interior point, polished"
+
+_LONGEST_WAIT = 600.0  # seconds for another process to compile; several times what it takes
+_ANNOUNCED = "compiling the market's loops for this machine, once: one to two minutes."
+
+_log = logging.getLogger(__name__)
+_ready = False
+_compiling = threading.Lock()
+
+
+class StructuredMarket:
+    """The exact clearing by compiled loops over the market's structure.
+
+    The first clearing on a machine compiles the loops, which takes one to two minutes and is announced by a log message. The machine code
+    is kept on disk, where later processes find it in a fraction of a second; where it cannot be kept, each process compiles.
+
+    Args:
+        fallback: What clears a day the kernel cannot; a :class:`..market.P2PMarket` made on first use where absent.
+        threads: How many days :meth:`clear_many` clears at once; as many as there are cores where absent.
+
+    Attributes:
+        clearings: Days cleared so far.
+        fallbacks: How many of them the fallback had to clear.
+    """
+
+    def __init__(self, fallback: Market | None = None, *, threads: int | None = None) -> None:
+        if threads is not None and threads < 1:
+            raise ValueError(f"`threads` must be at least 1, got {threads}.")
+        self.clearings = 0
+        self.fallbacks = 0
+        self._fallback = fallback
+        self._threads = threads
+        self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[type[StructuredMarket], tuple[Market | None]]:
+        """Pickle and copy what it is made of, without its counters and lock."""
+        return type(self), (self._fallback,)
+
+    def clear(self, day: Day, charges: ArrayLike, *, start: Clearing | None = None) -> Clearing:
+        """Clear the market; see :meth:`..market.P2PMarket.clear` for arguments, result and errors."""
+        see_to_machine_code()
+        return self._finish(day, charges, _clear(day, charges, start))
+
+    def clear_many(self, days: Sequence[Day], charges: Array | Sequence[Array]) -> list[Clearing]:
+        """Clear many days at once, in threads; the results are those of :meth:`clear`, bit for bit.
+
+        Args:
+            days: K days; they may differ in everything.
+            charges: Charges of each day in EUR/kWh, shape (K, T, N, N) or (K, N, N), or K arrays of such shapes.
+
+        Returns:
+            K clearings in the order of the days.
+
+        Raises:
+            ValueError: If there are not as many charges as days, or some of them are invalid.
+            ClearingError: As :meth:`clear`.
+        """
+        if len(charges) != len(days):
+            raise ValueError(f"each day must have its charges, got {len(days)} days and {len(charges)} arrays of charges.")
+        n_threads = min(self._threads or available_cores(), len(days))
+        see_to_machine_code()
+        if n_threads > 1:
+            with ThreadPoolExecutor(n_threads) as pool:
+                found = list(pool.map(_clear, days, charges))
+        else:
+            found = list(map(_clear, days, charges))
+        return list(map(self._finish, days, charges, found))
+
+    def _finish(self, day: Day, charges: ArrayLike, found: Clearing) -> Clearing:
+        """Count a clearing, and return it where it holds, or what the fallback finds where it does not."""
+        holds = found.certificate.holds()
+        with self._lock:
+            self.clearings += 1
+            if holds:
+                return found
+            self.fallbacks += 1
+            if self._fallback is None:
+                self._fallback = P2PMarket()
+            return replace(self._fallback.clear(day, charges), fallback=True)
+
+
+def see_to_machine_code() -> None:
+    """See to it that the loops are compiled and kept on disk before this process first calls them; a progress bar begins after that.
+
+    That is done by a process of its own. One that has just compiled runs other machine code than those that read it from disk (functions
+    compiled on the way stand in for their inlined copies), and its answers differ from theirs in the last bit. Machine code that is not as
+    it was written is removed, and compiled anew.
+    """
+    global _ready  # noqa: PLW0603 - compiling is the process's affair, not any one market's
+    if not _ready:
+        with _compiling:
+            _compile_once()
+            _ready = True
+
+
+def _compile_once() -> None:
+    if not _ready:  # no other thread has seen to it meanwhile
+        folder = folder_of(clear_cold)
+        done = None if folder is None else folder / f"gridtoll-{SOURCE:x}-numba-{version('numba')}"
+        if done is None:
+            _log.warning(_ANNOUNCED)
+        elif not _is_compiled(done):
+            with _alone(done.with_name(f"{done.name}.lock")):
+                if not _is_compiled(done):
+                    _compile_apart(done)
+
+
+def _is_compiled(done: Path) -> bool:
+    """Return whether the loops have been compiled into the folder of a mark, and are there as they were."""
+    if not done.exists():
+        return False
+    if is_whole(done, ENTRY_POINTS):
+        return True
+    _log.warning("the machine code of the market's loops in %s is damaged, and is compiled anew.", done.parent)
+    try:
+        remove_damaged(done, ENTRY_POINTS)
+    except OSError as error:
+        do_without_cache("machine code of compiled loops", error, remedy=f"Remove {done.parent} yourself")
+    return False
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Let one process after the other do something: workers that start together would each compile, in half a gigabyte of memory."""
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=_LONGEST_WAIT)
+    except (NotImplementedError, OSError):  # held for too long, perhaps by a process long gone, or a file system without locks
+        yield  # several may compile, and the result is the same
+        return
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _compile_apart(done: Path) -> None:
+    _log.warning(_ANNOUNCED)
+    program = f"import sys; sys.path[:] = {sys.path!r}; import {__package__}.kernel as kernel; kernel.compile_loops()"
+    try:
+        compiled = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)  # noqa: S603
+        if compiled.returncode == 0:
+            mark_whole(done, ENTRY_POINTS)
+            return
+        reason = compiled.stderr.strip()[-300:]
+    except OSError as error:
+        reason = str(error)
+    # For example where no process may be started; the answers are as exact, but for their last bit.
+    _log.warning("another process could not compile them, so this one does: %s", reason)
+
+
+def _clear(day: Day, charges: ArrayLike, start: Clearing | None = None) -> Clearing:
+    """Return what the kernel finds; whether it holds is for the caller to see."""
+    began = time.perf_counter()
+    program = program_of(day)
+    array = np.array(charges, dtype=np.float64, order="C")
+    n_hours, n, _, _ = program.sizes
+    if array.shape not in ((n, n), (n_hours, n, n)):
+        read_charges(day, charges)  # raises, and says what is wrong
+    array = array.reshape(-1, n, n)
+    if start is not None:
+        if start.nodal_price.shape != (n_hours, n):
+            raise ValueError(f"`start` must be a clearing of the same day, of shape {(n_hours, n)}, got {start.nodal_price.shape}.")
+        # Copies, because loops are compiled anew for arrays that may be written to.
+        state = [np.array(part) for part in (start.renewable_used, start.stored_energy, start.nodal_price, start.storage_price)]
+        found = _clearing(day, charges, program, began, clear_warm(program, array, *state))
+        if found.certificate.holds():
+            return found
+    return _clearing(day, charges, program, began, clear_cold(program, array, TOLERANCE))
+
+
+def _clearing(day: Day, charges: ArrayLike, program: Program, began: float, result: Any) -> Clearing:
+    valid, primal, dual, gap, value, steps, polishing, arrays = result
+    if not valid:
+        read_charges(day, charges)  # raises, and says what is wrong
+    for array in arrays:
+        array.setflags(write=False)
+    table, stored, trade = arrays
+    demand, renewable, imported, exported, charge, discharge, nodal_price, storage_price = table
+    return Clearing(
+        demand=demand,
+        renewable_used=renewable,
+        grid_import=imported,
+        grid_export=exported,
+        storage_charge=charge,
+        storage_discharge=discharge,
+        stored_energy=stored,
+        trade=trade,
+        nodal_price=nodal_price,
+        storage_price=storage_price,
+        objective_eur=value * program.period_hours * program.power_unit * program.price_unit,
+        certificate=Certificate(primal_residual=primal, dual_residual=dual, gap=gap),
+        solver=SOLVER,
+        iterations=(steps, polishing),
+        seconds=time.perf_counter() - began,
+    )

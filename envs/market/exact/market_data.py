@@ -1,0 +1,209 @@
+"""A day and its charges in the dimensionless form that solvers work on.
+
+Power is in units of P₀ (the mean of ``demand_max``, or of ``renewable`` where nobody has demand), prices in units of π₀ (the greatest price
+in absolute value), and energy in units of P₀·Δ, so that a period lasts 1 and the whole objective is in units of Δ·P₀·π₀. Trades are kept
+per ordered pair that may trade (K pairs), storage per prosumer that has one (J owners).
+
+**No single entry stretches a unit.** A prosumer counts in P₀ with at most :data:`MOST_POWER` times the median prosumer's demand, and π₀ is
+at most :data:`MOST_PRICE` times the median import price. What an error is worth to whom is measured beside that, each prosumer's by its own
+size (:class:`MarketData`, ``size``). Prices have one unit in all hours: a dear hour in which nobody imports must not excuse errors.
+
+**A slope that cannot matter is eased for solvers.** Who values the last kWh of ``demand_max`` at far more than any price takes all of it,
+whatever the slope is exactly. Interior points are given a slope (``eased_slope``) that says so in numbers of the others' scale. Polishing
+and the certificate know the true one only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ...community.day import Array, Day
+
+IntArray = NDArray[np.intp]
+
+MOST_POWER = 30.0
+"""How many times the median prosumer's demand one prosumer's counts in the power unit. The named communities stay below half of that."""
+MOST_PRICE = 8.0
+"""How many times the median import price one price counts in the price unit."""
+LEAST_SIZE = 1e-3
+"""Least size of a prosumer, in power units: errors smaller than that share of what is exact for a typical one are nobody's concern."""
+_WORTH_ALL = 16.0
+"""Price units (of the hour) above which the last kWh of demand is taken whatever it costs, for an interior point."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Structure:
+    """What a compiled problem depends on: sizes, the pairs that may trade, and who owns storage."""
+
+    n_periods: int
+    n_prosumers: int
+    seller: IntArray  # (K,)
+    buyer: IntArray  # (K,)
+    owner: IntArray  # (J,)
+
+    @classmethod
+    def of(cls, day: Day) -> Self:
+        """Return the structure of a day."""
+        seller, buyer = np.nonzero(day.can_trade)
+        return cls(
+            n_periods=day.n_periods,
+            n_prosumers=day.n_prosumers,
+            seller=seller,
+            buyer=buyer,
+            owner=np.flatnonzero(day.has_storage),
+        )
+
+    @property
+    def key(self) -> tuple[int, int, bytes, bytes, bytes]:
+        """A hashable key, equal exactly where the structures are."""
+        return self.n_periods, self.n_prosumers, self.seller.tobytes(), self.buyer.tobytes(), self.owner.tobytes()
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class MarketData:
+    """A day and charges, dimensionless; names as in :class:`gridtoll.envs.community.day.Day`, shapes (T, N), (T, K) and (T, J)."""
+
+    structure: Structure
+    power_unit: float  # P₀, kW
+    price_unit: float  # π₀, EUR/kWh
+    period_hours: float
+    demand_min: Array
+    demand_max: Array
+    utility_curvature: Array
+    utility_slope: Array
+    renewable: Array
+    import_price: Array
+    export_price: Array
+    import_limit: Array
+    export_limit: Array
+    grid_friction: Array
+    storage_power: Array
+    storage_wear: Array
+    storage_efficiency: Array
+    storage_start: Array  # (J,)
+    stored_min: Array  # (T, J), bounds of the energy at the end of each period
+    stored_max: Array
+    trade_limit: Array
+    trade_friction: Array
+    charge: Array  # (T, K)
+    size: Array  # (N,), power units: what is much for each prosumer
+    eased_slope: Array  # (T, N), the utility slope as interior points are given it
+
+    @property
+    def pair_size(self) -> Array:
+        """What is much for both sides of a trade, in power units, shape (K,)."""
+        smaller: Array = np.minimum(self.size[self.structure.seller], self.size[self.structure.buyer])
+        return smaller
+
+    @property
+    def objective_unit(self) -> float:
+        """EUR of one unit of the dimensionless objective."""
+        return self.period_hours * self.power_unit * self.price_unit
+
+
+def read_charges(day: Day, charges: ArrayLike) -> Array:
+    """Validate network charges and return them with shape (T, N, N) in EUR/kWh.
+
+    Args:
+        day: The day they are for.
+        charges: Charge of each trade from row to column in EUR/kWh, shape (T, N, N) or (N, N).
+
+    Raises:
+        ValueError: If an entry is negative or not finite, or the shape is wrong.
+    """
+    n = day.n_prosumers
+    array = np.asarray(charges, dtype=np.float64)
+    if array.shape not in ((n, n), (day.n_periods, n, n)):
+        raise ValueError(f"`charges` must have shape ({day.n_periods}, {n}, {n}) or ({n}, {n}), got {array.shape}.")
+    if not np.all(np.isfinite(array)):
+        raise ValueError(f"`charges` must be finite, got {np.count_nonzero(~np.isfinite(array))} entries that are not.")
+    if array.min() < 0:
+        where = tuple(int(i) for i in np.unravel_index(array.argmin(), array.shape))
+        raise ValueError(f"`charges` must be at least 0 EUR/kWh, got {array.min()} at {where}.")
+    return np.broadcast_to(array, (day.n_periods, n, n))
+
+
+def scale(day: Day, charges: Array, structure: Structure) -> MarketData:
+    """Return the dimensionless data of ``day`` at ``charges`` of shape (T, N, N)."""
+    power, price = power_unit(day), price_unit(day)
+    shape = (day.n_periods, day.n_prosumers)
+    seller, buyer, owner = structure.seller, structure.buyer, structure.owner
+    pairs, stores = (day.n_periods, len(seller)), (day.n_periods, len(owner))
+    start, end, capacity = (
+        energy[owner] / (power * day.period_hours) for energy in (day.storage_start, day.stored_at_end, day.storage_capacity)
+    )
+    stored_min = np.zeros(stores)
+    stored_min[-1] = end
+    curvature_unit = price / power
+    worth_all = _WORTH_ALL * np.maximum(price, np.abs(day.import_price))[:, None]
+    eased = np.clip(
+        day.utility_slope, day.utility_curvature * day.demand_min - worth_all, day.utility_curvature * day.demand_max + worth_all
+    )
+    return MarketData(
+        structure=structure,
+        power_unit=power,
+        price_unit=price,
+        period_hours=day.period_hours,
+        demand_min=day.demand_min / power,
+        demand_max=day.demand_max / power,
+        utility_curvature=day.utility_curvature / curvature_unit,
+        utility_slope=day.utility_slope / price,
+        renewable=day.renewable / power,
+        import_price=np.broadcast_to(day.import_price[:, None] / price, shape),
+        export_price=np.broadcast_to(day.export_price[:, None] / price, shape),
+        import_limit=np.broadcast_to(day.import_limit / power, shape),
+        export_limit=np.broadcast_to(day.export_limit / power, shape),
+        grid_friction=np.broadcast_to(day.grid_friction / curvature_unit, shape),
+        storage_power=np.broadcast_to(day.storage_power[owner] / power, stores),
+        storage_wear=np.broadcast_to(day.storage_wear[owner] / curvature_unit, stores),
+        storage_efficiency=np.broadcast_to(day.storage_efficiency[owner], stores),
+        storage_start=start,
+        stored_min=stored_min,
+        stored_max=np.broadcast_to(capacity, stores),
+        trade_limit=np.broadcast_to(day.trade_limit[seller, buyer] / power, pairs),
+        trade_friction=np.broadcast_to(day.trade_friction[seller, buyer] / curvature_unit, pairs),
+        charge=charges[:, seller, buyer] / price,
+        size=_sizes(day) / power,
+        eased_slope=eased / price,
+    )
+
+
+def power_unit(day: Day) -> float:
+    """Return P₀ in kW: the mean of ``demand_max``, else of ``renewable``, without what makes one prosumer :data:`MOST_POWER` medians."""
+    for quantity in (day.demand_max, day.renewable):
+        whole = float(quantity.mean())
+        if whole:
+            own = quantity.mean(axis=0)
+            most = MOST_POWER * _typical(own)
+            return whole if own.max() <= most else float(np.minimum(own, most).mean())
+    return 1.0
+
+
+def _typical(values: Array) -> float:
+    """Return the lower median of the positive values: a mean of the middle two would let one of two hours or prosumers speak for both."""
+    positive = np.sort(values[values > 0], axis=None)
+    return float(positive[(len(positive) - 1) // 2])
+
+
+def _sizes(day: Day) -> Array:
+    """Return what is much for each prosumer in kW, shape (N,): its mean greatest demand or renewable power, else its storage power."""
+    own = np.maximum(day.demand_max.mean(axis=0), day.renewable.mean(axis=0))
+    own = np.where(own > 0, own, day.storage_power)
+    unit = power_unit(day)
+    sizes: Array = np.maximum(np.where(own > 0, own, unit), LEAST_SIZE * unit)
+    return sizes
+
+
+def price_unit(day: Day) -> float:
+    """Return π₀ in EUR/kWh: the greatest price of the day in absolute value, but at most :data:`MOST_PRICE` medians (1 if all are zero)."""
+    prices = (day.import_price, day.export_price, day.utility_slope)
+    greatest = [np.abs(array) for array in prices]
+    for typical in greatest:
+        if typical.any():
+            most = MOST_PRICE * _typical(typical)
+            return min(max(float(array.max()) for array in greatest), most)
+    return 1.0

@@ -1,0 +1,89 @@
+"""What a clearing returns: primal and dual arrays with the certificate that proves them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isnan
+
+from ...community.day import Array
+
+TOLERANCE = 1e-9
+"""Greatest scaled primal residual, dual residual and duality gap a clearing may be returned with."""
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """How far a clearing is from exact, computed from its arrays alone.
+
+    Each number is measured by what the error is worth to whom it concerns, so that it means the same for a house and for a factory, and no
+    single entry of the data can stretch a unit for the others (:mod:`.market_data`).
+
+    Attributes:
+        primal_residual: Greatest violation of a balance, storage equation or bound, over the size of the prosumer: the mean of its
+            ``demand_max`` or ``renewable``, whichever is greater. For a trade, of the smaller of both.
+        dual_residual: Greatest violation of stationarity by multipliers of the right sign, over the price unit of the day: the
+            greatest price, but at most 8 times the median import price.
+        gap: Primal minus dual objective, each prosumer's part of it over its size for the whole day at the price unit, for the prosumer
+            to whom it matters most; may be negative by rounding.
+    """
+
+    primal_residual: float
+    dual_residual: float
+    gap: float
+
+    @property
+    def worst(self) -> float:
+        """The greatest of the three in absolute value; NaN if any of them is."""
+        values = (abs(self.primal_residual), abs(self.dual_residual), abs(self.gap))
+        return float("nan") if any(isnan(value) for value in values) else max(values)
+
+    def holds(self, tolerance: float = TOLERANCE) -> bool:
+        """Return whether all three are within ``tolerance``; False where one is NaN."""
+        return abs(self.primal_residual) <= tolerance and abs(self.dual_residual) <= tolerance and abs(self.gap) <= tolerance
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Clearing:
+    """The unique outcome of the peer-to-peer market on one day at one set of charges.
+
+    Attributes:
+        demand: d in kW, shape (T, N).
+        renewable_used: r in kW, shape (T, N).
+        grid_import: m in kW, shape (T, N).
+        grid_export: x in kW, shape (T, N).
+        storage_charge: c in kW, shape (T, N).
+        storage_discharge: s in kW, shape (T, N).
+        stored_energy: e in kWh, shape (T + 1, N), the first row being the start.
+        trade: p in kW, shape (T, N, N), from row to column.
+        nodal_price: μ in EUR/kWh, shape (T, N), what one more kWh at a prosumer is worth.
+        storage_price: σ in EUR/kWh, shape (T, N), what one more stored kWh is worth; 0 without storage.
+        objective_eur: Optimal value of the followers' program.
+        certificate: Residuals and gap of these arrays.
+        solver: Name and version of what solved it.
+        iterations: Interior-point iterations and polishing steps, (0, k) where the interior point was not needed.
+        seconds: Wall time of the clearing.
+        fallback: Whether the solver asked for missed its tolerance and CVXPY cleared the day instead.
+    """
+
+    demand: Array
+    renewable_used: Array
+    grid_import: Array
+    grid_export: Array
+    storage_charge: Array
+    storage_discharge: Array
+    stored_energy: Array
+    trade: Array
+    nodal_price: Array
+    storage_price: Array
+    objective_eur: float
+    certificate: Certificate
+    solver: str
+    iterations: tuple[int, int] = (0, 0)
+    seconds: float = 0.0
+    fallback: bool = False
+
+    @property
+    def traded_kw(self) -> Array:
+        """Power sold less power bought in trades, shape (T, N)."""
+        net: Array = self.trade.sum(axis=2) - self.trade.sum(axis=1)
+        return net

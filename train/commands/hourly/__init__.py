@@ -1,0 +1,1 @@
+"""The subcommands with ``--env hourly``."""

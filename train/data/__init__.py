@@ -1,0 +1,1 @@
+"""Rows, datasets and policies as files that other programs read."""

@@ -1,0 +1,320 @@
+"""Datasets for offline learning, in the format of Minari: what was observed, charged and earned, and what the optimum would have earned.
+
+An episode is one day of one step (the game is a contextual bandit). Actions are in EUR/kWh and rewards in EUR, exactly those of the
+environment: charges are rounded to the single precision of its action space before they are played. ``infos`` hold, twice each (Minari has
+an entry for the reset and one for every step; these are facts of the day and the same in both), what :data:`INFO_UNITS` names.
+Each episode's ``options`` are those of ``reset``, so that it can be replayed.
+
+A dataset of days of the training split is for learning, one of validation days for choosing; there are none of test days, and none of
+held-out communities.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import gymnasium
+import numpy as np
+from numpy.typing import NDArray
+
+from ... import __version__
+from ...agents.packages import require_research_packages, research_package
+from ...envs import DAY_AHEAD_ID
+from ...envs.community.calendar import Scenario, split_hash
+from ...envs.errors import unknown_name
+from ..commands.leader_words import leader_place
+from ..ground.held_out import require_not_held_out
+from ..ground.rounds import training_scenarios
+from ..ground.runs import commit, versions, write_text
+from ..references.optima import references
+from ..scoring.leaders import LEADER_NAMES, Leader, make_leader
+from ..task import Episode, Task, environment_of, observe, play
+from ..workers import Workers
+
+SCHEMA: Final = 1
+"""Version of what the metadata under ``gridtoll`` and the infos mean."""
+NAMESPACE: Final = "gridtoll/day-ahead"
+INFO_UNITS: Final = {
+    "day": "1",
+    "price_path": "1",
+    "behaviour": "1",
+    "optimum_charge": "EUR/kWh",
+    "optimum_eur": "EUR",
+    "upper_bound_eur": "EUR",
+    "zero_eur": "EUR",
+}
+"""Unit of each of an episode's infos: its scenario, which behaviour played it (counted from 0), the optimal charge and what it earns
+(J*), the bound no charge exceeds, and what no charge earns."""
+DATASET_SPLITS: Final = ("train", "validation")
+
+_LICENSE: Final = (
+    "Made with gridtoll (MIT) from SimBench, a database under the Open Database License (ODbL 1.0), which asks that databases derived from "
+    "it name it and keep that license."
+)
+_CITATIONS: Final = (
+    "Yang, Chen, Hu, Spanos: Optimal Network Charge for Peer-to-Peer Energy Trading: A Grid Perspective. IEEE Trans. Power Systems, 2023.",
+    "Meinecke et al.: SimBench, a benchmark dataset of electric power systems. Energies 13(12), 2020.",
+    "Thurner et al.: pandapower, an open-source Python tool for power system modelling. IEEE Trans. Power Systems 33(6), 2018.",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetConfig:
+    """What a dataset is made of.
+
+    Attributes:
+        task: The game.
+        behaviours: Leaders, as ``gridtoll evaluate`` names them; where there are several, each day is played by one of them, drawn.
+        name: How the dataset calls them in its id; their own name where absent, ``mixture`` for several.
+        split: Whose days, ``"train"`` or ``"validation"``.
+        episodes: How many days, drawn in shuffled passes over the split; one pass where absent.
+        noise: Standard deviation in EUR/kWh of what is added to each charge, which then is cut off at 0 and the cap.
+        seed: Of the order of days, of which behaviour plays, of noise, and of random charges.
+    """
+
+    task: Task
+    behaviours: tuple[str, ...] = ("random",)
+    name: str | None = None
+    split: str = "train"
+    episodes: int | None = None
+    noise: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check every field.
+
+        Raises:
+            ValueError: If one cannot be.
+        """
+        if self.split not in DATASET_SPLITS:
+            raise unknown_name("the split of a dataset to learn from", self.split, DATASET_SPLITS)
+        if not self.behaviours or not self.noise >= 0 or (self.episodes is not None and self.episodes < 1):
+            raise ValueError(
+                "a dataset needs at least one behaviour, `noise` of at least 0 and `episodes` of at least 1, got "
+                f"{len(self.behaviours)}, {self.noise} and {self.episodes}."
+            )
+
+    @property
+    def dataset_id(self) -> str:
+        """Minari's name of the dataset, such as ``gridtoll/day-ahead/simbench-rural-public-random-v0``."""
+        single = _behaviour_name(self.behaviours[0]) if len(self.behaviours) == 1 else "mixture"
+        parts = [Path(self.task.community).name, self.task.information, self.name or single]
+        parts += [] if self.split == "train" else [self.split]
+        return f"{NAMESPACE}/{re.sub(r'[^-_0-9A-Za-z]+', '-', '-'.join(parts)).strip('-')}-v0"
+
+
+def _behaviour_name(text: str) -> str:
+    """Return what a leader is called without its folder, and without the ending where it is a file; ``constant:0.3`` has none."""
+    path = Path(text)
+    return path.stem if path.suffix.lower() in {".onnx", ".zip"} else path.name
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Transitions:
+    """D days played.
+
+    Attributes:
+        scenarios: Which, length D.
+        observations: What the leader saw, shape (D, observed).
+        actions: What it charged in EUR/kWh, shape (D, coefficients), single precision.
+        rewards: What it earned in EUR, shape (D,).
+        infos: By the names of :data:`INFO_UNITS`, shape (D,) each.
+    """
+
+    scenarios: tuple[Scenario, ...]
+    observations: NDArray[np.float32]
+    actions: NDArray[np.float32]
+    rewards: NDArray[np.float64]
+    infos: dict[str, NDArray[Any]]
+
+
+def play_dataset(config: DatasetConfig, workers: Workers, *, trust: bool = False) -> Transitions:
+    """Play the days of a dataset.
+
+    Args:
+        config: What it is made of.
+        workers: Clear the days and find the optima; what comes out does not depend on them.
+        trust: Whether the files of behaviours may be unpickled.
+
+    Raises:
+        ValueError: If the community is held out, a behaviour unknown, or the task has no exact optimum.
+        ClearingError: If a day could not be cleared.
+    """
+    require_not_held_out(config.task, "a dataset to learn from")
+    task, random = config.task, np.random.default_rng(config.seed)
+    scenarios = _scenarios(config, random)
+    for name in config.behaviours:
+        leader_place(name, LEADER_NAMES)
+    leaders = [make_leader(name, task, scenarios, workers, seed=config.seed, trust=trust) for name in config.behaviours]
+    played_by = random.integers(len(leaders), size=len(scenarios))
+    observations = np.stack([observe(task, scenario) for scenario in scenarios])
+    actions = _actions(config, leaders, played_by, scenarios, random)
+    episodes = [Episode(task, scenario, tuple(map(float, action))) for scenario, action in zip(scenarios, actions, strict=True)]
+    rewards = np.array([outcome.objective_eur for outcome in workers.map(play, episodes, "playing")])
+    found = references(task, scenarios, workers)
+    infos: dict[str, NDArray[Any]] = {
+        "day": np.array([scenario.day for scenario in scenarios]),
+        "price_path": np.array([scenario.price_path for scenario in scenarios]),
+        "behaviour": played_by,
+        "optimum_charge": np.array([solved.optimum.charge for solved in found]),
+        "optimum_eur": np.array([solved.optimum.recleared_eur for solved in found]),
+        "upper_bound_eur": np.array([solved.optimum.upper_bound_eur for solved in found]),
+        "zero_eur": np.array([solved.zero_eur for solved in found]),
+    }
+    return Transitions(scenarios=tuple(scenarios), observations=observations, actions=actions, rewards=rewards, infos=infos)
+
+
+def write_dataset(config: DatasetConfig, played: Transitions, out: Path) -> Path:
+    """Write a dataset below a folder of Minari's, whole or not at all.
+
+    Args:
+        config: What it is made of.
+        played: Its days.
+        out: What ``MINARI_DATASETS_PATH`` names for whoever loads it.
+
+    Returns:
+        The folder of the dataset.
+
+    Raises:
+        ValueError: If Minari is missing, or there is a dataset of this id.
+    """
+    minari = research_package("minari", "a Minari dataset")
+    storage = research_package("minari.dataset.minari_storage", "a Minari dataset").MinariStorage
+    research_package("h5py", "a Minari dataset")
+    out = out.absolute()  # Minari looks for the files of a relative folder in the wrong place
+    target = require_new_dataset(config, out)
+    out.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(dir=out, prefix=".dataset-"))  # Minari lists no hidden folders
+    try:
+        space = environment_of(config.task)
+        written = storage.new(draft / "data", space.observation_space, space.action_space, _specification(config.task, config.split))
+        written.update_metadata({"dataset_id": config.dataset_id, "minari_version": minari.__version__, **_metadata(config, played)})
+        written.update_episodes(_buffers(played, minari.data_collector.EpisodeBuffer))
+        draft.chmod(0o755)  # temporary folders are private
+        _make_namespaces(out)
+        for file in (draft / "data").iterdir():
+            _reach_disk(file)
+        draft.replace(target)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    return target
+
+
+def require_new_dataset(config: DatasetConfig, out: Path) -> Path:
+    """Return the folder a dataset will have, before its days are played.
+
+    Raises:
+        ValueError: If it is there already, or a package is missing that writing it needs.
+    """
+    require_research_packages(("minari", "h5py"), "a Minari dataset")
+    target = out / config.dataset_id
+    if target.exists():
+        raise ValueError(f"a dataset is never written over, but {target} exists. Choose another --name or --out, or remove it.")
+    return target
+
+
+def _scenarios(config: DatasetConfig, random: np.random.Generator) -> list[Scenario]:
+    """Return the days to play: every scenario once before any comes twice, in an order drawn for each pass."""
+    task = config.task
+    every = training_scenarios(task) if config.split == "train" else environment_of(task).community.scenarios(config.split)
+    wanted = config.episodes or len(every)
+    order = np.concatenate([random.permutation(len(every)) for _ in range(-(-wanted // len(every)))])
+    return [every[place] for place in order[:wanted]]
+
+
+def _actions(
+    config: DatasetConfig,
+    leaders: Sequence[Leader],
+    played_by: NDArray[np.int64],
+    scenarios: Sequence[Scenario],
+    random: np.random.Generator,
+) -> NDArray[np.float32]:
+    """Return what each day's leader charges, with noise, in single precision and no higher than the cap."""
+    task = config.task
+    posted = [  # `observe` also brings the day about, for leaders that are told it
+        leaders[which].policy.predict(observe(task, scenario), deterministic=True)[0]
+        for which, scenario in zip(played_by, scenarios, strict=True)
+    ]
+    noisy = np.array(posted) + config.noise * random.standard_normal((len(posted), len(posted[0])))
+    return np.clip(noisy, 0.0, environment_of(task).charge_cap).astype(np.float32)
+
+
+def _buffers(played: Transitions, buffer: Any) -> list[Any]:
+    """Return one of Minari's buffers for each day; the observation after a day is the day's own, as in the environment."""
+    return [
+        buffer(
+            id=place,
+            options=scenario._asdict(),
+            observations=np.stack([played.observations[place]] * 2),
+            actions=played.actions[place][None],
+            rewards=played.rewards[place : place + 1],
+            terminations=np.array([True]),
+            truncations=np.array([False]),
+            infos={name: np.repeat(values[place], 2) for name, values in played.infos.items()},
+        )
+        for place, scenario in enumerate(played.scenarios)
+    ]
+
+
+def _specification(task: Task, split: str) -> Any:
+    """Return what `recover_environment` makes the environment from."""
+    specification = deepcopy(gymnasium.spec(DAY_AHEAD_ID))
+    told = {name: value for name, value in asdict(task).items() if value is not None}
+    specification.kwargs = {**told, "split": split, "solver": "structured"}
+    return specification
+
+
+def _metadata(config: DatasetConfig, played: Transitions) -> dict[str, Any]:
+    """Return Minari's own metadata and, under ``gridtoll``, everything a result from this dataset depends on."""
+    community = environment_of(config.task).community
+    own = {
+        "schema": SCHEMA,
+        "config": json.loads(json.dumps(asdict(config))),
+        "versions": versions(),
+        "commit": commit(),
+        "community_hash": community.content_hash,
+        "split_hash": split_hash(community.n_days),
+        "units": {"actions": "EUR/kWh", "rewards": "EUR", "observations": "1", "infos": INFO_UNITS},
+        "license": _LICENSE,
+        "citations": list(_CITATIONS),
+    }
+    names = ", ".join(config.behaviours)
+    return {
+        "algorithm_name": names,
+        "author": {"the gridtoll authors"},
+        "description": (
+            f"Network charges posted by {names} for {len(played.rewards)} {config.split} days of {community.name}, one step each (a "
+            "contextual bandit), with the exact optimum of every day in the infos. Scores are normalised: no charge is 0, the optimum 1."
+        ),
+        "requirements": [f"gridtoll>={__version__}"],
+        "eval_env_spec": _specification(config.task, "test").to_json(),
+        "ref_min_score": float(played.infos["zero_eur"].mean()),
+        "ref_max_score": float(played.infos["optimum_eur"].mean()),
+        "num_episodes_average_score": len(played.rewards),
+        "gridtoll": own,
+    }
+
+
+def _reach_disk(file: Path) -> None:
+    with file.open("rb+") as opened:
+        os.fsync(opened.fileno())
+
+
+def _make_namespaces(out: Path) -> None:
+    """Give each level of the namespace the file by which Minari knows it."""
+    place = out
+    for part in NAMESPACE.split("/"):
+        place /= part
+        place.mkdir(exist_ok=True)
+        if not (place / "namespace_metadata.json").exists():
+            write_text(place / "namespace_metadata.json", "{}")

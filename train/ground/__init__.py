@@ -1,0 +1,1 @@
+"""What all commands stand on: run folders, tables as text, pages, rounds of training days."""

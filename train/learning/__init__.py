@@ -1,0 +1,1 @@
+"""Training leaders into run folders."""

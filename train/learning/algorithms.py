@@ -1,0 +1,297 @@
+"""Algorithms by name, as plans call them, or as ``module:Class`` where they are the user's own.
+
+An algorithm is a frozen dataclass with its settings as fields and one method, ``learn``; :mod:`gridtoll.agents.practice` has a whole one in
+ten lines. The named leaders that learn nothing are algorithms as well, so that every row of a comparison comes about in the same way. One
+is not: the optimum looks at the very days it is scored on, which practice shows to nobody (:func:`foresee`).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final, Protocol, cast
+
+import numpy as np
+
+from ...agents.fixed.day_ahead import N_SAMPLE, ConstantPolicy, RandomPolicy, ZeroPolicy, best_constant
+from ...agents.learned.stable_baselines import ALGORITHM_NAMES as _LEARNERS
+from ...agents.learned.stable_baselines import DEFAULTS, LearnerSettings
+from ...agents.policy import Policy
+from ...agents.practice import Practice
+from ...envs.community.calendar import Scenario
+from ...envs.errors import unknown_name
+from ..ground.config import TrainConfig
+from ..ground.runs import RunFolder
+from ..references.optima import references
+from ..scoring.leaders import learned_leader, make_leader
+from ..task import Task
+from ..workers import Workers
+from .learn import resume, train
+from .practice import Effort, TaskPractice
+
+OPTIMUM: Final = "optimum"
+"""The clairvoyant: solved to proof on each day it is scored on. It learns nothing and has no settings."""
+
+_OWN: Final = {
+    "supervised": "...agents.curves.supervised:Supervised",
+    "first-order": "...agents.curves.first_order:FirstOrder",
+    "response": "...agents.curves.response:ResponseLearner",
+    "constant-search": "...agents.fixed.constant_search:ConstantSearch",
+    "zero": ".algorithms:Zero",
+    "random": ".algorithms:Random",
+    "best-constant": ".algorithms:BestConstantCharge",
+}
+_PACKAGES: Final = {"tqc": ("sb3_contrib",), "crossq": ("sb3_contrib",), "constant-search": ("optuna",)}
+_NETWORKS: Final = ("supervised", "first-order", "response")
+ALGORITHMS: Final = (*_LEARNERS, *_OWN, OPTIMUM)
+"""Every algorithm known by name; anything else is ``module:Class``."""
+
+
+class TaskAlgorithm(Protocol):
+    """An algorithm as this package calls it; every :class:`~gridtoll.agents.practice.Algorithm` is one."""
+
+    def learn(self, practice: TaskPractice) -> Policy:
+        """Return the leader it arrives at."""
+        ...
+
+
+def make_algorithm(name: str, settings: Mapping[str, Any], *, place: str | Path | None = None) -> TaskAlgorithm:
+    """Return an algorithm with its settings.
+
+    Args:
+        name: One of :data:`ALGORITHMS` but the optimum, or ``module:Class``.
+        settings: Fields by name; lists stand for tuples, and what is left out has the algorithm's own default.
+        place: Folder in which a module is looked for after all others; the current one if absent.
+
+    Raises:
+        ValueError: If there is no such algorithm, it has no such setting, or a setting cannot be.
+    """
+    given = {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
+    if name in _LEARNERS:
+        return _stable_baselines(name, given)
+    if name == OPTIMUM:
+        raise ValueError("the optimum does not learn: it is found on each day it is scored on.")
+    kind = _class(_OWN.get(name, name), name, Path.cwd() if place is None else Path(place))
+    _require_known(name, given, [entry.name for entry in fields(kind) if entry.init] if is_dataclass(kind) else [])
+    try:
+        algorithm: TaskAlgorithm = kind(**given)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"algorithm {name!r} cannot have the settings {given}: {error}") from error
+    return algorithm
+
+
+def settings_of(algorithm: TaskAlgorithm) -> dict[str, Any]:
+    """Return every setting of an algorithm by name, defaults included; none for a class that is no dataclass."""
+    values: dict[str, Any] = asdict(cast(Any, algorithm)) if is_dataclass(type(algorithm)) else {}
+    learner = values.pop("learner", {})
+    return {key: value for key, value in {**values, **learner}.items() if key != "algorithm"}
+
+
+def require_budget(name: str, settings: Mapping[str, Any], steps: int) -> None:
+    """Refuse a budget that an algorithm could only fail with, before anything is begun.
+
+    Raises:
+        ValueError: If it is too small.
+    """
+    if name in _LEARNERS:
+        TrainConfig(learner=_stable_baselines(name, dict(settings)).learner, steps=steps)
+
+
+def packages_of(name: str) -> tuple[str, ...]:
+    """Return the modules beyond the package's own dependencies that an algorithm imports when it learns; none are known of a user's own."""
+    return _PACKAGES.get(name, ())
+
+
+def is_network(name: str) -> bool:
+    """Return whether what an algorithm of this package learns is a network, which can be kept as ONNX."""
+    return name in _LEARNERS or name in _NETWORKS
+
+
+def _class(reference: str, name: str, place: Path) -> Any:
+    """Return the class that ``module:Class`` stands for; the package's own modules begin with a dot."""
+    module, colon, attribute = reference.partition(":")
+    if not (module and colon and attribute):
+        raise unknown_name("an algorithm (or `module:Class`)", name, ALGORITHMS)
+    if not module.startswith("."):
+        _look_in(place)
+    try:
+        found = import_module(module, __package__)
+    except ImportError as error:
+        raise ValueError(
+            f"algorithm {name!r} must stand in a module that can be imported, from {place} or an installed package, but {error}."
+        ) from error
+    if not module.startswith("."):
+        _require_one_module(module, found.__file__, name, place)
+    kind = getattr(found, attribute, None)
+    if not isinstance(kind, type):
+        classes = sorted(key for key, value in vars(found).items() if isinstance(value, type) and callable(getattr(value, "learn", None)))
+        raise unknown_name(f"the class of algorithm {name!r}", attribute, classes)
+    if not callable(getattr(kind, "learn", None)):
+        raise ValueError(
+            f"algorithm {name!r} must have a method `learn(practice)` that returns a policy, and {attribute} has none. See "
+            "gridtoll.agents.practice for an example."
+        )
+    return kind
+
+
+def _look_in(place: Path) -> None:
+    """Let modules of a folder be imported, but not in the place of others of the same name."""
+    folder = os.fspath(place.resolve())
+    if folder not in sys.path:
+        sys.path.append(folder)
+
+
+def _require_one_module(module: str, imported: str | None, name: str, place: Path) -> None:
+    """Refuse a module of the user's folder that another one of the same name, installed or imported before, has taken the place of."""
+    stem = place.joinpath(*module.split("."))
+    own = next((file for file in (stem.with_suffix(".py"), stem / "__init__.py") if file.is_file()), None)
+    if own is not None and (imported is None or own.read_bytes() != Path(imported).read_bytes()):
+        raise ValueError(
+            f"algorithm {name!r} must stand in a module of one meaning, but {module!r} is both {own} and another module, imported from "
+            f"{imported or 'Python itself'}. Give yours a name of its own."
+        )
+
+
+def _require_known(name: str, given: Mapping[str, Any], known: Sequence[str]) -> None:
+    for key in given:
+        if not known:
+            raise ValueError(f"algorithm {name!r} has no settings, got `{key}`. Settings are the fields of a dataclass.")
+        if key not in known:
+            raise unknown_name(f"a setting of algorithm {name!r}", key, known)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StableBaselines:
+    """A learner of stable-baselines3 or sb3-contrib, trained into a run folder and gone on with from its last checkpoint.
+
+    Attributes:
+        learner: Which one, and how it learns.
+        parallel_days: Days played side by side, then learned from.
+        validate_every: Training days between validations; a checkpoint is written after each.
+    """
+
+    learner: LearnerSettings = field(default_factory=LearnerSettings)
+    parallel_days: int = TrainConfig.parallel_days
+    validate_every: int = TrainConfig.validate_every
+
+    def learn(self, practice: TaskPractice) -> Policy:
+        """Return the policy that earned most on validation days."""
+        config = TrainConfig(
+            task=practice.task,
+            learner=self.learner,
+            seed=practice.seed,
+            steps=practice.steps,
+            parallel_days=self.parallel_days,
+            validate_every=self.validate_every,
+            validation_days=len(practice.scenarios("validation")),
+        )
+        folder, written = practice.folder / "run", _Accounts(practice)
+        if (folder / "config.json").is_file():
+            written.replay(RunFolder.open(folder))
+            run = resume(folder, practice.workers, written)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)  # a kill before the first file was whole
+            run = train(config, folder, practice.workers, written)
+        checkpoint = run.load("checkpoint")
+        run.save("checkpoint", checkpoint.step if checkpoint else 0, {})  # its files only served to go on, and are large
+        return learned_leader(run, practice.task).policy
+
+
+class _Accounts:
+    """Enters what a training writes down into practice, as it happens or afterwards."""
+
+    def __init__(self, practice: TaskPractice) -> None:
+        self._practice, self._step = practice, 0
+
+    def __call__(self, row: Mapping[str, Any], *, seconds: float = 0.0) -> None:
+        """Enter a row of ``progress.jsonl``."""
+        played, self._step = row["step"] - self._step, row["step"]
+        rewards = row["rewards_eur"]
+        self._practice.spend(steps=played, clearings=played, validation_clearings=len(rewards), seconds=seconds)
+        self._practice.note(rewards)
+
+    def replay(self, run: RunFolder) -> None:
+        """Enter what was written before a kill, up to the checkpoint that the training goes on from."""
+        checkpoint = run.load("checkpoint")
+        for row in run.progress():
+            if checkpoint is not None and row["step"] <= checkpoint.step:
+                self(row, seconds=row["seconds"])
+
+
+def _stable_baselines(name: str, given: Mapping[str, Any]) -> StableBaselines:
+    """Return a learner, what is left out as its defaults have it."""
+    own = {entry.name for entry in fields(StableBaselines)} - {"learner"}
+    of_learner = {entry.name for entry in fields(LearnerSettings)} - {"algorithm"}
+    _require_known(name, given, sorted(own | of_learner))
+    try:
+        learner = replace(DEFAULTS[name], **{key: value for key, value in given.items() if key in of_learner})
+        algorithm = StableBaselines(learner=learner, **{key: value for key, value in given.items() if key in own})
+        TrainConfig(learner=replace(learner, warmup_days=1), parallel_days=algorithm.parallel_days, validate_every=algorithm.validate_every)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"algorithm {name!r} cannot have the settings {dict(given)}: {error}") from error
+    return algorithm
+
+
+@dataclass(frozen=True)
+class Zero:
+    """No charge: the reference of normalised regret."""
+
+    def learn(self, practice: Practice) -> Policy:
+        """Return it."""
+        return _validated(practice, ZeroPolicy(practice.n_charges))
+
+
+@dataclass(frozen=True)
+class Random:
+    """Charges drawn uniformly between 0 and the cap."""
+
+    def learn(self, practice: Practice) -> Policy:
+        """Return them, a validation having drawn none of theirs."""
+        size, cap, seed = practice.n_charges, practice.charge_cap, practice.seed
+        practice.validate(RandomPolicy(cap, size, seed=seed))
+        return RandomPolicy(cap, size, seed=seed)
+
+
+@dataclass(frozen=True)
+class BestConstantCharge:
+    """The constant charge that earns most on a sample of training days, as ``gridtoll evaluate best-constant`` has it.
+
+    Attributes:
+        days: Training scenarios in the sample.
+    """
+
+    days: int = N_SAMPLE
+
+    def learn(self, practice: Practice) -> Policy:
+        """Return it."""
+        every = practice.scenarios("train")
+        picked = np.random.default_rng(practice.seed).choice(len(every), min(self.days, len(every)), replace=False)
+        sample = [every[place] for place in sorted(picked)]
+        found = best_constant(
+            lambda charges: float(np.mean(practice.rewards(sample, np.tile(charges, (len(sample), 1))))),
+            practice.charge_cap,
+            practice.n_charges,
+        )
+        return _validated(practice, ConstantPolicy(found.charges))
+
+
+def _validated(practice: Practice, policy: Policy) -> Policy:
+    practice.validate(policy)
+    return policy
+
+
+def foresee(task: Task, scenarios: Sequence[Scenario], workers: Workers) -> tuple[Policy, Effort]:
+    """Return the clairvoyant optimum of scenarios, and what proving it took; that is counted where it is stored already as well.
+
+    Raises:
+        ValueError: If the task has no exact optimum.
+        ClearingError: If an optimum could not be proved.
+    """
+    found = references(task, scenarios, workers)
+    policy = make_leader(OPTIMUM, task, scenarios, workers, seed=0).policy
+    return policy, Effort(clearings=sum(solved.clearings for solved in found), seconds=sum(solved.seconds for solved in found))

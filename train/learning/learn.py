@@ -1,0 +1,229 @@
+"""Training a leader into a run folder, and going on after an interruption.
+
+Training alternates between playing and learning in *stretches* of days. After each stretch the policy plays validation days, the best so
+far is kept, and a checkpoint is written. Every source of chance is seeded afresh at the start of a stretch, from the seed of the run and
+the days played so far, so that a checkpoint needs no generator states: a training killed at any moment and resumed ends with the same
+weights to the last bit as one never interrupted, on the same machine and package versions. What a resumed run does not share is wall times
+in ``progress.jsonl`` and TensorBoard.
+
+Metrics, in TensorBoard and ``progress.jsonl``:
+
+* ``validation/objective_eur``: mean reward on the validation days in EUR, of the deterministic policy; the checkpoint kept is the one with
+  the greatest.
+* ``rollout/ep_rew_mean``: mean reward in EUR of the latest training days, exploration included.
+* ``train/…``: stable-baselines3's own, on rewards in units of :func:`reward_unit_eur`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.logger import configure
+from stable_baselines3.common.utils import set_random_seed
+
+from ...agents.curves.day_features import DayActions
+from ...agents.learned.stable_baselines import LearnedPolicy, checkpoint_parts, day_of, make_learner, restore_learner, write_weights
+from ...agents.learned.vec_env import GymnasiumVecEnv
+from ...envs.adapters.day_ahead_vector import DayAheadVectorEnv
+from ...envs.community.calendar import Scenario, split_hash
+from ...envs.market.exact.compiled import see_to_machine_code
+from ..ground.config import TrainConfig
+from ..ground.held_out import require_not_held_out
+from ..ground.locks import writing_into
+from ..ground.progress import Progress, progress
+from ..ground.rounds import Rounds, training_scenarios
+from ..ground.runs import RunFolder, require_new
+from ..references.optima import daily_bill_eur
+from ..task import Task, as_options, batch_of, environment_of, n_charges
+from ..workers import Workers
+from .divergence import saying_so_where_it_diverges
+
+REWARD_UNIT: Final = 0.1
+"""A learner's reward of 1, as a share of the community's mean daily retail bill; the best charge earns about that much a day."""
+
+Listener = Callable[[Mapping[str, Any]], object]
+"""Told each row of ``progress.jsonl`` as it is written."""
+
+
+def train(config: TrainConfig, folder: Path, workers: Workers, listener: Listener | None = None) -> RunFolder:
+    """Train a leader from the start.
+
+    Args:
+        config: What to train.
+        folder: New or empty.
+        workers: Say how many days are cleared at once, and whether to show progress. The days are cleared in threads of this process, whose
+            compiled loops share out the cores; its processes are not used.
+        listener: Hears of every validation.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        ValueError: If the configuration cannot be played, the folder holds something, another process is at work in it, or the training
+            diverges.
+        ClearingError: If a day could not be cleared; the run can be resumed.
+    """
+    require_not_held_out(config.task, "a training")
+    environment = environment_of(config.task)  # before the folder, so that a wrong name leaves nothing behind
+    community = environment.community
+    community.scenarios("validation", config.validation_days)
+    identity = {"community_hash": community.content_hash, "split_hash": split_hash(community.n_days)}
+    require_new(folder)
+    with alone_in_this_process():
+        _new_learner(config, training_rounds(config, played=0, threads=workers.jobs))
+    with writing_into(folder):
+        run = RunFolder.create(folder, {"config": config.to_json(), **identity})
+        with run.begun():
+            return _go_on(run, config, workers, listener)
+
+
+def resume(folder: Path, workers: Workers, listener: Listener | None = None) -> RunFolder:
+    """Go on with a run from its last checkpoint, or from the start where it has none; a finished run is returned as it is.
+
+    This reads pickles: resume only runs of your own.
+
+    Raises:
+        ValueError: If it is no run folder, is damaged, the community's data are not those it was trained on, or another process is at work
+            in it.
+        ClearingError: If a day could not be cleared.
+    """
+    run = RunFolder.open(folder)
+    config = TrainConfig.from_json(run.config["config"])
+    run.require_same_data(config.task.community, environment_of(config.task).community.content_hash)
+    with writing_into(run.path):
+        return _go_on(run, config, workers, listener)
+
+
+def _go_on(run: RunFolder, config: TrainConfig, workers: Workers, listener: Listener | None) -> RunFolder:
+    """Train from the last checkpoint to the end."""
+    checkpoint, best = run.load("checkpoint"), run.load("best")
+    step = checkpoint.step if checkpoint else 0
+    best_score = float(best.facts["objective_eur"]) if best and checkpoint else -np.inf
+    run.rewind_progress(step)
+    if step >= config.steps:
+        return run
+    scenarios = environment_of(config.task).community.scenarios("validation", config.validation_days)
+    validation = batch_of(config.task, len(scenarios), threads=workers.jobs)
+    rounds = training_rounds(config, played=step, threads=workers.jobs)
+    see_to_machine_code()  # before the bar begins: it takes a minute or two
+    with alone_in_this_process(), progress("training days", config.steps, done=step, quiet=workers.quiet) as bar:
+        learner = restore_learner(config.learner, checkpoint.files, rounds) if checkpoint else _new_learner(config, rounds)
+        learner.set_logger(configure(str(run.path / "tensorboard"), ["tensorboard"]))
+        while step < config.steps:
+            began = time.perf_counter()
+            with saying_so_where_it_diverges(learner):
+                _learn(learner, config, min(config.validate_every, config.steps - step), bar)
+                step = learner.num_timesteps
+                rewards = _validate(learner, config, scenarios, validation)
+            score = float(np.mean(rewards))
+            learner.logger.record("validation/objective_eur", score)
+            learner.logger.dump(step)
+            if score > best_score:
+                best_score = score
+                _keep(run, learner, config, step, score)
+            seconds = round(time.perf_counter() - began, 3)
+            row = {"step": step, "seconds": seconds, "objective_eur": score, "rewards_eur": rewards.tolist()}
+            run.record(row)
+            run.save("checkpoint", step, checkpoint_parts(learner))
+            if listener is not None:
+                listener(row)
+        learner.logger.close()
+    return run
+
+
+def _new_learner(config: TrainConfig, rounds: GymnasiumVecEnv) -> BaseAlgorithm:
+    """Return a learner that has seen nothing yet; one whose settings do not go together is refused here, before there is a folder."""
+    return make_learner(config.learner, rounds, seed=config.seed, days=config.steps + config.parallel_days)
+
+
+def _learn(learner: BaseAlgorithm, config: TrainConfig, days: int, bar: Progress) -> None:
+    """Play and learn for one stretch."""
+    seed = _stretch_seed(config.seed, learner.num_timesteps)
+    set_random_seed(seed)
+    learner.action_space.seed(seed)
+
+    def advance(*_: object) -> bool:
+        bar.update(config.parallel_days)
+        return True
+
+    learner.learn(days, callback=advance, reset_num_timesteps=False, log_interval=50)
+
+
+def training_rounds(config: TrainConfig, *, played: int, threads: int | None = None) -> GymnasiumVecEnv:
+    """Return the training days that follow ``played`` of them, as the learner sees them, with actions between −1 and 1.
+
+    Rewards are of order 1; those of a learner that sees features of the day are over the day's guessed worth as well.
+    """
+    envs = batch_of(config.task, config.parallel_days, threads=threads)
+    rounds = Rounds(envs, training_scenarios(config.task), seed=config.seed, played=played)
+    unit, cap = reward_unit_eur(config.task), envs.game.charge_cap
+    day = _day_of(config, envs)
+    return GymnasiumVecEnv(rounds, action_bounds=None if day else (0.0, cap), reward_unit=unit, day=day)
+
+
+def _day_of(config: TrainConfig, envs: DayAheadVectorEnv) -> DayActions | None:
+    """Return how the learner sees a day and charges for it, None where it sees observations as they are."""
+    game = envs.game
+    return day_of(
+        config.learner,
+        game.observer.size,
+        cap=game.charge_cap,
+        n_coefficients=n_charges(config.task),
+        price_level=game.community.price_level,
+    )
+
+
+def _validate(learner: BaseAlgorithm, config: TrainConfig, scenarios: Sequence[Scenario], envs: DayAheadVectorEnv) -> NDArray[np.float64]:
+    """Return the rewards in EUR of the deterministic policy on the validation days, one in each row, shape (days,)."""
+    cap = envs.game.charge_cap
+    day = _day_of(config, envs)
+    policy = LearnedPolicy(learner.policy, cap, day)
+    observations, _ = envs.reset(options=as_options(scenarios))
+    charges = [policy.predict(observation, deterministic=True)[0] for observation in observations]  # one by one, as evaluation does
+    _, rewards, *_ = envs.step(charges)
+    return rewards
+
+
+def _keep(run: RunFolder, learner: BaseAlgorithm, config: TrainConfig, step: int, score: float) -> None:
+    """Keep the policy as the best so far."""
+    environment = environment_of(config.task)
+    facts = {"objective_eur": score, "charge_cap": environment.charge_cap, "price_level": environment.community.price_level}
+    run.save("best", step, {"policy.pt": lambda file: write_weights(learner.policy, file)}, facts)
+
+
+def reward_unit_eur(task: Task) -> float:
+    """Return what a learner's reward of 1 stands for, in EUR."""
+    return REWARD_UNIT * daily_bill_eur(environment_of(task).community)
+
+
+def _stretch_seed(seed: int, step: int) -> int:
+    return int.from_bytes(hashlib.sha256(f"{seed}/{step}".encode()).digest()[:4], "big")
+
+
+@contextmanager
+def alone_in_this_process() -> Iterator[None]:
+    """Use one thread, and give the process its random states back afterwards.
+
+    stable-baselines3 draws from the global generators, which belong to the caller. Small networks learn no faster with more threads, and
+    sums would depend on how many there are.
+    """
+    threads = torch.get_num_threads()
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002 - not ours, but to be given back
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        random.setstate(states[0])
+        np.random.set_state(states[1])  # noqa: NPY002
+        torch.set_rng_state(states[2])

@@ -1,0 +1,219 @@
+"""A task as algorithms learn it: days, rewards, gradients and optima of its training split, with every clearing counted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from ...agents.policy import Policy
+from ...agents.practice import Array, PracticeSplit
+from ...envs.account.gradient import action_gradient
+from ...envs.community.calendar import Scenario
+from ...envs.community.day import Day
+from ...envs.errors import ClearingError
+from ...envs.games.day_ahead import Episodes
+from ...envs.games.transition import Transitions, transitions
+from ...envs.market.exact.compiled import StructuredMarket
+from ...envs.market.exact.solution import Clearing
+from ..ground.held_out import require_not_held_out
+from ..ground.rounds import training_scenarios
+from ..references.optima import labels
+from ..task import Task, environment_of, n_charges
+from ..workers import Workers
+
+_NEARBY: Final = (1e-5, 1e-4, 1e-3)
+"""How far beside charges a gradient is sought that cannot be proved at them, in charge caps."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What learning has cost.
+
+    Attributes:
+        steps: Training days played, whatever was charged.
+        clearings: Market clearings that something was learned from, those of optima included.
+        validation_clearings: Clearings that only chose among policies.
+        seconds: Wall time.
+    """
+
+    steps: int = 0
+    clearings: int = 0
+    validation_clearings: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """One validation.
+
+    Attributes:
+        effort: What had been spent by then.
+        rewards_eur: Reward of the policy on each validation day, EUR.
+    """
+
+    effort: Effort
+    rewards_eur: tuple[float, ...]
+
+    @property
+    def validation_eur(self) -> float:
+        """Mean reward on the validation days, EUR a day."""
+        return float(np.mean(self.rewards_eur))
+
+
+class TaskPractice:
+    """Practice at a task; see :class:`~gridtoll.agents.practice.Practice` for what its parts mean.
+
+    Args:
+        task: The game.
+        seed: Of everything random in the learning.
+        folder: Of the algorithm's own files; it is made where it is missing.
+        steps: Budget of training days; algorithms keep it, nothing here enforces it.
+        validation_days: How many days of the validation split :meth:`validate` plays.
+        workers: Find optima; the days are cleared in as many threads.
+        watch: Told of every validation as it is made; what it raises ends the learning.
+
+    Attributes:
+        curve: Every validation so far, for reports.
+
+    Raises:
+        ValueError: If a name in the task is unknown or a number out of range.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        *,
+        seed: int,
+        folder: Path,
+        steps: int,
+        validation_days: int,
+        workers: Workers,
+        watch: Callable[[CurvePoint], object] | None = None,
+    ) -> None:
+        require_not_held_out(task, "practice")
+        if steps < 1:
+            raise ValueError(f"`steps` must be at least 1, got {steps}.")
+        self.task, self.seed, self.folder, self.steps, self.workers = task, seed, folder, steps, workers
+        self.generator = np.random.default_rng(seed)
+        self.curve: list[CurvePoint] = []
+        self._watch = watch
+        self._game = environment_of(task).game
+        self._episodes = Episodes(self._game)
+        self._market = StructuredMarket(threads=workers.jobs)
+        self._days = {
+            "train": training_scenarios(task),
+            "validation": self._game.community.scenarios("validation", validation_days),
+        }
+        self._spent, self._began = Effort(), time.perf_counter()
+        folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def charge_cap(self) -> float:
+        """Greatest charge in EUR/kWh."""
+        return self._game.charge_cap
+
+    @property
+    def price_level(self) -> float:
+        """The community's mean price over that of the named communities."""
+        return self._game.community.price_level
+
+    @property
+    def n_charges(self) -> int:
+        """Charges posted for a day."""
+        return n_charges(self.task)
+
+    @property
+    def n_observed(self) -> int:
+        """Numbers observed before a day."""
+        return self._game.observer.size
+
+    @property
+    def effort(self) -> Effort:
+        """What has been spent so far."""
+        return replace(self._spent, seconds=self._spent.seconds + time.perf_counter() - self._began)
+
+    def spend(self, *, steps: int = 0, clearings: int = 0, validation_clearings: int = 0, seconds: float = 0.0) -> None:
+        """Count what an algorithm spent on clearings of its own; the time that passes meanwhile counts by itself."""
+        spent = self._spent
+        self._spent = Effort(
+            spent.steps + steps, spent.clearings + clearings, spent.validation_clearings + validation_clearings, spent.seconds + seconds
+        )
+
+    def scenarios(self, split: PracticeSplit) -> Sequence[Scenario]:
+        """Return the days of a split."""
+        return self._days[split]
+
+    def observations(self, scenarios: Sequence[Scenario]) -> Array:
+        """Return what a leader observes before each scenario, shape (D, n_observed)."""
+        return np.array([self._episodes.of(scenario).observation for scenario in scenarios])
+
+    def rewards(self, scenarios: Sequence[Scenario], charges: Array) -> Array:
+        """Return the rewards of charges on their scenarios in EUR, shape (D,)."""
+        _, played = self._played(scenarios, charges)
+        self.spend(steps=len(scenarios), clearings=len(scenarios))
+        return played.rewards_eur
+
+    def slopes(self, scenarios: Sequence[Scenario], charges: Array) -> tuple[Array, Array]:
+        """Return rewards in EUR, shape (D,), and their gradients in EUR per EUR/kWh, shape (D, C)."""
+        days, played = self._played(scenarios, charges)
+        self.spend(steps=len(scenarios), clearings=len(scenarios))
+        gradients = []
+        for scenario, row, day, posted, clearing in zip(scenarios, charges, days, played.charges, played.clearings, strict=True):
+            try:
+                gradients.append(self._gradient(day, posted, clearing))
+            except ClearingError:  # two kinks closer together than can be told apart
+                gradients.append(self._gradient_nearby(scenario, np.asarray(row, dtype=np.float64)))
+        return played.rewards_eur, np.array(gradients)
+
+    def optimal_charges(self, scenarios: Sequence[Scenario]) -> Array:
+        """Return the best charges in EUR/kWh, shape (D, C), and count the clearings and seconds they took, stored ones too."""
+        began = time.perf_counter()
+        found = labels(self.task, scenarios, self.workers)
+        waited = time.perf_counter() - began
+        self.spend(clearings=sum(solved.clearings for solved in found), seconds=sum(solved.seconds for solved in found) - waited)
+        return np.array([solved.charges for solved in found])
+
+    def validate(self, policy: Policy) -> float:
+        """Return the mean reward of a policy on the validation days in EUR a day, and put it on the curve."""
+        scenarios = self.scenarios("validation")
+        charges = np.array([policy.predict(self._episodes.of(scenario).observation, deterministic=True)[0] for scenario in scenarios])
+        _, played = self._played(scenarios, charges)
+        self.spend(validation_clearings=len(scenarios))
+        return self.note(played.rewards_eur.tolist())
+
+    def note(self, rewards_eur: Sequence[float]) -> float:
+        """Put rewards on the validation days on the curve, and return their mean; their clearings are counted by who made them."""
+        point = CurvePoint(self.effort, tuple(rewards_eur))
+        self.curve.append(point)
+        if self._watch is not None:
+            self._watch(point)
+        return point.validation_eur
+
+    def _played(self, scenarios: Sequence[Scenario], charges: Array) -> tuple[list[Day], Transitions]:
+        """Return the days, and what came of charges on them."""
+        game, tariff = self._game, self._game.tariff
+        days = [self._episodes.of(scenario).day for scenario in scenarios]
+        read = [tariff.read(row, game.community.n_periods, game.charge_cap) for row in np.asarray(charges, dtype=np.float64)]
+        posted = np.stack([tariff.charges(each) for each in read])
+        return days, transitions(game.rules, self._market, days, posted)
+
+    def _gradient_nearby(self, scenario: Scenario, charges: Array) -> Array:
+        """Return the gradient a little beside charges at which none can be proved, for one more clearing each time."""
+        errors = []
+        for step in _NEARBY:
+            beside = charges + step * self.charge_cap * np.where(charges < 0.5 * self.charge_cap, 1.0, -1.0)
+            [day], played = self._played([scenario], beside[None])
+            self.spend(clearings=1)
+            try:
+                return self._gradient(day, played.charges[0], played.clearings[0])
+            except ClearingError as error:
+                errors.append(error)
+        raise errors[-1]
+
+    def _gradient(self, day: Day, posted: Array, clearing: Clearing) -> Array:
+        return action_gradient(self._game.tariff, self._game.rules.reward_gradient(day, posted, clearing))

@@ -1,7 +1,0 @@
-"""The source paper's study on open software, and more of it: ``gridtoll paper``.
-
-One idea per module: :mod:`.regimes` (No, Free, Social and Optimal P2P), :mod:`.sweeps` (everything against the charge), :mod:`.storage`
-(sensitivity with and without), :mod:`.charge_models`, :mod:`.limits`, :mod:`.accounts`, :mod:`.scaling`, :mod:`.network_costs` (who pays).
-Each asks questions of single days (:mod:`.cells` answers them side by side and keeps the answers) and makes tables of the answers.
-:mod:`.study` runs them all; :mod:`.claims` holds the paper's claims against the tables; :mod:`.figures` and :mod:`.page` show them.
-"""

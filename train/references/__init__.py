@@ -1,0 +1,1 @@
+"""What leaders are scored against, computed once and kept."""

@@ -1,0 +1,240 @@
+"""The best charges of one scenario by one of three methods, in numbers.
+
+``exact`` is the certified search, for one coefficient a day, or one an hour where nobody has storage. ``search`` is for all other tariffs
+and returns the best charges found with a bound that none exceed. ``miqp`` is the independent cross-check for small communities.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+import numpy as np
+
+from ...agents.optimum import Optimum, solve_hours, solve_optimum
+from ...agents.optimum.many_charges.several import CLOSED, solve_several
+from ...agents.optimum.miqp import MiqpSolver, solve_miqp
+from ...envs.account.objective import Objective
+from ...envs.community.calendar import Scenario
+from ...envs.community.day import Array
+from ...envs.games.transition import Transition, transition
+from ...envs.market.exact.compiled import StructuredMarket
+from ..task import Task, environment_of, n_charges
+
+Method = Literal["exact", "search", "miqp"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How the best charges are sought.
+
+    Attributes:
+        method: None for ``"exact"`` where that applies and ``"search"`` elsewhere.
+        tolerance: Relative gap at which ``exact`` and ``miqp`` end.
+        hard_limits: Whether every branch must stay within its limit; only one charge for the day can be found so.
+        starts: Constant and random starts of ``search``.
+        seed: Of the starts and directions of ``search``.
+        solver: Of ``miqp``.
+        time_limit_s: After how many seconds ``miqp`` stops with the best it has.
+        force: Whether ``miqp`` tries programs that seldom finish.
+    """
+
+    method: Method | None = None
+    tolerance: float = 1e-6
+    hard_limits: bool = False
+    starts: int = 6
+    seed: int = 0
+    solver: MiqpSolver = "scip"
+    time_limit_s: float = 100.0
+    force: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Solved:
+    """The best charges of one scenario in numbers, without the proof, which is large and soon found again.
+
+    Attributes:
+        method: How they were found.
+        charges: EUR/kWh in the order an operator posts them; NaN where no charge keeps every branch within its limit.
+        charge_cap: Greatest charge allowed, EUR/kWh.
+        objective: What is maximised.
+        profit_eur: The operator's profit there, by the method's own account.
+        recleared_profit_eur: The same when the day is cleared again from scratch and settled.
+        welfare_eur: Welfare of prosumers and operator there, by the method's own account.
+        recleared_welfare_eur: The same, cleared again.
+        upper_bound_eur: No charges in [0, cap] take the objective higher.
+        relative_gap: How far the bound is above the objective: see :class:`~gridtoll.agents.optimum.Optimum`.
+        revenue_eur: Charge revenue there.
+        clearings: Market clearings used.
+        seconds: Wall time when it was computed.
+        zero_eur: The objective when nothing is charged.
+        proof: What proves the bound.
+        hard_limits: Whether only charges counted that keep every branch within its limit.
+        secure: Whether these do; see :class:`~gridtoll.agents.optimum.Optimum`.
+    """
+
+    method: Method
+    charges: tuple[float, ...]
+    charge_cap: float
+    objective: Objective
+    profit_eur: float
+    recleared_profit_eur: float
+    welfare_eur: float
+    recleared_welfare_eur: float
+    upper_bound_eur: float
+    relative_gap: float
+    revenue_eur: float
+    clearings: int
+    seconds: float
+    zero_eur: float
+    proof: str
+    hard_limits: bool = False
+    secure: bool | None = None
+
+    @property
+    def closed(self) -> bool:
+        """Whether the charges are proved optimal: bound and best have met."""
+        return self.relative_gap <= CLOSED
+
+    @property
+    def optimum(self) -> Optimum:
+        """The same as an :class:`~gridtoll.agents.optimum.Optimum` of one charge, without its certificate."""
+        [charge] = self.charges
+        numbers = {field.name: getattr(self, field.name) for field in fields(Optimum) if field.name not in {"charge", "certificate"}}
+        return Optimum(charge=charge, certificate=None, **numbers)
+
+
+def resolved(task: Task, settings: Settings) -> Settings:
+    """Return the settings with their method chosen.
+
+    Raises:
+        ValueError: If the method asked for does not apply, or something is asked of it that it cannot do.
+    """
+    environment = environment_of(task)
+    one = n_charges(task) == 1
+    hours_apart = environment.tariff.n_basis == 1 and not (environment.community.storage_power > 0).any()
+    method: Method = settings.method or ("exact" if one or hours_apart else "search")
+    if method == "exact" and not one and not hours_apart:
+        raise ValueError(
+            f"the exact method needs a tariff of one coefficient for the day, or of one for each hour where nobody has storage, got "
+            f"{task.tariff!r} per {task.charges_per} with {n_charges(task)} coefficients. Use --method search, which returns a bracket."
+        )
+    if settings.hard_limits and (method != "exact" or not one):
+        raise ValueError("hard limits must go with one charge for the day and the exact method.")
+    return Settings(**asdict(settings) | {"method": method})
+
+
+def solve(task: Task, scenario: Scenario, settings: Settings) -> Solved:
+    """Compute the best charges of a scenario, settings resolved; errors are those of :func:`find_optimum`."""
+    environment = environment_of(task)
+    match settings.method:
+        case "search":
+            return _search(task, scenario, settings)
+        case "miqp":
+            return _cross_check(task, scenario, settings)
+        case _ if n_charges(task) == 1:
+            optimum = solve_scenario(task, scenario, tolerance=settings.tolerance, hard_limits=settings.hard_limits)
+            return numbers_of(task, scenario, optimum)
+    day = environment.day_of(scenario)
+    hourly = solve_hours(day, environment.community.network, environment.tariff, tolerance=settings.tolerance, **_game(task))
+    return Solved(
+        method="exact",
+        charges=tuple(hourly.charges.tolist()),
+        profit_eur=sum(hour.profit_eur for hour in hourly.hours),
+        welfare_eur=sum(hour.welfare_eur for hour in hourly.hours),
+        upper_bound_eur=hourly.upper_bound_eur,
+        relative_gap=hourly.relative_gap,
+        clearings=hourly.clearings,
+        seconds=hourly.seconds,
+        proof="hours apart",
+        **_cleared_again(task, scenario, hourly.charges),
+    )
+
+
+def solve_scenario(task: Task, scenario: Scenario, **settings: Any) -> Optimum:
+    """Return the optimum of a scenario with its whole proof, computed now; settings go to :func:`solve_optimum`."""
+    environment = environment_of(task)
+    day = environment.day_of(scenario)
+    return solve_optimum(day, environment.community.network, environment.tariff, **_game(task), **settings)
+
+
+def _search(task: Task, scenario: Scenario, settings: Settings) -> Solved:
+    environment = environment_of(task)
+    day = environment.day_of(scenario)
+    bracket = solve_several(
+        day, environment.community.network, environment.tariff, n_starts=settings.starts, seed=settings.seed, **_game(task)
+    )
+    again = _cleared_again(task, scenario, bracket.action)
+    return Solved(
+        method="search",
+        charges=tuple(bracket.action.tolist()),
+        profit_eur=again["recleared_profit_eur"],
+        welfare_eur=again["recleared_welfare_eur"],
+        upper_bound_eur=float(bracket.upper_bound_eur),
+        relative_gap=float(bracket.relative_gap),
+        clearings=bracket.clearings,
+        seconds=bracket.seconds,
+        proof=bracket.proof,
+        **again,
+    )
+
+
+def _cross_check(task: Task, scenario: Scenario, settings: Settings) -> Solved:
+    environment, market = environment_of(task), StructuredMarket()
+    result = solve_miqp(
+        environment.day_of(scenario),
+        environment.community.network,
+        environment.tariff,
+        **_game(task) | {"market": market},
+        solver=settings.solver,
+        time_limit_s=settings.time_limit_s,
+        relative_gap=settings.tolerance,
+        force=settings.force,
+    )
+    for_profit = result.objective == "profit"
+    return Solved(
+        method="miqp",
+        charges=tuple(result.action.tolist()),
+        upper_bound_eur=result.upper_bound_eur,
+        relative_gap=result.relative_gap,
+        clearings=market.clearings,
+        seconds=result.seconds,
+        proof=f"{result.solver}, {result.nodes} nodes, {result.pairs} complementarity pairs, {result.status}",
+        profit_eur=result.solver_objective_eur if for_profit else result.recleared_profit_eur,
+        welfare_eur=result.recleared_welfare_eur if for_profit else result.solver_objective_eur,
+        **_cleared_again(task, scenario, result.action),
+    )
+
+
+def numbers_of(task: Task, scenario: Scenario, optimum: Optimum) -> Solved:
+    """Return the numbers of an optimum of one charge."""
+    numbers = {field.name: getattr(optimum, field.name) for field in fields(optimum) if field.name not in {"charge", "certificate"}}
+    zero = _played(task, scenario, np.zeros(1))
+    return Solved(method="exact", charges=(optimum.charge,), zero_eur=zero.reward_eur, proof="one coefficient", **numbers)
+
+
+def _cleared_again(task: Task, scenario: Scenario, charges: Array) -> dict[str, Any]:
+    """Return those fields of an answer that follow from its charges."""
+    again, zero = _played(task, scenario, charges), _played(task, scenario, np.zeros_like(charges))
+    return {
+        "charge_cap": environment_of(task).charge_cap,
+        "objective": task.objective,
+        "recleared_profit_eur": again.settlement.profit_eur,
+        "recleared_welfare_eur": again.settlement.welfare_eur,
+        "revenue_eur": again.settlement.revenue_eur,
+        "zero_eur": zero.reward_eur,
+    }
+
+
+def _played(task: Task, scenario: Scenario, action: Array) -> Transition:
+    """Play a scenario at charges in the order an operator posts them."""
+    environment = environment_of(task)
+    day, tariff = environment.day_of(scenario), environment.tariff
+    charges = tariff.charges(tariff.read(action, day.n_periods, environment.charge_cap))
+    return transition(environment.game.rules, environment.market, day, charges)
+
+
+def _game(task: Task) -> dict[str, Any]:
+    """Return what every solver is told of the game beside day, network and tariff."""
+    environment = environment_of(task)
+    return {"cap": environment.charge_cap, "flows": task.flows, "objective": task.objective, "market": environment.market}

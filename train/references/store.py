@@ -1,0 +1,126 @@
+"""Results that take long to compute and can be computed again, kept in the user's cache folder by the content of the question.
+
+A key holds everything an answer depends on, the software included (:func:`software`): an answer is never served to another question, and
+old answers need no clearing out to stay correct. A file appears whole or not at all, so any number of processes may read and write at
+once and be killed while they do; what a killed one leaves is never read, and is removed some time later. Deleting the folder is always
+safe.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Final
+
+from ...envs.files import do_without_cache, user_cache_dir, write_atomically
+from .meaning import source_of
+
+_ROOT: Final = Path(__file__).resolve().parents[2]
+_CLEARING: Final = ("envs/market/exact/compiled/market.py", "envs/account/settlement.py", "envs/account/objective.py")
+_SOURCES: Final[dict[str, tuple[str, ...]]] = {
+    "optima": ("agents/optimum/one_charge/search.py", "agents/optimum/one_charge/hours.py", *_CLEARING),
+    "brackets": ("agents/optimum/many_charges/several.py", *_CLEARING),
+    "hourly": ("train/hourly/references.py",),
+    "best-schedule": ("agents/fixed/hourly.py", "train/hourly/leaders.py"),
+    "best-constant": ("agents/fixed/day_ahead.py", "train/task.py"),
+}
+"""Where each kind of answer comes from: these modules, and all that they import. How days are cut from data is not among the sources of
+optima, because their keys hold the data of the day itself."""
+_BEHIND: Final = ("clarabel", "llvmlite")
+"""Packages that answers depend on and no module imports: the solver that CVXPY calls, and the compiler that Numba does."""
+_KIND: Final = "answers computed before"
+_LEFT_OVER_S: Final = 3600.0
+"""Age in seconds at which an unfinished file belongs to a process that was killed: writing one takes milliseconds."""
+
+
+def stored(kind: str, key: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the answer kept for a key, None if there is none; a file that cannot be read counts as none.
+
+    Args:
+        kind: Which question, the name of a folder.
+        key: JSON values.
+    """
+    try:
+        content = json.loads(_path(kind, key).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        do_without_cache(_KIND, error)
+        return None
+    if not isinstance(content, dict) or content.get("key") != _canonical(key):
+        return None
+    value = content.get("value")
+    if not isinstance(value, dict) or content.get("sha256") != _digest(value):
+        do_without_cache(_KIND, ValueError(f"{_path(kind, key)} is not as it was written"), remedy="They are computed anew")
+        return None
+    return value
+
+
+def store(kind: str, key: Mapping[str, Any], value: Mapping[str, Any]) -> None:
+    """Keep an answer, whole or not at all; several processes may do so at once, and the last one's stays.
+
+    Where it cannot be written, that is said once, and the answer is still the caller's.
+    """
+    value = _canonical(value)
+    text = json.dumps({"key": _canonical(key), "value": value, "sha256": _digest(value)}, allow_nan=False)
+    try:
+        path = _path(kind, key)
+        write_atomically(path, lambda file: file.write(text.encode()))
+        _remove_left_overs(path.parent)
+    except OSError as error:
+        do_without_cache(_KIND, error)
+
+
+@cache
+def software(kind: str) -> str:
+    """Return a hash of the software that gives a kind of answer: an answer of one model is not that of another.
+
+    It covers what the modules in ``_SOURCES`` and all modules they import, directly or not, mean (:mod:`.meaning`), and the versions of the
+    packages those import; a kind that is not listed there, all of gridtoll's source.
+    """
+    given = _SOURCES.get(kind)
+    if given is None:
+        files = {file for folder in ("agents", "envs", "train") for file in (_ROOT / folder).rglob("*.py")}
+    else:
+        files = {_ROOT / name for name in given}
+    source = source_of(files)
+    digest = hashlib.sha256(source.digest().encode())
+    for package in sorted(source.packages.union(_BEHIND)):
+        digest.update(f"\n{package} {_version(package)}".encode())
+    return digest.hexdigest()
+
+
+def _version(package: str) -> str:
+    """Return the version of an installed package; optional ones may be absent."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "absent"
+
+
+def _remove_left_overs(folder: Path) -> None:
+    """Remove what processes that were killed while writing left behind."""
+    for draft in folder.glob(".*.part"):
+        with contextlib.suppress(OSError):  # another process may be tidying up as well
+            if time.time() - draft.stat().st_mtime > _LEFT_OVER_S:
+                draft.unlink()
+
+
+def _digest(value: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(dict(value), sort_keys=True, allow_nan=False).encode()).hexdigest()
+
+
+def _canonical(key: Mapping[str, Any]) -> Any:
+    return json.loads(json.dumps(dict(key), allow_nan=False))
+
+
+def _path(kind: str, key: Mapping[str, Any]) -> Path:
+    text = json.dumps({"software": software(kind), **key}, sort_keys=True, allow_nan=False)
+    name = hashlib.sha256(text.encode()).hexdigest()
+    return user_cache_dir() / kind / name[:2] / f"{name}.json"

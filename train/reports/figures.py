@@ -1,0 +1,189 @@
+"""Pictures of a report, each small enough for the width of a phone, as SVG with the same bytes for the same rows.
+
+Every algorithm has one colour, marker and line style throughout, so that it can be told in grey print as well. Colours are Okabe and Ito's.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ..statistics.comparisons import Profile, performance_profile
+from .board import Entry
+from .details import AXES, SEASONS, by_season, path_of
+from .scores import Group, Scored
+
+_FIXED: Final = {"optimum": ("#000000", "*", "-"), "zero": ("#777777", "v", ":"), "random": ("#999999", "^", "-.")}
+_COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_MARKERS: Final = ("o", "s", "D", "P", "X", "<", ">", "h", "p")
+_LINES: Final = ("-", "--", "-.", (0, (1, 1)))
+_PROFILE_RESAMPLES: Final = 1000
+_LINEAR: Final = 0.4  # decades that the part of an axis below 1% is as long as
+_HALF: Final = (4.9, 3.9)  # inches: half of the page's width, and all of a phone's at a readable size
+
+Look = Mapping[str, Any]
+
+
+def looks(names: Sequence[str]) -> dict[str, Look]:
+    """Return colour, marker and line style of each algorithm, no two alike."""
+    found: dict[str, Look] = {}
+    for name in dict.fromkeys(names):
+        place = len(found) - sum(known in found for known in _FIXED)
+        fresh = (_COLOURS[place % len(_COLOURS)], _MARKERS[place % len(_MARKERS)], _LINES[(place // len(_COLOURS)) % len(_LINES)])
+        colour, marker, line = _FIXED.get(name, fresh)
+        found[name] = {"color": colour, "marker": marker, "linestyle": line}
+    return found
+
+
+def svg_of(figure: Figure) -> bytes:
+    """Return a figure as SVG without date, and with ids that depend on its content only."""
+    stream = io.StringIO()
+    with mpl.rc_context({"svg.hashsalt": "gridtoll", "svg.fonttype": "path"}):
+        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+    return stream.getvalue().encode()
+
+
+def board_figure(entries: Sequence[Entry], styles: Mapping[str, Look]) -> Figure:
+    """Draw the interquartile mean of each algorithm of a group with its interval."""
+    figure = Figure(figsize=(_HALF[0], 0.9 + 0.28 * len(entries)), layout="constrained")
+    axes = figure.subplots()
+    for place, entry in enumerate(entries):
+        look = styles[entry.algorithm]
+        if entry.iqm.has_ends:
+            axes.plot([100 * entry.iqm.low, 100 * entry.iqm.high], [place, place], color=look["color"], linewidth=2)
+        axes.plot([100 * entry.iqm.centre], [place], marker=look["marker"], color=look["color"], markersize=7, clip_on=False, zorder=3)
+    axes.set_yticks(range(len(entries)), [entry.algorithm for entry in entries], fontsize=8)
+    axes.invert_yaxis()
+    axes.set_xscale("symlog", linthresh=1.0, linscale=_LINEAR)
+    axes.set_xlim(left=0)
+    _percents(axes, [100 * (entry.iqm.high if entry.iqm.has_ends else entry.iqm.centre) for entry in entries])
+    axes.set_xlabel("normalised regret, IQM and 95% interval (%)", fontsize=8)
+    _tidy(axes)
+    return figure
+
+
+def profiles_figure(group: Group, styles: Mapping[str, Look], seed: int) -> Figure:
+    """Draw the share of seeds × days on which each algorithm's normalised regret exceeds τ, with pointwise 95% bands."""
+    figure, axes = _axes(len(group.players))
+    most = max(1.0, *(float(np.quantile(each.normalised, 0.95)) for each in group.players))
+    levels = np.concatenate([[0.0], np.geomspace(1e-3, most, 40)])
+    for scored in group.players:
+        generator = group.generator(seed, "profile", scored.name)
+        profile: Profile = performance_profile(scored.distinct, levels, generator, n_resamples=_PROFILE_RESAMPLES, blocks=group.weeks)
+        look = styles[scored.name]
+        if scored.has_enough_seeds and group.has_weeks:
+            axes.fill_between(100 * levels, profile.low, profile.high, color=look["color"], alpha=0.15, linewidth=0)
+        axes.plot(100 * levels, profile.share, label=scored.name, linewidth=1.3, markersize=4, markevery=8, **look)
+    axes.set_xscale("symlog", linthresh=0.1)
+    axes.set(xlim=(0, 100 * most), ylim=(-0.02, 1.02))
+    axes.set_xticks([0, 0.1, 1, 10, 100], ["0", "0.1", "1", "10", "100"])
+    axes.set_xlabel("τ: normalised regret (%)", fontsize=8)
+    axes.set_ylabel("share of seeds × days above τ", fontsize=8)
+    return _with_legend(figure, axes)
+
+
+def effort_figure(group: Group, axis: str, styles: Mapping[str, Look]) -> Figure:
+    """Draw regret against effort: lines on validation days while learning, markers on test days in the end, the exact solver at 0."""
+    figure, axes = _axes(len(group.algorithms))
+    drawn: list[float] = []
+    for scored in group.algorithms:
+        look = styles[scored.name]
+        path, spent = path_of(scored, axis), scored.cost(axis)
+        drawn += [spent, *([] if path is None else path.effort.tolist())]
+        if path is not None and not scored.clairvoyant and path.effort.size:
+            axes.fill_between(path.effort, 100 * path.low, 100 * path.high, color=look["color"], alpha=0.12, linewidth=0)
+            axes.plot(path.effort, 100 * path.middle, linewidth=1.2, color=look["color"], linestyle=look["linestyle"])
+        if np.isfinite(spent):
+            size = 11 if scored.clairvoyant else 6
+            axes.plot([spent], [100 * scored.iqm], marker=look["marker"], color=look["color"], markersize=size, linestyle="none",
+                      markeredgecolor="black", markeredgewidth=0.5, label=scored.name, clip_on=False, zorder=3)  # fmt: skip
+    axes.set_xscale("symlog", linthresh=_decade_below(drawn), linscale=_LINEAR)
+    axes.set_xlim(left=0)
+    axes.set_yscale("symlog", linthresh=1.0, linscale=_LINEAR)
+    axes.set_ylim(bottom=0)
+    _percents(axes, [100 * scored.iqm for scored in group.algorithms], vertical=True)
+    axes.set_xlabel(AXES[axis], fontsize=8)
+    axes.set_ylabel("normalised regret (%)", fontsize=8)
+    return _with_legend(figure, axes)
+
+
+def seasons_figure(group: Group, styles: Mapping[str, Look]) -> Figure:
+    """Draw the mean normalised regret of each algorithm in each season."""
+    figure, axes = _axes(len(group.players))
+    found = by_season(group)
+    present = [name for name in SEASONS if name in found[""]]
+    spread = np.linspace(-0.3, 0.3, max(2, len(group.players)))
+    for place, scored in enumerate(group.players):
+        look, values = styles[scored.name], [100 * found[scored.name][name] for name in present]
+        at = np.arange(len(present)) + spread[place]
+        axes.plot(at, values, marker=look["marker"], color=look["color"], linestyle="none", label=scored.name, clip_on=False, zorder=3)
+    axes.set_xticks(range(len(present)), [f"{name}\n({found[''][name]:.0f} days)" for name in present], fontsize=8)
+    axes.set_yscale("symlog", linthresh=1.0, linscale=_LINEAR)
+    axes.set_ylim(bottom=0)
+    _percents(axes, [100 * value for each in group.players for value in found[each.name].values()], vertical=True)
+    axes.set_ylabel("mean normalised regret (%)", fontsize=8)
+    return _with_legend(figure, axes)
+
+
+@dataclass(frozen=True)
+class Described:
+    """What a picture shows, in words for those who cannot see it."""
+
+    board: str
+    profiles: str
+    effort: Mapping[str, str]
+    seasons: str
+
+
+def described(group: Group, entries: Sequence[Entry]) -> Described:
+    """Return the alternative texts of a group's pictures."""
+    ranked = ", ".join(f"{entry.algorithm} {100 * entry.iqm.centre:.2f}%" for entry in entries)
+    players: list[Scored] = group.players
+    names = ", ".join(each.name for each in players)
+    return Described(
+        board=f"Normalised regret (IQM) with 95% intervals, {group.title}: {ranked}.",
+        profiles=f"Performance profiles, {group.title}: share of seeds and days above each regret, for {names}.",
+        effort={
+            axis: f"Normalised regret against {words}, {group.title}, for {names}, and the exact solver." for axis, words in AXES.items()
+        },
+        seasons=f"Mean normalised regret by season, {group.title}, for {names}; the table has the numbers.",
+    )
+
+
+def _axes(n: int) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(_HALF[0], _HALF[1] + 0.16 * ((n + 2) // 3)), layout="constrained")
+    return figure, figure.subplots()
+
+
+def _with_legend(figure: Figure, axes: Axes) -> Figure:
+    _tidy(axes)
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=7.5, frameon=False, handlelength=2.4)
+    return figure
+
+
+def _tidy(axes: Axes) -> None:
+    axes.tick_params(labelsize=8)
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _decade_below(values: Sequence[float]) -> float:
+    """Return the power of ten just below the smallest value above one: where an axis that begins at zero may turn logarithmic."""
+    return float(10.0 ** np.floor(np.log10(min([value for value in values if value > 1], default=1.0))))
+
+
+def _percents(axes: Axes, values: Sequence[float], *, vertical: bool = False) -> None:
+    """Mark an axis that is linear below 1% and logarithmic above, in plain numbers."""
+    most = max([2.0, *(value for value in values if np.isfinite(value))])
+    marks = [mark for mark in (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if mark <= 1.3 * most]
+    side = axes.yaxis if vertical else axes.xaxis
+    side.set_ticks(marks, [f"{mark:g}" for mark in marks])
+    side.set_minor_locator(mpl.ticker.NullLocator())

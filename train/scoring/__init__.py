@@ -1,0 +1,1 @@
+"""Scoring leaders: on days of a split, and where they did not learn."""

@@ -1,0 +1,1 @@
+"""The parts of the study: each asks its questions of single days and says what the answers come to."""
