@@ -70,7 +70,7 @@ fuzz: $(READY) ## contradict random clearings and optima for about ten minutes; 
 
 reference: $(READY) ## run the reference comparison, hours long and resumable, and write the results that the package ships
 	$(BIN)/gridtoll compare reference --out runs/reference
-	$(BIN)/gridtoll report runs/reference --out docs/reference --pack train/reference
+	$(BIN)/gridtoll report runs/reference --out docs/reference --pack train/reports/reference
 
 format: $(READY) ## rewrite the files in the project's format
 	$(BIN)/ruff check --fix

@@ -145,7 +145,7 @@ def learned_policy(run: RunFolder, task: Task) -> LearnedPolicy:
 
 
 def facts_of(task: Task) -> dict[str, Any]:
-    """Return the game a leader is to play, as :func:`~gridtoll.agents.learned.made_for.require_fit` compares it with what it was trained for."""
+    """Return the game a leader is to play, as :func:`~.made_for.require_fit` compares it with what it was trained for."""
     environment = environment_of(task)
     return {
         "n_observed": environment.observer.size,

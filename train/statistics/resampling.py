@@ -21,7 +21,7 @@ factors; ν is Satterthwaite's, V² / Σ (Vₖ² / (nₖ − 1)). Asymmetry of t
 spread and is left out: the result then holds for that level, one seed, one day or one week. (Falling back to the days of a single week was
 rejected: it would claim to know how weeks differ.) Where no factor has two levels the interval has no width, and p-values are 1.
 
-**Measured** with 10 seeds × 112 days (``tests/test_statistics_coverage.py``), ± 1.4 points: 93.9 to 95.6% for means and IQMs of normal
+**Measured** with 10 seeds × 112 days (``test_statistics_coverage.py``), ± 1.4 points: 93.9 to 95.6% for means and IQMs of normal
 effects, whether seeds dominate, days do, both count or there is one policy without randomness; 93.5 to 95.9% for the IQM of exponential
 effects. Of the mean of exponential effects of seeds it is about 91%: ten draws do not tell how long such a tail is, and no interval made of
 them can. Where days of a week are alike and the 16 weeks are drawn it is 94.0 to 95.9%, and 94.0 to 94.6% for the IQM of exponential

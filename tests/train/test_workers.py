@@ -140,7 +140,7 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     place = tmp_path / "sleepers"
     place.mkdir()
     here = Path(__file__).parent
-    environment = {**os.environ, "PYTHONPATH": f"{here.parent / '.pkg'}{os.pathsep}{here}"}
+    environment = {**os.environ, "PYTHONPATH": f"{here.parents[1] / '.pkg'}{os.pathsep}{here}"}
     parent = subprocess.Popen([sys.executable, str(script), str(place)], env=environment)
     wait_until_sleeping(place)
     parent.send_signal(signal.SIGKILL)

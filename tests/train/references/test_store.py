@@ -132,7 +132,7 @@ def test_the_optimum_rests_on_the_kernel_and_the_settlement_but_not_on_the_comma
 
 def start_writer(name: str) -> subprocess.Popen[str]:
     """Start a process that writes the same three keys over and over, and return once it does."""
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent / ".pkg")}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3] / ".pkg")}
     process = subprocess.Popen([sys.executable, "-c", WRITER, name], env=environment, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"

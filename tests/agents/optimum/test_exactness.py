@@ -18,7 +18,7 @@ from gridtoll.envs.market.exact import Clearing
 from gridtoll.envs.market.exact.compiled import StructuredMarket
 from gridtoll.envs.market.exact.market import Market, verify
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
 pytestmark = pytest.mark.skipif(not BENCHMARKS.exists(), reason="benchmarks are not part of the wheel")
 
 

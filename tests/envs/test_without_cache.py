@@ -17,7 +17,7 @@ from gridtoll.envs.files import user_cache_dir
 from gridtoll.train.references import store as module
 from gridtoll.train.references.store import store, stored
 
-PACKAGE = Path(__file__).parent.parent
+PACKAGE = Path(__file__).parents[2]
 ADDING = """
 import numpy as np
 from gridtoll.envs.machine_code import folder_of, kept

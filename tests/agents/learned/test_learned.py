@@ -19,6 +19,7 @@ from gymnasium import Env, spaces
 from gymnasium.wrappers import RescaleAction
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import DummyVecEnv
+from trainings import TASK, tiny
 
 from gridtoll.agents.curves.day_features import N_PUBLIC, DayFeatures
 from gridtoll.agents.learned.stable_baselines import (
@@ -42,13 +43,6 @@ from gridtoll.train.task import Task, batch_of, environment_of
 from gridtoll.train.workers import Workers
 
 CAP = 0.8
-TASK = Task(community="two-prosumers")
-
-
-def tiny(algorithm: str = "sac", **changes: object) -> TrainConfig:
-    learner = replace(DEFAULTS[algorithm], hidden=(8,), batch_size=8, updates=2, warmup_days=8)
-    config = TrainConfig(task=TASK, learner=learner, seed=5, steps=48, parallel_days=4, validate_every=16, validation_days=3)
-    return replace(config, **changes)  # type: ignore[arg-type]
 
 
 class Parabola(Env[NDArray[np.float32], NDArray[np.float32]]):
@@ -258,7 +252,7 @@ def test_a_killed_training_resumes(tmp_path: Path) -> None:
         "--quiet",
     ]
     command += ["--steps", "4000", "--validate-every", "16", "--validation-days", "3", "--warmup-days", "16", "--hidden", "8"]
-    process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent / ".pkg")})
+    process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3] / ".pkg")})
     while not (folder / "checkpoint.json").is_file():
         assert process.poll() is None
         time.sleep(0.05)

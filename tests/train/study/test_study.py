@@ -142,7 +142,7 @@ def test_the_command_goes_on_after_being_killed_twice(tmp_path: Path, capsys: py
     """Killed, not interrupted: nothing can be tidied up. It takes its seconds because processes have to start and to work."""
     arguments = ["paper", "--system", "two-prosumers", "--quick", "--days", "1", "--jobs", "1", "--quiet", "--out"]
     killed, whole = tmp_path / "killed", tmp_path / "whole"
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent / ".pkg"), "GRIDTOLL_CACHE": str(tmp_path / "cache")}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3] / ".pkg"), "GRIDTOLL_CACHE": str(tmp_path / "cache")}
     before: dict[str, int] = {}
     for _ in range(2):
         process = subprocess.Popen([sys.executable, "-m", "gridtoll.train", *arguments, str(killed)], env=environment)

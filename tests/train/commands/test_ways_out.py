@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 import pytest
 import torch
-from test_learned import tiny
+from trainings import tiny
 
 from gridtoll.envs.files import write_atomically
 from gridtoll.train.cli import main
@@ -24,8 +24,8 @@ from gridtoll.train.hourly.task import HourlyTask
 from gridtoll.train.learning.learn import resume, train
 from gridtoll.train.workers import Workers
 
-HERE = Path(__file__).parent
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(HERE.parent / ".pkg")}
+ROOT = Path(__file__).parents[3]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT / ".pkg")}
 TRAIN = ["train", "--community", "two-prosumers", "--parallel-days", "4", "--validate-every", "16", "--validation-days", "2", "--quiet"]
 TRAIN += ["--warmup-days", "8", "--hidden", "8"]
 

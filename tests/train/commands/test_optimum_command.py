@@ -268,7 +268,7 @@ def test_a_split_ended_while_processes_work_on_it_goes_on_where_it_was(
     tmp_path: Path, ending: signal.Signals, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = [*SPLIT, "--days", "16", "--charges-per", "hour", "--json"]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent / ".pkg"), "GRIDTOLL_CACHE": str(tmp_path / "cache")}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3] / ".pkg"), "GRIDTOLL_CACHE": str(tmp_path / "cache")}
     process = subprocess.Popen(
         [sys.executable, "-c", COMMAND, *words, "--jobs", "2"], env=environment, stderr=subprocess.DEVNULL, start_new_session=True
     )

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from test_learned import tiny
+from trainings import tiny
 
 from gridtoll.train.cli import main
 from gridtoll.train.ground.locks import LOCK, is_bare, writing_into
@@ -21,7 +21,7 @@ from gridtoll.train.hourly.task import HourlyTask
 from gridtoll.train.learning.learn import resume, train
 from gridtoll.train.workers import Workers
 
-PACKAGE = Path(__file__).parent.parent
+PACKAGE = Path(__file__).parents[3]
 
 
 def hold(folder: str, held: object) -> None:

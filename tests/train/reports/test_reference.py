@@ -12,7 +12,7 @@ from gridtoll.train.reports.board import Entry, leaderboard
 from gridtoll.train.reports.results import REFERENCE, Results, read_results
 from gridtoll.train.reports.scores import Group, Scored, groups_of
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[3]
 DEFAULT = "simbench-rural"
 NAMED = frozenset({"zero", "random", "best-constant", "constant-search", "optimum"})
 """Leaders that learn nothing from observations."""

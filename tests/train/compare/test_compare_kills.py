@@ -53,7 +53,7 @@ DEADLINE_S = 300.0
 def start(plan: Path, out: Path) -> subprocess.Popen[bytes]:
     """Starts a comparison in a session of its own, by which its processes can be told."""
     command = [sys.executable, "-m", "gridtoll.train", "compare", str(plan), "--out", str(out), "--jobs", "2", "--quiet"]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent / ".pkg")}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3] / ".pkg")}
     return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, start_new_session=True)
 
 
