@@ -23,11 +23,10 @@ import numpy as np
 from gymnasium.vector import VectorEnv
 from stable_baselines3.common.vec_env import SubprocVecEnv
 
-from gridtoll.envs import Clearing, Day, DayAheadEnv, DayAheadVectorEnv, Scenario, make_market, settle_many
+from gridtoll.envs import Clearing, Day, DayAheadEnv, PricingVectorEnv, Scenario, make_market
 from gridtoll.envs.community.day import Array
 from gridtoll.envs.community.sources import COMMUNITY_NAMES, DEFAULT_COMMUNITY, load_community
 from gridtoll.envs.machine import available_cores
-from gridtoll.envs.market.solvers import clear_many
 
 Row = dict[str, str | float]
 
@@ -46,7 +45,7 @@ class TimedMarket:
     def clear_many(self, days: Sequence[Day], charges: Array) -> list[Clearing]:
         """Clear many days, timed."""
         began = time.perf_counter()
-        cleared = clear_many(self.market, days, charges)
+        cleared = self.market.clear_many(days, charges)
         self.seconds += time.perf_counter() - began
         return cleared
 
@@ -72,7 +71,7 @@ def rows(options: argparse.Namespace) -> Iterator[Row]:
     """Yield the speed of each kind of environment, then where the time of the batched one goes."""
     community = load_community(options.community)
     markets = {n: TimedMarket() for n in options.num_envs}
-    batches = {n: DayAheadVectorEnv(n, community, market=market) for n, market in markets.items()}
+    batches = {n: PricingVectorEnv(n, community, mechanism=market) for n, market in markets.items()}
     visits = [first_visits(envs) for envs in batches.values()]
     processes = SubprocVecEnv([_Single(options.community)] * options.processes)
     processes.seed(0)
@@ -103,9 +102,9 @@ class _Single:
         return DayAheadEnv(self.community)
 
 
-def first_visits(envs: DayAheadVectorEnv) -> float:
+def first_visits(envs: PricingVectorEnv) -> float:
     """Prepare every training scenario, and return what one took in seconds."""
-    began, n_paths = time.perf_counter(), envs.game.community.n_price_paths
+    began, n_paths = time.perf_counter(), envs.setting.community.n_price_paths
     scenarios = [Scenario(day, path) for day in envs.game.days.tolist() for path in range(n_paths)]
     for first in range(0, len(scenarios), envs.num_envs):
         chosen = (scenarios[first : first + envs.num_envs] * envs.num_envs)[: envs.num_envs]
@@ -127,9 +126,9 @@ def batched_turn(envs: VectorEnv[Any, Any, Any], seconds: float) -> float:
     return _per_second(lambda: envs.step(_charges(rng, envs.num_envs, envs.single_action_space)), envs.num_envs, seconds)
 
 
-def where_the_time_goes(envs: DayAheadVectorEnv, market: TimedMarket, n_steps: int = 15) -> dict[str, float]:
+def where_the_time_goes(envs: PricingVectorEnv, market: TimedMarket, n_steps: int = 15) -> dict[str, float]:
     """Return medians over steps in microseconds a day: all of a step, and its parts, of which the clearing is timed within it."""
-    game, rng = envs.game, np.random.default_rng(1)
+    setting, rng = envs.setting, np.random.default_rng(1)
     parts: dict[str, list[float]] = {name: [] for name in ("step", "clearing", "charges", "settlement")}
     for _ in range(n_steps):
         actions = _charges(rng, envs.num_envs, envs.single_action_space)
@@ -141,10 +140,10 @@ def where_the_time_goes(envs: DayAheadVectorEnv, market: TimedMarket, n_steps: i
 
         def read(actions: Array = actions) -> None:
             for action in actions:
-                game.tariff.charges(game.tariff.read(action, game.community.n_periods, game.charge_cap))
+                setting.tariff.charges(setting.read(action))
 
         def settle(days: list[Day] = days, charges: Array = charges, clearings: list[Clearing] = clearings) -> None:
-            settle_many(days, game.community.network, charges, clearings, flows=game.flows, charge_base=game.tariff.basis)
+            setting.rules.settled_many(days, charges, clearings)
 
         parts["charges"].append(_seconds(read))
         parts["settlement"].append(_seconds(settle))

@@ -3,9 +3,10 @@
     python benchmarks/exactness.py --clearings 3500 --seed 1
 
 Random communities of the campaign's styles (``fuzzing/styles.py``) are cleared, and each clearing is solved again in long double by
-``tests/referee/exact.py``, whose answer is bounded by ``tests/referee/certificate.py``. Three errors of profit are printed in units of 1e-9
-of what is at stake (docs/exactness.md): what the clearing misses; the most that a point whose certificate reads 1e-9 can miss on the same
-piece of the response, by a linear program; and the most that any point with such a certificate can miss, by strong convexity.
+``tests/support/referee/exact.py``, whose answer is bounded by ``tests/support/referee/certificate.py``. Three errors of profit are printed
+in units of 1e-9 of what is at stake (docs/exactness.md): what the clearing misses; the most that a point whose certificate reads 1e-9 can
+miss on the same piece of the response, by a linear program; and the most that any point with such a certificate can miss, by strong
+convexity.
 """
 
 from __future__ import annotations

@@ -3,10 +3,11 @@
     python benchmarks/fuzz.py --clearings 100000 --optima 5000 --seed 1 --jobs 2
     python benchmarks/fuzz.py --replay lossless:100000359
 
-Communities are drawn in named styles (``fuzzing/styles.py``). Each clearing is judged by ``tests/referee``: a bound, in long double, on
-its distance from the optimum. Each optimum is contradicted, if possible, by charges tried everywhere, on both sides of the ends of its
-pieces among them. Results are lines of JSON in a folder, one for each chunk of cases and one for each case that was not answered, with what
-replays it. The same command run again goes on where it was. Exit status 1 means that an answer was wrong or that something crashed.
+Communities are drawn in named styles (``fuzzing/styles.py``). Each clearing is judged by ``tests/support/referee``: a bound, in long
+double, on its distance from the optimum. Each optimum is contradicted, if possible, by charges tried everywhere, on both sides of the ends
+of its pieces among them. Results are lines of JSON in a folder, one for each chunk of cases and one for each case that was not answered,
+with what replays it. The same command run again goes on where it was. Exit status 1 means that an answer was wrong or that something
+crashed.
 """
 
 from __future__ import annotations

@@ -28,6 +28,7 @@ from gridtoll.agents.optimum.one_charge.hours import solve_hours
 from gridtoll.agents.policy import Policy
 from gridtoll.envs.community.calendar import Scenario, week_of
 from gridtoll.envs.community.day import Day
+from gridtoll.envs.games.spec import GameSpec
 from gridtoll.envs.grid.grid import IntArray
 from gridtoll.envs.market.exact.compiled import StructuredMarket
 from gridtoll.train.ground.runs import RunFolder, write_text
@@ -36,8 +37,9 @@ from gridtoll.train.hourly.leaders import find_best_schedule, make_hourly_leader
 from gridtoll.train.hourly.learn import HourlyTraining, learned_hourly_policy, resume_hourly, train_hourly
 from gridtoll.train.hourly.learners import HOURLY_DEFAULTS
 from gridtoll.train.hourly.references import Effort, HourlyEnds, search_day
-from gridtoll.train.hourly.task import HourlyTask, hourly_environment_of, play_days
+from gridtoll.train.hourly.task import play_days
 from gridtoll.train.statistics.intervals import hierarchical_bootstrap, paired_difference
+from gridtoll.train.task import environment_of
 from gridtoll.train.workers import Workers
 
 STAGES = ("train", "references", "score", "errors", "storage", "report")
@@ -85,19 +87,19 @@ def train(options: argparse.Namespace) -> None:
             resume_hourly(folder, Workers(1))
         else:
             folder.parent.mkdir(parents=True, exist_ok=True)
-            task = HourlyTask(community=options.community)
+            task = GameSpec(env="hourly", community=options.community)
             train_hourly(HourlyTraining(task=task, learner=HOURLY_DEFAULTS[name], seed=seed, steps=options.steps), folder, Workers(1))
         print(name, seed, [round(row["objective_eur"], 2) for row in RunFolder.open(folder).progress()], flush=True)
 
 
 def days_of(options: argparse.Namespace) -> list[Scenario]:
     """Return the test days."""
-    return hourly_environment_of(HourlyTask(community=options.community)).community.scenarios("test", options.days)
+    return environment_of(GameSpec(env="hourly", community=options.community)).community.scenarios("test", options.days)
 
 
 def references(options: argparse.Namespace) -> None:
     """Search the best sequences of the test days."""
-    file, task = options.out / "references.json", HourlyTask(community=options.community)
+    file, task = options.out / "references.json", GameSpec(env="hourly", community=options.community)
     kept: Numbers = json.loads(file.read_text()) if file.is_file() else {}
     for place, scenario in enumerate(days_of(options)):
         if str(place) not in kept:
@@ -113,7 +115,7 @@ def ends_of(options: argparse.Namespace) -> dict[int, HourlyEnds]:
 
 def score(options: argparse.Namespace) -> None:
     """Play every leader on all test days."""
-    file, task, days = options.out / "score.json", HourlyTask(community=options.community), days_of(options)
+    file, task, days = options.out / "score.json", GameSpec(env="hourly", community=options.community), days_of(options)
     kept: dict[str, list[list[float]]] = json.loads(file.read_text()) if file.is_file() else {}
     for name in ("zero", "random", "best-constant", "best-schedule"):
         if name not in kept:
@@ -125,7 +127,7 @@ def score(options: argparse.Namespace) -> None:
             write_text(file, json.dumps(kept))
 
 
-def earned(task: HourlyTask, policies: Callable[[Scenario], Policy], days: Sequence[Scenario]) -> list[float]:
+def earned(task: GameSpec, policies: Callable[[Scenario], Policy], days: Sequence[Scenario]) -> list[float]:
     """Return what a leader earns on each day, EUR."""
     return [played.objective_eur for played in play_days(task, policies, days, threads=1)]
 
@@ -136,9 +138,9 @@ def _same(policy: Policy) -> Callable[[Scenario], Policy]:
 
 def errors(options: argparse.Namespace) -> None:
     """Play leaders made without forecast errors where prosumers err, on every second day, and leave everything else as it was."""
-    file, task, ends = options.out / "errors.json", HourlyTask(community=options.community), ends_of(options)
+    file, task, ends = options.out / "errors.json", GameSpec(env="hourly", community=options.community), ends_of(options)
     kept: Numbers = json.loads(file.read_text()) if file.is_file() else {}
-    hour = hourly_environment_of(task).observer.layout["hour"]
+    hour = environment_of(task).observer.layout["hour"]
     known = {days_of(options)[place]: each for place, each in ends.items() if place % 2 == 0}
     fixed: dict[str, Callable[[Scenario], Policy]] = {
         "day-ahead optimum, repeated": lambda day: SchedulePolicy([known[day].constant_charge], hour),
@@ -157,7 +159,7 @@ def errors(options: argparse.Namespace) -> None:
 
 def storage(options: argparse.Namespace) -> None:
     """Compare charges by the hour with one for the day where the stores are taken away; both are certified."""
-    file, env = options.out / "storage.json", hourly_environment_of(HourlyTask(community=options.community))
+    file, env = options.out / "storage.json", environment_of(GameSpec(env="hourly", community=options.community))
     kept: Numbers = json.loads(file.read_text()) if file.is_file() else {"day": [], "hours": [], "bound": []}
     market = StructuredMarket(threads=1)
     for scenario in days_of(options)[len(kept["day"]) :]:

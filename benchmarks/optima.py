@@ -24,8 +24,8 @@ from gridtoll.envs.community.community import Community
 from gridtoll.envs.community.day import Array, Day
 from gridtoll.envs.community.sources import COMMUNITY_NAMES, DEFAULT_COMMUNITY, load_community
 from gridtoll.envs.grid.network import Network
-from gridtoll.envs.market.exact import Market
 from gridtoll.envs.market.exact.compiled import StructuredMarket
+from gridtoll.envs.market.mechanism import ExactResponse
 
 Row = dict[str, float]
 
@@ -87,7 +87,7 @@ def scenarios(community: Community, split: str, n_days: int) -> list[Scenario]:
     return [Scenario(int(day), place % community.n_price_paths) for place, day in enumerate(days)]
 
 
-def greatest_profit(market: Market, day: Day, network: Network, tariff: Tariff, charges: Array) -> float:
+def greatest_profit(market: ExactResponse, day: Day, network: Network, tariff: Tariff, charges: Array) -> float:
     """Return the greatest profit at any of the charges, minus infinity for none."""
     best = float("-inf")
     for charge in charges:

@@ -19,9 +19,8 @@ import gymnasium
 from .account.settlement import Settlement, Settlements, settle, settle_many
 from .account.tariff import TARIFF_NAMES, Tariff, make_tariff
 from .adapters.day_ahead import DayAheadEnv
-from .adapters.day_ahead_vector import DayAheadVectorEnv
 from .adapters.hourly import HourlyEnv
-from .adapters.hourly_vector import HourlyVectorEnv
+from .adapters.vector import PricingVectorEnv
 from .community.calendar import Scenario, split_days, split_scenarios
 from .community.community import Community, make_community
 from .community.day import Day, make_day
@@ -29,32 +28,35 @@ from .community.sources import COMMUNITY_NAMES, export_community, load_community
 from .errors import ClearingError
 from .games.observation.observer import Observer, make_observer
 from .games.outcome import Outcome
+from .games.spec import GameSpec
 from .grid.grid import Grid, make_grid
 from .grid.network import Network, make_network
-from .market.exact import Certificate, Clearing, Market, P2PMarket
-from .market.solvers import BatchMarket, make_market
+from .grid.power_flow import register_power_flow
+from .market.exact import Certificate, Clearing, P2PMarket
+from .market.mechanism import ExactResponse, Mechanism, make_mechanism, register_mechanism
+from .market.solvers import make_market
 
 __all__ = [
     "COMMUNITY_NAMES",
     "DAY_AHEAD_ID",
     "HOURLY_ID",
     "TARIFF_NAMES",
-    "BatchMarket",
     "Certificate",
     "Clearing",
     "ClearingError",
     "Community",
     "Day",
     "DayAheadEnv",
-    "DayAheadVectorEnv",
+    "ExactResponse",
+    "GameSpec",
     "Grid",
     "HourlyEnv",
-    "HourlyVectorEnv",
-    "Market",
+    "Mechanism",
     "Network",
     "Observer",
     "Outcome",
     "P2PMarket",
+    "PricingVectorEnv",
     "Scenario",
     "Settlement",
     "Settlements",
@@ -65,9 +67,12 @@ __all__ = [
     "make_day",
     "make_grid",
     "make_market",
+    "make_mechanism",
     "make_network",
     "make_observer",
     "make_tariff",
+    "register_mechanism",
+    "register_power_flow",
     "settle",
     "settle_many",
     "split_days",
@@ -81,12 +86,12 @@ if DAY_AHEAD_ID not in gymnasium.registry:  # a reload would otherwise warn that
     gymnasium.register(
         id=DAY_AHEAD_ID,
         entry_point="gridtoll.envs.adapters.day_ahead:DayAheadEnv",
-        vector_entry_point="gridtoll.envs.adapters.day_ahead_vector:DayAheadVectorEnv",
+        vector_entry_point="gridtoll.envs.adapters.vector:day_ahead_rows",
     )
 
 if HOURLY_ID not in gymnasium.registry:
     gymnasium.register(
         id=HOURLY_ID,
         entry_point="gridtoll.envs.adapters.hourly:HourlyEnv",
-        vector_entry_point="gridtoll.envs.adapters.hourly_vector:HourlyVectorEnv",
+        vector_entry_point="gridtoll.envs.adapters.vector:hourly_rows",
     )

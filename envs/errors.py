@@ -11,7 +11,13 @@ from difflib import get_close_matches
 
 
 class ClearingError(RuntimeError):
-    """A clearing could not be solved to its tolerance; the message names the day and the charges needed to replay it."""
+    """A clearing could not be solved to its tolerance; the message names the day and the charges needed to replay it.
+
+    Attributes:
+        number: Which of several days it was, counted from 0; None where only one was cleared or nobody has found out.
+    """
+
+    number: int | None = None
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> ValueError:

@@ -140,7 +140,7 @@ def test_a_clone_in_a_folder_of_another_name_imports_as_gridtoll(tmp_path: Path)
     place = run(
         sys.executable, "-c", "import gridtoll.envs.community.day as d; print(d.__file__)", cwd=tmp_path, PYTHONPATH=str(clone / ".pkg")
     )
-    assert Path(place.strip()).resolve() == clone.resolve() / "envs" / "day.py"
+    assert Path(place.strip()).resolve() == clone.resolve() / "envs" / "community" / "day.py"
 
 
 @pytest.mark.wheel
@@ -196,7 +196,7 @@ def test_a_clone_without_symbolic_links_is_installed_and_imported(tmp_path: Path
         cwd=tmp_path,
         PYTHONPATH=str(tmp_path / "installed"),
     )
-    assert Path(place.strip()) == tmp_path / "installed" / "gridtoll" / "envs" / "day.py"
+    assert Path(place.strip()) == tmp_path / "installed" / "gridtoll" / "envs" / "community" / "day.py"
 
 
 @pytest.mark.wheel

@@ -1,65 +1,31 @@
-"""Which game is played, and playing its days.
-
-A :class:`Task` is a few words and numbers: it pickles, hashes and can be written into a run folder. Each process builds the environment of
-a task once.
-"""
+"""Playing the days of a game: a task is a :class:`~gridtoll.envs.games.spec.GameSpec`, and each process builds its environment once."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from ..envs.account.objective import Objective
-from ..envs.account.settlement import Flows
-from ..envs.account.tariff import Period
 from ..envs.adapters.day_ahead import DayAheadEnv
-from ..envs.adapters.day_ahead_vector import DayAheadVectorEnv
+from ..envs.adapters.hourly import HourlyEnv
+from ..envs.adapters.pricing import PricingEnv
+from ..envs.adapters.vector import PricingVectorEnv
 from ..envs.community.calendar import Scenario
-from ..envs.community.sources import DEFAULT_COMMUNITY
-from ..envs.games.observation.observer import Information
+from ..envs.games.spec import GameSpec
 from ..envs.market.exact.compiled import StructuredMarket
-
-
-@dataclass(frozen=True, kw_only=True)
-class Task:
-    """The arguments of ``gridtoll/DayAhead-v0`` that say which game it is; see there.
-
-    Attributes:
-        community: Name or folder.
-        tariff: What is priced.
-        charges_per: How long a charge stands.
-        objective: What the leader is rewarded with.
-        information: What the leader observes.
-        flows: Which flows the operator answers for.
-        charge_cap: Greatest charge in EUR/kWh, None for the community's.
-        import_fee: EUR/kWh, None for the community's.
-    """
-
-    community: str = DEFAULT_COMMUNITY
-    tariff: str = "distance"
-    charges_per: Period = "day"
-    objective: Objective = "profit"
-    information: Information = "public"
-    flows: Flows = "trades"
-    charge_cap: float | None = None
-    import_fee: float | None = None
-
-    def changed(self, **fields: Any) -> Task:
-        """Return the task with some fields replaced."""
-        return replace(self, **fields)
+from ..envs.market.mechanism import EXACT, ExactResponse
 
 
 @dataclass(frozen=True)
 class Episode:
     """One day to be played: the scenario, and the charges in EUR/kWh in the order of the action space."""
 
-    task: Task
+    task: GameSpec
     scenario: Scenario
     charges: tuple[float, ...]
 
@@ -88,16 +54,21 @@ class Outcome:
 
 
 @lru_cache(maxsize=4)
-def environment_of(task: Task) -> DayAheadEnv:
-    """Return this process's environment of a task, cleared by the compiled kernel.
+def environment_of(task: GameSpec) -> PricingEnv:
+    """Return this process's environment of a task, the exact market cleared by the compiled kernel.
 
     Raises:
         ValueError: If a name in the task is unknown or a number out of range.
     """
-    return DayAheadEnv(solver="structured", **asdict(task))
+    return _environment(task, solver="structured" if task.mechanism == EXACT else None)
 
 
-def batch_of(task: Task, num_envs: int, *, threads: int | None = None) -> DayAheadVectorEnv:
+def _environment(task: GameSpec, **machine: Any) -> PricingEnv:
+    kinds: dict[str, type[PricingEnv]] = {kind.game_name: kind for kind in (DayAheadEnv, HourlyEnv)}
+    return kinds[task.env](**task.arguments(), **machine)
+
+
+def batch_of(task: GameSpec, num_envs: int, *, threads: int | None = None) -> PricingVectorEnv:
     """Return a new batched environment of a task, whose rows are reset by hand, each with a scenario (see :func:`as_options`).
 
     At most ``threads`` days are cleared at once, as many as there are cores where it is absent.
@@ -105,8 +76,21 @@ def batch_of(task: Task, num_envs: int, *, threads: int | None = None) -> DayAhe
     Raises:
         ValueError: If a name in the task is unknown or a number out of range.
     """
-    arguments = asdict(task) | {"community": environment_of(task).community}
-    return DayAheadVectorEnv(num_envs, autoreset_mode=AutoresetMode.DISABLED, market=StructuredMarket(threads=threads), **arguments)
+    arguments = task.arguments() | {"community": environment_of(task).community}
+    if task.mechanism == EXACT:
+        arguments["mechanism"] = StructuredMarket(threads=threads)
+    return PricingVectorEnv(num_envs, env=task.env, autoreset_mode=AutoresetMode.DISABLED, **arguments)
+
+
+def exact_market_of(task: GameSpec) -> ExactResponse:
+    """Return what clears a task's days in this process, where that is the exact market.
+
+    Raises:
+        ValueError: If another mechanism clears: it has no exact response, so that nothing can be proved of an optimum.
+    """
+    if not task.mechanism.startswith(EXACT):
+        raise ValueError(f"an exact optimum needs `mechanism` {EXACT!r}, whose response is known exactly, got {task.mechanism!r}.")
+    return cast(ExactResponse, environment_of(task).mechanism)
 
 
 def as_options(scenarios: Sequence[Scenario]) -> dict[str, list[int]]:
@@ -114,13 +98,12 @@ def as_options(scenarios: Sequence[Scenario]) -> dict[str, list[int]]:
     return {name: [getattr(scenario, name) for scenario in scenarios] for name in Scenario._fields}
 
 
-def n_charges(task: Task) -> int:
+def n_charges(task: GameSpec) -> int:
     """Return how many charges a leader posts for a day."""
-    environment = environment_of(task)
-    return environment.tariff.n_coefficients(environment.community.n_periods)
+    return environment_of(task).setting.n_charges
 
 
-def observe(task: Task, scenario: Scenario) -> NDArray[Any]:
+def observe(task: GameSpec, scenario: Scenario) -> NDArray[Any]:
     """Return what a leader observes before the day, shape (size,)."""
     observation, _ = environment_of(task).reset(options=scenario._asdict())
     return observation

@@ -25,8 +25,9 @@ from ...envs.community.day import Array, Day
 from ...envs.errors import unknown_name
 from ...envs.games.transition import Rules, transition
 from ...envs.grid.network import Network
-from ...envs.market.exact.market import Market, P2PMarket
+from ...envs.market.exact.market import P2PMarket
 from ...envs.market.exact.solution import Clearing
+from ...envs.market.mechanism import ExactResponse
 
 
 def differentiable_settlement(
@@ -37,7 +38,7 @@ def differentiable_settlement(
     *,
     quantities: Sequence[str] = ("profit_eur",),
     flows: Flows = "trades",
-    market: Market | None = None,
+    market: ExactResponse | None = None,
 ) -> torch.Tensor:
     """Clear and settle days at posted charges, differentiably.
 
@@ -88,7 +89,7 @@ class _Game:
     tariff: Tariff
     quantities: tuple[str, ...]
     flows: Flows
-    market: Market
+    market: ExactResponse
 
     def charges(self, day: Day, action: Array) -> Array:
         """Return τ, shape (T, N, N), of one row of coefficients."""

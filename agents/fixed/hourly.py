@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ...envs.adapters.hourly import HourlyEnv
+from ...envs.adapters.pricing import PricingEnv
 from ...envs.community.calendar import Scenario
 from ...envs.community.day import Day
 from ..optimum.hourly_game.search import HourlyDay, climb_together
@@ -116,7 +116,7 @@ def best_schedule(days: Sequence[HourlyDay], start: ArrayLike, *, steps: int = 4
     return BestSchedule(schedule=found[0].sequence, mean_goal_eur=mean, plans=sum(day.plans for day in days))
 
 
-def play_episode(env: HourlyEnv, policy: Policy, scenario: Scenario) -> float:
+def play_episode(env: PricingEnv, policy: Policy, scenario: Scenario) -> float:
     """Return what a leader earns in one episode, in EUR.
 
     Args:

@@ -10,7 +10,7 @@ from referee import account, distance, exact, point_of, program_of, solved_by_pi
 from gridtoll.envs.account.settlement import settle
 from gridtoll.envs.errors import ClearingError
 from gridtoll.envs.market.exact import Clearing
-from gridtoll.envs.market.exact.market import Market
+from gridtoll.envs.market.mechanism import ExactResponse
 
 from .cases import Case
 from .outcomes import Outcome, refusal
@@ -23,7 +23,7 @@ _PIQP = 1e-6  # of the turnover: an interior point's answer at a tolerance of 1e
 _SHARES = {"piqp": 0.02, "cvxpy": 0.005, "account": 0.1}
 
 
-def checked_clearing(case: Case, market: Market, plain: Market) -> Outcome:
+def checked_clearing(case: Case, market: ExactResponse, plain: ExactResponse) -> Outcome:
     """Clear a case, and let the referee judge.
 
     Args:
@@ -94,7 +94,7 @@ def _errors(case: Case, clearing: Clearing) -> _Errors:
     )
 
 
-def _other_opinions(case: Case, clearing: Clearing, plain: Market) -> list[str]:
+def _other_opinions(case: Case, clearing: Clearing, plain: ExactResponse) -> list[str]:
     """Return what another solver, the CVXPY market and the referee's account say against a clearing, each asked for a share of cases."""
     asked = np.random.default_rng([case.seed, 1]).random(3)
     faults = []

@@ -11,7 +11,7 @@ from gridtoll.agents.optimum import Certificate, CertificateError, Optimum, smal
 from gridtoll.envs.account.tariff import Tariff
 from gridtoll.envs.errors import ClearingError
 from gridtoll.envs.grid.network import Network
-from gridtoll.envs.market.exact.market import Market
+from gridtoll.envs.market.mechanism import ExactResponse
 
 from .cases import Case
 from .clearings import PROFIT
@@ -31,7 +31,7 @@ _SHARES = {"verify": 0.1, "recovery": 0.1, "falsify": 0.03}
 _FALSE = 1e-5  # of the greatest stake: what a false proof claims too much or too little
 
 
-def checked_optimum(case: Case, market: Market) -> Outcome:
+def checked_optimum(case: Case, market: ExactResponse) -> Outcome:
     """Seek the best charge of a case, and look for one that contradicts it."""
     about = {"kind": "optimum", "style": case.style, "seed": case.seed}
     if case.network is None or case.tariff is None:
@@ -68,7 +68,7 @@ def checked_optimum(case: Case, market: Market) -> Outcome:
 class Trials:
     """The account at charges tried one by one, each cleared and reckoned anew."""
 
-    def __init__(self, case: Case, network: Network, tariff: Tariff, market: Market) -> None:
+    def __init__(self, case: Case, network: Network, tariff: Tariff, market: ExactResponse) -> None:
         self.excess = -math.inf
         self.earned: list[tuple[float, Account]] = []
         self.case, self.network, self.tariff, self.market = case, network, tariff, market

@@ -16,8 +16,8 @@ from gridtoll.agents.optimum.yardstick import yardstick_eur
 from gridtoll.envs.account.settlement import settle
 from gridtoll.envs.grid.network import Network
 from gridtoll.envs.market.exact import Clearing
-from gridtoll.envs.market.exact.market import Market
 from gridtoll.envs.market.exact.market_data import Structure, read_charges, scale
+from gridtoll.envs.market.mechanism import ExactResponse
 
 from .cases import Case
 
@@ -63,7 +63,7 @@ class Exactness:
         return max(self.stake_eur, self.turnover_eur)
 
 
-def exactness(case: Case, network: Network, market: Market) -> Exactness | None:
+def exactness(case: Case, network: Network, market: ExactResponse) -> Exactness | None:
     """Measure one case; None where no optimum in long double is found.
 
     Args:

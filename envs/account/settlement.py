@@ -29,7 +29,8 @@ from numpy.typing import NDArray
 from ..community.day import Array, Day
 from ..errors import unknown_name
 from ..grid.network import Network
-from ..market.exact.solution import Clearing
+from ..grid.power_flow import DcPowerFlow, Flow, PowerFlow
+from ..market.mechanism import Allocation
 
 Flows = Literal["trades", "injections"]
 _AT_ONCE: Final = 2**16
@@ -102,12 +103,6 @@ def base_flow(day: Day, network: Network) -> Array:
     return network.grid.flow(day.base_injection) if day.base_injection.any() else np.zeros((day.n_periods, network.grid.n_branches))
 
 
-def trade_price(clearing: Clearing) -> Array:
-    """Return π, what the buyer pays the seller per kWh before charges, in EUR/kWh, shape (T, N, N)."""
-    price = clearing.nodal_price
-    return 0.5 * (price[:, :, None] + price[:, None, :])
-
-
 @dataclass(frozen=True, eq=False)
 class Settlements:
     """The settlements of R days.
@@ -132,10 +127,11 @@ def settle(
     day: Day,
     network: Network,
     charges: Array,
-    clearing: Clearing,
+    clearing: Allocation,
     *,
     flows: Flows = "trades",
     charge_base: Array | None = None,
+    power_flow: PowerFlow | None = None,
 ) -> Settlement:
     """Settle one cleared day.
 
@@ -146,22 +142,24 @@ def settle(
         clearing: The outcome to settle.
         flows: Which account of the flows the operator answers for.
         charge_base: The tariff's basis, shape (K, N, N) or (N, N); each traded kWh counts as one where it is absent.
+        power_flow: What flows; the linear one of the network where it is absent.
 
     Raises:
         ValueError: If `flows` is unknown.
     """
     full = np.broadcast_to(charges, clearing.trade.shape)[None]
-    return settle_many([day], network, full, [clearing], flows=flows, charge_base=charge_base).row(0)
+    return settle_many([day], network, full, [clearing], flows=flows, charge_base=charge_base, power_flow=power_flow).row(0)
 
 
 def settle_many(
     days: Sequence[Day],
     network: Network,
     charges: Array,
-    clearings: Sequence[Clearing],
+    clearings: Sequence[Allocation],
     *,
     flows: Flows = "trades",
     charge_base: Array | None = None,
+    power_flow: PowerFlow | None = None,
 ) -> Settlements:
     """Settle R cleared days of one shape, each as :func:`settle` would to the last bit.
 
@@ -172,25 +170,26 @@ def settle_many(
         clearings: Their outcomes, length R.
         flows: Which account of the flows the operator answers for.
         charge_base: The tariff's basis, shape (K, N, N) or (N, N); each traded kWh counts as one where it is absent.
+        power_flow: What flows; the linear one of the network where it is absent.
 
     Raises:
         ValueError: If `flows` is unknown.
     """
     rows = max(1, _AT_ONCE // clearings[0].trade.size)
     chunks = [slice(first, first + rows) for first in range(0, len(days), rows)]
-    parts = [_settled(days[c], network, charges[c], clearings[c], flows=check_flows(flows), charge_base=charge_base) for c in chunks]
+    known, physics = check_flows(flows), DcPowerFlow(network) if power_flow is None else power_flow
+    parts = [_settled(days[c], physics, charges[c], clearings[c], flows=known, charge_base=charge_base) for c in chunks]
     return Settlements(parts[0] if len(parts) == 1 else {name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
 
 
 def _settled(
-    days: Sequence[Day], network: Network, charges: Array, clearings: Sequence[Clearing], *, flows: Flows, charge_base: Array | None
+    days: Sequence[Day], physics: PowerFlow, charges: Array, clearings: Sequence[Allocation], *, flows: Flows, charge_base: Array | None
 ) -> dict[str, NDArray[Any]]:
     """Return every field of the settlements of R days.
 
     No operation may mix days or depend on how many there are, or rows would differ in their last bits: sums run over axes within a day, and
     products with matrices are stacks of products, one for each day.
     """
-    grid = network.grid
     hours, overload_price, import_fee = _scalars(days)
     c = _cleared(clearings)
     charge = (charges * c.trade).sum(axis=1)  # (R, N, N)
@@ -203,13 +202,12 @@ def _settled(
     charged_kwh = _charged(traded_kwh, charge_base)
     import_kwh = hours * c.grid_import.sum(axis=(1, 2))
     export_kwh = hours * c.grid_export.sum(axis=(1, 2))
-    flow_kw, base_flow_kw = _flows_and_bases(days, network, c, flows)
-    loss_kwh = hours[:, None] * ((flow_kw**2 - base_flow_kw**2) @ grid.loss_coefficient)  # (R, T)
-    overload_kwh = hours * np.maximum(0.0, np.abs(flow_kw) - grid.branch_limit_kw).sum(axis=(1, 2))
+    flow = _flow(days, physics, c, flows)
+    loss_kwh = hours[:, None] * flow.loss_kw  # (R, T)
+    overload_kwh = hours * flow.overload_kw.sum(axis=(1, 2))
     import_fee_eur, overload_cost_eur = import_fee * import_kwh, overload_price * overload_kwh
     loss_cost_eur = (_together([day.loss_price for day in days]) * loss_kwh).sum(axis=1)
     profit_eur = revenue_eur + import_fee_eur - loss_cost_eur - overload_cost_eur
-    peak_loading = (np.abs(flow_kw) / grid.branch_limit_kw).max(axis=(1, 2), initial=0.0)
     return {
         "profit_eur": profit_eur,
         "revenue_eur": revenue_eur,
@@ -228,17 +226,17 @@ def _settled(
         "export_kwh": export_kwh,
         "loss_kwh": loss_kwh.sum(axis=1),
         "overload_kwh": overload_kwh,
-        "flow_kw": flow_kw,
-        "peak_loading": peak_loading,
-        "network_secure": peak_loading <= 1 + 1e-9,
+        "flow_kw": flow.branch_kw,
+        "peak_loading": flow.loading.max(axis=(1, 2), initial=0.0),
+        "network_secure": flow.secure,
     }
 
 
 class _Cleared(NamedTuple):
     """The arrays of R clearings, each with an axis in front.
 
-    Of each prosumer's trades, both of shape (R, T, N): ``traded_kw`` is Σ_j (p_ij − p_ji), and ``traded_at_prices`` the same weighted with
-    the partners' nodal prices, in EUR/h.
+    Of each prosumer's trades, both of shape (R, T, N): ``traded_kw`` is Σ_j (p_ij − p_ji), and ``received_eur`` what they bring in by the
+    hour, Σ_j (π_ij p_ij − π_ji p_ji).
     """
 
     demand: Array
@@ -247,18 +245,27 @@ class _Cleared(NamedTuple):
     grid_export: Array
     storage_charge: Array
     storage_discharge: Array
-    nodal_price: Array
     trade: Array
     traded_kw: Array
-    traded_at_prices: Array
+    received_eur: Array
 
 
-def _cleared(clearings: Sequence[Clearing]) -> _Cleared:
+def _cleared(clearings: Sequence[Allocation]) -> _Cleared:
     arrays = {name: _together([getattr(clearing, name) for clearing in clearings]) for name in _Cleared._fields[:-2]}
-    trade, price = arrays["trade"], arrays["nodal_price"]
+    trade, prices = arrays["trade"], [price for clearing in clearings if (price := clearing.nodal_price) is not None]
+    if len(prices) < len(clearings):  # each trade has its own
+        worth = trade * _together([clearing.trade_price for clearing in clearings])
+        return _Cleared(**arrays, traded_kw=_sold_less_bought(trade), received_eur=_sold_less_bought(worth))
+    price = _together(prices)
     weights = np.stack([np.ones_like(price), price], axis=-1)  # (R, T, N, 2): one product is quicker than sums over short axes
     net = trade @ weights - trade.transpose(0, 1, 3, 2) @ weights
-    return _Cleared(**arrays, traded_kw=net[..., 0], traded_at_prices=net[..., 1])
+    return _Cleared(**arrays, traded_kw=net[..., 0], received_eur=0.5 * (price * net[..., 0] + net[..., 1]))
+
+
+def _sold_less_bought(of_trade: Array) -> Array:
+    """Return the sum over what each prosumer sells less that over what it buys, shape (R, T, N)."""
+    net: Array = of_trade.sum(axis=3) - of_trade.sum(axis=2)
+    return net
 
 
 def _together(arrays: Sequence[Array]) -> Array:
@@ -269,26 +276,24 @@ def _together(arrays: Sequence[Array]) -> Array:
     return np.concatenate(arrays).reshape(len(arrays), *first.shape)  # twice as quick as np.stack
 
 
-def flow_and_base(day: Day, network: Network, clearing: Clearing, *, flows: Flows = "trades") -> tuple[Array, Array]:
-    """Return the flows of a clearing and those of the base injection alone, in kW, each of shape (T, L).
+def flow_kw(day: Day, network: Network, clearing: Allocation, *, flows: Flows = "trades") -> Array:
+    """Return the linear flows of a clearing in kW, shape (T, L).
 
     Raises:
         ValueError: If `flows` is unknown.
     """
-    flow, base = _flows_and_bases([day], network, _cleared([clearing]), check_flows(flows))
-    return flow[0], base[0]
+    flow: Array = _flow([day], DcPowerFlow(network), _cleared([clearing]), check_flows(flows)).branch_kw[0]
+    return flow
 
 
-def _flows_and_bases(days: Sequence[Day], network: Network, c: _Cleared, flows: Flows) -> tuple[Array, Array]:
-    """Return the flows of R clearings, shape (R, T, L), and those of base injections alone, (R, T, L) or (1, T, L) if all alike, in kW.
-
-    The prosumers' columns of the PTDF matrix keep this linear in N; no array over branches and pairs is formed.
-    """
+def _flow(days: Sequence[Day], physics: PowerFlow, c: _Cleared, flows: Flows) -> Flow:
+    """Return what flows on R days by one of the accounts."""
     net = c.traded_kw if flows == "trades" else c.renewable_used + c.storage_discharge - c.storage_charge - c.demand
-    shared = all(day.base_injection is days[0].base_injection for day in days)
-    bases = np.stack([base_flow(day, network) for day in days[: 1 if shared else None]])
-    flow: Array = net @ network.prosumer_ptdf.T + bases
-    return flow, bases
+    bases = [day.base_injection for day in days]
+    if all(base is bases[0] for base in bases):
+        return physics.of(net, bases[0][None])
+    n_buses = physics.network.grid.n_buses  # a day without a base injection may leave its buses out
+    return physics.of(net, np.stack([base if base.shape[1] == n_buses else np.zeros((len(base), n_buses)) for base in bases]))
 
 
 def _scalars(days: Sequence[Day]) -> tuple[Array, Array, Array]:
@@ -314,9 +319,9 @@ def _gross_surplus(days: Sequence[Day], hours: Array, c: _Cleared) -> Array:
 
 
 def _payments(hours: Array, c: _Cleared) -> Array:
-    """Return what each prosumer receives for its trades, in EUR, shape (R, N): sales less purchases at π_ij = ½(μ_i + μ_j)."""
-    received: Array = (c.nodal_price * c.traded_kw + c.traded_at_prices).sum(axis=1)
-    return 0.5 * hours[:, None] * received
+    """Return what each prosumer receives for its trades, in EUR, shape (R, N): sales less purchases."""
+    received: Array = hours[:, None] * c.received_eur.sum(axis=1)
+    return received
 
 
 def _charged(traded_kwh: Array, charge_base: Array | None) -> Array:

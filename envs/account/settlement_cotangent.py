@@ -26,7 +26,7 @@ from ..errors import unknown_name
 from ..grid.network import Network
 from ..market.exact.cotangent import Cotangent
 from ..market.exact.solution import Clearing
-from .settlement import Flows, Settlement, check_flows, flow_and_base
+from .settlement import Flows, Settlement, check_flows, flow_kw
 
 Weights = Mapping[str, ArrayLike]
 
@@ -105,7 +105,7 @@ def flows_at_kink(day: Day, network: Network, clearing: Clearing, weights: Weigh
     Raises:
         ValueError: If `flows` is unknown.
     """
-    flow, _ = flow_and_base(day, network, clearing, flows=flows)
+    flow = flow_kw(day, network, clearing, flows=flows)
     limited = np.isfinite(network.grid.branch_limit_kw)  # a branch without a limit has a loading of 0, and no kink
     loading = (np.abs(flow) / network.grid.branch_limit_kw)[:, limited]
     if "peak_loading" in weights and np.count_nonzero(loading >= loading.max(initial=0.0) * (1 - _AT_LIMIT)) > 1:
@@ -182,8 +182,8 @@ def _add_flows(
 ) -> None:
     """Add the derivatives of everything that the flows decide."""
     grid, hours = network.grid, day.period_hours
-    flow, _ = flow_and_base(day, network, clearing, flows=flows)
-    flow_ahead, _ = flow_and_base(day, network, ahead, flows=flows)
+    flow = flow_kw(day, network, clearing, flows=flows)
+    flow_ahead = flow_kw(day, network, ahead, flows=flows)
     over = np.sign(flow_ahead) * (np.abs(flow_ahead) > grid.branch_limit_kw)
     weight = parts.flow + hours * (parts.loss[:, None] * (2.0 * grid.loss_coefficient * flow) + parts.overload * over)
     if parts.peak and weight.size:

@@ -28,7 +28,7 @@ charges       τ       EUR/kWh       (T, N, N)     what a traded kWh costs, half
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from typing import Final, Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -71,8 +71,7 @@ class Tariff:
         Raises:
             ValueError: If the basis breaks a rule of the module's table, or `per` is unknown.
         """
-        if self.per not in get_args(Period):
-            raise unknown_name("the period a charge stands for", self.per, get_args(Period))
+        check_period(self.per)
         basis = np.array(self.basis, dtype=np.float64)
         if basis.ndim != 3 or basis.shape[1] != basis.shape[2] or 0 in basis.shape:
             raise ValueError(f"a tariff's basis must have shape (coefficients, prosumers, prosumers), got {basis.shape}.")
@@ -143,6 +142,18 @@ class Tariff:
     def charges(self, coefficients: Array) -> Array:
         """Return τ in EUR/kWh, shape (T, N, N), at coefficients γ of shape (T, K)."""
         return np.tensordot(coefficients, self.basis, axes=1)
+
+
+def check_period(per: str) -> Period:
+    """Return the period that was named.
+
+    Raises:
+        ValueError: If it is unknown.
+    """
+    for known in get_args(Period):
+        if per == known:
+            return cast(Period, known)
+    raise unknown_name("the period a charge stands for", per, get_args(Period))
 
 
 def make_tariff(kind: str, network: Network, per: Period = "day") -> Tariff:

@@ -2,38 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
 import numpy as np
-from gymnasium import spaces
-from gymnasium.error import ResetNeeded
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from ..account.objective import Objective
-from ..account.settlement import Flows
-from ..account.tariff import Period
-from ..community.calendar import Scenario, Split
-from ..community.community import Community
-from ..community.day import Day
-from ..community.sources import DEFAULT_COMMUNITY
-from ..errors import ClearingError, unknown_name
-from ..games.day_ahead import Episode, Observation, make_game
-from ..games.observation.observer import Information
-from ..games.outcome import Outcome
-from ..games.transition import transition
-from ..market.exact import Market
-from ..market.solvers import Solver, choose_market
+from .pricing import PricingEnv
 
 if TYPE_CHECKING:  # Matplotlib takes half a second, and only pictures need it
     from .pictures.day_ahead import Window
 
-RenderMode = Literal["human", "rgb_array"]
 
-
-class DayAheadEnv(gymnasium.Env[Observation, ArrayLike]):
+class DayAheadEnv(PricingEnv):
     """Set the network charge of tomorrow's peer-to-peer electricity market.
 
     ## Description
@@ -133,7 +114,8 @@ class DayAheadEnv(gymnasium.Env[Observation, ArrayLike]):
     | `charge_cap`  | the community's    | greatest coefficient in EUR/kWh                                                           |
     | `import_fee`  | the community's    | what the operator earns per kWh that prosumers import, in EUR/kWh                         |
     | `solver`      | `"cvxpy"`          | what clears: `"cvxpy"`, or `"structured"`, the compiled kernel, with the same answers     |
-    | `market`      | the solver's       | another market mechanism, anything with `clear(day, charges)`; instead of a solver        |
+    | `mechanism`   | `"exact"`          | what clears: a name (`gridtoll.envs.market.mechanism`), or anything with `clear_many`     |
+    | `power_flow`  | `"dc"`             | what flows in the wires: a name (`gridtoll.envs.grid.power_flow`)                         |
     | `render_mode` | `None`             | `"rgb_array"` or `"human"`: the grid with line loading and net trades, the day by hour    |
 
     ```python
@@ -145,7 +127,7 @@ class DayAheadEnv(gymnasium.Env[Observation, ArrayLike]):
     ```
 
     Many days at once, cleared in one call by the compiled kernel: `gymnasium.make_vec` makes a
-    :class:`~gridtoll.envs.adapters.day_ahead_vector.DayAheadVectorEnv`, whose rows are these environments.
+    :class:`~gridtoll.envs.adapters.vector.PricingVectorEnv`, whose rows are these environments.
 
     ## Version History
 
@@ -154,117 +136,9 @@ class DayAheadEnv(gymnasium.Env[Observation, ArrayLike]):
 
     metadata = {"render_modes": ["human", "rgb_array"], "render_fps": 1}  # noqa: RUF012 - Gymnasium declares it so
 
-    def __init__(
-        self,
-        community: str | Path | Community = DEFAULT_COMMUNITY,
-        *,
-        tariff: str = "distance",
-        charges_per: Period = "day",
-        split: Split = "train",
-        objective: Objective = "profit",
-        information: Information = "public",
-        flows: Flows = "trades",
-        charge_cap: float | None = None,
-        import_fee: float | None = None,
-        solver: Solver | None = None,
-        market: Market | None = None,
-        render_mode: RenderMode | None = None,
-    ) -> None:
-        """Build the environment; see the class for the arguments.
-
-        Raises:
-            ValueError: If a name is unknown, a number out of range, a community's data not valid, or both a solver and a market given.
-        """
-        if render_mode is not None and render_mode not in get_args(RenderMode):
-            raise unknown_name("`render_mode`", render_mode, get_args(RenderMode))
-        self.game = make_game(
-            community,
-            tariff=tariff,
-            charges_per=charges_per,
-            split=split,
-            objective=objective,
-            information=information,
-            flows=flows,
-            charge_cap=charge_cap,
-            import_fee=import_fee,
-        )
-        self.community, self.tariff, self.observer = self.game.community, self.game.tariff, self.game.observer
-        self.days, self.charge_cap, self.import_fee = self.game.days, self.game.charge_cap, self.game.import_fee
-        self.objective, self.flows = self.game.objective, self.game.flows
-        self.market = choose_market(solver, market, default="cvxpy")
-        self.render_mode = render_mode
-        self.action_space: spaces.Space[Any] = self.game.action_space()
-        self.observation_space: spaces.Space[Any] = self.game.observation_space()
-        self.outcome: Outcome | None = None
-        self._episode: Episode | None = None
-        self._window: Window | None = None
-
-    @property
-    def scenario(self) -> Scenario:
-        """The day index and price path of this episode.
-
-        Raises:
-            ResetNeeded: Before the first reset.
-        """
-        return self._current().scenario
-
-    @property
-    def day(self) -> Day:
-        """The data of this episode's day, with the import fee the environment was given.
-
-        Raises:
-            ResetNeeded: Before the first reset.
-        """
-        return self._current().day
-
-    def day_of(self, scenario: Scenario) -> Day:
-        """Return the data of any scenario as this environment would play it.
-
-        Raises:
-            ValueError: If there is no such day or price path.
-        """
-        return self.game.day_of(scenario)
-
-    def reset(self, *, seed: int | None = None, options: Mapping[str, Any] | None = None) -> tuple[Observation, dict[str, Any]]:
-        """Begin an episode with a day drawn from the split, or with the one picked.
-
-        Args:
-            seed: Seeds the draws of this and later resets.
-            options: ``day`` and ``price_path`` to pick; see the class.
-
-        Raises:
-            ValueError: If an option is unknown, or there is no such day or price path.
-        """
-        super().reset(seed=seed)
-        self._episode = self.game.episode(self.game.pick(self.np_random, options or {}))
-        self.outcome = None
-        if self.render_mode == "human":
-            self.render()
-        return self._observation(), self._info()
-
-    def step(self, action: ArrayLike) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Post a charge for the day, clear the market and end the episode.
-
-        Args:
-            action: γ in EUR/kWh, in single or double precision.
-
-        Raises:
-            ValueError: If the charge has the wrong shape, is not a number, negative or above the cap.
-            ResetNeeded: If the episode has not begun, or ended with the last step.
-            ClearingError: If the clearing cannot be certified; the message says how to replay it.
-        """
-        if self.outcome is not None:
-            raise ResetNeeded("an episode is one day, and this day is priced; call `reset` for the next.")
-        day, scenario = self.day, self.scenario
-        coefficients = self.tariff.read(action, day.n_periods, self.charge_cap)
-        try:
-            played = transition(self.game.rules, self.market, day, self.tariff.charges(coefficients))
-        except ClearingError as error:
-            raise ClearingError(f"{error} {self.game.replay(scenario, coefficients, self.np_random_seed)}") from error
-        self.outcome = Outcome.of(self.tariff.action(coefficients), played)
-        if self.render_mode == "human":
-            self.render()
-        return self._observation(), played.reward_eur, True, False, self._info()
+    game_name = "day-ahead"
+    default_solver = "cvxpy"
+    _window: Window | None = None
 
     def render(self) -> NDArray[np.uint8] | None:
         """Return the day's picture as an RGB array, shape (height, width, 3), or show it in a window, by the render mode."""
@@ -289,15 +163,3 @@ class DayAheadEnv(gymnasium.Env[Observation, ArrayLike]):
     def __getstate__(self) -> dict[str, Any]:
         """Leave the window behind: copies and other processes open their own."""
         return self.__dict__ | {"_window": None}
-
-    def _current(self) -> Episode:
-        if self._episode is None:
-            raise ResetNeeded("an episode begins with `reset`; call it first.")
-        return self._episode
-
-    def _observation(self) -> Observation:
-        return self._current().observation.copy()  # whoever gets it may write into it
-
-    def _info(self) -> dict[str, Any]:
-        info = dict(self._current().info)
-        return info if self.outcome is None else info | self.outcome.info()

@@ -3,33 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import gymnasium
 import numpy as np
-from gymnasium import spaces
 from gymnasium.error import ResetNeeded
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from ..account.objective import Objective, reward
-from ..account.settlement import Flows
-from ..community.calendar import Scenario, Split
-from ..community.community import Community
-from ..community.day import Day
-from ..community.sources import DEFAULT_COMMUNITY
-from ..errors import unknown_name
-from ..games.day_ahead import Observation
-from ..games.hourly import Belief, Played, State, make_hourly_game, play, whole_day
-from ..games.observation.observer import BOUND, Information
+from ..community.calendar import Scenario
+from ..games.game import Observation, Plays
+from ..games.hourly import Hour, HourlyGame, HourState, whole_day
 from ..games.outcome import Outcome
-from ..market.exact import Market
-from ..market.solvers import Solver, choose_market
-
-RenderMode = Literal["rgb_array"]
+from .pricing import PricingEnv
 
 
-class HourlyEnv(gymnasium.Env[Observation, ArrayLike]):
+class HourlyEnv(PricingEnv):
     """Set the network charge of a peer-to-peer electricity market anew every hour.
 
     ## Description
@@ -102,7 +90,8 @@ class HourlyEnv(gymnasium.Env[Observation, ArrayLike]):
     | `forecast_error` | `0.0`              | standard deviation of prosumers' relative errors about later hours, seeded by the day      |
     | `days`           | `1`                | days of an episode, 1 to 7; stores carry on, and each ends with at least `storage_start`   |
     | `solver`         | `"structured"`     | what clears: the compiled kernel, or `"cvxpy"`, which compiles each of 24 lengths once     |
-    | `market`         | the solver's       | another market mechanism, anything with `clear(day, charges)`; instead of a solver         |
+    | `mechanism`      | `"exact"`          | what clears: a name (`gridtoll.envs.market.mechanism`), or anything with `clear_many`      |
+    | `power_flow`     | `"dc"`             | what flows in the wires: a name (`gridtoll.envs.grid.power_flow`)                          |
     | `render_mode`    | `None`             | `"rgb_array"`: the day so far, and the rest as it is planned                               |
 
     ```python
@@ -113,7 +102,7 @@ class HourlyEnv(gymnasium.Env[Observation, ArrayLike]):
     observation, reward, terminated, truncated, info = env.step([0.4])
     ```
 
-    Many episodes at once: `gymnasium.make_vec` makes a :class:`~gridtoll.envs.adapters.hourly_vector.HourlyVectorEnv`.
+    Many episodes at once: `gymnasium.make_vec` makes a :class:`~gridtoll.envs.adapters.vector.PricingVectorEnv`.
 
     ## Version History
 
@@ -122,132 +111,29 @@ class HourlyEnv(gymnasium.Env[Observation, ArrayLike]):
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 2}  # noqa: RUF012 - Gymnasium declares it so
 
-    def __init__(
-        self,
-        community: str | Path | Community = DEFAULT_COMMUNITY,
-        *,
-        tariff: str = "distance",
-        belief: Belief = "standing",
-        split: Split = "train",
-        objective: Objective = "profit",
-        information: Information = "public",
-        flows: Flows = "trades",
-        charge_cap: float | None = None,
-        import_fee: float | None = None,
-        forecast_error: float = 0.0,
-        days: int = 1,
-        solver: Solver | None = None,
-        market: Market | None = None,
-        render_mode: RenderMode | None = None,
-    ) -> None:
-        """Build the environment; see the class for the arguments.
+    game_name = "hourly"
+    default_solver = "structured"
+    game: HourlyGame
 
-        Raises:
-            ValueError: If a name is unknown, a number out of range, a community's data not valid, or both a solver and a market given.
-        """
-        if render_mode is not None and render_mode not in get_args(RenderMode):
-            raise unknown_name("`render_mode`", render_mode, get_args(RenderMode))
-        self.game = make_hourly_game(
-            community,
-            tariff=tariff,
-            belief=belief,
-            split=split,
-            objective=objective,
-            information=information,
-            flows=flows,
-            charge_cap=charge_cap,
-            import_fee=import_fee,
-            forecast_error=forecast_error,
-            days=days,
-        )
-        base = self.game.base
-        self.community, self.tariff, self.observer = base.community, base.tariff, self.game.observer
-        self.days, self.charge_cap, self.import_fee = base.days, base.charge_cap, base.import_fee
-        self.objective, self.flows = base.objective, base.flows
-        self.market = choose_market(solver, market, default="structured")
-        self.render_mode = render_mode
-        self.action_space: spaces.Space[Any] = base.action_space()
-        self.observation_space: spaces.Space[Any] = spaces.Box(-BOUND, BOUND, (self.observer.size,), np.float32)
-        self.played: list[Played] = []
-        self._state: State | None = None
-
-    @property
-    def state(self) -> State:
-        """Where the episode stands.
-
-        Raises:
-            ResetNeeded: Before the first reset.
-        """
-        if self._state is None:
-            raise ResetNeeded("an episode begins with `reset`; call it first.")
-        return self._state
-
-    @property
-    def scenario(self) -> Scenario:
-        """The day index and price path of the day at hand."""
-        return self.state.loaded.scenario
-
-    @property
-    def day(self) -> Day:
-        """The data of the day at hand as it comes, with the import fee the environment was given."""
-        return self.state.loaded.day
-
-    @property
-    def outcome(self) -> Outcome | None:
-        """What the last hour led to; None before the first."""
-        return self.played[-1].outcome if self.played else None
-
-    def day_of(self, scenario: Scenario) -> Day:
-        """Return the data of any scenario as this environment would play it.
-
-        Raises:
-            ValueError: If there is no such day or price path.
-        """
-        return self.game.base.day_of(scenario)
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        """Build the environment; see the class for the arguments."""
+        super().__init__(*arguments, **named)
+        self.played: list[Hour] = []
 
     def reset(self, *, seed: int | None = None, options: Mapping[str, Any] | None = None) -> tuple[Observation, dict[str, Any]]:
-        """Begin an episode with a day drawn from the split, or with the one picked.
-
-        Args:
-            seed: Seeds the draws of this and later resets.
-            options: ``day`` and ``price_path`` to pick; see the class.
-
-        Raises:
-            ValueError: If an option is unknown, there is no such day or price path, or the data end before the episode would.
-        """
-        super().reset(seed=seed)
-        self._state = self.game.begin(self.game.pick(self.np_random, options or {}))
+        """Begin an episode; see :meth:`.pricing.PricingEnv.reset`."""
         self.played = []
-        return self.game.observe(self._state), self.game.info(self._state)
+        return super().reset(seed=seed, options=options)
 
-    def step(self, action: ArrayLike) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Post a charge, let prosumers plan the rest of the day, and carry out the hour.
+    def _note(self, plays: Plays[HourState, Any], outcome: Outcome[Any]) -> None:
+        self.played.append(Hour(plays.days[0], plays.cleared[0], outcome, plays.states[0]))
 
-        Args:
-            action: γ in EUR/kWh, in single or double precision; of the hour, or of the whole day under ``"announced"``.
-
-        Raises:
-            ValueError: If the charge has the wrong shape, is not a number, negative or above the cap.
-            ResetNeeded: If the episode has not begun, or is over.
-            ClearingError: If the plan cannot be certified; the message says how to replay it.
-        """
-        before = self.state
-        if before.over:
-            raise ResetNeeded("the last hour of the episode is priced; call `reset` for the next.")
-        coefficients = self.tariff.read(action, before.loaded.day.n_periods, self.charge_cap)
-        [played] = play(self.game, self.market, [before], [coefficients])
-        self.played.append(played)
-        self._state = played.state
-        earned = reward(played.outcome.settlement, self.objective)
-        info = hour_info(self.game.info(before), played)
-        return self.game.observe(self._state), earned, self._state.over, False, info
-
-    def hours_of_day(self) -> list[Played]:
+    def hours_of_day(self) -> list[Hour]:
         """Return the hours carried out of the day the last one belongs to."""
         n_periods = self.community.n_periods
         return self.played[(len(self.played) - 1) // n_periods * n_periods :] if self.played else []
 
-    def day_outcome(self) -> Outcome:
+    def day_outcome(self) -> Outcome[Any]:
         """Return that day as one outcome: hours carried out, and the rest as it is planned.
 
         Raises:
@@ -270,9 +156,3 @@ class HourlyEnv(gymnasium.Env[Observation, ArrayLike]):
 
     def _yesterday(self) -> Scenario:
         return self.scenario._replace(day=self.scenario.day - 1)
-
-
-def hour_info(of_state: dict[str, Any], played: Played) -> dict[str, Any]:
-    """Return the `info` of an hour carried out: that of the state it began in, with hours and energy as it left them."""
-    after = {"hours_played": played.state.hours_played, "stored_kwh": float(played.state.stored.sum())}
-    return of_state | after | played.outcome.info()

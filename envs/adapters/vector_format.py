@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode
 from numpy.typing import ArrayLike, NDArray
 
-from ..account.tariff import Tariff
 from ..community.day import Array
 from ..errors import unknown_name
+from ..games.game import Game, State
+from ..games.outcome import as_array
+from ..games.setting import Setting
+
+Infos = dict[str, Any]
+InfosOfRows = tuple[Sequence[int], Infos]
+"""Rows, and what `info` says of them: arrays with an axis of these rows in front."""
+S = TypeVar("S", bound=State)
 
 AUTORESET_MODES: Final = (AutoresetMode.SAME_STEP, AutoresetMode.NEXT_STEP, AutoresetMode.DISABLED)
 
@@ -118,23 +125,19 @@ def options_of(told: Mapping[str, Any], num_envs: int) -> list[dict[str, Any]]:
     return [{name: value[row] if np.ndim(value) else value for name, value in told.items()} for row in range(num_envs)]
 
 
-def read_rows(
-    tariff: Tariff, actions: ArrayLike, num_envs: int, n_periods: int, cap: float, *, rows: Iterable[int] | None = None
-) -> list[Array]:
-    """Return actions as validated coefficients, an array of shape (T, K) for each row, naming every row that cannot be read.
+def read_rows(setting: Setting, actions: ArrayLike, num_envs: int, *, rows: Iterable[int]) -> list[Array]:
+    """Return actions as validated coefficients, an array of shape (T, K) for each of some rows, naming every one that cannot be read.
 
     Args:
-        tariff: What is priced.
-        actions: Of all rows, shape (num_envs, …).
+        setting: What is priced.
+        actions: Of all rows, shape (num_envs, coefficients).
         num_envs: Number of rows.
-        n_periods: T.
-        cap: Greatest charge.
-        rows: Those that are read; the others' actions are ignored. All where absent.
+        rows: Those that are read; the others' actions are ignored.
 
     Raises:
         ValueError: If the actions have the wrong shape, or a row is not a number, negative or above the cap.
     """
-    wanted = (num_envs, tariff.n_coefficients(n_periods))
+    wanted = (num_envs, setting.n_charges)
     try:
         values = np.asarray(actions, dtype=np.float64)
     except (TypeError, ValueError):
@@ -142,14 +145,64 @@ def read_rows(
     if values.shape != wanted:
         raise ValueError(f"charges must have shape {wanted}, a row for each day, got {values.shape}.")
     coefficients, faults = [], []
-    for row in range(num_envs) if rows is None else rows:
+    for row in rows:
         try:
-            coefficients.append(tariff.read(values[row], n_periods, cap))
+            coefficients.append(setting.read(values[row]))
         except ValueError as error:
             faults.append(f"  - row {row}: {error}")
     if faults:
         raise ValueError("charges of every row must be postable:\n" + "\n".join(faults))
     return coefficients
+
+
+def of_states(game: Game[S], states: Sequence[S], after: Sequence[S]) -> Infos:
+    """Return what `info` says of steps from states to those after, as arrays with an axis of the states in front."""
+    infos = [game.info(*each) for each in zip(states, after, strict=True)]
+    return {name: as_array([info[name] for info in infos]) for name in infos[0]}
+
+
+def in_rows(parts: Iterable[InfosOfRows], num_envs: int) -> Infos:
+    """Return `info` in the vector format: each value with an entry for every row, and beside it which rows have one.
+
+    Args:
+        parts: What is said of which rows: arrays with an axis of these rows in front. Other rows are left 0 or None.
+        num_envs: Number of rows.
+    """
+    result: Infos = {}
+    for rows, values in parts:
+        mask = np.isin(np.arange(num_envs), rows)
+        for name, value in values.items():
+            if mask.all():
+                result[name], result[f"_{name}"] = value, mask.copy()
+                continue
+            empty = (
+                np.full((num_envs, *value.shape[1:]), None)
+                if value.dtype == object
+                else np.zeros((num_envs, *value.shape[1:]), value.dtype)
+            )
+            full = result.setdefault(name, empty)
+            full[rows] = value
+            result[f"_{name}"] = result.get(f"_{name}", False) | mask
+    return result
+
+
+def parted(part: InfosOfRows, chosen: Sequence[int]) -> tuple[InfosOfRows, list[InfosOfRows]]:
+    """Return what is said of chosen rows, and of the others if there are any."""
+    rows, values = part
+    if len(chosen) == len(rows):
+        return part, []
+    inside = np.isin(rows, chosen)
+    others = [row for row in rows if row not in chosen]
+    return (list(chosen), {name: value[inside] for name, value in values.items()}), [
+        (others, {name: value[~inside] for name, value in values.items()})
+    ]
+
+
+def final_infos(observations: NDArray[Any], final: InfosOfRows, num_envs: int) -> Infos:
+    """Return ``final_obs`` and ``final_info``: the last observation and `info` of rows that begin anew in the step that ended them."""
+    rows, _ = final
+    infos = in_rows([(rows, {"final_obs": as_objects(observations[rows])})], num_envs)
+    return infos | {"final_info": in_rows([final], num_envs), "_final_info": infos["_final_obs"].copy()}
 
 
 def by_key(values: Mapping[str, Any], mask: NDArray[np.bool_]) -> dict[str, Any]:
@@ -171,11 +224,6 @@ def as_objects(rows: NDArray[Any]) -> NDArray[np.object_]:
     for row, values in enumerate(rows):
         objects[row] = values
     return objects
-
-
-def as_array(values: Sequence[Any]) -> NDArray[Any]:
-    """Return values of one type as an array: numbers as numbers, words as objects."""
-    return np.array(values, dtype=object if isinstance(values[0], str) else None)
 
 
 def _with_gaps(value: NDArray[Any], mask: NDArray[np.bool_]) -> NDArray[Any]:

@@ -22,33 +22,28 @@ what is stored beyond that is worth nothing to them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple, get_args
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from ..account.objective import Objective
-from ..account.settlement import Flows, Settlement
-from ..community.calendar import Scenario, Split
-from ..community.community import Community
+from ..account.settlement import Settlement
+from ..community.calendar import Scenario
 from ..community.day import Array, Day
-from ..errors import ClearingError, unknown_name
-from ..market.exact import Clearing, Market
-from ..market.solvers import clear_many
-from .day_ahead import Game, Observation, make_game
+from ..market.exact.solution import BY_PERIOD, Clearing
+from ..market.mechanism import Mechanism
+from .game import A, Observation, Plays
 from .observation.hourly import DayView, HourlyObserver, make_hourly_observer
-from .observation.observer import Information
 from .observation.public import forecast_factors
 from .outcome import Outcome
-from .tail import OF_HOUR, first_hour, forecast_of, tail_of
+from .setting import Setting
+from .spec import GameSpec
+from .tail import first_hour, forecast_of, tail_of
+from .transition import cleared
 
-Belief = Literal["standing", "announced"]
 LEAST_FACTOR: Final = 0.1
 """Forecasts are at least this share of the truth: a load of 0 would have no utility curvature."""
-MOST_DAYS: Final = 7
-"""Longest episode: splits are whole weeks, and an episode stays within its split."""
 _KEPT: Final = 1024
 """Days kept for when their scenario comes up again; one of the default community takes 40 kB."""
 
@@ -63,7 +58,7 @@ class Loaded(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class State:
+class HourState:
     """Where an episode stands.
 
     Attributes:
@@ -83,36 +78,40 @@ class State:
     last: Settlement | None = None
 
     @property
+    def scenario(self) -> Scenario:
+        """The day index and price path of the day at hand."""
+        return self.loaded.scenario
+
+    @property
+    def day(self) -> Day:
+        """The data of the day at hand as it comes."""
+        return self.loaded.day
+
+    @property
     def over(self) -> bool:
         """Whether the episode is over."""
         return self.hour == self.loaded.day.n_periods
 
 
-class Played(NamedTuple):
+class Hour(NamedTuple):
     """An hour carried out: the tail as it was believed, the plan for it, what its first hour led to, and the state after."""
 
     tail: Day
-    plan: Clearing
-    outcome: Outcome
-    state: State
+    plan: Any
+    outcome: Outcome[Any]
+    state: HourState
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class HourlyGame:
-    """The game an hourly environment plays; build it with :func:`make_hourly_game`.
+    """The hourly game; build it with :func:`make_hourly`.
 
     Attributes:
-        base: Community, tariff (per day under ``standing``, per hour under ``announced``), objective, account of flows, and first days.
-        belief: What prosumers believe of later charges.
-        n_days: Days of an episode.
-        forecast_error: Standard deviation of relative forecast errors.
+        setting: What it is played on; its tariff is per day under ``standing``, per hour under ``announced``.
         observer: What the leader sees.
     """
 
-    base: Game
-    belief: Belief
-    n_days: int
-    forecast_error: float
+    setting: Setting
     observer: HourlyObserver
 
     def __post_init__(self) -> None:
@@ -123,15 +122,20 @@ class HourlyGame:
         """Leave the days kept behind: they can be loaded again."""
         return self.__dict__ | {"_kept": {}}
 
+    @property
+    def spec(self) -> GameSpec:
+        """Which game it is."""
+        return self.setting.spec
+
     def load(self, scenario: Scenario) -> Loaded:
         """Return a day with all that is fixed before its first hour."""
         kept: dict[Scenario, Loaded] = self._kept  # type: ignore[attr-defined]
         known = kept.pop(scenario, None)
         if known is None:
-            day = self.base.day_of(scenario)
+            day = self.setting.day_of(scenario)
             factors, forecast = np.ones((3, day.n_periods)), day
-            if self.forecast_error:
-                factors = forecast_factors(self.base.community, scenario, day.n_periods, error=self.forecast_error)
+            if self.spec.forecast_error:
+                factors = forecast_factors(self.setting.community, scenario, day.n_periods, error=self.spec.forecast_error)
                 factors = np.maximum(factors, LEAST_FACTOR)
                 forecast = forecast_of(day, factors)
             known = Loaded(scenario, day, forecast, self.observer.view(scenario, day, factors))
@@ -140,143 +144,59 @@ class HourlyGame:
         kept[scenario] = known
         return known
 
-    def pick(self, random: np.random.Generator, options: Mapping[str, Any]) -> Scenario:
-        """Return the first day that `reset` was told, drawing what is left open.
-
-        Raises:
-            ValueError: If an option is unknown, there is no such day or price path, or the data end before the episode would.
-        """
-        scenario = self.base.pick(random, options)
-        if scenario.day + self.n_days > self.base.community.n_days:
-            raise ValueError(
-                f"an episode of {self.n_days} days must begin on day {self.base.community.n_days - self.n_days} or before, "
-                f"got {scenario.day}."
-            )
-        return scenario
-
-    def begin(self, scenario: Scenario) -> State:
-        """Return the first state of an episode."""
+    def begin(self, scenario: Scenario) -> HourState:
+        """Return the first state of an episode; see :class:`.game.Game`."""
         loaded = self.load(scenario)
-        return State(loaded=loaded, days_left=self.n_days - 1, hour=0, hours_played=0, stored=loaded.day.storage_start)
+        return HourState(loaded=loaded, days_left=self.spec.days - 1, hour=0, hours_played=0, stored=loaded.day.storage_start)
 
-    def observe(self, state: State) -> Observation:
-        """Return what the leader sees of a state."""
+    def play(self, mechanism: Mechanism[A], states: Sequence[HourState], coefficients: Sequence[Array]) -> Plays[HourState, A]:
+        """Carry out one hour in each of R states, which may stand at different hours; see :class:`.game.Game`."""
+        tariff = self.setting.tariff
+        tails = [tail_of(each.day, each.hour, each.stored, forecast=each.loaded.forecast) for each in states]
+        charges = [tariff.charges(each[state.hour :]) for state, each in zip(states, coefficients, strict=True)]
+        plans = cleared(mechanism, tails, charges)
+        hours = [first_hour(tail, plan) for tail, plan in zip(tails, plans, strict=True)]
+        now = np.stack([each[:1] for each in charges])
+        carried_out = self.setting.rules.settled_many([day for day, _ in hours], now, [hour for _, hour in hours])
+        settlements = [carried_out.settlements.row(row) for row in range(len(states))]
+        after = [self._after(*each) for each in zip(states, plans, settlements, strict=True)]
+        of_hours = [plan.first_period(objective_eur=_objective(each)) for plan, each in zip(plans, settlements, strict=True)]
+        charge = np.stack([tariff.action(each) for each in coefficients])
+        return Plays(charge=charge, days=tails, cleared=plans, carried_out=replace(carried_out, clearings=of_hours), states=after)
+
+    def observe(self, state: HourState) -> Observation:
+        """Return what the leader sees of a state, shape (size,)."""
         return self.observer.observe(state.loaded.view, hour=state.hour, days_left=state.days_left, stored=state.stored, last=state.last)
 
-    def info(self, state: State) -> dict[str, Any]:
-        """Return what `info` says of a state."""
-        scenario = state.loaded.scenario
-        date = self.base.community.date(scenario.day).isoformat()
-        return scenario._asdict() | {"date": date, "hours_played": state.hours_played, "stored_kwh": float(state.stored.sum())}
+    def info(self, state: HourState, after: HourState | None = None) -> dict[str, Any]:
+        """Return what `info` says of a state, or of the hour that led from it to the one after."""
+        now = state if after is None else after
+        return self.setting.info(state.scenario) | {"hours_played": now.hours_played, "stored_kwh": float(now.stored.sum())}
 
-    def after(self, state: State, stored: Array, settlement: Settlement) -> State:
-        """Return the state after an hour that left stores with ``stored`` kWh."""
+    def replay(self, state: HourState, coefficients: Array) -> str:
+        """Say how to play an hour once more, for an error's message."""
+        where = f"{self.setting.community.name!r}, {state.scenario._asdict()}, hour {state.hour}"
+        posted = self.setting.tariff.action(coefficients).tolist()
+        return f"In the hourly game: community {where}, stored energy {state.stored.tolist()} kWh, step({posted})"
+
+    def _after(self, state: HourState, plan: A, settlement: Settlement) -> HourState:
+        """Return the state after the first hour of a plan."""
+        stored = np.clip(plan.stored_energy[1], 0.0, state.day.storage_capacity)  # rounding must not add up
+        stored.setflags(write=False)
         loaded, days_left, hour = state.loaded, state.days_left, state.hour + 1
         if hour == loaded.day.n_periods and days_left:
-            scenario = loaded.scenario
-            loaded, days_left, hour = self.load(scenario._replace(day=scenario.day + 1)), days_left - 1, 0
-        return State(loaded=loaded, days_left=days_left, hour=hour, hours_played=state.hours_played + 1, stored=stored, last=settlement)
+            loaded, days_left, hour = self.load(state.scenario._replace(day=state.scenario.day + 1)), days_left - 1, 0
+        return HourState(loaded=loaded, days_left=days_left, hour=hour, hours_played=state.hours_played + 1, stored=stored, last=settlement)
 
 
-def make_hourly_game(
-    community: str | Path | Community,
-    *,
-    tariff: str,
-    belief: Belief,
-    split: Split,
-    objective: Objective,
-    information: Information,
-    flows: Flows,
-    charge_cap: float | None,
-    import_fee: float | None,
-    forecast_error: float,
-    days: int,
-) -> HourlyGame:
-    """Return the game that the arguments of an hourly environment say.
-
-    Raises:
-        ValueError: If a name is unknown, a number out of range, or a community's data not valid.
-    """
-    if belief not in get_args(Belief):
-        raise unknown_name("`belief`", belief, get_args(Belief))
-    if not (np.isfinite(forecast_error) and 0 <= forecast_error < 1):
-        raise ValueError(f"`forecast_error` must be at least 0 and below 1, a share of the truth, got {forecast_error!r}.")
-    if not 1 <= days <= MOST_DAYS or int(days) != days:
-        raise ValueError(f"`days` must be a whole number from 1 to {MOST_DAYS}, got {days!r}.")
-    base = make_game(
-        community,
-        tariff=tariff,
-        charges_per="day" if belief == "standing" else "hour",
-        split=split,
-        objective=objective,
-        information=information,
-        flows=flows,
-        charge_cap=charge_cap,
-        import_fee=import_fee,
-    )
-    within = np.isin(base.days + days - 1, base.days)  # splits are whole weeks, so the days between belong to it too
-    if not within.any():
-        raise ValueError(
-            f"`days` must be so few that the {split} split has them in a row, got {days} of {base.community.n_days} days in all."
-        )
-    return HourlyGame(
-        base=replace(base, days=base.days[within]),
-        belief=belief,
-        n_days=int(days),
-        forecast_error=float(forecast_error),
-        observer=make_hourly_observer(information, base.community, forecast_error=forecast_error),
-    )
+def make_hourly(setting: Setting) -> HourlyGame:
+    """Return the hourly game on a setting."""
+    spec = setting.spec
+    observer = make_hourly_observer(spec.information, setting.community, forecast_error=spec.forecast_error)
+    return HourlyGame(setting=setting, observer=observer)
 
 
-def play(game: HourlyGame, market: Market, states: Sequence[State], coefficients: Sequence[Array]) -> list[Played]:
-    """Carry out one hour in each of R states, which may stand at different hours.
-
-    Args:
-        game: The game.
-        market: What clears; all tails in one call where it can.
-        states: Where the episodes stand, none of them over.
-        coefficients: γ in EUR/kWh as the tariff reads actions, R arrays of shape (T, K).
-
-    Raises:
-        ClearingError: If a plan cannot be certified; the message names the row and says how to replay it.
-    """
-    base = game.base
-    tails = [tail_of(each.loaded.day, each.hour, each.stored, forecast=each.loaded.forecast) for each in states]
-    charges = [base.tariff.charges(each[state.hour :]) for state, each in zip(states, coefficients, strict=True)]
-    plans = _plans(game, market, states, tails, charges)
-    hours = [first_hour(tail, plan) for tail, plan in zip(tails, plans, strict=True)]
-    now = np.stack([each[:1] for each in charges])
-    carried_out = base.rules.settled_many([day for day, _ in hours], now, [hour for _, hour in hours])
-    result = []
-    for row, state in enumerate(states):
-        settlement = carried_out.settlements.row(row)
-        outcome = Outcome(
-            charge=base.tariff.action(coefficients[row]),
-            charges=now[row],
-            clearing=replace(hours[row][1], objective_eur=-float(settlement.surplus_eur.sum())),
-            settlement=settlement,
-        )
-        stored = np.clip(plans[row].stored_energy[1], 0.0, state.loaded.day.storage_capacity)  # rounding must not add up
-        stored.setflags(write=False)
-        result.append(Played(tails[row], plans[row], outcome, game.after(state, stored, settlement)))
-    return result
-
-
-def _plans(game: HourlyGame, market: Market, states: Sequence[State], tails: list[Day], charges: list[Array]) -> list[Clearing]:
-    try:
-        return clear_many(market, tails, charges)
-    except ClearingError as error:
-        for row, (state, tail, own_charges) in enumerate(zip(states, tails, charges, strict=True)):  # the call does not say which
-            try:
-                market.clear(tail, own_charges)
-            except ClearingError as own:
-                where = f"{game.base.community.name!r}, {state.loaded.scenario._asdict()}, hour {state.hour}"
-                told = f"In the hourly game: row {row}, community {where}, stored energy {state.stored.tolist()} kWh."
-                raise ClearingError(f"{own} {told}") from error
-        raise
-
-
-def whole_day(game: HourlyGame, loaded: Loaded, hours: Sequence[Outcome], plan: Clearing | None = None) -> Outcome:
+def whole_day(game: HourlyGame, loaded: Loaded, hours: Sequence[Outcome[Clearing]], plan: Clearing | None = None) -> Outcome[Clearing]:
     """Return the hours of a day carried out so far as one outcome, the rest as it is planned.
 
     Args:
@@ -291,7 +211,7 @@ def whole_day(game: HourlyGame, loaded: Loaded, hours: Sequence[Outcome], plan: 
     rest = [] if plan is None or len(hours) == loaded.day.n_periods else [plan]
     parts = {
         name: np.concatenate([*(getattr(each.clearing, name) for each in hours), *(getattr(each, name)[1:] for each in rest)])
-        for name in OF_HOUR
+        for name in BY_PERIOD
     }
     stored = [
         hours[0].clearing.stored_energy[:1],
@@ -301,14 +221,19 @@ def whole_day(game: HourlyGame, loaded: Loaded, hours: Sequence[Outcome], plan: 
     now = np.concatenate([each.charges for each in hours])
     charges = np.concatenate([now, np.repeat(now[-1:], loaded.day.n_periods - len(hours), axis=0)])
     clearing = replace(hours[-1].clearing, stored_energy=np.concatenate(stored), **parts)  # type: ignore[arg-type]
-    settlement = game.base.rules.settled(loaded.day, charges, clearing).settlement
-    clearing = replace(clearing, objective_eur=-float(settlement.surplus_eur.sum()))
+    settlement = game.setting.rules.settled(loaded.day, charges, clearing).settlement
+    clearing = replace(clearing, objective_eur=_objective(settlement))
     return Outcome(charge=charge_of_hours(game, hours).ravel(), charges=charges, clearing=clearing, settlement=settlement)
 
 
-def charge_of_hours(game: HourlyGame, hours: Sequence[Outcome]) -> Array:
+def _objective(settlement: Settlement) -> float:
+    """Return what the followers minimise: what their surpluses come to, less than nothing."""
+    return -float(settlement.surplus_eur.sum())
+
+
+def charge_of_hours(game: HourlyGame, hours: Sequence[Outcome[Any]]) -> Array:
     """Return γ of the hours carried out, in EUR/kWh, shape (hours, K)."""
-    k = game.base.tariff.n_basis
-    if game.belief == "standing":
+    k = game.setting.tariff.n_basis
+    if game.spec.belief == "standing":
         return np.stack([each.charge for each in hours])
     return np.stack([each.charge.reshape(-1, k)[number % len(each.charge.reshape(-1, k))] for number, each in enumerate(hours)])

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any, Final, Self
+from typing import Any, Final, Generic, TypeVar
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ..account.settlement import Settlement, Settlements
-from ..adapters.vector_format import as_array
 from ..community.day import Array
-from ..market.exact import Clearing
-from .transition import Transition
+from ..market.mechanism import Allocation
 
 INFO_OF_SETTLEMENT: Final = (
     "profit_eur",
@@ -33,20 +31,11 @@ INFO_OF_SETTLEMENT: Final = (
 )
 """Fields of the settlement that `info` holds."""
 
-INFO_OF_CLEARING: Final[Mapping[str, Callable[[Clearing], Any]]] = MappingProxyType(
-    {
-        "primal_residual": lambda clearing: clearing.certificate.primal_residual,
-        "dual_residual": lambda clearing: clearing.certificate.dual_residual,
-        "gap": lambda clearing: clearing.certificate.gap,
-        "solver": lambda clearing: clearing.solver,
-        "fallback": lambda clearing: clearing.fallback,
-    }
-)
-"""What `info` holds of the clearing. Wall time is not among it: the same step gives the same `info`."""
+A_co = TypeVar("A_co", bound=Allocation, covariant=True)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Outcome:
+class Outcome(Generic[A_co]):
     """What a charge led to on one day.
 
     Attributes:
@@ -58,21 +47,16 @@ class Outcome:
 
     charge: Array
     charges: Array
-    clearing: Clearing
+    clearing: A_co
     settlement: Settlement
-
-    @classmethod
-    def of(cls, charge: Array, played: Transition) -> Self:
-        """Return the outcome of charges as they were read, shape (K,) or (T·K,) in EUR/kWh."""
-        return cls(charge=charge, charges=played.charges, clearing=played.clearing, settlement=played.settlement)
 
     def info(self) -> dict[str, Any]:
         """Return the numbers of `info`."""
         of_settlement = {name: getattr(self.settlement, name) for name in INFO_OF_SETTLEMENT}
-        return of_settlement | {"charge": self.charge.copy()} | {name: read(self.clearing) for name, read in INFO_OF_CLEARING.items()}
+        return {**of_settlement, "charge": self.charge.copy(), **self.clearing.evidence.info()}
 
 
-def infos(charge: Array, clearings: Sequence[Clearing], settlements: Settlements) -> dict[str, NDArray[Any]]:
+def infos(charge: Array, clearings: Sequence[Allocation], settlements: Settlements) -> dict[str, NDArray[Any]]:
     """Return the numbers of `info` for R days as arrays with an axis of length R in front.
 
     Args:
@@ -81,5 +65,11 @@ def infos(charge: Array, clearings: Sequence[Clearing], settlements: Settlements
         settlements: Their settlements.
     """
     of_settlement = {name: settlements.values[name].copy() for name in INFO_OF_SETTLEMENT}
-    of_clearing = {name: as_array([read(clearing) for clearing in clearings]) for name, read in INFO_OF_CLEARING.items()}
-    return of_settlement | {"charge": charge.copy()} | of_clearing
+    evidence = [clearing.evidence.info() for clearing in clearings]
+    of_clearing = {name: as_array([each[name] for each in evidence]) for name in evidence[0]}
+    return {**of_settlement, "charge": charge.copy(), **of_clearing}
+
+
+def as_array(values: Sequence[Any]) -> NDArray[Any]:
+    """Return values of one type as an array: numbers as numbers, words as objects."""
+    return np.array(values, dtype=object if isinstance(values[0], str) else None)

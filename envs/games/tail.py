@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
+from typing import TypeVar
 
 import numpy as np
 
 from ..community.day import BY_PERIOD, Array, Day, within_reach
-from ..market.exact import Clearing
+from ..market.mechanism import Allocation
 
-OF_HOUR: Final = (
-    "demand",
-    "renewable_used",
-    "grid_import",
-    "grid_export",
-    "storage_charge",
-    "storage_discharge",
-    "trade",
-    "nodal_price",
-    "storage_price",
-)
-"""Fields of a clearing with a row for every hour, but for stored energy, which has one more."""
+A = TypeVar("A", bound=Allocation)
 
 
 def forecast_of(day: Day, factors: Array) -> Day:
@@ -64,9 +53,8 @@ def tail_of(day: Day, hour: int, stored: Array, *, forecast: Day | None = None) 
     return tail if sure else replace(tail, storage_end=np.minimum(day.stored_at_end, stored + within_reach(tail)))
 
 
-def first_hour(tail: Day, plan: Clearing) -> tuple[Day, Clearing]:
+def first_hour(tail: Day, plan: A) -> tuple[Day, A]:
     """Return the first hour of a tail as a day of its own, and the plan's part of it."""
     rows = {name: getattr(tail, name)[:1] for name in (*BY_PERIOD, "base_injection")}
-    kept = {name: getattr(plan, name)[:1] for name in OF_HOUR}
     day = replace(tail, label=f"{tail.label}/hour", storage_end=np.minimum(plan.stored_energy[1], tail.storage_capacity), **rows)
-    return day, replace(plan, stored_energy=plan.stored_energy[:2], **kept)
+    return day, plan.first_period()

@@ -2,7 +2,7 @@
 
 ::
 
-    clearing   = market.clear(day, charges)                      # what prosumers answer
+    clearing   = mechanism.clear_many([day], [charges])          # what prosumers answer
     settlement = settle(day, network, charges, clearing, …)      # who pays whom
     reward     = value(settlement, objective)                    # what the leader maximises
 
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from numpy.typing import ArrayLike
 
@@ -21,13 +22,18 @@ from ..account.gradient import settlement_gradient
 from ..account.objective import Objective, gradient_weights, reward, rewards
 from ..account.settlement import Flows, Settlement, Settlements, settle, settle_many
 from ..community.day import Array, Day
+from ..errors import ClearingError
 from ..grid.network import Network
-from ..market.exact import Clearing, Market
-from ..market.solvers import clear_many
+from ..grid.power_flow import PowerFlow
+from ..market.exact import Clearing
+from ..market.mechanism import Allocation, Mechanism
+
+A_co = TypeVar("A_co", bound=Allocation, covariant=True)
+A = TypeVar("A", bound=Allocation)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Transition:
+class Transition(Generic[A_co]):
     """What charges led to on one day.
 
     Attributes:
@@ -38,13 +44,13 @@ class Transition:
     """
 
     charges: Array
-    clearing: Clearing
+    clearing: A_co
     settlement: Settlement
     reward_eur: float
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Transitions:
+class Transitions(Generic[A_co]):
     """What charges led to on R days.
 
     Attributes:
@@ -55,7 +61,7 @@ class Transitions:
     """
 
     charges: Array
-    clearings: Sequence[Clearing]
+    clearings: Sequence[A_co]
     settlements: Settlements
     rewards_eur: Array
 
@@ -69,21 +75,25 @@ class Rules:
         basis: The tariff's basis, shape (K, N, N) or (N, N): what ``charged_kwh`` counts a traded kWh as.
         flows: Which account of the flows the operator answers for.
         objective: What the leader is rewarded with.
+        power_flow: What flows; the linear one of the network where it is absent.
     """
 
     network: Network
     basis: Array
     flows: Flows
     objective: Objective
+    power_flow: PowerFlow | None = None
 
-    def settled(self, day: Day, charges: Array, clearing: Clearing) -> Transition:
+    def settled(self, day: Day, charges: Array, clearing: A) -> Transition[A]:
         """Return what a clearing comes to."""
-        settlement = settle(day, self.network, charges, clearing, flows=self.flows, charge_base=self.basis)
+        settlement = settle(day, self.network, charges, clearing, flows=self.flows, charge_base=self.basis, power_flow=self.power_flow)
         return Transition(charges=charges, clearing=clearing, settlement=settlement, reward_eur=reward(settlement, self.objective))
 
-    def settled_many(self, days: Sequence[Day], charges: Array, clearings: Sequence[Clearing]) -> Transitions:
+    def settled_many(self, days: Sequence[Day], charges: Array, clearings: Sequence[A]) -> Transitions[A]:
         """Return what the clearings of R days of one shape come to, each as :meth:`settled` would to the last bit."""
-        settlements = settle_many(days, self.network, charges, clearings, flows=self.flows, charge_base=self.basis)
+        settlements = settle_many(
+            days, self.network, charges, clearings, flows=self.flows, charge_base=self.basis, power_flow=self.power_flow
+        )
         return Transitions(charges=charges, clearings=clearings, settlements=settlements, rewards_eur=rewards(settlements, self.objective))
 
     def reward_gradient(self, day: Day, charges: ArrayLike, clearing: Clearing, *, toward: Array | None = None) -> Array:
@@ -111,33 +121,53 @@ class Rules:
         )
 
 
-def transition(rules: Rules, market: Market, day: Day, charges: Array) -> Transition:
+def transition(rules: Rules, mechanism: Mechanism[A], day: Day, charges: Array) -> Transition[A]:
     """Play one day.
 
     Args:
         rules: What the money depends on.
-        market: What clears.
+        mechanism: What clears.
         day: The day.
         charges: τ in EUR/kWh, shape (T, N, N) or (N, N).
 
     Raises:
         ValueError: If the charges are not valid.
-        ClearingError: If the clearing cannot be certified.
+        ClearingError: If the day cannot be cleared.
     """
-    return rules.settled(day, charges, market.clear(day, charges))
+    [clearing] = mechanism.clear_many([day], [charges])
+    return rules.settled(day, charges, clearing)
 
 
-def transitions(rules: Rules, market: Market, days: Sequence[Day], charges: Array) -> Transitions:
-    """Play R days of one shape, in one call of the market where it has one.
+def transitions(rules: Rules, mechanism: Mechanism[A], days: Sequence[Day], charges: Array) -> Transitions[A]:
+    """Play R days of one shape.
 
     Args:
         rules: What the money depends on.
-        market: What clears.
+        mechanism: What clears.
         days: The days, length R.
         charges: τ in EUR/kWh, shape (R, T, N, N).
 
     Raises:
         ValueError: If charges are not valid.
-        ClearingError: If a clearing cannot be certified.
+        ClearingError: If a day cannot be cleared; its ``number`` says which.
     """
-    return rules.settled_many(days, charges, clear_many(market, days, charges))
+    return rules.settled_many(days, charges, cleared(mechanism, days, charges))
+
+
+def cleared(mechanism: Mechanism[A], days: Sequence[Day], charges: Array | Sequence[Array]) -> Sequence[A]:
+    """Clear R days; where that fails, find out which day it was.
+
+    Raises:
+        ValueError: If charges are not valid.
+        ClearingError: If a day cannot be cleared; its ``number`` says which.
+    """
+    try:
+        return mechanism.clear_many(days, charges)
+    except ClearingError as error:
+        for number, (day, posted) in enumerate(zip(days, charges, strict=True)):
+            try:
+                mechanism.clear_many([day], [posted])
+            except ClearingError as own:
+                own.number = number
+                raise own from error
+        raise

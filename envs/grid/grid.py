@@ -19,7 +19,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from ..arrays import Array, Door, IntArray
-from .power_flow import ptdf_matrix
+from .ptdf import ptdf_matrix
 
 _UNSUPPORTED: Final = ("trafo3w", "impedance", "xward", "dcline", "tcsc", "vsc", "line_dc")
 _BUS_TYPE, _REFERENCE = 1, 3  # columns and codes of pandapower's internal case format
@@ -103,7 +103,7 @@ def make_grid(
 
     Raises:
         ValueError: Naming everything that is wrong; also where the reactances around a loop cancel (see
-        :mod:`~gridtoll.envs.grid.power_flow`).
+        :mod:`~gridtoll.envs.grid.ptdf`).
     """
     door = Door(f"grid {name!r}")
     buses = door.names("bus_names", bus_names)

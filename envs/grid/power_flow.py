@@ -1,191 +1,164 @@
-"""The DC power flow: how injections divide over branches, by Kirchhoff's two laws, to a known accuracy or not at all.
+"""What flows in the wires for what prosumers put in and take out: the protocol, and the linear (DC) power flow.
 
-An injection of 1 kW at bus b, taken out at the slack bus, makes the flows H_b. Kirchhoff's laws say what they are:
+A power flow is chosen by name and made for a network (:func:`make_power_flow`); others register under names of their own. What the exact
+optimum needs beyond that, flows that are linear in the injections with losses of their squares, is the narrower :class:`LinearPowerFlow`.
 
-* **currents**: at every bus, what flows in flows out. With the incidence A of branches and buses, Aᵀ H_b = e_b − e_slack;
-* **voltages**: around every loop, Σ ± x_l H_lb = 0.
+The **DC power flow** of injections n_i in kW (N prosumers) with base injections b (B buses) is
 
-The usual method solves for the voltage angles, with the matrix Aᵀ X⁻¹ A. Its entries are sums of 1 / x_l, and one branch of reactance 1e-15
-beside branches of 0.001 makes it lose all digits of the others. The flows themselves are not so touchy. So they are found a second time by
-**loops**: along a spanning tree of the smallest reactances the law of currents is kept exactly, and each branch outside it, a chord, closes
-one loop. With the loops C of the chords and i the currents around them, H = T + Cᵀ i and (C X Cᵀ) i = −C X T. Each loop's equation is
-scaled by the reactance of its chord. For positive reactances the scaled matrix is then the identity plus a positive semidefinite one:
-always regular, whatever the scales.
-
-Negative reactances (series capacitors, equivalents of three-winding transformers) are allowed as long as what they leave of a loop is more
-than rounding. The greatest entry of Cᵀ (C X Cᵀ)⁻¹ C X says how many times a relative error of a reactance comes back in the flows. It is
-at most 1 for positive reactances, and must not exceed :data:`MOST_AMPLIFIED`.
+    f = H_P n + H b,    losses caused = Σ_l w_l (f_l² − f_base,l²),    overload = max(0, |f_l| − F_l),    f_base = H b.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import breadth_first_order, minimum_spanning_tree
+from numpy.typing import NDArray
 
-from ..arrays import Array, IntArray
+from ..arrays import Array
+from ..errors import unknown_name
+from .network import Network
 
-PTDF_DECIMALS: Final = 12
-"""H is rounded to this many decimals: entries of a radial grid become exactly 0 or ±1, and no linear algebra library's last bit shows."""
-MOST_AMPLIFIED: Final = 1e4
-"""How many times the relative error of a reactance may come back in the flows. Reactances are known to three digits at best."""
-_AGREE: Final = 2.0 * 10.0**-PTDF_DECIMALS  # the two methods may round to neighbouring decimals
-_LAWS: Final = 1e-9  # how far Kirchhoff's laws may be off: kW per kW injected, and that times the greatest reactance of the loop
-_REFINED: Final = 3  # steps; the second changes nothing in any named community
-_NAMED: Final = 8  # branches named in an error
+SECURE: Final = 1 + 1e-9
+"""Greatest loading of a branch within its limit: a clearing is accurate to a relative 1e-9."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Flow:
+    """What flows on R days.
+
+    Attributes:
+        branch_kw: f, shape (R, T, L), positive from ``branch_from`` to ``branch_to``.
+        loss_kw: Losses with the prosumers less those of the base injection alone, shape (R, T); below 0 where they relieve it.
+        overload_kw: Flow above each branch's limit, shape (R, T, L).
+        loading: |f| over the branch limit, shape (R, T, L).
+        secure: Whether every element is within its limits all day, shape (R,).
+        voltage_pu: Voltage at each bus, shape (R, T, B), None where the power flow has none.
+    """
+
+    branch_kw: Array
+    loss_kw: Array
+    overload_kw: Array
+    loading: Array
+    secure: NDArray[np.bool_]
+    voltage_pu: Array | None = None
+
+
+class PowerFlow(Protocol):
+    """Anything that says what flows. Days may not influence each other, to the last bit."""
+
+    @property
+    def network(self) -> Network:
+        """Where the prosumers sit."""
+        ...
+
+    def of(self, net_kw: Array, base_kw: Array) -> Flow:
+        """Return what flows.
+
+        Args:
+            net_kw: What each prosumer puts in less what it takes out, shape (R, T, N).
+            base_kw: The base injection of each bus, shape (R, T, B), or (1, T, B) where it is the same on all days; a base injection of
+                nothing may leave its buses out.
+        """
+        ...
+
+
+class LinearPowerFlow(PowerFlow, Protocol):
+    """A power flow whose flows are H n: what exact optima and gradients are made for."""
+
+    @property
+    def ptdf(self) -> Array:
+        """H_P, shape (L, N)."""
+        ...
+
+    @property
+    def loss_coefficient(self) -> Array:
+        """The w of losses Σ w f² in 1/kW, shape (L,)."""
+        ...
+
+    @property
+    def branch_limit_kw(self) -> Array:
+        """F, shape (L,)."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
-class Loops:
-    """A spanning tree of the slack bus, and the loop that each other branch closes through it.
+class DcPowerFlow:
+    """The linear power flow of a network, by its PTDF matrix.
 
     Attributes:
-        along: T, flow in each branch of 1 kW from each bus to the slack through the tree, shape (L, B).
-        around: C, flow in each branch of 1 kW around each loop, shape (chords, L).
-        chord: The branch that closes each loop, shape (chords,), the greatest reactance in it.
+        network: Where the prosumers sit.
     """
 
-    along: Array
-    around: Array
-    chord: IntArray
+    network: Network
+
+    @property
+    def ptdf(self) -> Array:
+        """H_P, shape (L, N): what stays linear in N, no array over branches and pairs is formed."""
+        return self.network.prosumer_ptdf
+
+    @property
+    def loss_coefficient(self) -> Array:
+        """The w of losses Σ w f² in 1/kW, shape (L,)."""
+        return self.network.grid.loss_coefficient
+
+    @property
+    def branch_limit_kw(self) -> Array:
+        """F, shape (L,)."""
+        return self.network.grid.branch_limit_kw
+
+    def base_flow(self, base_kw: Array) -> Array:
+        """Return the flows of base injections alone in kW, shape (…, L), of injections of shape (…, B)."""
+        grid = self.network.grid
+        return grid.flow(base_kw) if base_kw.any() else np.zeros((*base_kw.shape[:-1], grid.n_branches))
+
+    def of(self, net_kw: Array, base_kw: Array) -> Flow:
+        """Return what flows; see :class:`PowerFlow`."""
+        limit = self.branch_limit_kw
+        base = np.stack([self.base_flow(day) for day in base_kw])
+        flow: Array = net_kw @ self.ptdf.T + base
+        size = np.abs(flow)
+        loading = size / limit
+        return Flow(
+            branch_kw=flow,
+            loss_kw=(flow**2 - base**2) @ self.loss_coefficient,
+            overload_kw=np.maximum(0.0, size - limit),
+            loading=loading,
+            secure=loading.max(axis=(1, 2), initial=0.0) <= SECURE,
+        )
 
 
-def ptdf_matrix(
-    branch_from: IntArray, branch_to: IntArray, reactance: Array, *, n_buses: int, slack_bus: int, branch_names: Sequence[str]
-) -> Array:
-    """Return H of the DC power flow, shape (L, B), of a connected grid; the column of the slack bus is 0.
+_MAKERS: Final[dict[str, Callable[[Network], PowerFlow]]] = {"dc": DcPowerFlow}
+
+
+def register_power_flow(name: str, make: Callable[[Network], PowerFlow]) -> None:
+    """Make a power flow known under a name.
+
+    Args:
+        name: What ``power_flow`` says.
+        make: Returns the power flow of a network.
 
     Raises:
-        ValueError: If reactances cancel around a loop, so that flows are not determined; the branches are named.
+        ValueError: If another one has this name.
     """
-    if len(branch_from) == 0:
-        return np.zeros((0, n_buses))
-    loops = _loops(branch_from, branch_to, reactance, n_buses=n_buses, slack_bus=slack_bus)
-    by_loops = _by_loops(loops, reactance, branch_names)
-    _check_laws(by_loops, loops, branch_from, branch_to, reactance, slack_bus=slack_bus, branch_names=branch_names)
-    by_angles = _by_angles(branch_from, branch_to, reactance, n_buses=n_buses, slack_bus=slack_bus)
-    # Where both agree the usual method's last decimal is kept, by which data and results of earlier versions are known.
-    agreed = by_angles is not None and bool((np.abs(by_angles - by_loops) <= _AGREE).all())
-    return by_angles if by_angles is not None and agreed else by_loops
+    if _MAKERS.get(name, make) is not make:
+        raise ValueError(f"each power flow must have a name of its own, got {name!r} for {make!r} beside {_MAKERS[name]!r}.")
+    _MAKERS[name] = make
 
 
-def _by_angles(start: IntArray, end: IntArray, reactance: Array, *, n_buses: int, slack_bus: int) -> Array | None:
-    """Return H from the voltage angles: Bf of the branches times the inverse of the bus susceptances; None where that has no digits."""
-    incidence = np.zeros((len(start), n_buses))
-    incidence[np.arange(len(start)), start] = 1.0
-    incidence[np.arange(len(end)), end] -= 1.0
-    others = np.flatnonzero(np.arange(n_buses) != slack_bus)
-    ptdf = np.zeros_like(incidence)
-    with np.errstate(over="ignore", invalid="ignore"):
-        branch_susceptance = incidence / reactance[:, None]
-        bus_susceptance = incidence.T @ branch_susceptance
-        try:
-            ptdf[:, others] = np.linalg.solve(bus_susceptance[np.ix_(others, others)], branch_susceptance[:, others].T).T
-        except np.linalg.LinAlgError:
-            return None
-        return _rounded(ptdf)
+def power_flow_names() -> tuple[str, ...]:
+    """Return the names of all power flows."""
+    return tuple(_MAKERS)
 
 
-def _by_loops(loops: Loops, reactance: Array, branch_names: Sequence[str]) -> Array:
-    """Return H from the loops' currents.
+def make_power_flow(name: str, network: Network) -> PowerFlow:
+    """Return the power flow of a network that was named.
 
     Raises:
-        ValueError: If the loops' equations are singular, or nearly.
+        ValueError: If the name is unknown.
     """
-    if len(loops.chord) == 0:
-        return loops.along
-    root = np.sqrt(np.abs(reactance))
-    scale = 1.0 / root[loops.chord]
-    scaled = loops.around * (scale[:, None] * root)  # no entry above 1: the chord's reactance is the greatest of its loop
-    signed = scaled * np.sign(reactance)
-    matrix = signed @ scaled.T
-    if (reactance < 0).any() and _amplified(matrix, scaled, signed, root) > MOST_AMPLIFIED:
-        raise ValueError(_cancelling(matrix, scaled, branch_names))
-    ptdf = loops.along.copy()
-    for _ in range(_REFINED):
-        current = np.linalg.solve(matrix, -(signed @ (root[:, None] * ptdf)))
-        ptdf += loops.around.T @ (scale[:, None] * current)
-    return _rounded(ptdf)
-
-
-def _amplified(matrix: Array, scaled: Array, signed: Array, root: Array) -> float:
-    """Return how many times a relative error of a reactance comes back in the flows; infinite where the matrix is singular."""
-    try:
-        answer = np.linalg.solve(matrix, signed)
-    except np.linalg.LinAlgError:
-        return float("inf")
-    with np.errstate(over="ignore", invalid="ignore"):
-        back = np.abs(scaled.T @ answer) * root / root[:, None]
-    return float(np.nan_to_num(back, nan=np.inf).max())
-
-
-def _cancelling(matrix: Array, scaled: Array, branch_names: Sequence[str]) -> str:
-    """Return what to say of the loop whose reactances cancel: the direction in which its equations say least."""
-    values, vectors = np.linalg.eigh(0.5 * (matrix + matrix.T))
-    voltage = np.abs(scaled.T @ vectors[:, np.argmin(np.abs(values))])  # of each branch, over the root of its reactance
-    order = np.argsort(-voltage, kind="stable")
-    taking_part = [int(k) for k in order if voltage[k] >= 0.01 * voltage[order[0]]]
-    named = ", ".join(repr(branch_names[k]) for k in sorted(taking_part[:_NAMED]))
-    more = f" and {len(taking_part) - _NAMED} more" if len(taking_part) > _NAMED else ""
-    return (
-        f"reactances must not cancel around a loop (flows would follow from what rounding leaves of them), those of {named}{more} do. "
-        "A negative reactance is right only where it is less than what it compensates: correct it, or replace these branches by one."
-    )
-
-
-def _check_laws(
-    ptdf: Array, loops: Loops, start: IntArray, end: IntArray, reactance: Array, *, slack_bus: int, branch_names: Sequence[str]
-) -> None:
-    """Raise where H breaks a law of Kirchhoff's, which the methods above should not let happen."""
-    n_buses = ptdf.shape[1]
-    leaving = np.zeros((n_buses, n_buses))
-    np.add.at(leaving, start, ptdf)
-    np.subtract.at(leaving, end, ptdf)
-    wanted = np.eye(n_buses)
-    wanted[slack_bus] -= 1.0
-    if not (np.abs(leaving - wanted) <= _LAWS).all():
-        raise ValueError(f"what flows into a bus must flow out, it is off by {np.abs(leaving - wanted).max():.1e} of what is injected.")
-    if len(loops.chord):
-        share = loops.around * (reactance / np.abs(reactance[loops.chord])[:, None])
-        off = np.abs(share @ ptdf).max(axis=1)
-        worst = int(np.argmax(off))
-        if not off[worst] <= _LAWS:
-            named = ", ".join(repr(branch_names[k]) for k in np.flatnonzero(loops.around[worst])[:_NAMED])
-            raise ValueError(
-                f"voltages must add up to 0 around every loop, around {named} they are off by {off[worst]:.1e} of the greatest. "
-                "Bring the reactances of these branches to one scale."
-            )
-
-
-def _loops(start: IntArray, end: IntArray, reactance: Array, *, n_buses: int, slack_bus: int) -> Loops:
-    """Return the tree of the smallest reactances, and the loops of the others."""
-    n_branches = len(start)
-    order = np.argsort(np.abs(reactance), kind="stable")
-    pairs: dict[tuple[int, int], int] = {}  # of parallel branches only the first, of the smallest reactance, can be in the tree
-    for branch in order.tolist():
-        pairs.setdefault((min(int(start[branch]), int(end[branch])), max(int(start[branch]), int(end[branch]))), branch)
-    rank = np.empty(n_branches)
-    rank[order] = np.arange(1, n_branches + 1)  # ranks instead of reactances: a tree wants weights that do not vanish
-    low, high = np.array(list(pairs)).T
-    tree = minimum_spanning_tree(csr_array((rank[list(pairs.values())], (low, high)), shape=(n_buses, n_buses)))
-    reached, before = breadth_first_order(tree, slack_bus, directed=False)
-    along, in_tree = np.zeros((n_branches, n_buses)), np.zeros(n_branches, dtype=np.bool_)
-    for bus in reached[1:].tolist():
-        towards = int(before[bus])
-        branch = pairs[min(bus, towards), max(bus, towards)]
-        along[:, bus] = along[:, towards]
-        along[branch, bus] = 1.0 if start[branch] == bus else -1.0
-        in_tree[branch] = True
-    chord = np.flatnonzero(~in_tree)
-    around = (along[:, end[chord]] - along[:, start[chord]]).T
-    around[np.arange(len(chord)), chord] = 1.0
-    return Loops(along, around, chord)
-
-
-def _rounded(ptdf: Array) -> Array:
-    rounded: Array = np.round(ptdf, PTDF_DECIMALS) + 0.0  # adding zero turns −0.0 into 0.0
-    return rounded
+    if name not in _MAKERS:
+        raise unknown_name("`power_flow`", name, power_flow_names())
+    return _MAKERS[name](network)

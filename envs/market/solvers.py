@@ -1,4 +1,4 @@
-"""Which solver clears the market, by name, and clearing many days at once.
+"""Which solver clears the exact market, by name.
 
 ``"cvxpy"`` is the definition, :class:`.exact.market.P2PMarket`; ``"structured"`` is the compiled kernel, which gives the same answer many
 times faster. Numba takes a second to load, so the kernel is imported when it is first asked for.
@@ -6,27 +6,17 @@ times faster. Numba takes a second to load, so the kernel is imported when it is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal, Protocol, get_args
+from typing import Literal, get_args
 
-from ..community.day import Array, Day
 from ..errors import unknown_name
-from .exact.market import Market, P2PMarket
-from .exact.solution import Clearing
+from .exact.market import P2PMarket
+from .mechanism import EXACT, Allocation, ExactResponse, Mechanism, make_mechanism, read_mechanism, register_mechanism
 
 Solver = Literal["cvxpy", "structured"]
 
 
-class BatchMarket(Market, Protocol):
-    """A market that clears many days in one call, each as its ``clear`` would to the last bit."""
-
-    def clear_many(self, days: Sequence[Day], charges: Array | Sequence[Array]) -> list[Clearing]:
-        """Return the outcome of each of K days of one shape at ``charges`` in EUR/kWh, shape (K, T, N, N)."""
-        ...
-
-
-def make_market(solver: str) -> Market:
-    """Return the market that a solver clears.
+def make_market(solver: str = "structured") -> ExactResponse:
+    """Return the exact market as a solver clears it.
 
     Args:
         solver: ``"cvxpy"`` or ``"structured"``.
@@ -45,32 +35,19 @@ def make_market(solver: str) -> Market:
             raise unknown_name("`solver`", solver, get_args(Solver))
 
 
-def choose_market(solver: str | None, market: Market | None, *, default: Solver) -> Market:
-    """Return the market given, or the one of the solver named, or that of the default.
+def choose_mechanism(mechanism: str | Mechanism[Allocation], solver: str | None, *, default: Solver) -> Mechanism[Allocation]:
+    """Return the mechanism that was given, or that is named; the exact one as the solver named clears it, else as the default.
 
     Raises:
-        ValueError: If both are given, or the solver is unknown.
+        ValueError: If a solver is named beside another mechanism or twice, or a name is unknown.
     """
-    if market is None:
-        return make_market(default if solver is None else solver)
+    if isinstance(mechanism, str):
+        name, parameters = read_mechanism(mechanism)
+        if name == EXACT and not parameters:
+            return make_market(default if solver is None else solver)
     if solver is not None:
-        raise ValueError(f"`solver` and `market` both say what clears the days; only one may be given, got {solver!r} and {market!r}.")
-    return market
+        raise ValueError(f"`solver` must be left out where `mechanism` says what clears, got {solver!r} beside {mechanism!r}.")
+    return make_mechanism(mechanism) if isinstance(mechanism, str) else mechanism
 
 
-def clear_many(market: Market, days: Sequence[Day], charges: Array | Sequence[Array]) -> list[Clearing]:
-    """Clear many days: in one call where the market has one (see :class:`BatchMarket`), else one after the other.
-
-    Args:
-        market: Any market; a method ``clear_many`` is all that makes it a :class:`BatchMarket`, so that users' own need not derive from it.
-        days: K days; they may differ in length where the charges are a sequence.
-        charges: EUR/kWh, shape (K, T, N, N), or K arrays of shape (T, N, N).
-
-    Raises:
-        ClearingError: If a day cannot be cleared.
-    """
-    at_once = getattr(market, "clear_many", None)
-    if at_once is not None:
-        cleared: list[Clearing] = at_once(days, charges)
-        return cleared
-    return [market.clear(day, each) for day, each in zip(days, charges, strict=True)]
+register_mechanism(EXACT, make_market)

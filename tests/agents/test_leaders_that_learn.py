@@ -24,8 +24,8 @@ from gridtoll.agents.practice import Practice
 from gridtoll.envs.community.calendar import Scenario
 from gridtoll.envs.games.observation.observer import layout_of
 from gridtoll.envs.games.observation.public import public_fields
+from gridtoll.envs.games.spec import GameSpec
 from gridtoll.train.learning.practice import TaskPractice
-from gridtoll.train.task import Task
 from gridtoll.train.workers import Workers
 
 Array = NDArray[np.float64]
@@ -172,7 +172,7 @@ def test_a_learner_plays_no_more_days_than_it_may(name: str) -> None:
 @pytest.mark.parametrize("name", LEARNERS)
 @pytest.mark.parametrize("information", ["public", "full"])
 def test_a_learner_beats_charges_at_random_on_a_small_community(name: str, information: str, tmp_path: Path) -> None:
-    task = Task(community="two-prosumers", information=information)  # type: ignore[arg-type]
+    task = GameSpec(community="two-prosumers", information=information)  # type: ignore[arg-type]
     practice = TaskPractice(task, seed=1, folder=tmp_path, steps=150, validation_days=12, workers=Workers(1))
     policy = LEARNERS[name].learn(practice)
     curve = list(practice.curve)

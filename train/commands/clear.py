@@ -12,10 +12,10 @@ from ...envs.account.settlement import Settlement
 from ...envs.community.calendar import Scenario
 from ...envs.community.day import Day
 from ...envs.files import write_atomically
-from ...envs.games.transition import transition
+from ...envs.games.spec import GameSpec
 from ...envs.market.exact import Clearing
 from ..ground.text import Report, lines
-from ..task import Task, environment_of
+from ..task import environment_of, exact_market_of
 from .options import add_report_options, add_scenario_options, add_task_options, charges_from, existing_parent, task_from
 
 DESCRIPTION = """\
@@ -52,11 +52,8 @@ def run(options: argparse.Namespace) -> Report:
     existing_parent(options.npz)
     environment = environment_of(task)
     environment.reset(options=Scenario(options.day, options.price_path)._asdict())
-    day, tariff = environment.day, environment.tariff
-    coefficients = tariff.read(charges_from(options.charge), day.n_periods, environment.charge_cap)
-    charges = tariff.charges(coefficients)
-    played = transition(environment.game.rules, environment.market, day, charges)
-    clearing, settlement = played.clearing, played.settlement
+    played = environment.setting.transition(exact_market_of(task), environment.day, charges_from(options.charge))
+    day, charges, clearing, settlement = environment.day, played.charges, played.clearing, played.settlement
     if options.npz is not None:
         arrays = verification_arrays(task, day, charges, clearing, settlement)
         write_atomically(options.npz, lambda file: np.savez_compressed(file, **arrays))
@@ -74,10 +71,15 @@ def run(options: argparse.Namespace) -> Report:
         "solver": clearing.solver,
         "seconds": clearing.seconds,
     }
-    return Report(values, f"{day.label}, {tariff.kind} tariff per {tariff.per}, charge {options.charge} EUR/kWh\n{lines(values)}")
+    return Report(
+        values,
+        f"{day.label}, {environment.tariff.kind} tariff per {environment.tariff.per}, charge {options.charge} EUR/kWh\n{lines(values)}",
+    )
 
 
-def verification_arrays(task: Task, day: Day, charges: np.ndarray[Any, Any], clearing: Clearing, settlement: Settlement) -> dict[str, Any]:
+def verification_arrays(
+    task: GameSpec, day: Day, charges: np.ndarray[Any, Any], clearing: Clearing, settlement: Settlement
+) -> dict[str, Any]:
     """Return every input and output of a clearing by name, for ``--npz``; units and shapes are those of the classes they come from."""
     network = environment_of(task).community.network
     grid = network.grid

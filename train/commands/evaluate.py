@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from ...agents.learned.onnx_policy import OnnxPolicy
 from ...envs.community.calendar import Scenario
+from ...envs.games.spec import GameSpec
 from ..compare.row_files import require_row_format, save_rows
 from ..data.onnx_files import task_of
 from ..ground.config import TrainConfig
@@ -20,7 +21,7 @@ from ..hourly.leaders import HOURLY_LEADER_NAMES
 from ..scoring.evaluate import NORMALISATION_FLOOR, Evaluation, evaluate, summary_table
 from ..scoring.leaders import LEADER_NAMES, Leader, make_leader
 from ..scoring.transfer import evaluate_held_out, held_out_report
-from ..task import Task, environment_of
+from ..task import environment_of
 from ..workers import Workers
 from .hourly.options import add_effort_options, add_game_option, require_day_ahead, wants_hourly
 from .hourly.play import evaluate_command
@@ -101,7 +102,7 @@ def run(options: argparse.Namespace) -> Report:
         return _in_held_out(options, task, workers) if options.held_out else _at_home(options, task, workers)
 
 
-def _at_home(options: argparse.Namespace, task: Task, workers: Workers) -> Report:
+def _at_home(options: argparse.Namespace, task: GameSpec, workers: Workers) -> Report:
     """Score the leader in one community."""
     scenarios = environment_of(task).community.scenarios(options.split, options.days)
     leader = _leader(options, task, scenarios, workers)
@@ -121,17 +122,17 @@ def _charge_in_words(evaluation: Evaluation) -> str:
     return f"\ncharge: {posted.pop()} EUR/kWh, every day" if len(posted) == 1 else ""
 
 
-def _leader(options: argparse.Namespace, task: Task, scenarios: Sequence[Scenario], workers: Workers) -> Leader:
+def _leader(options: argparse.Namespace, task: GameSpec, scenarios: Sequence[Scenario], workers: Workers) -> Leader:
     given = {"seed": options.seed, "trust": options.trust, "vecnormalize": options.vecnormalize}
     return make_leader(options.policy, task, scenarios, workers, **given)
 
 
-def _in_held_out(options: argparse.Namespace, home: Task, workers: Workers) -> Report:
+def _in_held_out(options: argparse.Namespace, home: GameSpec, workers: Workers) -> Report:
     """Score the leader of one community in all that are held out."""
     if options.plot is not None:
         raise ValueError("--plot draws the days of one community, got it with --held-out. Leave one of them out.")
 
-    def leader_for(task: Task, scenarios: Sequence[Scenario]) -> Leader:
+    def leader_for(task: GameSpec, scenarios: Sequence[Scenario]) -> Leader:
         own = task if options.policy == "optimum" else home  # only the clairvoyant is made for the days it plays
         return _leader(options, own, scenarios, workers)
 
@@ -141,7 +142,7 @@ def _in_held_out(options: argparse.Namespace, home: Task, workers: Workers) -> R
     return held_out_report(evaluations, seed=options.seed)
 
 
-def _trained_task(path: Path | None) -> Task | None:
+def _trained_task(path: Path | None) -> GameSpec | None:
     """Return the game a run folder or an ONNX file was trained on, None for leaders that are not trained."""
     if path is None:
         return None
@@ -150,7 +151,7 @@ def _trained_task(path: Path | None) -> Task | None:
     return TrainConfig.from_json(RunFolder.open(path).config.get("config", {})).task if path.is_dir() else None
 
 
-def _picture(evaluation: Evaluation, task: Task, split: str) -> Figure:
+def _picture(evaluation: Evaluation, task: GameSpec, split: str) -> Figure:
     figure = Figure(figsize=(9, 4), layout="constrained")
     days = [row.date for row in evaluation.rows]
     draw_regret_per_day(figure.subplots(), days, {evaluation.name: evaluation.regret_eur}, f"{task.community}, {len(days)} {split} days")

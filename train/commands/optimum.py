@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from ...agents.optimum import Certificate, CertificateError, profit_curve, smallest_recovering_charge
 from ...agents.optimum.miqp import MiqpError, MiqpSolver, require_solver
 from ...envs.community.calendar import Scenario
+from ...envs.games.spec import GameSpec
 from ..ground.errors import ModelMismatchError
 from ..ground.plots import require_format, save_figure
 from ..ground.profit_curves import draw_profit_curve
@@ -20,7 +21,7 @@ from ..hourly.references import Effort
 from ..references.optima import find_optima, find_optimum, keep
 from ..references.optima_table import summary_of, summary_table, write_rows
 from ..references.solve import Method, Settings, Solved, resolved, solve_scenario
-from ..task import Task, environment_of, n_charges
+from ..task import environment_of, exact_market_of, n_charges
 from .hourly.optimum import optimum_command
 from .hourly.options import add_effort_options, add_game_option, require_day_ahead, wants_hourly
 from .options import (
@@ -178,7 +179,7 @@ def _refuse(options: argparse.Namespace, names: tuple[str, ...], what: str) -> N
         raise ValueError(f"{', '.join(refused)} must go with {what}.")
 
 
-def _split(options: argparse.Namespace, task: Task, settings: Settings) -> Report:
+def _split(options: argparse.Namespace, task: GameSpec, settings: Settings) -> Report:
     """Solve the days of a split into the store."""
     began = time.perf_counter()
     scenarios = environment_of(task).community.scenarios(options.split, options.days)
@@ -194,7 +195,7 @@ def _split(options: argparse.Namespace, task: Task, settings: Settings) -> Repor
     return Report(summary, f"{title}\n{summary_table(summary)}", exit_code=2 if summary["failed"] else 0)
 
 
-def _one_day(options: argparse.Namespace, task: Task, settings: Settings) -> Report:
+def _one_day(options: argparse.Namespace, task: GameSpec, settings: Settings) -> Report:
     """Solve one day, with its proof where something is to be done with it."""
     scenario = Scenario(options.day, options.price_path or 0)
     label = environment_of(task).day_of(scenario).label
@@ -214,7 +215,7 @@ def _one_day(options: argparse.Namespace, task: Task, settings: Settings) -> Rep
     return Report(values, f"{title}\n{lines(shown)}{_verdict(solved, options.method)}")
 
 
-def _found(options: argparse.Namespace, task: Task, scenario: Scenario, settings: Settings) -> tuple[Solved, bool]:
+def _found(options: argparse.Namespace, task: GameSpec, scenario: Scenario, settings: Settings) -> tuple[Solved, bool]:
     """Return the best charges of the day and whether they were stored; errors of the cross-check are put into this command's words."""
     try:
         return find_optimum(task, scenario, settings, recompute=options.recompute)
@@ -254,7 +255,7 @@ def _verdict(solved: Solved, asked_for: Method | None) -> str:
     return f"\n{chosen}{'proved optimal' if solved.closed else 'best found, not proved optimal'}, {ends}"
 
 
-def _recovery(options: argparse.Namespace, task: Task, scenario: Scenario) -> dict[str, Any]:
+def _recovery(options: argparse.Namespace, task: GameSpec, scenario: Scenario) -> dict[str, Any]:
     """Return the least charge that recovers a cost, where one is asked for."""
     if options.recover is None:
         return {}
@@ -267,7 +268,7 @@ def _recovery(options: argparse.Namespace, task: Task, scenario: Scenario) -> di
         cap=game.charge_cap,
         of=options.recover_of,
         flows=task.flows,
-        market=game.market,
+        market=exact_market_of(task),
     )
     return {
         "recovering_charge": found.charge,
@@ -290,11 +291,11 @@ def _checked(options: argparse.Namespace, certificate: Certificate) -> dict[str,
     return {"verified": True, "verifying_clearings": found.clearings, "verified_by": found.solver}
 
 
-def _draw(options: argparse.Namespace, certificate: Certificate, task: Task, label: str) -> None:
+def _draw(options: argparse.Namespace, certificate: Certificate, task: GameSpec, label: str) -> None:
     """Write and draw the curve as asked for."""
     if options.curve is None and options.plot is None:
         return
-    curve = profit_curve(certificate, market=environment_of(task).market)
+    curve = profit_curve(certificate, market=exact_market_of(task))
     if options.curve is not None:
         curve.write_csv(options.curve)
     if options.plot is not None:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, get_args
 
+from ...envs.games.spec import GameSpec
 from ...envs.machine import available_cores
 from ...envs.written import number, whole_number
-from ..task import Task
 from ..workers import Backend, Workers
 
 
@@ -32,21 +32,21 @@ def whole(text: str) -> int:
 _TASK_OPTIONS: Final[dict[str, dict[str, object]]] = {
     "community": {
         "metavar": "C",
-        "help": f"a name from `gridtoll communities list`, or a folder of CSV files (default: {Task.community})",
+        "help": f"a name from `gridtoll communities list`, or a folder of CSV files (default: {GameSpec.community})",
     },
     "tariff": {
         "metavar": "T",
-        "help": f"what is priced: unique (each kWh alike), distance, zonal or line (default: {Task.tariff})",
+        "help": f"what is priced: unique (each kWh alike), distance, zonal or line (default: {GameSpec.tariff})",
     },
-    "charges-per": {"metavar": "day|hour", "help": f"how long a charge stands (default: {Task.charges_per})"},
+    "charges-per": {"metavar": "day|hour", "help": f"how long a charge stands (default: {GameSpec.charges_per})"},
     "flows": {
         "metavar": "trades|injections",
-        "help": f"which flows the operator answers for: those of trades, or of all that enters the wires (default: {Task.flows})",
+        "help": f"which flows the operator answers for: those of trades, or of all that enters the wires (default: {GameSpec.flows})",
     },
-    "objective": {"metavar": "profit|welfare", "help": f"what the leader is rewarded with (default: {Task.objective})"},
+    "objective": {"metavar": "profit|welfare", "help": f"what the leader is rewarded with (default: {GameSpec.objective})"},
     "information": {
         "metavar": "public|full",
-        "help": f"what the leader observes: forecasts and totals, or every private parameter (default: {Task.information})",
+        "help": f"what the leader observes: forecasts and totals, or every private parameter (default: {GameSpec.information})",
     },
     "charge-cap": {"metavar": "EUR", "type": decimal, "help": "greatest charge in EUR/kWh (default: the community's own)"},
     "import-fee": {
@@ -112,10 +112,10 @@ def workers_from(options: argparse.Namespace) -> Workers:
     return Workers(options.jobs, backend=options.backend, quiet=options.quiet)
 
 
-def task_from(options: argparse.Namespace, default: Task | None = None) -> Task:
+def task_from(options: argparse.Namespace, default: GameSpec | None = None) -> GameSpec:
     """Return the game the options ask for; what they leave open is as in ``default``."""
     given = {name.replace("-", "_"): getattr(options, name.replace("-", "_"), None) for name in _TASK_OPTIONS}
-    return (default or Task()).changed(**{name: value for name, value in given.items() if value is not None})
+    return (default or GameSpec()).changed(**{name: value for name, value in given.items() if value is not None})
 
 
 def charges_from(text: str) -> tuple[float, ...]:

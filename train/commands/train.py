@@ -9,22 +9,21 @@ from typing import Any, get_args
 
 from ...agents.learned.stable_baselines import ALGORITHM_NAMES, DEFAULTS, LearnerSettings, Sees
 from ...envs.errors import unknown_name
+from ...envs.games.spec import GameSpec
 from ...envs.written import whole_number
 from ..ground.config import TrainConfig
 from ..ground.runs import RunFolder
 from ..ground.text import Report, lines
 from ..hourly.learn import HourlyTraining
 from ..hourly.learners import HOURLY_ALGORITHMS, HourlyLearner
-from ..hourly.task import HourlyTask
 from ..learning.learn import resume, train
-from ..task import Task
 from ..workers import Workers
 from .hourly.options import add_game_option, require_day_ahead, wants_hourly
 from .hourly.play import train_command
 from .options import add_report_options, add_task_options, add_work_options, decimal, natural, positive, task_from
 
 _DEFAULT = TrainConfig()
-_SETTINGS = {field.name for kind in (TrainConfig, LearnerSettings, Task, HourlyTask, HourlyLearner) for field in fields(kind)} | {"env"}
+_SETTINGS = {field.name for kind in (TrainConfig, LearnerSettings, GameSpec, GameSpec, HourlyLearner) for field in fields(kind)} | {"env"}
 
 DESCRIPTION = f"""\
 Train a leader with stable-baselines3 on the training days of a community.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ...envs.games.spec import GameSpec
 from ..ground.text import Report, lines
-from ..task import Task
 from ..tuning.space import read_space, shipped_space
 from ..tuning.study import FIRST_SEED, STARTUP_TRIALS, TuneConfig
 from ..tuning.tune import Tuned, tune
@@ -66,7 +66,7 @@ def run(options: argparse.Namespace) -> Report:
     config = TuneConfig(
         algorithm=options.algorithm,
         space=shipped_space(options.algorithm) if options.space is None else read_space(options.space),
-        task=task_from(options, Task()),
+        task=task_from(options, GameSpec()),
         steps=options.steps,
         seeds=options.seeds,
         validation_days=options.validation_days,

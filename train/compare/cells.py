@@ -19,8 +19,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, get_args
 
+from ...envs.games.spec import GameSpec
 from ..ground.runs import read_json, sha256, versions, write_text
-from ..task import Task
 
 SCHEMA: Final = 1
 """Version of this layout."""
@@ -47,7 +47,7 @@ class Cell:
         test_days: On which the leader is scored, None for all.
     """
 
-    task: Task
+    task: GameSpec
     name: str
     algorithm: str
     settings: tuple[tuple[str, Any], ...]

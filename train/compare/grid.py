@@ -17,11 +17,12 @@ from pathlib import Path
 
 from ...agents.learned.onnx_policy import EXPORTERS
 from ...agents.packages import INSTALL_RESEARCH, missing_packages
+from ...envs.games.spec import GameSpec
 from ..ground.locks import LOCK, writing_into
 from ..ground.progress import progress
 from ..learning.algorithms import is_network, packages_of
 from ..references.optima import references
-from ..task import Task, environment_of
+from ..task import environment_of
 from ..workers import Workers
 from .cells import Cell, state_of, write_not_run
 from .folder import begin
@@ -111,9 +112,9 @@ def _find_optima(cells: Sequence[Cell], workers: Workers) -> None:
         references(task, wanted, workers)
 
 
-def _by_task(cells: Sequence[Cell]) -> dict[Task, list[Cell]]:
+def _by_task(cells: Sequence[Cell]) -> dict[GameSpec, list[Cell]]:
     """Return cells by their game, the information class aside: an optimum knows everything."""
-    groups: dict[Task, list[Cell]] = {}
+    groups: dict[GameSpec, list[Cell]] = {}
     for cell in cells:
         groups.setdefault(cell.task.changed(information="public"), []).append(cell)
     return groups

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...envs.games.observation.observer import Information
-from ..task import Task
+from ...envs.games.spec import GameSpec
 from .cells import Cell
 
 Settings = tuple[tuple[str, Any], ...]
@@ -55,7 +55,7 @@ class Plan:
     game: Settings
     algorithms: tuple[Entry, ...]
 
-    def tasks(self) -> list[Task]:
+    def tasks(self) -> list[GameSpec]:
         """Return every game that is played."""
         return [self._task(community, information) for community, information in self.games]
 
@@ -90,8 +90,8 @@ class Plan:
             facts |= {f"{head}.{name}.{key}": _word(value) for name, settings in entry.special for key, value in settings}
         return facts
 
-    def _task(self, community: str, information: Information) -> Task:
-        return Task(community=community, information=information, **dict(self.game))
+    def _task(self, community: str, information: Information) -> GameSpec:
+        return GameSpec(community=community, information=information, **dict(self.game))
 
 
 def _head(name: str) -> str:

@@ -47,9 +47,9 @@ from ...envs.community.sources import COMMUNITY_NAMES, HELD_OUT_COMMUNITIES
 from ...envs.community.sources.place import folder_of
 from ...envs.errors import unknown_name
 from ...envs.games.observation.observer import Information
+from ...envs.games.spec import GameSpec
 from ...envs.written import decoded, not_finite
 from ..learning.algorithms import OPTIMUM, make_algorithm, require_budget
-from ..task import Task
 from .cells import community_name
 from .plan import Entry, Plan, Settings
 from .tuned import file_or_shipped, tuned_settings
@@ -60,7 +60,7 @@ SHIPPED: Final = Path(__file__).resolve().parent / "plans"
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 _KEYS: Final = ("communities", "information", "seeds", "steps", "validation_days", "test_days", "game", "algorithms")
-_GAME: Final = tuple(field.name for field in fields(Task) if field.name not in {"community", "information"})
+_GAME: Final = tuple(field.name for field in fields(GameSpec) if field.name not in {"community", "information"})
 _RESERVED: Final = ("algorithm", "steps", "tuned", *INFORMATION)
 
 

@@ -31,13 +31,14 @@ from ...agents.packages import require_research_packages, research_package
 from ...envs import DAY_AHEAD_ID
 from ...envs.community.calendar import Scenario, split_hash
 from ...envs.errors import unknown_name
+from ...envs.games.spec import GameSpec
 from ..commands.leader_words import leader_place
 from ..ground.held_out import require_not_held_out
 from ..ground.rounds import training_scenarios
 from ..ground.runs import commit, versions, write_text
 from ..references.optima import references
 from ..scoring.leaders import LEADER_NAMES, Leader, make_leader
-from ..task import Episode, Task, environment_of, observe, play
+from ..task import Episode, environment_of, observe, play
 from ..workers import Workers
 
 SCHEMA: Final = 1
@@ -81,7 +82,7 @@ class DatasetConfig:
         seed: Of the order of days, of which behaviour plays, of noise, and of random charges.
     """
 
-    task: Task
+    task: GameSpec
     behaviours: tuple[str, ...] = ("random",)
     name: str | None = None
     split: str = "train"
@@ -266,10 +267,10 @@ def _buffers(played: Transitions, buffer: Any) -> list[Any]:
     ]
 
 
-def _specification(task: Task, split: str) -> Any:
+def _specification(task: GameSpec, split: str) -> Any:
     """Return what `recover_environment` makes the environment from."""
     specification = deepcopy(gymnasium.spec(DAY_AHEAD_ID))
-    told = {name: value for name, value in asdict(task).items() if value is not None}
+    told = {name: value for name, value in task.arguments().items() if value is not None}
     specification.kwargs = {**told, "split": split, "solver": "structured"}
     return specification
 

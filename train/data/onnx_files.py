@@ -12,8 +12,9 @@ import torch
 from ...agents.learned.onnx_policy import OnnxPolicy, write_onnx
 from ...envs.community.calendar import split_hash
 from ...envs.files import write_atomically
+from ...envs.games.spec import GameSpec
 from ..ground.runs import commit, versions
-from ..task import Task, environment_of, n_charges
+from ..task import environment_of, n_charges
 
 
 class Exportable(Protocol):
@@ -25,7 +26,7 @@ class Exportable(Protocol):
         ...
 
 
-def save_onnx(path: Path, policy: Exportable, task: Task, *, name: str, seed: int, config: Mapping[str, Any] | None = None) -> None:
+def save_onnx(path: Path, policy: Exportable, task: GameSpec, *, name: str, seed: int, config: Mapping[str, Any] | None = None) -> None:
     """Write a leader as an ONNX file with everything that a result depends on, whole or not at all.
 
     Args:
@@ -62,13 +63,13 @@ def save_onnx(path: Path, policy: Exportable, task: Task, *, name: str, seed: in
     write_atomically(path, lambda file: write_onnx(file, policy.network, facts))
 
 
-def task_of(policy: OnnxPolicy) -> Task:
+def task_of(policy: OnnxPolicy) -> GameSpec:
     """Return the game an ONNX file was made for.
 
     Raises:
         ValueError: If its metadata do not say.
     """
-    names = [name for name in asdict(Task()) if name not in policy.facts]
+    names = [name for name in asdict(GameSpec()) if name not in policy.facts]
     if names:
         raise ValueError(f"the metadata of an ONNX policy must name its game, but {', '.join(names)} are missing.")
-    return Task(**{name: policy.facts[name] for name in asdict(Task())})
+    return GameSpec(**{name: policy.facts[name] for name in asdict(GameSpec())})

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from ...agents.learned.stable_baselines import LearnerSettings
-from ..task import Task
+from ...envs.games.spec import GameSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,7 @@ class TrainConfig:
         validation_days: Days of the validation split each validation plays.
     """
 
-    task: Task = field(default_factory=Task)
+    task: GameSpec = field(default_factory=GameSpec)
     learner: LearnerSettings = field(default_factory=LearnerSettings)
     seed: int = 0
     steps: int = 4000
@@ -63,7 +63,7 @@ class TrainConfig:
         if set(values) != expected:
             raise ValueError(f"the configuration of a run must hold exactly {sorted(expected)}, got {sorted(values)}.")
         try:
-            task = Task(**values["task"])
+            task = GameSpec(**values["task"])
             given = {"sees": "everything", **values["learner"]}  # runs from before there was a choice do not say
             learner = LearnerSettings(**{**given, "hidden": tuple(given["hidden"])})
             return cls(**{**values, "task": task, "learner": learner})

@@ -14,10 +14,11 @@ export prices, which are the same everywhere, not on the cap.
 from __future__ import annotations
 
 from ...envs.community.sources import HELD_OUT_COMMUNITIES
-from ..task import Task, environment_of
+from ...envs.games.spec import GameSpec
+from ..task import environment_of
 
 
-def require_not_held_out(task: Task, purpose: str) -> None:
+def require_not_held_out(task: GameSpec, purpose: str) -> None:
     """Refuse to learn on a held-out community, whether by its name or exported to a folder.
 
     Args:
@@ -35,7 +36,7 @@ def require_not_held_out(task: Task, purpose: str) -> None:
         )
 
 
-def held_out_tasks(home: Task) -> list[Task]:
+def held_out_tasks(home: GameSpec) -> list[GameSpec]:
     """Return the game of a leader's own community, played in each held-out one.
 
     Raises:

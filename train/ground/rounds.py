@@ -14,13 +14,13 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorWrapper
 from numpy.typing import ArrayLike, NDArray
 
-from ...envs.adapters.day_ahead_vector import DayAheadVectorEnv, Infos
-from ...envs.adapters.hourly_vector import HourlyVectorEnv
-from ...envs.adapters.vector_format import as_objects, by_key
+from ...envs.adapters.vector import PricingVectorEnv
+from ...envs.adapters.vector_format import Infos, as_objects, by_key
 from ...envs.community.calendar import Scenario
 from ...envs.community.community import Community
-from ...envs.games.day_ahead import Observation
-from ..task import Task, as_options, environment_of
+from ...envs.games.game import Observation
+from ...envs.games.spec import GameSpec
+from ..task import as_options, environment_of
 
 Array = NDArray[np.float64]
 
@@ -37,7 +37,7 @@ class Rounds(VectorWrapper[Observation, ArrayLike, Observation, ArrayLike, NDArr
         played: Days played before, when a training is resumed.
     """
 
-    def __init__(self, envs: DayAheadVectorEnv | HourlyVectorEnv, scenarios: Sequence[Scenario], *, seed: int, played: int) -> None:
+    def __init__(self, envs: PricingVectorEnv, scenarios: Sequence[Scenario], *, seed: int, played: int) -> None:
         super().__init__(envs)
         self.metadata = envs.metadata | {"autoreset_mode": AutoresetMode.SAME_STEP}
         self._scenarios, self._seed, self._next = list(scenarios), seed, played
@@ -69,7 +69,7 @@ class Rounds(VectorWrapper[Observation, ArrayLike, Observation, ArrayLike, NDArr
         return self._scenarios[int(_shuffled(self._seed, passed, len(self._scenarios))[place])]
 
 
-def training_scenarios(task: Task) -> list[Scenario]:
+def training_scenarios(task: GameSpec) -> list[Scenario]:
     """Return every training day under every price path."""
     return every_training_scenario(environment_of(task).community)
 

@@ -25,15 +25,17 @@ from numpy.typing import NDArray
 from ... import __version__
 from ...agents.policy import Policy
 from ...envs.community.calendar import Scenario, week_of
+from ...envs.games.spec import GameSpec
 from ..ground.errors import ModelMismatchError
 from ..ground.runs import commit, write_csv
 from ..ground.text import about_intervals, left_out, table, with_interval
 from ..references.optima import daily_bill_eur, scenario_hash
 from ..scoring.evaluate import MISMATCH_TOLERANCE, NORMALISATION_FLOOR
 from ..statistics.intervals import Interval, Statistic, interquartile_mean, mean, over_weeks, worst_decile_mean
+from ..task import environment_of
 from ..workers import Workers
 from .references import Effort, HourlyEnds, ends_of
-from .task import ENV, HourlyTask, PlayedDay, hourly_environment_of, play_days
+from .task import ENV, PlayedDay, play_days
 
 Array = NDArray[np.float64]
 _NOTHING = Interval(float("nan"), float("nan"), float("nan"))
@@ -225,7 +227,7 @@ def hourly_table(summaries: Sequence[HourlySummary]) -> str:
 
 def evaluate_hourly(
     policies: Callable[[Scenario], Policy],
-    task: HourlyTask,
+    task: GameSpec,
     scenarios: Sequence[Scenario],
     workers: Workers,
     *,
@@ -261,8 +263,8 @@ def evaluate_hourly(
     return HourlyEvaluation(name, rows)
 
 
-def _row(task: HourlyTask, scenario: Scenario, played: PlayedDay, ends: HourlyEnds, *, name: str, split: str, seed: int) -> HourlyRow:
-    community = hourly_environment_of(task).community
+def _row(task: GameSpec, scenario: Scenario, played: PlayedDay, ends: HourlyEnds, *, name: str, split: str, seed: int) -> HourlyRow:
+    community = environment_of(task).community
     regret, worth = ends.best_eur - played.objective_eur, ends.best_eur - ends.zero_eur
     excluded = worth < NORMALISATION_FLOOR * daily_bill_eur(community)
     return HourlyRow(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,16 +16,18 @@ from ...agents.optimum.hourly_game.search import HourlyDay
 from ...agents.policy import Policy
 from ...envs.community.calendar import Scenario
 from ...envs.errors import unknown_name
+from ...envs.games.hourly import HourlyGame
+from ...envs.games.spec import GameSpec
 from ...envs.market.exact.compiled import StructuredMarket
 from ...envs.written import number as written_number
 from ..ground.held_out import require_not_held_out
 from ..ground.runs import RunFolder
 from ..references.store import store, stored
 from ..scoring.leaders import find_best_constant
+from ..task import environment_of
 from ..workers import Workers
 from .learn import hourly_scenarios, hourly_training, learned_hourly_policy, n_posted
 from .references import Effort, ends_of
-from .task import HourlyTask, hourly_environment_of
 
 Array = NDArray[np.float64]
 
@@ -53,7 +55,7 @@ class HourlyLeader:
 
 
 def make_hourly_leader(
-    text: str, task: HourlyTask, scenarios: Sequence[Scenario], workers: Workers, *, seed: int, effort: Effort | None = None
+    text: str, task: GameSpec, scenarios: Sequence[Scenario], workers: Workers, *, seed: int, effort: Effort | None = None
 ) -> HourlyLeader:
     """Return the leader a name or run folder stands for.
 
@@ -80,10 +82,10 @@ def make_hourly_leader(
 
 
 def _named(
-    text: str, task: HourlyTask, scenarios: Sequence[Scenario], workers: Workers, *, seed: int, effort: Effort | None
+    text: str, task: GameSpec, scenarios: Sequence[Scenario], workers: Workers, *, seed: int, effort: Effort | None
 ) -> Callable[[Scenario], Policy] | None:
     """Return the leader one of ``HOURLY_LEADER_NAMES`` stands for, None for anything else."""
-    env, size = hourly_environment_of(task), n_posted(task)
+    env, size = environment_of(task), n_posted(task)
     kind, _, number = text.partition(":")
     match kind:
         case "zero" | "constant" if (kind == "constant") == bool(number):
@@ -106,9 +108,9 @@ def _same(policy: Policy) -> Callable[[Scenario], Policy]:
     return lambda _: policy
 
 
-def _constant(number: str, task: HourlyTask) -> Array:
+def _constant(number: str, task: GameSpec) -> Array:
     """Return the charges of ``constant:G``, one number standing for all coefficients, checked before anything is cleared."""
-    env = hourly_environment_of(task)
+    env = environment_of(task)
     try:
         charges = np.full(n_posted(task), written_number(number))
     except ValueError:
@@ -118,11 +120,11 @@ def _constant(number: str, task: HourlyTask) -> Array:
 
 
 def _clairvoyant(
-    kind: str, task: HourlyTask, scenarios: Sequence[Scenario], workers: Workers, effort: Effort | None
+    kind: str, task: GameSpec, scenarios: Sequence[Scenario], workers: Workers, effort: Effort | None
 ) -> Callable[[Scenario], Policy]:
     """Return the leader that posts what is best for each day as it was found: for the day, or for every hour."""
-    hour, announced = hourly_environment_of(task).observer.layout["hour"], task.belief == "announced"
-    k = hourly_environment_of(task).tariff.n_basis
+    hour, announced = environment_of(task).observer.layout["hour"], task.belief == "announced"
+    k = environment_of(task).tariff.n_basis
     if kind == "day-ahead" and k != 1:
         raise ValueError(f"the day-ahead optimum must be of a tariff of one coefficient, got {task.tariff!r} with {k}.")
     policies: dict[Scenario, Policy] = {}
@@ -132,7 +134,7 @@ def _clairvoyant(
     return policies.__getitem__
 
 
-def find_best_schedule(task: HourlyTask, workers: Workers, *, seed: int) -> Array:
+def find_best_schedule(task: GameSpec, workers: Workers, *, seed: int) -> Array:
     """Return the best 24-hour schedule found over a seeded sample of training scenarios, kept in the cache, EUR/kWh, shape (T, K).
 
     It climbs from the best constant charge along the mean of exact gradients, as prosumers take every charge as standing. A leader whose
@@ -142,7 +144,7 @@ def find_best_schedule(task: HourlyTask, workers: Workers, *, seed: int) -> Arra
         ValueError: If the community is held out: nothing is chosen there.
     """
     require_not_held_out(task.day_ahead, "the best schedule")
-    env = hourly_environment_of(replace(task, belief="standing", information="public"))
+    env = environment_of(replace(task, belief="standing", information="public"))
     every = hourly_scenarios(task)
     picked = np.random.default_rng(seed).choice(len(every), min(SCHEDULE_DAYS, len(every)), replace=False)
     sample = [every[place] for place in sorted(picked)]
@@ -162,6 +164,6 @@ def find_best_schedule(task: HourlyTask, workers: Workers, *, seed: int) -> Arra
         return np.array(kept["schedule"])
     start = find_best_constant(task.day_ahead, workers, seed=seed).charges
     market = StructuredMarket(threads=workers.jobs)
-    found = best_schedule([HourlyDay(env.game, scenario, market) for scenario in sample], start, steps=SCHEDULE_STEPS)
+    found = best_schedule([HourlyDay(cast(HourlyGame, env.game), scenario, market) for scenario in sample], start, steps=SCHEDULE_STEPS)
     store("best-schedule", key, {"schedule": found.schedule.tolist(), "mean_goal_eur": found.mean_goal_eur, "plans": found.plans})
     return found.schedule

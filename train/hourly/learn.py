@@ -24,6 +24,7 @@ from ...agents.learned.made_for import require_fit
 from ...agents.learned.stable_baselines import LearnedPolicy, write_weights
 from ...agents.learned.vec_env import GymnasiumVecEnv
 from ...envs.community.calendar import Scenario, split_hash
+from ...envs.games.spec import GameSpec
 from ...envs.market.exact.compiled import see_to_machine_code
 from ..commands.hourly.options import is_hourly
 from ..ground.held_out import require_not_held_out
@@ -34,9 +35,10 @@ from ..ground.runs import RunFolder, require_new
 from ..learning.divergence import saying_so_where_it_diverges
 from ..learning.learn import REWARD_UNIT, alone_in_this_process
 from ..references.optima import daily_bill_eur
+from ..task import batch_of, environment_of
 from ..workers import Workers
 from .learners import HourlyLearner, hourly_checkpoint_parts, load_hourly_policy, make_hourly_learner, restore_hourly_learner
-from .task import ENV, HourlyTask, hourly_batch_of, hourly_environment_of, play_days
+from .task import ENV, play_days
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +55,7 @@ class HourlyTraining:
         validation_days: Days of the validation split each validation plays.
     """
 
-    task: HourlyTask = field(default_factory=HourlyTask)
+    task: GameSpec = field(default_factory=GameSpec)
     learner: HourlyLearner = field(default_factory=HourlyLearner)
     seed: int = 0
     steps: int = 1600
@@ -90,7 +92,7 @@ class HourlyTraining:
             raise ValueError(f"the configuration of an hourly run must hold exactly {sorted(expected)}, got {sorted(values)}.")
         try:
             learner = HourlyLearner(**{**values["learner"], "hidden": tuple(values["learner"]["hidden"])})
-            return cls(**{**values, "task": HourlyTask(**values["task"]), "learner": learner})
+            return cls(**{**values, "task": GameSpec(**{"env": "hourly", **values["task"]}), "learner": learner})
         except (TypeError, KeyError) as error:
             raise ValueError(f"the configuration of a run must hold what `gridtoll train` wrote, but {error}.") from None
 
@@ -119,7 +121,7 @@ def train_hourly(training: HourlyTraining, folder: Path, workers: Workers) -> Ru
         ClearingError: If a plan could not be cleared; the run can be resumed.
     """
     require_not_held_out(training.task.day_ahead, "training")
-    community = hourly_environment_of(training.task).community  # before the folder, so that a wrong name leaves nothing behind
+    community = environment_of(training.task).community  # before the folder, so that a wrong name leaves nothing behind
     community.scenarios("validation", training.validation_days)
     require_new(folder)
     with alone_in_this_process():
@@ -143,7 +145,7 @@ def resume_hourly(folder: Path, workers: Workers) -> RunFolder:
     """
     run = RunFolder.open(folder)
     training = hourly_training(run)
-    run.require_same_data(training.task.community, hourly_environment_of(training.task).community.content_hash)
+    run.require_same_data(training.task.community, environment_of(training.task).community.content_hash)
     with writing_into(run.path):
         return _go_on(run, training, workers)
 
@@ -156,7 +158,7 @@ def _go_on(run: RunFolder, training: HourlyTraining, workers: Workers) -> RunFol
     run.rewind_progress(step)
     if step >= training.steps:
         return run
-    scenarios = hourly_environment_of(training.task).community.scenarios("validation", training.validation_days)
+    scenarios = environment_of(training.task).community.scenarios("validation", training.validation_days)
     see_to_machine_code()  # before the bar begins: it takes a minute or two
     with alone_in_this_process(), progress("training days", training.steps, done=step, quiet=workers.quiet) as bar:
         learner = _learner_of(training, workers, played=step, files=checkpoint.files if checkpoint else {})
@@ -172,7 +174,7 @@ def _go_on(run: RunFolder, training: HourlyTraining, workers: Workers) -> RunFol
             learner.logger.dump(step)
             if score > best_score:
                 best_score = score
-                environment = hourly_environment_of(training.task)
+                environment = environment_of(training.task)
                 facts = {"objective_eur": score, "charge_cap": environment.charge_cap, "price_level": environment.community.price_level}
                 run.save("best", step, {"policy.pt": lambda file: write_weights(learner.policy, file)}, facts)
             seconds = round(time.perf_counter() - began, 3)
@@ -185,9 +187,9 @@ def _go_on(run: RunFolder, training: HourlyTraining, workers: Workers) -> RunFol
 def _learner_of(training: HourlyTraining, workers: Workers, *, played: int, files: Mapping[str, Path] | None = None) -> BaseAlgorithm:
     """Return the learner as it was after ``played`` days, with the days that follow."""
     task = training.task
-    envs = hourly_batch_of(task, training.parallel_days, threads=workers.jobs)
+    envs = batch_of(task, training.parallel_days, threads=workers.jobs)
     rounds = Rounds(envs, hourly_scenarios(task), seed=training.seed, played=played)
-    days = GymnasiumVecEnv(rounds, action_bounds=(0.0, envs.game.base.charge_cap), reward_unit=hourly_reward_unit_eur(task))
+    days = GymnasiumVecEnv(rounds, action_bounds=(0.0, envs.game.setting.charge_cap), reward_unit=hourly_reward_unit_eur(task))
     if files:
         return restore_hourly_learner(training.learner, files, days)
     return make_hourly_learner(training.learner, days, n_periods=n_periods(task), seed=training.seed)
@@ -210,21 +212,21 @@ def _learn(learner: BaseAlgorithm, training: HourlyTraining, days: int, bar: Pro
     learner.learn(until - learner.num_timesteps, callback=advance, reset_num_timesteps=False, log_interval=50)
 
 
-def _validate(learner: BaseAlgorithm, task: HourlyTask, scenarios: Sequence[Scenario], workers: Workers) -> NDArray[np.float64]:
+def _validate(learner: BaseAlgorithm, task: GameSpec, scenarios: Sequence[Scenario], workers: Workers) -> NDArray[np.float64]:
     """Return the rewards in EUR of the deterministic policy on the validation days, shape (days,)."""
-    policy = LearnedPolicy(learner.policy, hourly_environment_of(task).charge_cap)
+    policy = LearnedPolicy(learner.policy, environment_of(task).charge_cap)
     played = play_days(task, lambda _: policy, scenarios, threads=workers.jobs)
     return np.array([day.objective_eur for day in played])
 
 
-def learned_hourly_policy(run: RunFolder, task: HourlyTask) -> LearnedPolicy:
+def learned_hourly_policy(run: RunFolder, task: GameSpec) -> LearnedPolicy:
     """Return the best policy of a finished run.
 
     Raises:
         ValueError: If the run was cut short or damaged, is of the day-ahead game, or its policy does not fit the game.
     """
     training = hourly_training(run)
-    best, environment = run.finished(training.steps), hourly_environment_of(task)
+    best, environment = run.finished(training.steps), environment_of(task)
     made = {name: best.facts.get(name) for name in ("charge_cap", "price_level")}
     made |= {name: getattr(training.task, name) for name in ("information", "tariff")}
     here = {"charge_cap": environment.charge_cap, "price_level": environment.community.price_level}
@@ -234,22 +236,22 @@ def learned_hourly_policy(run: RunFolder, task: HourlyTask) -> LearnedPolicy:
     )
 
 
-def n_posted(task: HourlyTask) -> int:
+def n_posted(task: GameSpec) -> int:
     """Return how many numbers an action has."""
-    environment = hourly_environment_of(task)
+    environment = environment_of(task)
     return environment.tariff.n_coefficients(environment.community.n_periods)
 
 
-def n_periods(task: HourlyTask) -> int:
+def n_periods(task: GameSpec) -> int:
     """Return how many hours a day has."""
-    return hourly_environment_of(task).community.n_periods
+    return environment_of(task).community.n_periods
 
 
-def hourly_scenarios(task: HourlyTask) -> list[Scenario]:
+def hourly_scenarios(task: GameSpec) -> list[Scenario]:
     """Return every training day under every price path."""
-    return every_training_scenario(hourly_environment_of(task).community)
+    return every_training_scenario(environment_of(task).community)
 
 
-def hourly_reward_unit_eur(task: HourlyTask) -> float:
+def hourly_reward_unit_eur(task: GameSpec) -> float:
     """Return what a learner's reward of 1 stands for, in EUR: a share of a day's bill, though an hour earns it."""
-    return REWARD_UNIT * daily_bill_eur(hourly_environment_of(task).community)
+    return REWARD_UNIT * daily_bill_eur(environment_of(task).community)

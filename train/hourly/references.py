@@ -16,7 +16,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,11 +30,14 @@ from ...envs.account.social import solve_social
 from ...envs.community.calendar import Scenario
 from ...envs.community.day import Day
 from ...envs.errors import ClearingError
+from ...envs.games.hourly import HourlyGame
+from ...envs.games.spec import GameSpec
 from ...envs.market.exact.compiled import StructuredMarket
 from ..references.optima import content_key
 from ..references.store import store, stored
+from ..task import environment_of
 from ..workers import Workers
-from .task import HourlyTask, hourly_environment_of, play_days
+from .task import play_days
 
 Array = NDArray[np.float64]
 
@@ -119,7 +122,7 @@ class FoundEnds:
 
 
 def find_ends(
-    task: HourlyTask, scenarios: Sequence[Scenario], workers: Workers, effort: Effort | None = None, *, recompute: bool = False
+    task: GameSpec, scenarios: Sequence[Scenario], workers: Workers, effort: Effort | None = None, *, recompute: bool = False
 ) -> list[FoundEnds]:
     """Return what is known of scenarios: from the store where it has them, else computed by the workers and kept one by one.
 
@@ -146,7 +149,7 @@ def find_ends(
     return [found[place] for place in range(len(scenarios))]
 
 
-def ends_of(task: HourlyTask, scenarios: Sequence[Scenario], workers: Workers, effort: Effort | None = None) -> list[HourlyEnds]:
+def ends_of(task: GameSpec, scenarios: Sequence[Scenario], workers: Workers, effort: Effort | None = None) -> list[HourlyEnds]:
     """Return what is known of scenarios, all of them.
 
     Raises:
@@ -159,14 +162,14 @@ def ends_of(task: HourlyTask, scenarios: Sequence[Scenario], workers: Workers, e
     return [entry.ends for entry in found if entry.ends is not None]
 
 
-def _attempt(task: HourlyTask, effort: Effort, scenario: Scenario) -> tuple[HourlyEnds | None, str | None]:
+def _attempt(task: GameSpec, effort: Effort, scenario: Scenario) -> tuple[HourlyEnds | None, str | None]:
     try:
         return search_day(task, scenario, effort), None
     except (ClearingError, ValueError) as error:
         return None, f"day {scenario.day}, price path {scenario.price_path}: {error}"
 
 
-def search_day(task: HourlyTask, scenario: Scenario, effort: Effort) -> HourlyEnds:
+def search_day(task: GameSpec, scenario: Scenario, effort: Effort) -> HourlyEnds:
     """Return what is known of one scenario, computed in this process.
 
     Raises:
@@ -174,10 +177,10 @@ def search_day(task: HourlyTask, scenario: Scenario, effort: Effort) -> HourlyEn
         ClearingError: If a plan could not be cleared, or the optimum of an hour not be proved.
     """
     began = time.perf_counter()
-    env = hourly_environment_of(replace(task, belief="standing", information="public"))
+    env = environment_of(replace(task, belief="standing", information="public"))
     day, market = env.day_of(scenario), StructuredMarket(threads=1)
     single = env.tariff.n_basis == 1
-    walk = HourlyDay(env.game, scenario, market)
+    walk = HourlyDay(cast(HourlyGame, env.game), scenario, market)
     zero = walk.walk(np.zeros(walk.shape)).goal_eur
     if single and not day.has_storage.any():
         hours = solve_hours(
@@ -185,8 +188,8 @@ def search_day(task: HourlyTask, scenario: Scenario, effort: Effort) -> HourlyEn
             env.community.network,
             env.tariff,
             cap=env.charge_cap,
-            flows=env.flows,
-            objective=env.objective,
+            flows=env.setting.rules.flows,
+            objective=env.setting.rules.objective,
             market=market,
         )
         bracket, hints = day_ahead_hints(walk, seed=effort.seed, max_clearings=1)
@@ -214,10 +217,10 @@ def search_day(task: HourlyTask, scenario: Scenario, effort: Effort) -> HourlyEn
     )
 
 
-def _played(task: HourlyTask, scenario: Scenario, sequence: Array, bracket: Bracket) -> tuple[float, tuple[float, ...]]:
+def _played(task: GameSpec, scenario: Scenario, sequence: Array, bracket: Bracket) -> tuple[float, tuple[float, ...]]:
     """Return what the better of a sequence and, if it is announced, a kept schedule earns in the environment, and its charges."""
     own = replace(task, information="public")
-    hour = hourly_environment_of(own).observer.layout["hour"]
+    hour = environment_of(own).observer.layout["hour"]
     standing = play_days(replace(own, belief="standing"), lambda _: SchedulePolicy(sequence, hour), [scenario], threads=1)[0]
     if task.belief == "standing":
         return standing.objective_eur, tuple(sequence.ravel().tolist())
@@ -226,23 +229,23 @@ def _played(task: HourlyTask, scenario: Scenario, sequence: Array, bracket: Brac
     return better, tuple(charges.ravel().tolist())
 
 
-def _bound(task: HourlyTask, day: Day) -> float:
+def _bound(task: GameSpec, day: Day) -> float:
     """Return a bound on the objective of any leader under any belief, infinite where none is proved."""
-    env = hourly_environment_of(replace(task, belief="standing", information="public"))
+    env = environment_of(replace(task, belief="standing", information="public"))
     network = env.community.network
     if task.forecast_error:  # where the end's energy seemed out of reach a day may end with less
         day = replace(day, storage_end=np.zeros(day.n_prosumers))
     if task.objective == "welfare":
-        return solve_social(day, network, flows=env.flows, charge_base=env.tariff.basis).upper_bound_eur
+        return solve_social(day, network, flows=env.setting.rules.flows, charge_base=env.tariff.basis).upper_bound_eur
     try:
         return bound_hourly(day, network, greatest_charge=env.charge_cap * env.tariff.basis.sum(axis=0)).bound_eur
     except ValueError:
         return math.inf
 
 
-def _key(task: HourlyTask, scenario: Scenario, effort: Effort) -> dict[str, Any]:
+def _key(task: GameSpec, scenario: Scenario, effort: Effort) -> dict[str, Any]:
     """Return everything an answer depends on but the software; what leaders observe is not part of it."""
-    env = hourly_environment_of(replace(task, information="public"))
+    env = environment_of(replace(task, information="public"))
     shared = content_key(env.day_of(scenario), env.community.network, env.tariff.basis)
     belief = {"belief": task.belief, "forecast_error": task.forecast_error}
     errors = [*scenario, env.community.content_hash] if task.forecast_error else []  # they are drawn by the day's place in the calendar

@@ -25,11 +25,11 @@ from ...agents.policy import Policy
 from ...agents.practice import Practice
 from ...envs.community.calendar import Scenario
 from ...envs.errors import unknown_name
+from ...envs.games.spec import GameSpec
 from ..ground.config import TrainConfig
 from ..ground.runs import RunFolder
 from ..references.optima import references
 from ..scoring.leaders import learned_leader, make_leader
-from ..task import Task
 from ..workers import Workers
 from .learn import resume, train
 from .practice import Effort, TaskPractice
@@ -285,7 +285,7 @@ def _validated(practice: Practice, policy: Policy) -> Policy:
     return policy
 
 
-def foresee(task: Task, scenarios: Sequence[Scenario], workers: Workers) -> tuple[Policy, Effort]:
+def foresee(task: GameSpec, scenarios: Sequence[Scenario], workers: Workers) -> tuple[Policy, Effort]:
     """Return the clairvoyant optimum of scenarios, and what proving it took; that is counted where it is stored already as well.
 
     Raises:

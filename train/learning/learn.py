@@ -34,8 +34,9 @@ from stable_baselines3.common.utils import set_random_seed
 from ...agents.curves.day_features import DayActions
 from ...agents.learned.stable_baselines import LearnedPolicy, checkpoint_parts, day_of, make_learner, restore_learner, write_weights
 from ...agents.learned.vec_env import GymnasiumVecEnv
-from ...envs.adapters.day_ahead_vector import DayAheadVectorEnv
+from ...envs.adapters.vector import PricingVectorEnv
 from ...envs.community.calendar import Scenario, split_hash
+from ...envs.games.spec import GameSpec
 from ...envs.market.exact.compiled import see_to_machine_code
 from ..ground.config import TrainConfig
 from ..ground.held_out import require_not_held_out
@@ -44,7 +45,7 @@ from ..ground.progress import Progress, progress
 from ..ground.rounds import Rounds, training_scenarios
 from ..ground.runs import RunFolder, require_new
 from ..references.optima import daily_bill_eur
-from ..task import Task, as_options, batch_of, environment_of, n_charges
+from ..task import as_options, batch_of, environment_of, n_charges
 from ..workers import Workers
 from .divergence import saying_so_where_it_diverges
 
@@ -166,26 +167,26 @@ def training_rounds(config: TrainConfig, *, played: int, threads: int | None = N
     """
     envs = batch_of(config.task, config.parallel_days, threads=threads)
     rounds = Rounds(envs, training_scenarios(config.task), seed=config.seed, played=played)
-    unit, cap = reward_unit_eur(config.task), envs.game.charge_cap
+    unit, cap = reward_unit_eur(config.task), envs.game.setting.charge_cap
     day = _day_of(config, envs)
     return GymnasiumVecEnv(rounds, action_bounds=None if day else (0.0, cap), reward_unit=unit, day=day)
 
 
-def _day_of(config: TrainConfig, envs: DayAheadVectorEnv) -> DayActions | None:
+def _day_of(config: TrainConfig, envs: PricingVectorEnv) -> DayActions | None:
     """Return how the learner sees a day and charges for it, None where it sees observations as they are."""
     game = envs.game
     return day_of(
         config.learner,
         game.observer.size,
-        cap=game.charge_cap,
+        cap=game.setting.charge_cap,
         n_coefficients=n_charges(config.task),
-        price_level=game.community.price_level,
+        price_level=game.setting.community.price_level,
     )
 
 
-def _validate(learner: BaseAlgorithm, config: TrainConfig, scenarios: Sequence[Scenario], envs: DayAheadVectorEnv) -> NDArray[np.float64]:
+def _validate(learner: BaseAlgorithm, config: TrainConfig, scenarios: Sequence[Scenario], envs: PricingVectorEnv) -> NDArray[np.float64]:
     """Return the rewards in EUR of the deterministic policy on the validation days, one in each row, shape (days,)."""
-    cap = envs.game.charge_cap
+    cap = envs.game.setting.charge_cap
     day = _day_of(config, envs)
     policy = LearnedPolicy(learner.policy, cap, day)
     observations, _ = envs.reset(options=as_options(scenarios))
@@ -201,7 +202,7 @@ def _keep(run: RunFolder, learner: BaseAlgorithm, config: TrainConfig, step: int
     run.save("best", step, {"policy.pt": lambda file: write_weights(learner.policy, file)}, facts)
 
 
-def reward_unit_eur(task: Task) -> float:
+def reward_unit_eur(task: GameSpec) -> float:
     """Return what a learner's reward of 1 stands for, in EUR."""
     return REWARD_UNIT * daily_bill_eur(environment_of(task).community)
 

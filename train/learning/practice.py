@@ -16,14 +16,15 @@ from ...envs.account.gradient import action_gradient
 from ...envs.community.calendar import Scenario
 from ...envs.community.day import Day
 from ...envs.errors import ClearingError
-from ...envs.games.day_ahead import Episodes
-from ...envs.games.transition import Transitions, transitions
+from ...envs.games.game import Observation
+from ...envs.games.spec import GameSpec
+from ...envs.games.transition import Transitions
 from ...envs.market.exact.compiled import StructuredMarket
 from ...envs.market.exact.solution import Clearing
 from ..ground.held_out import require_not_held_out
 from ..ground.rounds import training_scenarios
 from ..references.optima import labels
-from ..task import Task, environment_of, n_charges
+from ..task import environment_of, n_charges
 from ..workers import Workers
 
 _NEARBY: Final = (1e-5, 1e-4, 1e-3)
@@ -86,7 +87,7 @@ class TaskPractice:
 
     def __init__(
         self,
-        task: Task,
+        task: GameSpec,
         *,
         seed: int,
         folder: Path,
@@ -103,11 +104,10 @@ class TaskPractice:
         self.curve: list[CurvePoint] = []
         self._watch = watch
         self._game = environment_of(task).game
-        self._episodes = Episodes(self._game)
         self._market = StructuredMarket(threads=workers.jobs)
         self._days = {
             "train": training_scenarios(task),
-            "validation": self._game.community.scenarios("validation", validation_days),
+            "validation": self._game.setting.community.scenarios("validation", validation_days),
         }
         self._spent, self._began = Effort(), time.perf_counter()
         folder.mkdir(parents=True, exist_ok=True)
@@ -115,12 +115,12 @@ class TaskPractice:
     @property
     def charge_cap(self) -> float:
         """Greatest charge in EUR/kWh."""
-        return self._game.charge_cap
+        return self._game.setting.charge_cap
 
     @property
     def price_level(self) -> float:
         """The community's mean price over that of the named communities."""
-        return self._game.community.price_level
+        return self._game.setting.community.price_level
 
     @property
     def n_charges(self) -> int:
@@ -150,7 +150,7 @@ class TaskPractice:
 
     def observations(self, scenarios: Sequence[Scenario]) -> Array:
         """Return what a leader observes before each scenario, shape (D, n_observed)."""
-        return np.array([self._episodes.of(scenario).observation for scenario in scenarios])
+        return np.array([self._observe(scenario) for scenario in scenarios])
 
     def rewards(self, scenarios: Sequence[Scenario], charges: Array) -> Array:
         """Return the rewards of charges on their scenarios in EUR, shape (D,)."""
@@ -181,7 +181,7 @@ class TaskPractice:
     def validate(self, policy: Policy) -> float:
         """Return the mean reward of a policy on the validation days in EUR a day, and put it on the curve."""
         scenarios = self.scenarios("validation")
-        charges = np.array([policy.predict(self._episodes.of(scenario).observation, deterministic=True)[0] for scenario in scenarios])
+        charges = np.array([policy.predict(self._observe(scenario), deterministic=True)[0] for scenario in scenarios])
         _, played = self._played(scenarios, charges)
         self.spend(validation_clearings=len(scenarios))
         return self.note(played.rewards_eur.tolist())
@@ -194,13 +194,11 @@ class TaskPractice:
             self._watch(point)
         return point.validation_eur
 
-    def _played(self, scenarios: Sequence[Scenario], charges: Array) -> tuple[list[Day], Transitions]:
+    def _played(self, scenarios: Sequence[Scenario], charges: Array) -> tuple[list[Day], Transitions[Clearing]]:
         """Return the days, and what came of charges on them."""
-        game, tariff = self._game, self._game.tariff
-        days = [self._episodes.of(scenario).day for scenario in scenarios]
-        read = [tariff.read(row, game.community.n_periods, game.charge_cap) for row in np.asarray(charges, dtype=np.float64)]
-        posted = np.stack([tariff.charges(each) for each in read])
-        return days, transitions(game.rules, self._market, days, posted)
+        states = [self._game.begin(scenario) for scenario in scenarios]
+        plays = self._game.play(self._market, states, [self._game.setting.read(row) for row in np.asarray(charges, dtype=np.float64)])
+        return [state.day for state in states], plays.carried_out
 
     def _gradient_nearby(self, scenario: Scenario, charges: Array) -> Array:
         """Return the gradient a little beside charges at which none can be proved, for one more clearing each time."""
@@ -216,4 +214,8 @@ class TaskPractice:
         raise errors[-1]
 
     def _gradient(self, day: Day, posted: Array, clearing: Clearing) -> Array:
-        return action_gradient(self._game.tariff, self._game.rules.reward_gradient(day, posted, clearing))
+        setting = self._game.setting
+        return action_gradient(setting.tariff, setting.rules.reward_gradient(day, posted, clearing))
+
+    def _observe(self, scenario: Scenario) -> Observation:
+        return self._game.observe(self._game.begin(scenario))

@@ -22,8 +22,9 @@ from ...envs.community.calendar import Scenario
 from ...envs.community.community import Community
 from ...envs.community.day import Array, Day
 from ...envs.errors import ClearingError
+from ...envs.games.spec import GameSpec
 from ...envs.grid.network import Network
-from ..task import Task, environment_of, n_charges
+from ..task import environment_of, n_charges
 from ..workers import Workers
 from .solve import Method, Settings, Solved, numbers_of, resolved, solve
 from .store import store, stored
@@ -56,7 +57,7 @@ class Found:
 
 
 def find_optima(
-    task: Task, scenarios: Sequence[Scenario], workers: Workers, settings: Settings | None = None, *, recompute: bool = False
+    task: GameSpec, scenarios: Sequence[Scenario], workers: Workers, settings: Settings | None = None, *, recompute: bool = False
 ) -> list[Found]:
     """Return the best charges of scenarios: from the store where it has them, else computed by the workers and kept one by one.
 
@@ -89,7 +90,7 @@ def find_optima(
     return [found[place] for place in range(len(scenarios))]
 
 
-def find_optimum(task: Task, scenario: Scenario, settings: Settings, *, recompute: bool = False) -> tuple[Solved, bool]:
+def find_optimum(task: GameSpec, scenario: Scenario, settings: Settings, *, recompute: bool = False) -> tuple[Solved, bool]:
     """Return the best charges of one scenario and whether they were stored, computed in this process where they were not.
 
     Raises:
@@ -109,14 +110,14 @@ def find_optimum(task: Task, scenario: Scenario, settings: Settings, *, recomput
     return solved, False
 
 
-def keep(task: Task, scenario: Scenario, settings: Settings, optimum: Optimum) -> Solved:
+def keep(task: GameSpec, scenario: Scenario, settings: Settings, optimum: Optimum) -> Solved:
     """Put an optimum solved elsewhere, with its proof say, into the store, and return its numbers."""
     solved = numbers_of(task, scenario, optimum)
     store(_KINDS["exact"], _key(task, scenario, resolved(task, settings)), _written(solved))
     return solved
 
 
-def references(task: Task, scenarios: Sequence[Scenario], workers: Workers) -> list[Solved]:
+def references(task: GameSpec, scenarios: Sequence[Scenario], workers: Workers) -> list[Solved]:
     """Return the two ends of each scenario's scale: its exact optimum, and what no charge earns.
 
     Raises:
@@ -127,7 +128,7 @@ def references(task: Task, scenarios: Sequence[Scenario], workers: Workers) -> l
     return _solved(find_optima(task, scenarios, workers))
 
 
-def labels(task: Task, scenarios: Sequence[Scenario], workers: Workers) -> list[Solved]:
+def labels(task: GameSpec, scenarios: Sequence[Scenario], workers: Workers) -> list[Solved]:
     """Return the exact optimum of each scenario to learn from; one not proved as tightly as usual is proved to :data:`LABEL_TOLERANCE`.
 
     The clearings of such an optimum include all that a search may use before it is given up. None of the communities of the reference
@@ -146,7 +147,7 @@ def labels(task: Task, scenarios: Sequence[Scenario], workers: Workers) -> list[
     return _solved(found)
 
 
-def _require_exact(task: Task) -> None:
+def _require_exact(task: GameSpec) -> None:
     if n_charges(task) != 1:
         raise ValueError(
             f"leaders are scored against the exact optimum of a tariff of one coefficient for the day, such as 'unique' or 'distance', "
@@ -162,7 +163,7 @@ def _solved(found: Sequence[Found]) -> list[Solved]:
     return [entry.solved for entry in found if entry.solved is not None]
 
 
-def _attempt(task: Task, settings: Settings, scenario: Scenario) -> tuple[Solved | None, str | None]:
+def _attempt(task: GameSpec, settings: Settings, scenario: Scenario) -> tuple[Solved | None, str | None]:
     """Solve one scenario of several; what cannot be solved is an answer as well, so that the others go on."""
     try:
         return solve(task, scenario, settings), None
@@ -170,7 +171,7 @@ def _attempt(task: Task, settings: Settings, scenario: Scenario) -> tuple[Solved
         return None, f"day {scenario.day}, price path {scenario.price_path}: {error}"
 
 
-def _key(task: Task, scenario: Scenario, settings: Settings) -> dict[str, Any]:
+def _key(task: GameSpec, scenario: Scenario, settings: Settings) -> dict[str, Any]:
     """Return everything an answer depends on but the software, settings resolved."""
     environment = environment_of(task)
     method = settings.method or "exact"
@@ -228,7 +229,7 @@ def _worded(value: Any) -> Any:
     return str(value) if str(value) in _NOT_FINITE else value
 
 
-def scenario_hash(task: Task, scenario: Scenario) -> str:
+def scenario_hash(task: GameSpec, scenario: Scenario) -> str:
     """Return a short hash of a scenario's data: equal where two results are about the same day."""
     content = f"{environment_of(task).community.content_hash}/{scenario.day}/{scenario.price_path}/{task.import_fee}"
     return hashlib.sha256(content.encode()).hexdigest()[:16]

@@ -17,9 +17,10 @@ from ...agents.optimum.miqp import MiqpSolver, solve_miqp
 from ...envs.account.objective import Objective
 from ...envs.community.calendar import Scenario
 from ...envs.community.day import Array
-from ...envs.games.transition import Transition, transition
+from ...envs.games.spec import GameSpec
+from ...envs.games.transition import Transition
 from ...envs.market.exact.compiled import StructuredMarket
-from ..task import Task, environment_of, n_charges
+from ..task import environment_of, exact_market_of, n_charges
 
 Method = Literal["exact", "search", "miqp"]
 
@@ -104,7 +105,7 @@ class Solved:
         return Optimum(charge=charge, certificate=None, **numbers)
 
 
-def resolved(task: Task, settings: Settings) -> Settings:
+def resolved(task: GameSpec, settings: Settings) -> Settings:
     """Return the settings with their method chosen.
 
     Raises:
@@ -124,7 +125,7 @@ def resolved(task: Task, settings: Settings) -> Settings:
     return Settings(**asdict(settings) | {"method": method})
 
 
-def solve(task: Task, scenario: Scenario, settings: Settings) -> Solved:
+def solve(task: GameSpec, scenario: Scenario, settings: Settings) -> Solved:
     """Compute the best charges of a scenario, settings resolved; errors are those of :func:`find_optimum`."""
     environment = environment_of(task)
     match settings.method:
@@ -151,14 +152,14 @@ def solve(task: Task, scenario: Scenario, settings: Settings) -> Solved:
     )
 
 
-def solve_scenario(task: Task, scenario: Scenario, **settings: Any) -> Optimum:
+def solve_scenario(task: GameSpec, scenario: Scenario, **settings: Any) -> Optimum:
     """Return the optimum of a scenario with its whole proof, computed now; settings go to :func:`solve_optimum`."""
     environment = environment_of(task)
     day = environment.day_of(scenario)
     return solve_optimum(day, environment.community.network, environment.tariff, **_game(task), **settings)
 
 
-def _search(task: Task, scenario: Scenario, settings: Settings) -> Solved:
+def _search(task: GameSpec, scenario: Scenario, settings: Settings) -> Solved:
     environment = environment_of(task)
     day = environment.day_of(scenario)
     bracket = solve_several(
@@ -179,7 +180,7 @@ def _search(task: Task, scenario: Scenario, settings: Settings) -> Solved:
     )
 
 
-def _cross_check(task: Task, scenario: Scenario, settings: Settings) -> Solved:
+def _cross_check(task: GameSpec, scenario: Scenario, settings: Settings) -> Solved:
     environment, market = environment_of(task), StructuredMarket()
     result = solve_miqp(
         environment.day_of(scenario),
@@ -206,14 +207,14 @@ def _cross_check(task: Task, scenario: Scenario, settings: Settings) -> Solved:
     )
 
 
-def numbers_of(task: Task, scenario: Scenario, optimum: Optimum) -> Solved:
+def numbers_of(task: GameSpec, scenario: Scenario, optimum: Optimum) -> Solved:
     """Return the numbers of an optimum of one charge."""
     numbers = {field.name: getattr(optimum, field.name) for field in fields(optimum) if field.name not in {"charge", "certificate"}}
     zero = _played(task, scenario, np.zeros(1))
     return Solved(method="exact", charges=(optimum.charge,), zero_eur=zero.reward_eur, proof="one coefficient", **numbers)
 
 
-def _cleared_again(task: Task, scenario: Scenario, charges: Array) -> dict[str, Any]:
+def _cleared_again(task: GameSpec, scenario: Scenario, charges: Array) -> dict[str, Any]:
     """Return those fields of an answer that follow from its charges."""
     again, zero = _played(task, scenario, charges), _played(task, scenario, np.zeros_like(charges))
     return {
@@ -226,15 +227,13 @@ def _cleared_again(task: Task, scenario: Scenario, charges: Array) -> dict[str, 
     }
 
 
-def _played(task: Task, scenario: Scenario, action: Array) -> Transition:
+def _played(task: GameSpec, scenario: Scenario, action: Array) -> Transition[Any]:
     """Play a scenario at charges in the order an operator posts them."""
-    environment = environment_of(task)
-    day, tariff = environment.day_of(scenario), environment.tariff
-    charges = tariff.charges(tariff.read(action, day.n_periods, environment.charge_cap))
-    return transition(environment.game.rules, environment.market, day, charges)
+    setting = environment_of(task).setting
+    return setting.transition(environment_of(task).mechanism, setting.day_of(scenario), action)
 
 
-def _game(task: Task) -> dict[str, Any]:
+def _game(task: GameSpec) -> dict[str, Any]:
     """Return what every solver is told of the game beside day, network and tariff."""
     environment = environment_of(task)
-    return {"cap": environment.charge_cap, "flows": task.flows, "objective": task.objective, "market": environment.market}
+    return {"cap": environment.charge_cap, "flows": task.flows, "objective": task.objective, "market": exact_market_of(task)}

@@ -19,10 +19,10 @@ from typing import Any, Final
 import pandas as pd
 
 from ...envs.files import write_atomically
+from ...envs.games.spec import GameSpec
 from ..compare.cells import SCHEMA, expected_cells, read_comparison
 from ..ground.runs import read_json, write_text
 from ..scoring.evaluate import Row
-from ..task import Task
 
 REFERENCE: Final = Path(__file__).parent / "reference"
 """Folder of the results that ship with the package."""
@@ -69,7 +69,7 @@ class Cell:
     validation_clearings: float
     seconds: float
     settings: Mapping[str, Any]
-    task: Task | None
+    task: GameSpec | None
     curve: tuple[Mapping[str, Any], ...]
     versions: Mapping[str, str]
     commit: str | None
@@ -87,7 +87,7 @@ class Cell:
         if missing:
             raise ValueError(f"{source} must say {', '.join(missing)}, and does not. Run that cell again with `gridtoll compare`.")
         try:
-            task = Task(**content["task"]) if content.get("task") else None
+            task = GameSpec(**content["task"]) if content.get("task") else None
         except TypeError as error:
             raise ValueError(f"{source} must name a game of this version: {error}. Use the version that wrote it.") from None
         return cls(

@@ -16,11 +16,11 @@ from matplotlib.ticker import EngFormatter
 
 from ...envs.community.calendar import Scenario
 from ...envs.community.day import Day
-from ...envs.games.transition import transition
+from ...envs.games.spec import GameSpec
 from ..ground.plots import draw_profit_against_charge, style
 from ..references.optima import scenario_hash
 from ..statistics.resampling import Array
-from ..task import Task, environment_of
+from ..task import environment_of, exact_market_of
 from .results import Results
 from .scores import Group, Scored
 
@@ -131,12 +131,12 @@ def clear_again(results: Results, group: Group, scored: Scored, place: int) -> W
     )
 
 
-def task_of(row: Mapping[str, Any], recorded: Task | None) -> Task:
+def task_of(row: Mapping[str, Any], recorded: GameSpec | None) -> GameSpec:
     """Return the game of a row: that its cell recorded, or what the row says, with the community's own cap and fee."""
     if recorded is not None:
         return recorded
     names = ("tariff", "charges_per", "objective", "information", "flows")
-    return Task(community=str(row["place"]), **{name: row[name] for name in names})
+    return GameSpec(community=str(row["place"]), **{name: row[name] for name in names})
 
 
 def charge_figure(worst: WorstDay) -> Figure:
@@ -205,11 +205,9 @@ def _worst_row(results: Results, group: Group, scored: Scored, place: int) -> Ma
     return {str(name): value for name, value in mine.loc[mine["normalised_regret"].idxmax()].items()}
 
 
-def _market(task: Task, scenario: Scenario, charge: float) -> Market:
-    environment = environment_of(task)
-    day, tariff = environment.day_of(scenario), environment.tariff
-    charges = tariff.charges(tariff.read(np.array([charge]), day.n_periods, environment.charge_cap))
-    played = transition(environment.game.rules, environment.market, day, charges)
+def _market(task: GameSpec, scenario: Scenario, charge: float) -> Market:
+    setting = environment_of(task).setting
+    played = setting.transition(exact_market_of(task), setting.day_of(scenario), [charge])
     clearing, settled = played.clearing, played.settlement
     return Market(
         charge=charge,

@@ -26,13 +26,14 @@ from numpy.typing import NDArray
 from ... import __version__
 from ...agents.policy import Policy
 from ...envs.community.calendar import Scenario, week_of
+from ...envs.games.spec import GameSpec
 from ..ground.errors import ModelMismatchError
 from ..ground.runs import commit, write_csv
 from ..ground.text import about_intervals, left_out, table, with_interval
 from ..references.optima import daily_bill_eur, references, scenario_hash
 from ..references.solve import Solved
 from ..statistics.intervals import Interval, Statistic, interquartile_mean, mean, over_weeks, worst_decile_mean
-from ..task import Episode, Outcome, Task, environment_of, observe, play
+from ..task import Episode, Outcome, environment_of, observe, play
 from ..workers import Workers
 
 NORMALISATION_FLOOR: Final = 1e-3
@@ -236,7 +237,7 @@ def has_ends(summaries: Sequence[Summary]) -> bool:
 
 
 def evaluate(
-    policy: Policy, task: Task, scenarios: Sequence[Scenario], workers: Workers, *, name: str, split: str, seed: int = 0
+    policy: Policy, task: GameSpec, scenarios: Sequence[Scenario], workers: Workers, *, name: str, split: str, seed: int = 0
 ) -> Evaluation:
     """Score a leader.
 

@@ -18,10 +18,11 @@ from ...agents.learned.onnx_policy import OnnxPolicy
 from ...agents.learned.stable_baselines import LearnedPolicy, day_of, load_policy
 from ...agents.optimum import Optimum, OptimumPolicy
 from ...agents.policy import Policy
-from ...envs.adapters.day_ahead import DayAheadEnv
+from ...envs.adapters.pricing import PricingEnv
 from ...envs.community.calendar import Scenario
 from ...envs.community.day import Day
 from ...envs.errors import unknown_name
+from ...envs.games.spec import GameSpec
 from ...envs.market.exact.compiled import see_to_machine_code
 from ...envs.written import number
 from ..ground.config import TrainConfig
@@ -31,7 +32,7 @@ from ..ground.rounds import training_scenarios
 from ..ground.runs import RunFolder
 from ..references.optima import references
 from ..references.store import store, stored
-from ..task import Episode, Task, environment_of, n_charges, play
+from ..task import Episode, environment_of, n_charges, play
 from ..workers import Workers
 
 LEADER_NAMES: Final = ("zero", "random", "constant:G", "best-constant", "optimum")
@@ -55,7 +56,7 @@ class Leader:
 
 def make_leader(
     text: str,
-    task: Task,
+    task: GameSpec,
     scenarios: Sequence[Scenario],
     workers: Workers,
     *,
@@ -96,7 +97,7 @@ def make_leader(
             return learned_leader(RunFolder.open(path), task)
 
 
-def _named(text: str, task: Task, scenarios: Sequence[Scenario], workers: Workers, *, seed: int) -> Policy | None:
+def _named(text: str, task: GameSpec, scenarios: Sequence[Scenario], workers: Workers, *, seed: int) -> Policy | None:
     """Return the leader one of ``LEADER_NAMES`` stands for, None for anything else."""
     size = n_charges(task)
     kind, _, number = text.partition(":")
@@ -115,13 +116,13 @@ def _named(text: str, task: Task, scenarios: Sequence[Scenario], workers: Worker
             return None
 
 
-def learned_leader(run: RunFolder, task: Task) -> Leader:
+def learned_leader(run: RunFolder, task: GameSpec) -> Leader:
     """Return the best policy of a finished run with its name and seed; errors as :func:`learned_policy`."""
     config = TrainConfig.from_json(run.config["config"])
     return Leader(f"{config.learner.algorithm} {run.path}", learned_policy(run, task), config.seed)
 
 
-def learned_policy(run: RunFolder, task: Task) -> LearnedPolicy:
+def learned_policy(run: RunFolder, task: GameSpec) -> LearnedPolicy:
     """Return the best policy of a finished run.
 
     Raises:
@@ -144,7 +145,7 @@ def learned_policy(run: RunFolder, task: Task) -> LearnedPolicy:
     )
 
 
-def facts_of(task: Task) -> dict[str, Any]:
+def facts_of(task: GameSpec) -> dict[str, Any]:
     """Return the game a leader is to play, as :func:`~.made_for.require_fit` compares it with what it was trained for."""
     environment = environment_of(task)
     return {
@@ -156,14 +157,14 @@ def facts_of(task: Task) -> dict[str, Any]:
     }
 
 
-def model_of(path: Path, task: Task, *, trust: bool, vecnormalize: Path | None = None) -> tuple[ModelPolicy, str]:
+def model_of(path: Path, task: GameSpec, *, trust: bool, vecnormalize: Path | None = None) -> tuple[ModelPolicy, str]:
     """Return the policy in a model of stable-baselines3 and the name of its algorithm; see :func:`~.models.load_model`."""
     environment = environment_of(task)
     cap, size, observed = environment.charge_cap, n_charges(task), environment.observer.size
     return load_model(path, observed, cap=cap, n_coefficients=size, trust=trust, vecnormalize=vecnormalize)
 
 
-def onnx_leader(path: Path, task: Task, *, seed: int) -> Leader:
+def onnx_leader(path: Path, task: GameSpec, *, seed: int) -> Leader:
     """Return the leader in an ONNX file.
 
     Args:
@@ -187,7 +188,7 @@ def onnx_leader(path: Path, task: Task, *, seed: int) -> Leader:
     return Leader(str(facts.get("name", path.stem)), policy, int(facts.get("seed", seed)))
 
 
-def _level_of(facts: Mapping[str, Any], environment: DayAheadEnv) -> float | None:
+def _level_of(facts: Mapping[str, Any], environment: PricingEnv) -> float | None:
     """Return the price level that an ONNX file of before was made for, from the scales of its observations; None where they are not there.
 
     Fields of money are scaled by the level (:func:`~gridtoll.envs.games.observation.observer.in_money_of`), those of this environment by
@@ -198,7 +199,7 @@ def _level_of(facts: Mapping[str, Any], environment: DayAheadEnv) -> float | Non
     return environment.community.price_level * written[priced[0].name] / priced[0].scale if priced else None
 
 
-def find_best_constant(task: Task, workers: Workers, *, seed: int) -> BestConstant:
+def find_best_constant(task: GameSpec, workers: Workers, *, seed: int) -> BestConstant:
     """Return the best constant charge over a seeded sample of ``N_SAMPLE`` training scenarios, found once and then kept in the cache.
 
     Raises:
@@ -238,14 +239,14 @@ def find_best_constant(task: Task, workers: Workers, *, seed: int) -> BestConsta
 
 
 def mean_objective(
-    task: Task, scenarios: Sequence[Scenario], charges: NDArray[np.float64], workers: Workers, label: str | None = None
+    task: GameSpec, scenarios: Sequence[Scenario], charges: NDArray[np.float64], workers: Workers, label: str | None = None
 ) -> float:
     """Return the mean reward in EUR of the same charges on every scenario."""
     episodes = [Episode(task, scenario, tuple(charges.tolist())) for scenario in scenarios]
     return float(np.mean([outcome.objective_eur for outcome in workers.map(play, episodes, label)]))
 
 
-def _charges(text: str, task: Task) -> NDArray[np.float64]:
+def _charges(text: str, task: GameSpec) -> NDArray[np.float64]:
     """Return the charges of ``constant:G``, one number standing for all coefficients, checked before anything is cleared."""
     environment = environment_of(task)
     try:
@@ -257,7 +258,7 @@ def _charges(text: str, task: Task) -> NDArray[np.float64]:
     return charges
 
 
-def _optimum(task: Task, scenarios: Sequence[Scenario], workers: Workers) -> OptimumPolicy:
+def _optimum(task: GameSpec, scenarios: Sequence[Scenario], workers: Workers) -> OptimumPolicy:
     """Return the clairvoyant, its optima found beforehand."""
     environment = environment_of(task)
     optima: dict[str, Optimum] = {}

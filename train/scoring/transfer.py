@@ -11,17 +11,18 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...envs.community.calendar import Scenario
+from ...envs.games.spec import GameSpec
 from ..ground.held_out import held_out_tasks
 from ..ground.text import Report, table, with_interval
-from ..task import Task, environment_of
+from ..task import environment_of
 from ..workers import Workers
 from .evaluate import Evaluation, Summary, evaluate
 from .leaders import Leader
 
-LeaderFor = Callable[[Task, Sequence[Scenario]], Leader]
+LeaderFor = Callable[[GameSpec, Sequence[Scenario]], Leader]
 
 
-def evaluate_held_out(home: Task, leader_for: LeaderFor, workers: Workers, *, split: str, days: int | None) -> list[Evaluation]:
+def evaluate_held_out(home: GameSpec, leader_for: LeaderFor, workers: Workers, *, split: str, days: int | None) -> list[Evaluation]:
     """Score a leader in every held-out community.
 
     Args:

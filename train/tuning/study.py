@@ -30,10 +30,10 @@ from typing import Any, Final
 import numpy as np
 
 from ...agents.packages import MissingPackageError, research_package
+from ...envs.games.spec import GameSpec
 from ..ground.errors import is_for_want_of_a_package, is_not_the_algorithms
 from ..learning.algorithms import make_algorithm, settings_of
 from ..learning.practice import CurvePoint, TaskPractice
-from ..task import Task
 from ..workers import Workers
 from .space import Space
 
@@ -75,7 +75,7 @@ class TuneConfig:
 
     algorithm: str
     space: Space
-    task: Task
+    task: GameSpec
     steps: int
     seeds: int = 1
     validation_days: int = 28

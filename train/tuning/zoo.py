@@ -9,19 +9,20 @@ The file names the environment's arguments, the view of the day that the setting
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from ...agents.learned.stable_baselines import ALGORITHM_NAMES, DEFAULTS, LearnerSettings, arguments_of, day_of
 from ...agents.packages import research_package
+from ...envs.games.spec import GameSpec
 from ..ground.config import TrainConfig
 from ..learning.learn import reward_unit_eur
-from ..task import Task, environment_of, n_charges
+from ..task import environment_of, n_charges
 
 _IN_CONFIG: Final = ("parallel_days", "validate_every")
 
 
-def zoo_form(algorithm: str, settings: Mapping[str, Any], task: Task, *, steps: int) -> str | None:
+def zoo_form(algorithm: str, settings: Mapping[str, Any], task: GameSpec, *, steps: int) -> str | None:
     """Return YAML for one of stable-baselines3's algorithms, None for any other.
 
     Args:
@@ -43,7 +44,7 @@ def zoo_form(algorithm: str, settings: Mapping[str, Any], task: Task, *, steps: 
     entry = {
         "n_envs": rows,
         "n_timesteps": steps,
-        "env_kwargs": {name: value for name, value in asdict(task).items() if value is not None} | {"solver": "structured"},
+        "env_kwargs": {name: value for name, value in task.arguments().items() if value is not None} | {"solver": "structured"},
         "env_wrapper": _wrappers(learner, task),
         **arguments,
         **({} if noise is None else {"noise_type": "normal", "noise_std": learner.exploration}),
@@ -52,7 +53,7 @@ def zoo_form(algorithm: str, settings: Mapping[str, Any], task: Task, *, steps: 
     return text
 
 
-def _wrappers(learner: LearnerSettings, task: Task) -> list[dict[str, dict[str, float]]]:
+def _wrappers(learner: LearnerSettings, task: GameSpec) -> list[dict[str, dict[str, float]]]:
     """Return what stands between the environment and the learner; rewards are in the same unit either way."""
     environment, unit = environment_of(task), reward_unit_eur(task)
     if day_of(learner, environment.observer.size, cap=environment.charge_cap, n_coefficients=n_charges(task)) is not None:

@@ -13,21 +13,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from ....envs.account.gradient import coefficient_gradient
+from ....envs.account.objective import gradient_weights, reward
 from ....envs.account.settlement_cotangent import settlement_cotangent
 from ....envs.community.calendar import Scenario
 from ....envs.community.day import Array
-from ....envs.games.hourly import HourlyGame, Played, State, play, whole_day
+from ....envs.games.hourly import Hour, HourlyGame, HourState, whole_day
 from ....envs.games.outcome import Outcome
 from ....envs.games.tail import first_hour
 from ....envs.market.exact.adjoint import vector_jacobians
 from ....envs.market.exact.convert import point_of
 from ....envs.market.exact.cotangent import Cotangent, dimensionless, per_charge
-from ....envs.market.exact.market import Market
 from ....envs.market.exact.market_data import Structure, scale
+from ....envs.market.mechanism import ExactResponse
 from ..many_charges.several import Bracket, solve_several
 from ..one_charge.search import solve_optimum
 
@@ -51,8 +53,8 @@ class Walk:
     """
 
     sequence: Array
-    states: tuple[State, ...]
-    hours: tuple[Played, ...]
+    states: tuple[HourState, ...]
+    hours: tuple[Hour, ...]
     goals_eur: Array
 
     @property
@@ -75,7 +77,7 @@ class HourlyReference:
 
     sequence: Array
     goal_eur: float
-    day: Outcome
+    day: Outcome[Any]
     reached_eur: tuple[float, ...]
     plans: int
 
@@ -92,9 +94,9 @@ class HourlyDay:
         ValueError: If the game is of another kind.
     """
 
-    def __init__(self, game: HourlyGame, scenario: Scenario, market: Market) -> None:
-        if game.belief != "standing" or game.n_days != 1:
-            raise ValueError(f"the search plays belief 'standing' and one day, got {game.belief!r} and {game.n_days} days.")
+    def __init__(self, game: HourlyGame, scenario: Scenario, market: ExactResponse) -> None:
+        if game.spec.belief != "standing" or game.spec.days != 1:
+            raise ValueError(f"the search plays belief 'standing' and one day, got {game.spec.belief!r} and {game.spec.days} days.")
         self.game, self.market = game, market
         self.start = game.begin(scenario)
         self.plans = 0
@@ -102,18 +104,18 @@ class HourlyDay:
     @property
     def shape(self) -> tuple[int, int]:
         """(T, K)."""
-        return self.start.loaded.day.n_periods, self.game.base.tariff.n_basis
+        return self.start.loaded.day.n_periods, self.game.setting.tariff.n_basis
 
     def walk(self, sequence: Array, *, after: Walk | None = None, hour: int = 0) -> Walk:
         """Play a sequence; with ``after`` only from ``hour`` on, its charges before being the same."""
         states = list(after.states[: hour + 1]) if after is not None else [self.start]
         hours = list(after.hours[:hour]) if after is not None else []
         for t in range(len(hours), len(sequence)):
-            [played] = play(self.game, self.market, [states[t]], [np.broadcast_to(sequence[t], sequence.shape)])
+            plays = self.game.play(self.market, [states[t]], [np.broadcast_to(sequence[t], sequence.shape)])
             self.plans += 1
-            hours.append(played)
-            states.append(played.state)
-        goals = np.array([getattr(each.outcome.settlement, f"{self.game.base.objective}_eur") for each in hours])
+            hours.append(Hour(plays.days[0], plays.cleared[0], plays.outcome(0), plays.states[0]))
+            states.append(plays.states[0])
+        goals = np.array([reward(each.outcome.settlement, self.game.spec.objective) for each in hours])
         return Walk(sequence=sequence, states=tuple(states[: len(sequence)]), hours=tuple(hours), goals_eur=goals)
 
     def gradient(self, walk: Walk) -> Array:
@@ -124,13 +126,13 @@ class HourlyDay:
             result[t], worth = self._hour(walk.hours[t], walk.sequence[t], worth)
         return result
 
-    def _hour(self, played: Played, coefficients: Array, worth: Array) -> tuple[Array, Array]:
+    def _hour(self, played: Hour, coefficients: Array, worth: Array) -> tuple[Array, Array]:
         """Return dW/dγ of an hour, shape (K,), and dW/de at its beginning, shape (N,)."""
-        base, tail = self.game.base, played.tail
+        base, tail = self.game.setting, played.tail
         hour_day, hour = first_hour(tail, played.plan)
-        weights = {f"{base.objective}_eur": 1.0}
+        weights = gradient_weights(base.rules.objective)
         network, charged = base.community.network, played.outcome.charges
-        own, direct = settlement_cotangent(hour_day, network, charged, hour, weights, flows=base.flows)
+        own, direct = settlement_cotangent(hour_day, network, charged, hour, weights, flows=base.rules.flows)
         cotangent = Cotangent.zeros(tail)
         for name, whole in vars(cotangent).items():
             part = getattr(own, name)
@@ -165,7 +167,7 @@ def search_hourly(
     """
     if n_starts < 0 or max_plans < 1:
         raise ValueError(f"`n_starts` must be at least 0 and `max_plans` at least 1, got {n_starts} and {max_plans}.")
-    cap, limit, rng = day.game.base.charge_cap, day.plans + max_plans, np.random.default_rng(seed)
+    cap, limit, rng = day.game.setting.charge_cap, day.plans + max_plans, np.random.default_rng(seed)
     levels = [day.walk(np.full(day.shape, share * cap)) for share in _LEVELS]
     starts = [day.walk(np.clip(np.broadcast_to(hint, day.shape), 0.0, cap)) for hint in hints]
     starts.append(max(levels, key=_earned))
@@ -202,15 +204,15 @@ def day_ahead_hints(day: HourlyDay, *, seed: int = 0, max_clearings: int = 1500)
         seed: Seeds the search.
         max_clearings: About how many day-ahead clearings it may use.
     """
-    base = day.game.base
+    base = day.game.setting
     loaded, network = day.start.loaded, base.community.network
     bracket = solve_several(
         loaded.day,
         network,
         replace(base.tariff, per="hour"),
         cap=base.charge_cap,
-        flows=base.flows,
-        objective=base.objective,
+        flows=base.rules.flows,
+        objective=base.rules.objective,
         market=day.market,
         n_starts=3,
         seed=seed,
@@ -220,7 +222,7 @@ def day_ahead_hints(day: HourlyDay, *, seed: int = 0, max_clearings: int = 1500)
     hints = [bracket.coefficients]
     if base.tariff.n_basis == 1:
         optimum = solve_optimum(
-            loaded.day, network, base.tariff, cap=base.charge_cap, flows=base.flows, objective=base.objective, market=day.market
+            loaded.day, network, base.tariff, cap=base.charge_cap, flows=base.rules.flows, objective=base.rules.objective, market=day.market
         )
         hints.append(np.full(day.shape, optimum.charge))
     return bracket, hints
@@ -237,7 +239,7 @@ def climb_together(days: Sequence[HourlyDay], start: Array, *, steps: int) -> li
     Returns:
         The walks of the sequence with the greatest mean, one a day.
     """
-    cap = days[0].game.base.charge_cap
+    cap = days[0].game.setting.charge_cap
     walks = best = [day.walk(start) for day in days]
     mean, square = np.zeros(start.shape), np.zeros(start.shape)
     for step in range(1, steps + 1):
@@ -262,7 +264,7 @@ def _follow(day: HourlyDay, start: Walk, *, steps: int) -> Walk:
 
 def _pattern(day: HourlyDay, walk: Walk, rng: np.random.Generator, *, until: int) -> Walk:
     """Move one charge at a time by a step of its own, which grows with success and shrinks without, until the plans are spent."""
-    cap = day.game.base.charge_cap
+    cap = day.game.setting.charge_cap
     steps = np.full(day.shape, _FIRST * cap)
     places = [(t, k) for t in range(day.shape[0]) for k in range(day.shape[1])]
     while day.plans < until and steps.max() > _LAST * cap:
@@ -279,7 +281,7 @@ def _pattern(day: HourlyDay, walk: Walk, rng: np.random.Generator, *, until: int
 def _moved(day: HourlyDay, walk: Walk, t: int, k: int, step: float) -> tuple[Walk, bool]:
     """Return the better of the walks with one charge a step higher or lower, and whether either is better than the one given."""
     for sign in (1.0, -1.0):
-        level = float(np.clip(walk.sequence[t, k] + sign * step, 0.0, day.game.base.charge_cap))
+        level = float(np.clip(walk.sequence[t, k] + sign * step, 0.0, day.game.setting.charge_cap))
         if level == walk.sequence[t, k]:
             continue
         sequence = walk.sequence.copy()

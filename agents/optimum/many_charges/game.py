@@ -21,10 +21,10 @@ from ....envs.games.transition import Rules, transition
 from ....envs.grid.network import Network
 from ....envs.market.exact import Clearing, P2PMarket
 from ....envs.market.exact.convert import point_of
-from ....envs.market.exact.market import Market
 from ....envs.market.exact.market_data import Structure, scale
 from ....envs.market.exact.point import Point, net_bought
 from ....envs.market.exact.sensitivity import respond_along
+from ....envs.market.mechanism import ExactResponse
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -79,7 +79,7 @@ class Game:
     """
 
     def __init__(
-        self, day: Day, network: Network, tariff: Tariff, *, cap: float, flows: Flows, objective: Objective, market: Market | None
+        self, day: Day, network: Network, tariff: Tariff, *, cap: float, flows: Flows, objective: Objective, market: ExactResponse | None
     ) -> None:
         self.day, self.network, self.tariff, self.cap = day, network, tariff, cap
         self.flows: Flows = check_flows(flows)

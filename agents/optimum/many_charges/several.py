@@ -20,7 +20,7 @@ from ....envs.account.tariff import Tariff
 from ....envs.community.day import Array, Day
 from ....envs.errors import ClearingError
 from ....envs.grid.network import Network
-from ....envs.market.exact.market import Market
+from ....envs.market.mechanism import ExactResponse
 from ..one_charge.hours import hour_of
 from ..one_charge.search import solve_optimum
 from ..yardstick import EXACTNESS, yardstick_eur
@@ -106,7 +106,7 @@ def solve_several(
     cap: float,
     flows: Flows = "trades",
     objective: Objective = "profit",
-    market: Market | None = None,
+    market: ExactResponse | None = None,
     n_starts: int = 6,
     seed: int = 0,
     max_clearings: int = 6000,

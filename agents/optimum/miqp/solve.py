@@ -23,8 +23,10 @@ from ....envs.errors import unknown_name
 from ....envs.games.transition import Rules, Transition, transition
 from ....envs.grid.network import Network
 from ....envs.market.exact.convert import point_of
-from ....envs.market.exact.market import Market, P2PMarket
+from ....envs.market.exact.market import P2PMarket
 from ....envs.market.exact.market_data import MarketData, Structure, scale
+from ....envs.market.exact.solution import Clearing
+from ....envs.market.mechanism import ExactResponse
 from ..yardstick import LEAST_SHARE, yardstick_eur
 from .answer import Answer, MiqpError, Status, optional_package
 from .follower import Follower, make_follower
@@ -133,7 +135,7 @@ def solve_miqp(
     relative_gap: float = 1e-6,
     pair_limit: int = PAIR_LIMIT,
     force: bool = False,
-    market: Market | None = None,
+    market: ExactResponse | None = None,
 ) -> MiqpResult:
     """Find the best coefficients of a small community by mixed-integer programming.
 
@@ -215,12 +217,12 @@ class _Game:
         self._follower: Follower = make_follower(self.data, tariff.basis, per_hour=tariff.per == "hour")
         self.program: Program = single_level_program(day, network, self.data, self._follower, cap=cap, flows=flows, objective=objective)
 
-    def play(self, action: Array, market: Market) -> Transition:
+    def play(self, action: Array, market: ExactResponse) -> Transition[Clearing]:
         """Clear the day at coefficients and settle it."""
         charges = self._tariff.charges(self._tariff.read(action, self._day.n_periods, self._cap))
         return transition(self._rules, market, self._day, charges)
 
-    def start(self, market: Market) -> Array:
+    def start(self, market: ExactResponse) -> Array:
         """Return the program's point at the best of a few clearings in which all coefficients are alike."""
         best, found = -inf, np.zeros(0)
         for charge in np.linspace(0.0, self._cap, _STARTS):

@@ -22,7 +22,8 @@ from ....envs.account.settlement import Flows
 from ....envs.community.day import Array, Day
 from ....envs.files import write_atomically
 from ....envs.grid.network import Network
-from ....envs.market.exact.market import Market, P2PMarket
+from ....envs.market.exact.market import P2PMarket
+from ....envs.market.mechanism import ExactResponse
 from ..verification import CertificateError, Check, Verification
 
 __all__ = ["Certificate", "CertificateError", "PrunedGap", "SolvedPiece", "Verification", "content_hash", "load_certificate"]
@@ -95,7 +96,7 @@ class Certificate:
     gaps: tuple[PrunedGap, ...]
     hard_limits: bool = False
 
-    def verify(self, *, market: Market | None = None) -> Verification:
+    def verify(self, *, market: ExactResponse | None = None) -> Verification:
         """Check the whole proof with new clearings and arithmetic of its own: three clearings a piece, and the bound of each gap anew.
 
         Args:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ....envs.community.day import Array
 from ....envs.files import write_atomically
-from ....envs.market.exact.market import Market
+from ....envs.market.mechanism import ExactResponse
 from .bounds import Norms, lower_bound, norms, upper_bound
 from .certificate import Certificate
 from .chord import Chord
@@ -93,7 +93,7 @@ class ProfitCurve:
         write_atomically(path, lambda file: file.write(("\n".join(lines) + "\n").encode()))
 
 
-def profit_curve(certificate: Certificate, *, n: int = 60, market: Market | None = None) -> ProfitCurve:
+def profit_curve(certificate: Certificate, *, n: int = 60, market: ExactResponse | None = None) -> ProfitCurve:
     """Work out the curve from a certificate: its solved pieces exactly, and every gap wider than cap/n split until none is.
 
     Args:

@@ -16,7 +16,8 @@ from ....envs.account.tariff import Tariff
 from ....envs.community.day import BY_PERIOD, Array, Day
 from ....envs.games.transition import Rules, transition
 from ....envs.grid.network import Network
-from ....envs.market.exact.market import Market, P2PMarket
+from ....envs.market.exact.market import P2PMarket
+from ....envs.market.mechanism import ExactResponse
 from ..yardstick import require_agreement, yardstick_eur
 from .search import Optimum, solve_optimum
 
@@ -60,7 +61,7 @@ def solve_hours(
     cap: float,
     flows: Flows = "trades",
     objective: Objective = "profit",
-    market: Market | None = None,
+    market: ExactResponse | None = None,
     tolerance: float = 1e-6,
 ) -> HourlyOptimum:
     """Find the best charge of every period of a day without storage, and prove it.

@@ -22,8 +22,8 @@ from ....envs.errors import ClearingError
 from ....envs.grid.network import Network
 from ....envs.market.exact import TOLERANCE, Clearing, P2PMarket
 from ....envs.market.exact.convert import point_of
-from ....envs.market.exact.market import Market
 from ....envs.market.exact.market_data import MarketData, Structure, read_charges, scale
+from ....envs.market.mechanism import ExactResponse
 from ..sound import require_finite
 from .chord import Chord
 from .flat import FlatMarket, FreeSet
@@ -118,7 +118,7 @@ class ChargeLine:
         *,
         flows: Flows,
         objective: Objective = "profit",
-        market: Market | None = None,
+        market: ExactResponse | None = None,
     ) -> None:
         self.day = day
         self.objective: Objective = check_objective(objective)

@@ -19,7 +19,7 @@ from ....envs.account.tariff import Tariff
 from ....envs.community.day import Day
 from ....envs.errors import ClearingError, unknown_name
 from ....envs.grid.network import Network
-from ....envs.market.exact.market import Market
+from ....envs.market.mechanism import ExactResponse
 from ..yardstick import EXACTNESS, require_agreement
 from .bounds import Norms, norms, upper_bound
 from .chord import Chord
@@ -73,7 +73,7 @@ def smallest_recovering_charge(
     cap: float,
     of: Recovered = "profit",
     flows: Flows = "trades",
-    market: Market | None = None,
+    market: ExactResponse | None = None,
     charge_tolerance: float = 1e-9,
 ) -> Recovery:
     """Find the least charge in [0, cap] whose profit, or revenue, is at least a cost.

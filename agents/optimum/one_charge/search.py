@@ -26,7 +26,7 @@ from ....envs.community.day import Array, Day
 from ....envs.errors import ClearingError
 from ....envs.games.transition import Rules
 from ....envs.grid.network import Network
-from ....envs.market.exact.market import Market
+from ....envs.market.mechanism import ExactResponse
 from ..yardstick import EXACTNESS, require_agreement, yardstick_eur
 from .bounds import norms, secure_part, upper_bound
 from .certificate import Certificate, PrunedGap, SolvedPiece
@@ -103,7 +103,7 @@ def solve_optimum(
     cap: float,
     flows: Flows = "trades",
     objective: Objective = "profit",
-    market: Market | None = None,
+    market: ExactResponse | None = None,
     tolerance: float = 1e-6,
     hard_limits: bool = False,
 ) -> Optimum:

@@ -10,8 +10,8 @@ from itertools import pairwise
 from math import inf, isfinite, isnan
 from typing import TYPE_CHECKING
 
-from ....envs.market.exact.market import Market
 from ....envs.market.exact.solution import Clearing
+from ....envs.market.mechanism import ExactResponse
 from .account import Way
 from .bound import bound, flow_norms, radius, strayed
 from .findings import CertificateError, Verification
@@ -38,7 +38,7 @@ class Check:
         market: What clears.
     """
 
-    def __init__(self, certificate: Certificate, market: Market) -> None:
+    def __init__(self, certificate: Certificate, market: ExactResponse) -> None:
         self.certificate = certificate
         self.program: Program = program_of(certificate.day, certificate.network, certificate.basis, flows=certificate.flows)
         self.clearings = 0

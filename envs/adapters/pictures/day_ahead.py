@@ -7,6 +7,8 @@ where the grid meets the rest of the world.
 
 from __future__ import annotations
 
+from typing import Any
+
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
@@ -32,7 +34,7 @@ INK, QUIET = "#222222", "#9a9a9a"
 _MOST_NUMBERED = 45
 
 
-def draw_day(figure: Figure, network: Network, day: Day, title: str, outcome: Outcome | None = None) -> None:
+def draw_day(figure: Figure, network: Network, day: Day, title: str, outcome: Outcome[Any] | None = None) -> None:
     """Draw a day into a figure.
 
     Args:
@@ -51,7 +53,7 @@ def draw_day(figure: Figure, network: Network, day: Day, title: str, outcome: Ou
         figure.suptitle(title if outcome is None else f"{title}: {_result(outcome)}", x=0.02, ha="left", fontsize=12, fontweight="bold")
 
 
-def picture(network: Network, day: Day, title: str, outcome: Outcome | None = None) -> NDArray[np.uint8]:
+def picture(network: Network, day: Day, title: str, outcome: Outcome[Any] | None = None) -> NDArray[np.uint8]:
     """Return the picture of a day as an RGB array, shape (height, width, 3); see :func:`draw_day`."""
     figure = Figure(figsize=SIZE_INCHES, dpi=DOTS_PER_INCH)
     canvas = FigureCanvasAgg(figure)
@@ -68,7 +70,7 @@ class Window:
         """Open the window."""
         self.figure = plt.figure("gridtoll", figsize=SIZE_INCHES, dpi=DOTS_PER_INCH)
 
-    def show(self, network: Network, day: Day, title: str, outcome: Outcome | None) -> None:
+    def show(self, network: Network, day: Day, title: str, outcome: Outcome[Any] | None) -> None:
         """Draw a day and let the window take it in; see :func:`draw_day`."""
         draw_day(self.figure, network, day, title, outcome)
         self.figure.show(warn=False)
@@ -80,7 +82,7 @@ class Window:
         plt.close(self.figure)
 
 
-def _result(outcome: Outcome) -> str:
+def _result(outcome: Outcome[Any]) -> str:
     least, most = float(outcome.charge.min()), float(outcome.charge.max())
     posted = f"{least:.3g}" if least == most else f"{least:.3g} to {most:.3g}"
     return f"a charge of {posted} EUR/kWh earns {outcome.settlement.profit_eur:,.2f} EUR"
@@ -94,7 +96,7 @@ def _panels(figure: Figure) -> tuple[Axes, Axes, Axes]:
     return grid, power, price
 
 
-def draw_grid(axes: Axes, network: Network, day: Day, outcome: Outcome | None, *, first_hour: int = 0) -> None:
+def draw_grid(axes: Axes, network: Network, day: Day, outcome: Outcome[Any] | None, *, first_hour: int = 0) -> None:
     """Draw branches with the loading of the peak hour, and prosumers with what they sold on balance over all hours.
 
     Args:
@@ -150,7 +152,7 @@ def _colour_bar(axes: Axes, drawn: ScalarMappable, box: tuple[float, float, floa
     bar.outline.set_visible(False)
 
 
-def draw_power(axes: Axes, day: Day, outcome: Outcome | None) -> None:
+def draw_power(axes: Axes, day: Day, outcome: Outcome[Any] | None) -> None:
     """Draw the community's totals hour by hour."""
     unit, per_unit = _unit(day)
     edges = np.arange(day.n_periods + 1) * day.period_hours
@@ -174,7 +176,7 @@ def draw_power(axes: Axes, day: Day, outcome: Outcome | None) -> None:
     head(axes, f"Power of the community in {unit}")
 
 
-def draw_prices(axes: Axes, day: Day, outcome: Outcome | None) -> None:
+def draw_prices(axes: Axes, day: Day, outcome: Outcome[Any] | None) -> None:
     """Draw retail prices hour by hour, and between them the range of the prosumers' own."""
     edges = np.arange(day.n_periods + 1) * day.period_hours
     if outcome is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -151,7 +152,7 @@ def _draw_charges(axes: Axes, charges: Array) -> None:
     head(axes, "Prices and charge in EUR/kWh")
 
 
-def _draw_stored(axes: Axes, day: Day, whole: Outcome | None) -> None:
+def _draw_stored(axes: Axes, day: Day, whole: Outcome[Any] | None) -> None:
     """Draw the energy of every store over its capacity, and their total."""
     edges = np.arange(day.n_periods + 1) * day.period_hours
     owners = np.flatnonzero(day.has_storage)

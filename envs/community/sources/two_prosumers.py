@@ -1,7 +1,7 @@
 """The closed-form community: one seller with a solar roof, one buyer, one line between them.
 
 No data files: loads and sun are smooth curves with seeded weather, so that the year has seasons, clear and overcast days. Without
-storage every hour stands alone, and the clearing has a closed form (``tests/oracles.py``).
+storage every hour stands alone, and the clearing has a closed form (``tests/support/oracles.py``).
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from typing import Final, Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,21 +80,27 @@ class Observer:
         return {field.name: wide[self.layout[field.name]] * field.scale + field.centre for field in self.fields}
 
 
+def check_information(information: str) -> Information:
+    """Return the class of information that was named.
+
+    Raises:
+        ValueError: If it is unknown.
+    """
+    for known in get_args(Information):
+        if information == known:
+            return cast(Information, known)
+    raise unknown_name("`information`", information, get_args(Information))
+
+
 def make_observer(information: str, community: Community) -> Observer:
     """Return the observer of a community.
 
     Raises:
         ValueError: If `information` is unknown.
     """
-    fields = public_fields(community.n_periods)
-    match information:
-        case "public":
-            chosen: Information = "public"
-        case "full":
-            chosen = "full"
-            fields += full_fields(community.n_periods, community.n_prosumers)
-        case _:
-            raise unknown_name("`information`", information, get_args(Information))
+    chosen, fields = check_information(information), public_fields(community.n_periods)
+    if chosen == "full":
+        fields += full_fields(community.n_periods, community.n_prosumers)
     fields = tuple(in_money_of(field, community) for field in fields)
     observer = Observer(information=chosen, community=community, fields=fields, layout=layout_of(fields), geometry=make_geometry(community))
     _warn_of_clipping(observer)

@@ -7,15 +7,15 @@ arrays alone. An answer that misses :data:`.solution.TOLERANCE` is solved again 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ...community.day import Day
+from ...community.day import Array, Day
 from ...errors import ClearingError
 from .convert import clearing_of, point_of
 from .market_data import MarketData, Structure, read_charges, scale
@@ -31,14 +31,6 @@ SOLVER = f"Clarabel {version('clarabel')} through CVXPY {version('cvxpy')}, poli
 INTERIOR_POINT_TOLERANCES = (1e-8, 1e-10, 1e-12, 1e-6)
 """Tried in this order. A looser one comes last: where Clarabel cannot reach the others, polishing usually starts from less."""
 _WARM_STEPS = 12  # Newton steps allowed from a start; further than that the interior point is quicker (0.5 ms a step against 40 ms)
-
-
-class Market(Protocol):
-    """Anything that clears a day; other mechanisms and faster solvers come in beside :class:`P2PMarket`."""
-
-    def clear(self, day: Day, charges: ArrayLike, *, start: Clearing | None = None) -> Clearing:
-        """Return the outcome of ``day`` at ``charges`` in EUR/kWh, shape (T, N, N) or (N, N)."""
-        ...
 
 
 class P2PMarket:
@@ -78,6 +70,10 @@ class P2PMarket:
                 return replace(found, iterations=(interior_steps, steps), seconds=time.perf_counter() - began)
             failures.append(f"{interior_steps} interior-point and {steps} polishing steps left {certificate}")
         raise clearing_error(day, full_charges, failures)
+
+    def clear_many(self, days: Sequence[Day], charges: Array | Sequence[Array]) -> list[Clearing]:
+        """Clear days one after the other; see :class:`~gridtoll.envs.market.mechanism.Mechanism`."""
+        return [self.clear(day, each) for day, each in zip(days, charges, strict=True)]
 
     def _starting_points(self, data: MarketData, start: Clearing | None, failures: list[str]) -> Iterator[tuple[Point, int]]:
         """Yield points to polish: the given one, then the interior point's at each tolerance."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from math import isnan
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import isnan, nan
+from typing import Any, Final
 
 from ...community.day import Array
 
@@ -40,6 +42,41 @@ class Certificate:
     def holds(self, tolerance: float = TOLERANCE) -> bool:
         """Return whether all three are within ``tolerance``; False where one is NaN."""
         return abs(self.primal_residual) <= tolerance and abs(self.dual_residual) <= tolerance and abs(self.gap) <= tolerance
+
+
+BY_PERIOD: Final = (
+    "demand",
+    "renewable_used",
+    "grid_import",
+    "grid_export",
+    "storage_charge",
+    "storage_discharge",
+    "trade",
+    "nodal_price",
+    "storage_price",
+)
+"""Fields of a clearing with a row for every period; stored energy has one more."""
+
+
+@dataclass(frozen=True)
+class KktEvidence:
+    """What shows that a clearing is the optimum.
+
+    Attributes:
+        certificate: Residuals and gap of its arrays.
+        solver: Name and version of what solved it.
+        fallback: Whether that was not the solver asked for.
+    """
+
+    certificate: Certificate
+    solver: str
+    fallback: bool
+
+    def info(self) -> Mapping[str, Any]:
+        """Return what an environment's ``info`` says; wall time is not among it: the same step gives the same ``info``."""
+        proof = self.certificate
+        residuals = {"primal_residual": proof.primal_residual, "dual_residual": proof.dual_residual, "gap": proof.gap}
+        return {**residuals, "solver": self.solver, "fallback": self.fallback}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -87,3 +124,23 @@ class Clearing:
         """Power sold less power bought in trades, shape (T, N)."""
         net: Array = self.trade.sum(axis=2) - self.trade.sum(axis=1)
         return net
+
+    def first_period(self, *, objective_eur: float = nan) -> Clearing:
+        """Return its first period, the certificate being that of the whole.
+
+        Args:
+            objective_eur: What the followers' program is worth in that period, which their settlement says.
+        """
+        rows: dict[str, Any] = {name: getattr(self, name)[:1] for name in BY_PERIOD}
+        return replace(self, stored_energy=self.stored_energy[:2], objective_eur=objective_eur, **rows)
+
+    @property
+    def trade_price(self) -> Array:
+        """π, what the buyer pays the seller per kWh before charges, in EUR/kWh, shape (T, N, N): the mean of their nodal prices."""
+        price = self.nodal_price
+        return 0.5 * (price[:, :, None] + price[:, None, :])
+
+    @property
+    def evidence(self) -> KktEvidence:
+        """What shows that it is the optimum."""
+        return KktEvidence(self.certificate, self.solver, self.fallback)

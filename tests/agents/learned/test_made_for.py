@@ -18,15 +18,16 @@ from gridtoll.agents.learned.stable_baselines import DEFAULTS, Sees
 from gridtoll.envs.community.calendar import Scenario
 from gridtoll.envs.community.community import Community
 from gridtoll.envs.community.sources import export_community, load_community
+from gridtoll.envs.games.spec import GameSpec
 from gridtoll.train.data.onnx_files import save_onnx
 from gridtoll.train.ground.config import TrainConfig
 from gridtoll.train.ground.runs import RunFolder
 from gridtoll.train.learning.learn import train
 from gridtoll.train.scoring.leaders import learned_policy, onnx_leader
-from gridtoll.train.task import Task, observe
+from gridtoll.train.task import observe
 from gridtoll.train.workers import Workers
 
-TASK = Task(community="two-prosumers")
+TASK = GameSpec(community="two-prosumers")
 MONEY = 7.46
 SCENARIO = Scenario(3, 0)
 
@@ -52,9 +53,9 @@ def in_kroner(community: Community, *, cap: float = MONEY) -> Community:
 
 
 @pytest.fixture(scope="module")
-def abroad(tmp_path_factory: pytest.TempPathFactory) -> Task:
+def abroad(tmp_path_factory: pytest.TempPathFactory) -> GameSpec:
     folder = export_community(in_kroner(load_community("two-prosumers")), tmp_path_factory.mktemp("abroad") / "kroner")
-    return Task(community=str(folder))
+    return GameSpec(community=str(folder))
 
 
 def test_all_that_does_not_fit_is_named_at_once_with_what_to_pass() -> None:
@@ -104,7 +105,7 @@ def test_a_saved_network_is_refused_where_it_does_not_fit(tmp_path: Path, change
         NetworkPolicy.load(tmp_path / "policy.pt", {"n_observed": N_PUBLIC, "charge_cap": 1.0, "price_level": 1.0, **changed})
 
 
-def test_an_onnx_leader_is_refused_in_a_community_of_another_price_level(tmp_path: Path, abroad: Task) -> None:
+def test_an_onnx_leader_is_refused_in_a_community_of_another_price_level(tmp_path: Path, abroad: GameSpec) -> None:
     save_onnx(tmp_path / "policy.onnx", FixedPolicy(), TASK, name="fixed", seed=0)
     assert OnnxPolicy(tmp_path / "policy.onnx").facts["price_level"] == 1.0
     assert onnx_leader(tmp_path / "policy.onnx", TASK, seed=0).name == "fixed"
@@ -114,7 +115,7 @@ def test_an_onnx_leader_is_refused_in_a_community_of_another_price_level(tmp_pat
         onnx_leader(tmp_path / "policy.onnx", replace(abroad, charge_cap=1.0), seed=0)
 
 
-def test_an_onnx_file_of_before_tells_its_price_level_by_the_scales_of_its_observations(tmp_path: Path, abroad: Task) -> None:
+def test_an_onnx_file_of_before_tells_its_price_level_by_the_scales_of_its_observations(tmp_path: Path, abroad: GameSpec) -> None:
     save_onnx(tmp_path / "policy.onnx", FixedPolicy(), TASK, name="fixed", seed=0)
     facts = {name: value for name, value in OnnxPolicy(tmp_path / "policy.onnx").facts.items() if name not in ("price_level", "schema")}
     with (tmp_path / "old.onnx").open("wb") as file:
@@ -131,7 +132,7 @@ def trained(folder: Path, sees: Sees) -> RunFolder:
         return train(config, folder, workers)
 
 
-def test_a_run_that_sees_the_day_plays_in_another_currency_as_at_home(tmp_path: Path, abroad: Task) -> None:
+def test_a_run_that_sees_the_day_plays_in_another_currency_as_at_home(tmp_path: Path, abroad: GameSpec) -> None:
     run = trained(tmp_path / "run", "day")
     seen = observe(TASK, SCENARIO)
     home, there = (learned_policy(run, task).predict(seen, deterministic=True)[0] for task in (TASK, abroad))
@@ -142,7 +143,7 @@ def test_a_run_that_sees_the_day_plays_in_another_currency_as_at_home(tmp_path: 
         learned_policy(run, replace(TASK, tariff="unique"))
 
 
-def test_a_run_that_sees_everything_is_refused_in_another_currency(tmp_path: Path, abroad: Task) -> None:
+def test_a_run_that_sees_everything_is_refused_in_another_currency(tmp_path: Path, abroad: GameSpec) -> None:
     run = trained(tmp_path / "run", "everything")
     best = run.load("best")
     assert best is not None

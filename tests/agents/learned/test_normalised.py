@@ -23,13 +23,14 @@ from gridtoll.agents.learned.models import load_model
 from gridtoll.agents.learned.normalised import ModelPolicy, statistics_beside
 from gridtoll.envs import DayAheadEnv
 from gridtoll.envs.community.calendar import Scenario
+from gridtoll.envs.games.spec import GameSpec
 from gridtoll.train.cli import main
 from gridtoll.train.scoring.evaluate import evaluate
 from gridtoll.train.scoring.leaders import make_leader
-from gridtoll.train.task import Task, environment_of, observe
+from gridtoll.train.task import environment_of, observe
 from gridtoll.train.workers import Workers
 
-TASK = Task(community="two-prosumers")
+TASK = GameSpec(community="two-prosumers")
 DAYS = [3, 50, 180, 200, 300]
 CLASSES: dict[str, type[BaseAlgorithm]] = {"ppo": PPO, "sac": SAC}
 

@@ -26,17 +26,18 @@ from gridtoll.agents.learned.models import MODEL_NAMES, load_model
 from gridtoll.agents.learned.onnx_policy import METADATA_KEY, OnnxPolicy, write_onnx
 from gridtoll.agents.learned.stable_baselines import DEFAULTS, LearnedPolicy
 from gridtoll.envs import DayAheadEnv, Scenario
+from gridtoll.envs.games.spec import GameSpec
 from gridtoll.train.data.onnx_files import save_onnx, task_of
 from gridtoll.train.ground.config import TrainConfig
 from gridtoll.train.ground.runs import RunFolder
 from gridtoll.train.learning.learn import train
 from gridtoll.train.scoring.evaluate import evaluate
 from gridtoll.train.scoring.leaders import learned_leader, learned_policy, make_leader
-from gridtoll.train.task import Task, environment_of, observe
+from gridtoll.train.task import environment_of, observe
 from gridtoll.train.workers import Workers
 
 CAP = 0.8
-TASK = Task(community="two-prosumers")
+TASK = GameSpec(community="two-prosumers")
 SCENARIOS = [Scenario(day, day % 4) for day in (3, 50, 180, 200, 300)]
 CLASSES: dict[str, Any] = {"sac": SAC, "td3": TD3, "ppo": PPO, "tqc": TQC, "crossq": CrossQ}
 FACTS = {"charge_cap": CAP, "n_charges": 1, "n_observed": 6}
@@ -201,7 +202,7 @@ def test_a_run_exported_scores_as_the_run_does(tmp_path: Path, workers: Workers)
 def test_an_onnx_policy_names_every_difference_to_the_game_it_is_to_play(tmp_path: Path, workers: Workers) -> None:
     save_onnx(tmp_path / "policy.onnx", LearnedPolicy(network_of("td3", 270), 1.0), TASK, name="td3", seed=1)
 
-    def lead(task: Task) -> object:
+    def lead(task: GameSpec) -> object:
         return make_leader(str(tmp_path / "policy.onnx"), task, [], workers, seed=0)
 
     assert lead(TASK.changed(community="ieee9")) is not None  # public observations have one size everywhere
@@ -273,7 +274,7 @@ def test_a_model_of_another_algorithm_is_told_apart(kind: Any, tmp_path: Path) -
 
 
 def test_a_task_in_metadata_is_the_task(tmp_path: Path) -> None:
-    task = Task(community="ieee9", tariff="unique", import_fee=0.08)
+    task = GameSpec(community="ieee9", tariff="unique", import_fee=0.08)
     facts = {**asdict(task), "charge_cap": 0.7}
     (tmp_path / "policy.onnx").write_bytes(written(Linear(), **facts))
     assert task_of(OnnxPolicy(tmp_path / "policy.onnx")) == task.changed(charge_cap=0.7)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from referee import distance, exact
 from gridtoll.envs.community.day import Array, Day
 from gridtoll.envs.market.exact import Clearing
 from gridtoll.envs.market.exact.compiled import StructuredMarket
-from gridtoll.envs.market.exact.market import Market, verify
+from gridtoll.envs.market.exact.market import verify
+from gridtoll.envs.market.mechanism import ExactResponse
 
 BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
 pytestmark = pytest.mark.skipif(not BENCHMARKS.exists(), reason="benchmarks are not part of the wheel")
@@ -43,6 +45,9 @@ class _Wrong:
         trade[np.unravel_index(int(np.argmax(trade)), trade.shape)] *= 1.0 + self._share
         return replace(right, trade=trade)
 
+    def clear_many(self, days: Sequence[Day], charges: Array | Sequence[Array]) -> list[Clearing]:
+        return [self.clear(day, each) for day, each in zip(days, charges, strict=True)]
+
 
 def in_double(clearing: Clearing) -> Clearing:
     arrays = {field.name: getattr(clearing, field.name) for field in fields(clearing)}
@@ -50,7 +55,7 @@ def in_double(clearing: Clearing) -> Clearing:
     return replace(clearing, **changes)
 
 
-def measured(profit: Any, count: int, seed: int, with_market: Market) -> list[Any]:
+def measured(profit: Any, count: int, seed: int, with_market: ExactResponse) -> list[Any]:
     module, cases = profit
     drawn = (cases.case_of(*cases.named(number, seed)) for number in range(count))
     return [module.exactness(case, case.network, with_market) for case in drawn if case.network is not None and not case.is_extreme]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from builders import random_day, random_network
-from test_infinite_limits import line_of_three, seller_and_buyer
+from three_buses import line_of_three, seller_and_buyer
 
 from gridtoll.agents.optimum import Certificate, CertificateError, PrunedGap, solve_optimum, verification
 from gridtoll.envs.account.settlement import settle

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from builders import market, random_day, random_network
 from numpy.typing import NDArray
+from three_buses import line_of_three, seller_and_buyer
 
 from gridtoll.agents.optimum import profit_curve, smallest_recovering_charge, solve_hours, solve_optimum, solve_several
 from gridtoll.agents.optimum.hourly_game.bound import bound_hourly
@@ -19,10 +20,9 @@ from gridtoll.envs.account.settlement import settle
 from gridtoll.envs.account.settlement_cotangent import flows_at_kink
 from gridtoll.envs.account.social import solve_social
 from gridtoll.envs.account.tariff import make_tariff
-from gridtoll.envs.community.day import Day, make_day
+from gridtoll.envs.community.day import Day
 from gridtoll.envs.errors import ClearingError
-from gridtoll.envs.grid.grid import make_grid
-from gridtoll.envs.grid.network import Network, make_network
+from gridtoll.envs.grid.network import Network
 from gridtoll.envs.market.exact.compiled import StructuredMarket
 
 Array = NDArray[np.float64]
@@ -36,49 +36,6 @@ def with_limit(network: Network, limit_kw: Any, *, lossless: bool = False) -> Ne
     limit = np.broadcast_to(np.asarray(limit_kw, dtype=np.float64), grid.branch_limit_kw.shape)
     resistance = np.zeros_like(grid.branch_resistance_pu) if lossless else grid.branch_resistance_pu
     return replace(network, grid=replace(grid, branch_limit_kw=limit, branch_resistance_pu=resistance))
-
-
-def line_of_three(limit_kw: float) -> Network:
-    grid = make_grid(
-        "a line",
-        bus_names=["a", "b", "c"],
-        branch_from=[0, 1],
-        branch_to=[1, 2],
-        branch_resistance_pu=0.01,
-        branch_reactance_pu=0.1,
-        branch_limit_kw=limit_kw,
-        base_power_kw=100.0,
-        slack_bus=0,
-    )
-    return make_network(grid, [1, 2])
-
-
-def seller_and_buyer() -> Day:
-    """One hour of two prosumers, the first with sun: a false optimum of 0.246247 was certified here, where 0.316118 can be earned."""
-    return make_day(
-        label="a seller and a buyer",
-        demand_min=np.full((1, 2), 0.5),
-        demand_max=np.full((1, 2), 2.0),
-        utility_curvature=0.2,
-        utility_slope=0.7,
-        renewable=[[6.0, 0.0]],
-        import_price=0.6,
-        export_price=0.05,
-        loss_price=0.1,
-        overload_price=1.0,
-        import_fee=0.0,
-        import_limit=10.0,
-        export_limit=10.0,
-        grid_friction=0.005,
-        storage_power=0.0,
-        storage_capacity=0.0,
-        storage_efficiency=1.0,
-        storage_wear=0.0,
-        storage_start=0.0,
-        trade_limit=10.0,
-        trade_friction=0.15,
-        n_buses=3,
-    )
 
 
 @pytest.mark.parametrize("limit_kw", [OUT_OF_REACH, np.inf])

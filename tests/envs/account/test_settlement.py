@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from builders import DEGENERATE, market, pair_day, pair_network, random_basis, random_day, random_network
 
-from gridtoll.envs.account.settlement import Flows, Settlement, flow_and_base, settle, settle_many, trade_price
+from gridtoll.envs.account.settlement import Flows, Settlement, base_flow, flow_kw, settle, settle_many
 from gridtoll.envs.community.day import Array, Day
 from gridtoll.envs.grid.network import Network
 from gridtoll.envs.market.exact import Clearing
@@ -137,7 +137,7 @@ def test_injections_equal_exports_less_imports_plus_net_trade() -> None:
     case = settled(random_day(2), random_network(2), 0.02, flows="injections")
     c = case.clearing
     net = c.grid_export - c.grid_import + c.traded_kw
-    flow, base = flow_and_base(case.day, case.network, c, flows="injections")
+    flow, base = flow_kw(case.day, case.network, c, flows="injections"), base_flow(case.day, case.network)
     np.testing.assert_allclose(flow, case.network.grid.flow(case.network.injection(net)), atol=1e-9)
     assert not base.any()
 
@@ -183,7 +183,7 @@ def test_charges_that_stand_all_day_may_be_given_once() -> None:
 
 def test_a_pair_trades_at_the_mean_of_its_nodal_prices() -> None:
     case = settled(pair_day(), pair_network(), 0.02)
-    price = trade_price(case.clearing)
+    price = case.clearing.trade_price
     np.testing.assert_allclose(price[0, 0, 1], case.clearing.nodal_price[0].mean(), rtol=1e-12)
     expected = price[0, 0, 1] * case.settlement.traded_kwh
     np.testing.assert_allclose(case.settlement.payment_eur, [expected, -expected], rtol=1e-9)

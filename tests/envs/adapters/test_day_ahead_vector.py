@@ -18,12 +18,14 @@ from gymnasium.error import ResetNeeded
 from gymnasium.spaces import Box
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from numpy.typing import ArrayLike
+from sameness import assert_same
 
-from gridtoll.envs import DAY_AHEAD_ID, ClearingError, DayAheadEnv, DayAheadVectorEnv, Scenario, load_community, make_market
+from gridtoll.envs import DAY_AHEAD_ID, ClearingError, DayAheadEnv, PricingVectorEnv, Scenario, load_community, make_market
 from gridtoll.envs.community.day import Array, Day
-from gridtoll.envs.games.day_ahead import Episodes, make_game
+from gridtoll.envs.games.day_ahead import Episodes, make_day_ahead
+from gridtoll.envs.games.setting import make_setting
+from gridtoll.envs.games.spec import GameSpec
 from gridtoll.envs.market.exact import Clearing
-from gridtoll.envs.market.solvers import clear_many
 
 TINY = "two-prosumers"
 GAMES: list[dict[str, Any]] = [
@@ -34,9 +36,9 @@ GAMES: list[dict[str, Any]] = [
 ]
 
 
-def batch(num_envs: int = 3, **arguments: Any) -> DayAheadVectorEnv:
+def batch(num_envs: int = 3, **arguments: Any) -> PricingVectorEnv:
     values: dict[str, Any] = {"community": TINY}
-    return DayAheadVectorEnv(num_envs, **(values | arguments))
+    return PricingVectorEnv(num_envs, **(values | arguments))
 
 
 def singles(num_envs: int = 3, mode: AutoresetMode = AutoresetMode.SAME_STEP, **arguments: Any) -> SyncVectorEnv[Any, Any]:
@@ -49,23 +51,6 @@ def actions(envs: Any, seed: int) -> Array:
     """Charges somewhere in the lower half of the action space, in double precision."""
     space = cast(Box, envs.action_space)
     return np.random.default_rng(seed).uniform(0.0, 0.5, space.shape) * space.high
-
-
-def assert_same(one: Any, other: Any, where: str = "") -> None:
-    """Assert equality to the last bit, of types and masks too, in `info` and all it holds."""
-    assert type(one) is type(other), where
-    if isinstance(one, tuple):
-        for k, pair in enumerate(zip(one, other, strict=True)):
-            assert_same(*pair, where=f"{where}[{k}]")
-    elif isinstance(one, dict):
-        assert one.keys() == other.keys(), where
-        for name in one:
-            assert_same(one[name], other[name], f"{where}/{name}")
-    elif isinstance(one, np.ndarray) and one.dtype == object:
-        for k, pair in enumerate(zip(one, other, strict=True)):
-            assert_same(*pair, where=f"{where}[{k}]")
-    else:
-        np.testing.assert_array_equal(one, other, strict=isinstance(one, np.ndarray), err_msg=where)
 
 
 @pytest.mark.parametrize("arguments", GAMES)
@@ -222,14 +207,14 @@ def test_charges_of_the_action_space_are_taken_edges_included() -> None:
 def test_an_episode_must_have_begun_and_without_autoreset_must_begin_again() -> None:
     envs = batch(autoreset_mode="Disabled")
     posted = actions(envs, 0)
-    with pytest.raises(ResetNeeded, match=r"rows \[0, 1, 2\] have none"):
+    with pytest.raises(ResetNeeded, match=r"rows \[0, 1, 2\] have nothing"):
         envs.step(posted)
     envs.reset(seed=0)
     envs.step(posted)
     with pytest.raises(ResetNeeded):
         envs.step(posted)
     envs.reset(options={"reset_mask": np.array([True, False, True])})
-    with pytest.raises(ResetNeeded, match=r"rows \[1\] have none"):
+    with pytest.raises(ResetNeeded, match=r"rows \[1\] have nothing"):
         envs.step(posted)
 
 
@@ -255,13 +240,13 @@ def test_what_was_handed_out_may_be_written_into() -> None:
 
 def test_gymnasium_makes_it_by_its_id() -> None:
     envs = gymnasium.make_vec(f"gridtoll.envs:{DAY_AHEAD_ID}", num_envs=4, community=TINY, tariff="unique", split="test")
-    assert isinstance(envs.unwrapped, DayAheadVectorEnv)
+    assert isinstance(envs.unwrapped, PricingVectorEnv)
     assert envs.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP
     assert envs.spec is not None
     assert "DayAhead-v0" in str(envs)
     observations, infos = envs.reset(seed=0)
     assert envs.observation_space.contains(observations)
-    assert set(infos["day"]) <= set(DayAheadEnv(TINY, split="test").days.tolist())
+    assert set(infos["day"]) <= set(DayAheadEnv(TINY, split="test").setting.days.tolist())
     _, rewards, terminated, truncated, _ = envs.step(envs.action_space.sample())
     assert rewards.dtype == np.float64
     assert terminated.all()
@@ -276,7 +261,7 @@ def test_gymnasiums_wrappers_take_it() -> None:
     wrapped = gymnasium.wrappers.vector.RescaleAction(counted, np.full(1, -1.0, np.float32), np.full(1, 1.0, np.float32))
     wrapped.reset(seed=0)
     _, rewards, *_, infos = wrapped.step(np.full((3, 1), -0.5, np.float32))
-    np.testing.assert_allclose(infos["final_info"]["charge"], 0.25 * envs.game.charge_cap, rtol=1e-6)
+    np.testing.assert_allclose(infos["final_info"]["charge"], 0.25 * envs.game.setting.charge_cap, rtol=1e-6)
     np.testing.assert_allclose(infos["episode"]["r"], rewards)
     assert infos["episode"]["l"].tolist() == [1, 1, 1]
 
@@ -314,39 +299,31 @@ class _Failing:
             raise ClearingError(f"no answer on {day.label}.")
         return market().clear(day, charges)
 
-
-class _FailingAtOnce(_Failing):
-    """Likewise, clearing all days in one call."""
-
     def clear_many(self, days: Sequence[Day], charges: Array) -> list[Clearing]:
         return [self.clear(day, each) for day, each in zip(days, charges, strict=True)]
 
 
-@pytest.mark.parametrize("kind", [_Failing, _FailingAtOnce])
-def test_a_clearing_that_fails_names_its_row_and_how_to_replay_it(kind: type[_Failing]) -> None:
-    envs = batch(market=kind(f"{TINY}/day 60/prices 1"))
+def test_a_clearing_that_fails_names_its_row_and_how_to_replay_it() -> None:
+    envs = batch(mechanism=_Failing(f"{TINY}/day 60/prices 1"))
     envs.reset(seed=40, options={"day": [50, 60, 70], "price_path": 1})
     with pytest.raises(ClearingError) as caught:
         envs.step([[0.1], [0.2], [0.3]])
     message = str(caught.value)
     for part in ("row 1: no answer on", "'day': 60", "'price_path': 1", "step([0.2])", "seed 41", TINY):
         assert part in message
-    envs.market = market()
+    envs.mechanism = market()
     assert envs.step([[0.1], [0.2], [0.3]])[-1]["final_info"]["day"].tolist() == [50, 60, 70]
 
 
-def test_days_are_cleared_in_one_call_where_the_market_has_one() -> None:
+def test_days_are_cleared_in_one_call() -> None:
     calls: list[tuple[int, tuple[int, ...]]] = []
 
     class AtOnce:
-        def clear(self, day: Day, charges: ArrayLike, *, start: Clearing | None = None) -> Clearing:
-            raise AssertionError("one by one")
-
         def clear_many(self, days: Sequence[Day], charges: Array) -> list[Clearing]:
             calls.append((len(days), charges.shape))
             return [replace(market().clear(day, each), fallback=k == 1) for k, (day, each) in enumerate(zip(days, charges, strict=True))]
 
-    envs = batch(market=AtOnce())
+    envs = batch(mechanism=AtOnce())
     envs.reset(seed=0)
     *_, infos = envs.step(actions(envs, 0))
     assert calls == [(3, (3, 24, 2, 2))]
@@ -359,7 +336,7 @@ def test_the_kernel_clears_many_days_as_each_alone_to_the_last_bit() -> None:
     community, solver = load_community("simbench-rural"), make_market("structured")
     days = [community.day(day, price_path=path) for day, path in ((5, 0), (170, 1), (200, 3))]
     charges = np.stack([np.broadcast_to(share * community.network.distance, (24, 13, 13)) for share in (0.0, 0.2, 0.7)])
-    for day, charge, found in zip(days, charges, clear_many(solver, days, charges), strict=True):
+    for day, charge, found in zip(days, charges, solver.clear_many(days, charges), strict=True):
         alone = solver.clear(day, charge)
         for name in ("demand", "trade", "nodal_price", "stored_energy", "storage_price"):
             np.testing.assert_array_equal(getattr(found, name), getattr(alone, name), strict=True)
@@ -374,7 +351,7 @@ def test_outcomes_keep_the_arrays_of_each_row() -> None:
     scenarios, days = envs.scenarios, envs.days
     *_, infos = envs.step([[0.1], [0.2], [0.3]])
     assert infos["final_info"]["day"].tolist() == [scenario.day for scenario in scenarios]
-    assert [day.label for day in days] == [envs.game.day_of(scenario).label for scenario in scenarios]
+    assert [day.label for day in days] == [envs.game.setting.day_of(scenario).label for scenario in scenarios]
     for row, charge in enumerate((0.1, 0.2, 0.3)):
         single.reset(options={name: int(infos["final_info"][name][row]) for name in ("day", "price_path")})
         single.step([charge])
@@ -393,7 +370,7 @@ def test_outcomes_keep_the_arrays_of_each_row() -> None:
         ({"autoreset_mode": "LastStep"}, "`autoreset_mode` must be one of Disabled, NextStep, SameStep; got 'LastStep'"),
         ({"autoreset_mode": "samestep"}, "Did you mean 'SameStep'"),
         ({"render_mode": "rgb_array"}, "`render_mode` must be None, got 'rgb_array'. A batched environment draws nothing"),
-        ({"solver": "structured", "market": market()}, "only one may be given"),
+        ({"solver": "structured", "mechanism": market()}, "must be left out where `mechanism` says what clears"),
         ({"tariff": "distanse"}, "Did you mean 'distance'"),
     ],
 )
@@ -408,29 +385,19 @@ def test_it_refuses_to_draw() -> None:
 
 
 def test_it_takes_the_arguments_of_the_single_environment_and_the_manual_names_the_rest() -> None:
-    single, many = (inspect.signature(kind).parameters for kind in (DayAheadEnv, DayAheadVectorEnv))
-    assert list(many) == ["num_envs", *(name for name in single if name != "render_mode"), "autoreset_mode", "render_mode"]
+    single, many = (inspect.signature(kind).parameters for kind in (DayAheadEnv, PricingVectorEnv))
+    assert set(many) >= {"num_envs", "env", "belief", "autoreset_mode", *single}
     for name, parameter in single.items():
         assert many[name].default == parameter.default
-    manual = DayAheadVectorEnv.__doc__ or ""
+    manual = PricingVectorEnv.__doc__ or ""
     rows = re.findall(r"^ *\| `(\w+)` *\|", manual[manual.index("## Arguments") :], flags=re.MULTILINE)
-    assert rows == ["num_envs", "solver", "market", "autoreset_mode", "render_mode"]
+    assert rows == ["num_envs", "env", "solver", "autoreset_mode", "render_mode"]
 
 
 def test_episodes_are_kept_within_their_memory_and_come_back_the_same() -> None:
-    community = load_community("simbench-rural")
-    game = make_game(
-        community,
-        tariff="distance",
-        charges_per="day",
-        split="train",
-        objective="profit",
-        information="public",
-        flows="trades",
-        charge_cap=None,
-        import_fee=0.05,
-    )
-    kept, plain = Episodes(game, most_bytes=60_000), [game.episode(Scenario(day, day % 4)) for day in range(12)]
+    game = make_day_ahead(make_setting(GameSpec(import_fee=0.05), split="train"))
+    kept = Episodes(game.setting, game.observer, most_bytes=60_000)
+    plain = [game.begin(Scenario(day, day % 4)).episode for day in range(12)]
     for _ in range(2):
         for expected in plain:
             found = kept.of(expected.scenario)

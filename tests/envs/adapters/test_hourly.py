@@ -55,15 +55,15 @@ def require_day_ahead(env: HourlyEnv, actions: Array, schedule: Array, index: in
     _, rewards, _ = run(env, actions, day=index)
     day, played = env.day, env.day_outcome()
     charges = env.tariff.charges(schedule)
-    expected = env.market.clear(day, charges)
+    expected = env.mechanism.clear(day, charges)
     power, price = kkt.units(day)
     for name in PRIMAL:
         np.testing.assert_allclose(getattr(played.clearing, name), getattr(expected, name), atol=1e-9 * power, rtol=1e-7, err_msg=name)
-    settlement = settle(day, env.community.network, charges, expected, flows=env.flows, charge_base=env.tariff.basis)
+    settlement = settle(day, env.community.network, charges, expected, flows=env.setting.rules.flows, charge_base=env.tariff.basis)
     bill = power * price * day.n_periods * day.n_prosumers
     for name in ("profit_eur", "welfare_eur", "revenue_eur", "traded_kwh", "gross_welfare_eur", "loss_cost_eur"):
         np.testing.assert_allclose(getattr(played.settlement, name), getattr(settlement, name), rtol=1e-7, atol=1e-9 * bill, err_msg=name)
-    assert sum(rewards) == pytest.approx(getattr(settlement, f"{env.objective}_eur"), rel=1e-7, abs=1e-9 * bill)
+    assert sum(rewards) == pytest.approx(getattr(settlement, f"{env.setting.rules.objective}_eur"), rel=1e-7, abs=1e-9 * bill)
     assert (
         kkt.residuals(day, charges, replace(played.clearing, nodal_price=expected.nodal_price, storage_price=expected.storage_price)).worst
         < 1e-9
@@ -314,8 +314,8 @@ def test_the_first_of_several_days_is_the_only_day_of_one() -> None:
 
 def test_episodes_of_several_days_stay_in_their_split() -> None:
     env, single = HourlyEnv(TINY, days=4, split="test"), HourlyEnv(TINY, split="test")
-    assert all(set(range(day, day + 4)) <= set(single.days.tolist()) for day in env.days.tolist())
-    assert len(env.days) == len(single.days) * 4 // 7
+    assert all(set(range(day, day + 4)) <= set(single.setting.days.tolist()) for day in env.setting.days.tolist())
+    assert len(env.setting.days) == len(single.setting.days) * 4 // 7
     with pytest.raises(ValueError, match=r"an episode of 4 days must begin on day 362 or before, got 365"):
         env.reset(options={"day": 365})
 
@@ -350,7 +350,7 @@ def test_an_episode_begins_with_a_reset_and_ends_with_the_day() -> None:
     with pytest.raises(ResetNeeded, match="begins with `reset`"):
         env.step([0.1])
     run(env, np.full((24, 1), 0.1), day=3)
-    with pytest.raises(ResetNeeded, match="the last hour of the episode is priced"):
+    with pytest.raises(ResetNeeded, match="the episode is over"):
         env.step([0.1])
 
 
@@ -387,11 +387,11 @@ def test_a_plan_that_cannot_be_cleared_says_where() -> None:
                 raise ClearingError("no.")
             return super().clear(day, charges, start=start)
 
-    env = HourlyEnv(load_community(TINY), market=Refusing())
+    env = HourlyEnv(load_community(TINY), mechanism=Refusing())
     env.reset(options={"day": 3})
     env.step([0.1])
     env.step([0.1])
-    with pytest.raises(ClearingError, match=r"no\. In the hourly game: row 0, community 'two-prosumers', .*'day': 3.*, hour 2"):
+    with pytest.raises(ClearingError, match=r"no\. In the hourly game: community 'two-prosumers', .*'day': 3.*, hour 2"):
         env.step([0.1])
     assert env.state.hour == 2
 

@@ -11,10 +11,10 @@ import pytest
 from gymnasium.error import ResetNeeded
 from gymnasium.spaces import Box
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
-from test_day_ahead_vector import assert_same
+from sameness import assert_same
 
 from gridtoll.agents.learned.vec_env import GymnasiumVecEnv
-from gridtoll.envs import HOURLY_ID, HourlyEnv, HourlyVectorEnv
+from gridtoll.envs import HOURLY_ID, HourlyEnv, PricingVectorEnv
 from gridtoll.envs.community.day import Array
 
 TINY, STORES = "two-prosumers", "ieee9"
@@ -25,9 +25,9 @@ GAMES: list[dict[str, Any]] = [
 ]
 
 
-def batch(num_envs: int = 3, **arguments: Any) -> HourlyVectorEnv:
+def batch(num_envs: int = 3, **arguments: Any) -> PricingVectorEnv:
     values: dict[str, Any] = {"community": TINY}
-    return HourlyVectorEnv(num_envs, **(values | arguments))
+    return PricingVectorEnv(num_envs, env="hourly", **(values | arguments))
 
 
 def singles(num_envs: int = 3, *, mode: AutoresetMode = AutoresetMode.SAME_STEP, **arguments: Any) -> SyncVectorEnv:
@@ -69,7 +69,7 @@ def test_without_autoreset_rows_wait_for_a_reset() -> None:
     for step in range(24):
         posted = actions(envs, step)
         assert_same(envs.step(posted), oracle.step(posted))
-    with pytest.raises(ResetNeeded, match=r"rows \[0, 1, 2\] have none"):
+    with pytest.raises(ResetNeeded, match=r"rows \[0, 1, 2\] have nothing"):
         envs.step(posted)
     assert_same(envs.reset(), oracle.reset())
 
@@ -99,7 +99,7 @@ def test_options_and_seeds_reach_rows() -> None:
 
 def test_gymnasium_makes_it_and_steps_return_what_is_theirs() -> None:
     envs = gymnasium.make_vec(f"gridtoll.envs:{HOURLY_ID}", num_envs=2, community=TINY)
-    assert isinstance(envs.unwrapped, HourlyVectorEnv)
+    assert isinstance(envs.unwrapped, PricingVectorEnv)
     observations, _ = envs.reset(seed=0)
     before = observations.copy()
     envs.step(np.full((2, 1), 0.1))

@@ -20,7 +20,7 @@ from gridtoll.envs.games.outcome import Outcome
 from gridtoll.envs.grid.network import Network, make_network
 
 
-def outcome_of(day: Day, network: Network, level: float = 0.02) -> Outcome:
+def outcome_of(day: Day, network: Network, level: float = 0.02) -> Outcome[Any]:
     """What a charge by some basis leads to."""
     charges = np.broadcast_to(level * random_basis(1, day.n_prosumers), (day.n_periods, day.n_prosumers, day.n_prosumers))
     clearing = market().clear(day, charges)
@@ -28,7 +28,7 @@ def outcome_of(day: Day, network: Network, level: float = 0.02) -> Outcome:
     return Outcome(charge=np.array([level]), charges=np.array(charges), clearing=clearing, settlement=settlement)
 
 
-def drawn(day: Day, network: Network, outcome: Outcome | None) -> Figure:
+def drawn(day: Day, network: Network, outcome: Outcome[Any] | None) -> Figure:
     """The figure of a day."""
     figure = Figure()
     draw_day(figure, network, day, "A day", outcome)

@@ -22,14 +22,14 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor, VecNormali
 
 from gridtoll.agents.curves.day_features import LEVELS, DayActions, DayFeatures
 from gridtoll.agents.learned.vec_env import GymnasiumVecEnv
-from gridtoll.envs import DayAheadEnv, DayAheadVectorEnv
+from gridtoll.envs import DayAheadEnv, PricingVectorEnv
 
 TINY = "two-prosumers"
 
 
 def batched(num_envs: int = 3, **arguments: Any) -> GymnasiumVecEnv:
-    envs = DayAheadVectorEnv(num_envs, TINY, **arguments)
-    return GymnasiumVecEnv(envs, action_bounds=(0.0, envs.game.charge_cap))
+    envs = PricingVectorEnv(num_envs, TINY, **arguments)
+    return GymnasiumVecEnv(envs, action_bounds=(0.0, envs.game.setting.charge_cap))
 
 
 def pendulums(mode: AutoresetMode = AutoresetMode.SAME_STEP) -> SyncVectorEnv[Any, Any]:
@@ -99,7 +99,7 @@ def test_gymnasiums_wrappers_may_stand_between() -> None:
 
 
 def test_rewards_count_in_their_unit_and_episodes_in_their_own() -> None:
-    envs = DayAheadVectorEnv(3, TINY)
+    envs = PricingVectorEnv(3, TINY)
     mine = GymnasiumVecEnv(envs, action_bounds=(0.0, 1.0), reward_unit=4.0)
     mine.seed(0)
     mine.reset()
@@ -110,12 +110,12 @@ def test_rewards_count_in_their_unit_and_episodes_in_their_own() -> None:
 
 
 def test_stable_baselines_own_evaluation_counts_episodes_in_eur() -> None:
-    envs = DayAheadVectorEnv(2, TINY)
+    envs = PricingVectorEnv(2, TINY)
     mine = GymnasiumVecEnv(envs, action_bounds=(0.0, 1.0), reward_unit=5.0)
     learner = PPO("MlpPolicy", mine, n_steps=4, batch_size=4, seed=1, device="cpu")
     mine.seed(3)
     rewards, lengths = evaluate_policy(learner, mine, n_eval_episodes=6, return_episode_rewards=True)  # warnings are errors
-    twin, observations = DayAheadVectorEnv(2, TINY), None
+    twin, observations = PricingVectorEnv(2, TINY), None
     observations, _ = twin.reset(seed=3)
     earned: list[float] = []
     for _ in range(3):
@@ -220,8 +220,8 @@ def test_learners_train_on_it_and_a_repetition_gives_the_same_weights(make: Call
 
 
 def test_a_learner_of_days_sees_features_acts_in_the_unit_and_is_paid_by_the_guessed_worth() -> None:
-    envs = DayAheadVectorEnv(3, TINY)
-    day = DayActions(envs.game.observer.size, envs.game.charge_cap)
+    envs = PricingVectorEnv(3, TINY)
+    day = DayActions(envs.game.observer.size, envs.game.setting.charge_cap)
     mine, plain = GymnasiumVecEnv(envs, day=day, reward_unit=2.0), batched()
     for each in (mine, plain):
         each.seed(11)
@@ -230,9 +230,9 @@ def test_a_learner_of_days_sees_features_acts_in_the_unit_and_is_paid_by_the_gue
     assert mine.action_space == spaces.Box(-1.0, 1.0, (1,), np.float32)
     np.testing.assert_array_equal(seen, DayFeatures(observed.shape[1])(torch.as_tensor(observed)).float().numpy())
     unit = DayFeatures(observed.shape[1]).unit(torch.as_tensor(observed)).numpy()
-    charges = np.minimum(unit * np.exp(0.5 * (np.log(LEVELS[0]) + np.log(LEVELS[-1]))), envs.game.charge_cap)
+    charges = np.minimum(unit * np.exp(0.5 * (np.log(LEVELS[0]) + np.log(LEVELS[-1]))), envs.game.setting.charge_cap)
     after, rewards, done, infos = mine.step(np.zeros((3, 1), np.float32))
-    _, _, _, expected = plain.step((2.0 * charges / envs.game.charge_cap - 1.0).astype(np.float64))
+    _, _, _, expected = plain.step((2.0 * charges / envs.game.setting.charge_cap - 1.0).astype(np.float64))
     assert done.all()
     assert np.asarray(after).shape == (3, day.n_seen)
     for row, worth in enumerate(day.worth(observed)):
@@ -240,4 +240,4 @@ def test_a_learner_of_days_sees_features_acts_in_the_unit_and_is_paid_by_the_gue
         assert infos[row]["episode"]["r"] == pytest.approx(expected[row]["episode"]["r"], rel=1e-9)
         assert rewards[row] == np.float32(infos[row]["episode"]["r"] / 2.0 / worth)
     with pytest.raises(ValueError, match="`action_bounds` must be None, got both"):
-        GymnasiumVecEnv(DayAheadVectorEnv(3, TINY), day=day, action_bounds=(0.0, 1.0))
+        GymnasiumVecEnv(PricingVectorEnv(3, TINY), day=day, action_bounds=(0.0, 1.0))

@@ -8,7 +8,8 @@ from __future__ import annotations
 import importlib.util
 import warnings
 from collections.abc import Callable
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, get_args
 
 import gymnasium
 import numpy as np
@@ -22,7 +23,8 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
 from gridtoll.agents.learned.vec_env import GymnasiumVecEnv
-from gridtoll.envs import DayAheadEnv, DayAheadVectorEnv, HourlyEnv, HourlyVectorEnv
+from gridtoll.envs import DayAheadEnv, HourlyEnv, PricingVectorEnv
+from gridtoll.envs.games.spec import GameName
 
 TINY = "two-prosumers"
 LOW, HIGH = np.full(1, -1.0, np.float32), np.full(1, 1.0, np.float32)
@@ -123,7 +125,7 @@ SB3: Final[dict[str, Make | str]] = {
     "VecVideoRecorder": NO_RENDERING,
 }
 SINGLE_GAMES = {"day-ahead": DayAheadEnv, "hourly": HourlyEnv}
-VECTOR_GAMES = {"day-ahead": DayAheadVectorEnv, "hourly": HourlyVectorEnv}
+VECTOR_GAMES = {name: partial(PricingVectorEnv, env=name) for name in get_args(GameName)}
 
 
 def seen_by(env: Any) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ from gridtoll.envs.adapters.day_ahead import DayAheadEnv
 from gridtoll.envs.adapters.hourly import HourlyEnv
 from gridtoll.envs.community.calendar import Split, count_split_days
 from gridtoll.envs.community.sources import export_community, load_community
-from gridtoll.envs.games.hourly import MOST_DAYS
+from gridtoll.envs.games.spec import MOST_DAYS
 from gridtoll.train.cli import main
 
 
@@ -28,7 +28,7 @@ def test_a_given_day_is_played_and_the_training_split_has_every_day(folder: Path
     _, reward, *_ = environment.step(np.array([0.1]))
     assert np.isfinite(reward)
     days = load_community(folder).n_days
-    assert environment.days.tolist() == list(range(days))
+    assert environment.setting.days.tolist() == list(range(days))
     assert count_split_days(days) == {"train": days, "validation": 0, "test": 0}
 
 

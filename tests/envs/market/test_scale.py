@@ -16,12 +16,13 @@ from gridtoll.envs.account.settlement import settle
 from gridtoll.envs.account.tariff import make_tariff
 from gridtoll.envs.community.day import Day, make_day
 from gridtoll.envs.errors import ClearingError
-from gridtoll.envs.market.exact import Market, verify
+from gridtoll.envs.market.exact import verify
 from gridtoll.envs.market.exact.compiled import StructuredMarket
 from gridtoll.envs.market.exact.market_data import LEAST_SIZE, MOST_POWER, MOST_PRICE, power_unit, price_unit
 from gridtoll.envs.market.exact.out_of_scale import out_of_scale
+from gridtoll.envs.market.mechanism import ExactResponse
 
-MARKETS: dict[str, Callable[[], Market]] = {"structured": StructuredMarket, "cvxpy": market}
+MARKETS: dict[str, Callable[[], ExactResponse]] = {"structured": StructuredMarket, "cvxpy": market}
 LAST = 3
 
 
@@ -47,7 +48,7 @@ def factory(times: float, seed: int, **changes: Any) -> Day:
     return make_day(**fields | larger | changes)
 
 
-def profit(day: Day, seed: int, charge: float, with_market: Market) -> float:
+def profit(day: Day, seed: int, charge: float, with_market: ExactResponse) -> float:
     charges = charges_of(day, charge)
     return settle(day, random_network(seed, n=4), charges, with_market.clear(day, charges)).profit_eur
 

@@ -168,7 +168,7 @@ def test_the_fallback_clears_communities_as_large_as_the_kernel_does(missing: No
 
 
 def test_what_the_fallback_cannot_clear_is_an_error(missing: None) -> None:
-    class Hopeless:
+    class Hopeless(P2PMarket):
         def clear(self, day: Day, charges: Any, *, start: Clearing | None = None) -> Clearing:
             raise ClearingError("no")
 

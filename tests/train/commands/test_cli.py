@@ -17,12 +17,13 @@ from tqdm import tqdm
 from gridtoll import __version__
 from gridtoll.envs.community.day import make_day
 from gridtoll.envs.errors import ClearingError
+from gridtoll.envs.games.spec import GameSpec
 from gridtoll.envs.market.exact import verify
 from gridtoll.train.cli import COMMANDS, main
 from gridtoll.train.commands import clear as clear_command
 from gridtoll.train.commands.options import charges_from
 from gridtoll.train.ground.text import Report
-from gridtoll.train.task import Task, environment_of
+from gridtoll.train.task import environment_of
 
 CLEAR = (
     "profit_eur revenue_eur loss_cost_eur overload_cost_eur welfare_eur traded_kwh charged_kwh primal_residual dual_residual gap "
@@ -93,7 +94,7 @@ def test_the_file_of_a_clearing_verifies_from_its_own_arrays(run: Run, tmp_path:
     with np.load(tmp_path / "day.npz") as file:
         arrays = {name: file[name] for name in file.files}
     assert set(arrays) == {*INPUTS.split(), *GRID.split(), *OUTPUTS.split()}
-    environment = environment_of(Task(community="two-prosumers"))
+    environment = environment_of(GameSpec(community="two-prosumers"))
     environment.reset(options={"day": 100, "price_path": 2})
     tariff = environment.tariff
     np.testing.assert_array_equal(arrays["charge_per_kwh"], tariff.charges(tariff.read([0.1], 24, 1.0)))
@@ -102,7 +103,7 @@ def test_the_file_of_a_clearing_verifies_from_its_own_arrays(run: Run, tmp_path:
     balance = arrays["renewable_used"] + arrays["grid_import"] - arrays["grid_export"] - arrays["demand"]
     balance += arrays["storage_discharge"] - arrays["storage_charge"] - arrays["trade"].sum(axis=2) + arrays["trade"].sum(axis=1)
     np.testing.assert_allclose(balance, 0, atol=1e-9)
-    again = environment.market.clear(day, arrays["charge_per_kwh"])
+    again = environment.mechanism.clear(day, arrays["charge_per_kwh"])
     np.testing.assert_allclose(again.trade, arrays["trade"], atol=1e-9)
     assert verify(day, arrays["charge_per_kwh"], again).holds()
     injection = arrays["renewable_used"] + arrays["storage_discharge"] - arrays["storage_charge"] - arrays["demand"]
@@ -344,7 +345,7 @@ def test_the_demo_trains_scores_and_draws(run: Run, tmp_path: Path, monkeypatch:
     from gridtoll.train.reports import demo
 
     learner = replace(demo.DEMO.learner, hidden=(8,), warmup_days=8, batch_size=8, updates=1)
-    small = replace(demo.DEMO, task=Task(community="two-prosumers"), learner=learner, validate_every=16, validation_days=2)
+    small = replace(demo.DEMO, task=GameSpec(community="two-prosumers"), learner=learner, validate_every=16, validation_days=2)
     monkeypatch.setattr(demo, "DEMO", small)
     command = "demo --out here --steps 16 --days 3 --jobs 1 --quiet --json"
     code, out, _ = run(command)

@@ -20,13 +20,13 @@ from gridtoll.agents.optimum.miqp import MiqpError
 from gridtoll.envs.community.calendar import Scenario
 from gridtoll.envs.community.day import Array, Day
 from gridtoll.envs.errors import ClearingError
+from gridtoll.envs.games.spec import GameSpec
 from gridtoll.envs.games.transition import Rules, Transition
 from gridtoll.envs.market.exact import Clearing
 from gridtoll.envs.market.exact.compiled import StructuredMarket
 from gridtoll.train.cli import main
 from gridtoll.train.references import solve
 from gridtoll.train.references.solve import solve_scenario
-from gridtoll.train.task import Task
 
 SPLIT = ["optimum", "--community", "two-prosumers", "--split", "test", "--quiet"]
 DAY = ["optimum", "--community", "two-prosumers", "--day", "100", "--json"]
@@ -112,7 +112,7 @@ def test_an_optimum_that_earns_something_else_when_it_is_cleared_again_is_an_err
 ) -> None:
     settled, market = Rules.settled, StructuredMarket()
 
-    def answered_otherwise(rules: Rules, day: Day, charges: Array, _: Clearing) -> Transition:
+    def answered_otherwise(rules: Rules, day: Day, charges: Array, _: Clearing) -> Transition[Clearing]:
         return settled(rules, day, charges, market.clear(day, 0.5 * charges))  # what prosumers do under other charges
 
     monkeypatch.setattr(Rules, "settled", answered_otherwise)
@@ -215,7 +215,7 @@ def test_a_split_with_days_that_fail_keeps_the_others_and_ends_with_two(
 ) -> None:
     seen: list[Scenario] = []
 
-    def failing(task: Task, scenario: Scenario, **settings: Any) -> Optimum:
+    def failing(task: GameSpec, scenario: Scenario, **settings: Any) -> Optimum:
         seen.append(scenario)
         if len(seen) == 2:
             raise ClearingError("no clearing today")
@@ -234,7 +234,7 @@ def test_a_split_with_days_that_fail_keeps_the_others_and_ends_with_two(
 def test_a_split_that_is_interrupted_keeps_what_is_done(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Scenario] = []
 
-    def interrupted(task: Task, scenario: Scenario, **settings: Any) -> Optimum:
+    def interrupted(task: GameSpec, scenario: Scenario, **settings: Any) -> Optimum:
         seen.append(scenario)
         if len(seen) == 3:
             raise KeyboardInterrupt

@@ -17,10 +17,10 @@ import torch
 from trainings import tiny
 
 from gridtoll.envs.files import write_atomically
+from gridtoll.envs.games.spec import GameSpec
 from gridtoll.train.cli import main
 from gridtoll.train.hourly.learn import HourlyTraining, train_hourly
 from gridtoll.train.hourly.learners import with_settings
-from gridtoll.train.hourly.task import HourlyTask
 from gridtoll.train.learning.learn import resume, train
 from gridtoll.train.workers import Workers
 
@@ -153,7 +153,7 @@ def test_minibatches_of_one_are_refused_before_there_is_a_folder(tmp_path: Path,
     assert "PPO needs minibatches of at least 2 that divide its rollout, got --batch-size 1 for a rollout of 8" in capsys.readouterr().err
     assert main([*TRAIN, "--algorithm", "ppo", "--batch-size", "2", "--parallel-days", "1", "--warmup-days", "3", *out]) == 2
     assert "for a rollout of 3" in capsys.readouterr().err
-    hourly = HourlyTraining(task=HourlyTask(community="two-prosumers"), learner=with_settings("ppo", {"batch_size": 1}))
+    hourly = HourlyTraining(task=GameSpec(env="hourly", community="two-prosumers"), learner=with_settings("ppo", {"batch_size": 1}))
     with Workers(1) as workers, pytest.raises(ValueError, match="minibatches of at least 2"):
         train_hourly(hourly, tmp_path / "run", workers)
     assert list(tmp_path.iterdir()) == []

@@ -14,12 +14,13 @@ from minari.dataset.minari_storage import MinariStorage
 from minari.namespace import list_local_namespaces
 
 from gridtoll.envs import Scenario
+from gridtoll.envs.games.spec import GameSpec
 from gridtoll.train.data.datasets import INFO_UNITS, DatasetConfig, Transitions, play_dataset, write_dataset
 from gridtoll.train.ground.rounds import training_scenarios
-from gridtoll.train.task import Episode, Task, environment_of, observe, play
+from gridtoll.train.task import Episode, environment_of, observe, play
 from gridtoll.train.workers import Workers
 
-TASK = Task(community="two-prosumers")
+TASK = GameSpec(community="two-prosumers")
 CONFIG = DatasetConfig(task=TASK, behaviours=("random", "optimum"), episodes=12, seed=3)
 
 
@@ -42,8 +43,8 @@ def load(config: DatasetConfig, out: Path, monkeypatch: pytest.MonkeyPatch) -> m
 
 def test_an_id_names_community_information_and_behaviour() -> None:
     names = [
-        replace(CONFIG, task=Task(), behaviours=("random",)),
-        replace(CONFIG, task=Task(community="./my village/", information="full"), behaviours=("runs/first",), split="validation"),
+        replace(CONFIG, task=GameSpec(), behaviours=("random",)),
+        replace(CONFIG, task=GameSpec(community="./my village/", information="full"), behaviours=("runs/first",), split="validation"),
         replace(CONFIG, name="half and half"),
         replace(CONFIG, behaviours=("constant:0.3",)),
         replace(CONFIG, behaviours=("runs/sac.v2/",)),
@@ -84,8 +85,8 @@ def test_the_environment_is_recovered_and_pays_what_the_dataset_says(
     write_dataset(CONFIG, played, tmp_path)
     dataset = load(CONFIG, tmp_path, monkeypatch)
     environment = dataset.recover_environment()
-    assert environment.unwrapped.game.community.name == "two-prosumers"
-    assert environment.unwrapped.days.tolist() != dataset.recover_environment(eval_env=True).unwrapped.days.tolist()
+    assert environment.unwrapped.community.name == "two-prosumers"
+    assert environment.unwrapped.setting.days.tolist() != dataset.recover_environment(eval_env=True).unwrapped.setting.days.tolist()
     for episode, facts in zip(dataset, dataset.storage.get_episode_metadata(range(12)), strict=True):
         observation, _ = environment.reset(options={name: int(value) for name, value in facts["options"].items()})
         np.testing.assert_array_equal(observation, episode.observations[0])

@@ -16,14 +16,15 @@ import pytest
 from gridtoll.agents.learned.onnx_policy import OnnxPolicy
 from gridtoll.agents.learned.stable_baselines import DEFAULTS
 from gridtoll.envs.community.calendar import Scenario
+from gridtoll.envs.games.spec import GameSpec
 from gridtoll.train.commands import evaluate, export
 from gridtoll.train.compare.row_files import load_rows
 from gridtoll.train.ground.config import TrainConfig
 from gridtoll.train.learning.learn import train
-from gridtoll.train.task import Task, observe
+from gridtoll.train.task import observe
 from gridtoll.train.workers import Workers
 
-TASK = Task(community="two-prosumers", charge_cap=0.7)
+TASK = GameSpec(community="two-prosumers", charge_cap=0.7)
 
 
 def ran(command: Any, arguments: str) -> dict[str, Any]:

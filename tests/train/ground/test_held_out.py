@@ -16,6 +16,7 @@ from gridtoll.agents.fixed.day_ahead import ConstantPolicy
 from gridtoll.agents.learned.stable_baselines import DEFAULTS
 from gridtoll.envs.community.calendar import Scenario
 from gridtoll.envs.community.sources import COMMUNITY_NAMES, DEFAULT_COMMUNITY, HELD_OUT_COMMUNITIES, export_community, load_community
+from gridtoll.envs.games.spec import GameSpec
 from gridtoll.train.commands import evaluate as command
 from gridtoll.train.compare.row_files import load_rows
 from gridtoll.train.data.datasets import DatasetConfig, play_dataset
@@ -29,10 +30,10 @@ from gridtoll.train.scoring import leaders
 from gridtoll.train.scoring.evaluate import Evaluation, evaluate
 from gridtoll.train.scoring.leaders import Leader, find_best_constant, make_leader
 from gridtoll.train.scoring.transfer import evaluate_held_out, held_out_report
-from gridtoll.train.task import Task, environment_of, observe
+from gridtoll.train.task import environment_of, observe
 from gridtoll.train.workers import Workers
 
-HOME = Task(community="two-prosumers")
+HOME = GameSpec(community="two-prosumers")
 
 
 @pytest.fixture
@@ -55,12 +56,12 @@ def test_held_out_communities_come_with_gridtoll_and_the_default_is_none_of_them
 
 @pytest.mark.parametrize("name", HELD_OUT_COMMUNITIES)
 def test_what_a_leader_of_the_default_community_sees_and_may_charge_is_the_same_there(name: str) -> None:
-    own, there = environment_of(Task()), environment_of(Task(community=name))
+    own, there = environment_of(GameSpec()), environment_of(GameSpec(community=name))
     assert [(field.name, field.size) for field in there.observer.fields] == [(field.name, field.size) for field in own.observer.fields]
     assert there.charge_cap == own.charge_cap
     assert there.community.import_price.tolist() == own.community.import_price.tolist()
     assert there.community.network.distance[~np.eye(there.community.n_prosumers, dtype=bool)].mean() == pytest.approx(1.0)
-    seen = observe(Task(community=name), there.community.scenarios("test", 1)[0])
+    seen = observe(GameSpec(community=name), there.community.scenarios("test", 1)[0])
     assert (np.abs(seen) < 5).mean() > 0.98  # few numbers are cut off, so the scales suit this community as well
 
 
@@ -68,12 +69,12 @@ def test_nothing_is_learned_on_them_by_name_or_from_a_copy(tmp_path: Path, worke
     export_community(load_community("case33bw"), tmp_path / "mine")
     for community in ("case33bw", str(tmp_path / "mine")):
         with pytest.raises(ValueError, match=r"a training must keep to communities that are not held out, got .*--held-out"):
-            require_not_held_out(Task(community=community), "a training")
+            require_not_held_out(GameSpec(community=community), "a training")
     require_not_held_out(HOME, "a training")
     with pytest.raises(ValueError, match="the best constant charge must keep to"):
-        find_best_constant(Task(community="case33bw"), workers, seed=0)
+        find_best_constant(GameSpec(community="case33bw"), workers, seed=0)
     with pytest.raises(ValueError, match="a dataset to learn from must keep to"):
-        play_dataset(DatasetConfig(task=Task(community="simbench-semiurb4"), episodes=1), workers)
+        play_dataset(DatasetConfig(task=GameSpec(community="simbench-semiurb4"), episodes=1), workers)
 
 
 def test_only_leaders_with_public_information_from_elsewhere_are_carried_over() -> None:
@@ -88,7 +89,7 @@ def test_only_leaders_with_public_information_from_elsewhere_are_carried_over() 
 def test_a_leader_is_scored_in_each_and_over_all_days_together(few: None, workers: Workers) -> None:
     asked: list[str] = []
 
-    def constant(task: Task, scenarios: Sequence[Scenario]) -> Leader:
+    def constant(task: GameSpec, scenarios: Sequence[Scenario]) -> Leader:
         asked.append(task.community)
         return Leader("mine", ConstantPolicy([0.3]), 7)
 
@@ -155,7 +156,7 @@ def test_a_run_posts_the_same_charges_there_as_at_home_for_the_same_observation(
 @pytest.mark.long
 @pytest.mark.parametrize("name", HELD_OUT_COMMUNITIES)
 def test_optima_are_proved_there_and_no_constant_comes_near_them(name: str, workers: Workers) -> None:
-    task = Task(community=name)
+    task = GameSpec(community=name)
     environment = environment_of(task)
     scenarios = environment.community.scenarios("train", 8)  # four of simbench-rural2 happen to be alike
     found = references(task, scenarios, workers)
@@ -166,7 +167,7 @@ def test_optima_are_proved_there_and_no_constant_comes_near_them(name: str, work
     assert ((best - constant) / (best - zero)).mean() > 0.05
 
 
-def reward_of(task: Task, scenario: Scenario, charge: float) -> float:
+def reward_of(task: GameSpec, scenario: Scenario, charge: float) -> float:
     environment = environment_of(task)
     environment.reset(options=scenario._asdict())
     return float(environment.step([charge])[1])

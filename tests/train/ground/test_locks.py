@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from trainings import tiny
 
+from gridtoll.envs.games.spec import GameSpec
 from gridtoll.train.cli import main
 from gridtoll.train.ground.locks import LOCK, is_bare, writing_into
 from gridtoll.train.ground.runs import RunFolder
 from gridtoll.train.hourly.learn import HourlyTraining, train_hourly
-from gridtoll.train.hourly.task import HourlyTask
 from gridtoll.train.learning.learn import resume, train
 from gridtoll.train.workers import Workers
 
@@ -63,7 +63,7 @@ def test_a_run_that_trains_is_not_resumed_by_another_process(tmp_path: Path, cap
 
 
 def test_a_folder_that_another_process_begins_is_not_begun_twice(tmp_path: Path) -> None:
-    hourly = HourlyTraining(task=HourlyTask(community="two-prosumers"))
+    hourly = HourlyTraining(task=GameSpec(env="hourly", community="two-prosumers"))
     with held_elsewhere(tmp_path / "run"), Workers(1) as workers:
         with pytest.raises(ValueError, match="another is at work in"):
             train(tiny(), tmp_path / "run", workers)

@@ -18,6 +18,7 @@ from gridtoll.agents.policy import Policy
 from gridtoll.envs import HourlyEnv, Scenario
 from gridtoll.envs.community.sources import HELD_OUT_COMMUNITIES
 from gridtoll.envs.errors import ClearingError
+from gridtoll.envs.games.spec import GameSpec
 from gridtoll.train.cli import main
 from gridtoll.train.ground.errors import ModelMismatchError
 from gridtoll.train.ground.runs import RunFolder
@@ -27,10 +28,11 @@ from gridtoll.train.hourly.leaders import HOURLY_LEADER_NAMES, find_best_schedul
 from gridtoll.train.hourly.learn import HourlyTraining, hourly_scenarios, learned_hourly_policy, resume_hourly, train_hourly
 from gridtoll.train.hourly.learners import HOURLY_DEFAULTS, HourlyLearner
 from gridtoll.train.hourly.references import Effort, ends_of, find_ends
-from gridtoll.train.hourly.task import HourlyTask, hourly_environment_of, play_days
+from gridtoll.train.hourly.task import play_days
+from gridtoll.train.task import environment_of
 from gridtoll.train.workers import Workers
 
-TINY, STORES = HourlyTask(community="two-prosumers"), HourlyTask(community="ieee9")
+TINY, STORES = GameSpec(env="hourly", community="two-prosumers"), GameSpec(env="hourly", community="ieee9")
 DAYS = [Scenario(170, 0), Scenario(20, 0)]
 QUICK = Effort(starts=0, plans=300, clearings=20)
 ONE = Workers(1)
@@ -49,7 +51,7 @@ def small(algorithm: str, **changes: object) -> HourlyTraining:
 @pytest.mark.parametrize("belief", ["standing", "announced"])
 def test_days_side_by_side_earn_what_they_earn_one_by_one(belief: str) -> None:
     task = replace(STORES, belief=belief, forecast_error=0.1)  # type: ignore[arg-type]
-    env = HourlyEnv("ieee9", belief=belief, forecast_error=0.1)  # type: ignore[arg-type]
+    env = HourlyEnv("ieee9", belief=belief, forecast_error=0.1)
     schedule = np.random.default_rng(0).uniform(0.0, 0.3, (24, 1))
     policy = SchedulePolicy(schedule, env.observer.layout["hour"], announced=belief == "announced")
     played = play_days(task, lambda _: policy, DAYS, threads=1)
@@ -89,7 +91,7 @@ def test_what_is_found_is_kept_and_belongs_to_its_game() -> None:
 def test_what_is_announced_earns_at_least_what_is_not() -> None:
     [standing], [announced] = (ends_of(replace(STORES, belief=belief), DAYS[1:], ONE, QUICK) for belief in ("standing", "announced"))
     assert announced.best_eur >= max(standing.best_eur, announced.kept_eur) * (1 - 1e-9)
-    env = hourly_environment_of(replace(STORES, belief="announced"))
+    env = environment_of(replace(STORES, belief="announced"))
     charges = np.reshape(announced.charges, (24, 1))
     played = play_episode(env, SchedulePolicy(charges, env.observer.layout["hour"], announced=True), DAYS[1])
     assert played == pytest.approx(announced.best_eur, rel=1e-9) or announced.best_eur == standing.best_eur
@@ -103,7 +105,7 @@ def test_welfare_is_bounded_by_the_social_optimum() -> None:
 def test_a_day_that_fails_is_told_and_the_others_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = references.search_day
 
-    def search(task: HourlyTask, scenario: Scenario, effort: Effort) -> references.HourlyEnds:
+    def search(task: GameSpec, scenario: Scenario, effort: Effort) -> references.HourlyEnds:
         if scenario == DAYS[1]:
             raise ClearingError("lost")
         return whole(task, scenario, effort)
@@ -157,7 +159,7 @@ def test_the_best_schedule_earns_more_than_the_best_constant_on_its_sample(monke
     every = hourly_scenarios(task)
     picked = np.random.default_rng(1).choice(len(every), 3, replace=False)
     sample = [every[place] for place in sorted(picked)]
-    hour = hourly_environment_of(task).observer.layout["hour"]
+    hour = environment_of(task).observer.layout["hour"]
     constant = make_hourly_leader("best-constant", task, sample, ONE, seed=1).policies
     candidates = {"schedule": lambda _: SchedulePolicy(schedule, hour), "constant": constant}
     earned = {name: sum(day.objective_eur for day in play_days(task, each, sample, threads=1)) for name, each in candidates.items()}
@@ -168,7 +170,7 @@ def test_the_best_schedule_earns_more_than_the_best_constant_on_its_sample(monke
 def test_announcing_leaders_post_whole_schedules() -> None:
     task = replace(STORES, belief="announced")
     leader = make_hourly_leader("constant:0.1", task, DAYS, ONE, seed=0)
-    action, _ = leader.policies(DAYS[0]).predict(np.zeros(hourly_environment_of(task).observer.size))
+    action, _ = leader.policies(DAYS[0]).predict(np.zeros(environment_of(task).observer.size))
     assert action.shape == (24,)
     [announced] = play_days(task, leader.policies, DAYS[:1], threads=1)
     [standing] = play_days(STORES, lambda _: ConstantPolicy([0.1]), DAYS[:1], threads=1)
@@ -201,7 +203,7 @@ def test_leaders_that_are_none_are_refused(name: str, message: str) -> None:
 
 def test_nothing_is_chosen_on_held_out_communities() -> None:
     with pytest.raises(ValueError, match="held out"):
-        find_best_schedule(HourlyTask(community=HELD_OUT_COMMUNITIES[0]), ONE, seed=0)
+        find_best_schedule(GameSpec(env="hourly", community=HELD_OUT_COMMUNITIES[0]), ONE, seed=0)
 
 
 # --- learning -------------------------------------------------------------------------------------------------------------------------
@@ -227,7 +229,7 @@ def test_a_training_killed_and_resumed_ends_as_one_that_was_not(algorithm: str, 
     resumed = resume_hourly(tmp_path / "killed", ONE)
     assert [row["rewards_eur"] for row in whole.progress()] == [row["rewards_eur"] for row in resumed.progress()]
     assert [row["step"] for row in whole.progress()] == [4, 8]
-    observed = np.random.default_rng(0).normal(size=hourly_environment_of(TINY).observer.size).astype(np.float32)
+    observed = np.random.default_rng(0).normal(size=environment_of(TINY).observer.size).astype(np.float32)
     acted = [learned_hourly_policy(run, TINY).predict(observed, deterministic=True)[0] for run in (whole, resumed)]
     assert np.array_equal(acted[0], acted[1])
 
@@ -238,7 +240,7 @@ def test_a_memory_is_carried_through_the_day_and_set_back_at_its_start(tmp_path:
     rng = np.random.default_rng(0)
     for weights in network.parameters():
         weights.data.mul_(20.0)
-    observed = rng.normal(size=hourly_environment_of(TINY).observer.size).astype(np.float32)
+    observed = rng.normal(size=environment_of(TINY).observer.size).astype(np.float32)
     first, memory = policy.predict(observed, None, np.ones(1, dtype=np.bool_), deterministic=True)
     later, _ = policy.predict(observed, memory, np.zeros(1, dtype=np.bool_), deterministic=True)
     again, _ = policy.predict(observed, memory, np.ones(1, dtype=np.bool_), deterministic=True)

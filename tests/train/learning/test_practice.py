@@ -13,16 +13,17 @@ from gridtoll.agents.fixed.day_ahead import ConstantPolicy
 from gridtoll.agents.optimum.one_charge import search
 from gridtoll.envs.community.calendar import Scenario, split_days
 from gridtoll.envs.errors import ClearingError
+from gridtoll.envs.games.spec import GameSpec
 from gridtoll.train.learning.algorithms import make_algorithm
 from gridtoll.train.learning.practice import CurvePoint, TaskPractice
 from gridtoll.train.references import optima
 from gridtoll.train.references.optima import references
 from gridtoll.train.references.solve import Settings, Solved, solve
 from gridtoll.train.scoring.leaders import find_best_constant
-from gridtoll.train.task import Episode, Task, environment_of, observe, play
+from gridtoll.train.task import Episode, environment_of, observe, play
 from gridtoll.train.workers import Workers
 
-TASK = Task(community="two-prosumers")
+TASK = GameSpec(community="two-prosumers")
 Make = Callable[..., TaskPractice]
 
 
@@ -30,7 +31,7 @@ Make = Callable[..., TaskPractice]
 def make(tmp_path: Path) -> Make:
     """Makes a practice in a folder of its own."""
 
-    def call(task: Task = TASK, **changes: object) -> TaskPractice:
+    def call(task: GameSpec = TASK, **changes: object) -> TaskPractice:
         arguments = {"seed": 3, "folder": tmp_path / "practice", "steps": 100, "validation_days": 5, "workers": Workers(1)}
         return TaskPractice(task, **{**arguments, **changes})  # type: ignore[arg-type]
 
@@ -61,7 +62,7 @@ def test_days_are_played_as_the_environment_plays_them(make: Make) -> None:
 
 
 @pytest.mark.parametrize("task", [TASK, TASK.changed(objective="welfare"), TASK.changed(tariff="zonal", charges_per="hour")])
-def test_gradients_are_those_of_the_rewards(task: Task, make: Make) -> None:
+def test_gradients_are_those_of_the_rewards(task: GameSpec, make: Make) -> None:
     practice = make(task)
     generator = np.random.default_rng(4)
     every = practice.scenarios("train")
@@ -110,7 +111,7 @@ def test_an_optimum_to_learn_from_may_be_proved_less_tightly_and_costs_both_atte
     practice = make()
     hard, easy = practice.scenarios("train")[:2]
 
-    def stubborn(task: Task, scenario: Scenario, settings: Settings) -> Solved:
+    def stubborn(task: GameSpec, scenario: Scenario, settings: Settings) -> Solved:
         if scenario == hard and settings.tolerance < optima.LABEL_TOLERANCE:
             raise ClearingError("must close within 5000 clearings")
         return solve(task, scenario, settings)

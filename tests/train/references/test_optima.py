@@ -17,15 +17,16 @@ from gridtoll.agents.optimum import Optimum, solve_optimum
 from gridtoll.envs.community.calendar import Scenario
 from gridtoll.envs.community.sources import export_community, load_community
 from gridtoll.envs.errors import ClearingError
+from gridtoll.envs.games.spec import GameSpec
 from gridtoll.envs.market.exact import P2PMarket
 from gridtoll.train.references import solve
 from gridtoll.train.references.optima import _key, find_optima, find_optimum, keep, references
 from gridtoll.train.references.optima_table import COLUMNS, summary_of, summary_table, write_rows
 from gridtoll.train.references.solve import Settings, resolved, solve_scenario
-from gridtoll.train.task import Episode, Task, environment_of, play
+from gridtoll.train.task import Episode, environment_of, play
 from gridtoll.train.workers import Workers
 
-TASK = Task(community="two-prosumers")
+TASK = GameSpec(community="two-prosumers")
 DAYS = [Scenario(3, 1), Scenario(10, 2), Scenario(40, 0)]
 
 
@@ -46,7 +47,7 @@ def solved_days(monkeypatch: pytest.MonkeyPatch) -> list[Scenario]:
     """The scenarios solved from here on, in their order."""
     seen: list[Scenario] = []
 
-    def counted(task: Task, scenario: Scenario, **settings: Any) -> Optimum:
+    def counted(task: GameSpec, scenario: Scenario, **settings: Any) -> Optimum:
         seen.append(scenario)
         return solve_scenario(task, scenario, **settings)
 
@@ -114,7 +115,7 @@ def test_other_settings_are_another_question(workers: Workers, settings: Setting
 
 def test_a_day_s_data_are_the_question_and_not_its_name(workers: Workers, tmp_path: Path, solved_days: list[Scenario]) -> None:
     export_community(load_community("two-prosumers"), tmp_path / "mine")
-    folder = Task(community=str(tmp_path / "mine"))
+    folder = GameSpec(community=str(tmp_path / "mine"))
     find_optima(TASK, DAYS[:1], workers)
     [same] = find_optima(folder, DAYS[:1], workers)
     [unique] = find_optima(replace(TASK, tariff="unique"), DAYS[:1], workers)  # of two prosumers the distance is 1
@@ -124,13 +125,13 @@ def test_a_day_s_data_are_the_question_and_not_its_name(workers: Workers, tmp_pa
 
 
 def test_tariffs_that_differ_are_told_apart_by_their_basis() -> None:
-    games = [Task(community="ieee9", tariff=tariff) for tariff in ("unique", "distance")]
+    games = [GameSpec(community="ieee9", tariff=tariff) for tariff in ("unique", "distance")]
     unique, distance = (_key(game, DAYS[0], Settings(method="exact")) for game in games)
     assert [name for name in unique if unique[name] != distance[name]] == ["basis"]
 
 
 def test_a_day_that_fails_is_reported_and_the_others_are_kept(workers: Workers, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def failing(task: Task, scenario: Scenario, **settings: Any) -> Optimum:
+    def failing(task: GameSpec, scenario: Scenario, **settings: Any) -> Optimum:
         if scenario.day == 10:
             raise ClearingError("no clearing today")
         return solve_scenario(task, scenario, **settings)
@@ -158,7 +159,7 @@ def test_a_day_that_fails_is_reported_and_the_others_are_kept(workers: Workers, 
 
 
 def test_an_interruption_keeps_what_is_done_and_the_next_run_goes_on(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(task: Task, scenario: Scenario, **settings: Any) -> Optimum:
+    def interrupted(task: GameSpec, scenario: Scenario, **settings: Any) -> Optimum:
         if scenario == DAYS[2]:
             raise KeyboardInterrupt
         return solve_scenario(task, scenario, **settings)

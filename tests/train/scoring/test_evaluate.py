@@ -14,6 +14,7 @@ import pytest
 from gridtoll.agents.fixed.day_ahead import ConstantPolicy, ZeroPolicy
 from gridtoll.agents.optimum import Optimum, solve_optimum
 from gridtoll.envs.community.calendar import Scenario
+from gridtoll.envs.games.spec import GameSpec
 from gridtoll.train.ground.errors import ModelMismatchError
 from gridtoll.train.references import optima, solve
 from gridtoll.train.references.optima import references, scenario_hash
@@ -22,10 +23,10 @@ from gridtoll.train.scoring import evaluate as module
 from gridtoll.train.scoring import leaders
 from gridtoll.train.scoring.evaluate import Evaluation, evaluate, summary_table, write_rows
 from gridtoll.train.scoring.leaders import find_best_constant, make_leader, mean_objective
-from gridtoll.train.task import Episode, Outcome, Task, environment_of, observe, play
+from gridtoll.train.task import Episode, Outcome, environment_of, observe, play
 from gridtoll.train.workers import Workers
 
-TASK = Task(community="two-prosumers")
+TASK = GameSpec(community="two-prosumers")
 SCENARIOS = [Scenario(day, day % 4) for day in (3, 50, 180, 200, 300)]
 
 
@@ -42,7 +43,7 @@ def workers() -> Iterator[Workers]:
         yield one
 
 
-def score(name: str, workers: Workers, *, task: Task = TASK, seed: int = 0) -> Evaluation:
+def score(name: str, workers: Workers, *, task: GameSpec = TASK, seed: int = 0) -> Evaluation:
     leader = make_leader(name, task, SCENARIOS, workers, seed=seed)
     return evaluate(leader.policy, task, SCENARIOS, workers, name=leader.name, split="test", seed=leader.seed)
 
@@ -93,7 +94,7 @@ def test_optima_are_found_once_and_a_damaged_file_is_found_again(
         damaged.write_text('{"key":')
     solved = []
 
-    def counted(task: Task, scenario: Scenario, **settings: Any) -> Optimum:
+    def counted(task: GameSpec, scenario: Scenario, **settings: Any) -> Optimum:
         solved.append(scenario)
         return solve_scenario(task, scenario, **settings)
 

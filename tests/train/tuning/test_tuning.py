@@ -15,10 +15,10 @@ from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.exceptions import TrialPruned
 from optuna.trial import FixedTrial, TrialState
 
+from gridtoll.envs.games.spec import GameSpec
 from gridtoll.train.cli import main
 from gridtoll.train.learning.algorithms import make_algorithm, settings_of
 from gridtoll.train.learning.practice import CurvePoint, Effort, TaskPractice
-from gridtoll.train.task import Task
 from gridtoll.train.tuning.space import SPACES, Choice, Range, Space, read_space, shipped_space
 from gridtoll.train.tuning.study import (
     FIRST_SEED,
@@ -60,7 +60,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TuneConfig:
     (tmp_path / "one_charge.py").write_text(OWN_ALGORITHM)
     monkeypatch.chdir(tmp_path)
     space = Space({"charge": Range(0.0, 0.2)})
-    task = Task(community="two-prosumers", tariff="unique")
+    task = GameSpec(community="two-prosumers", tariff="unique")
     return TuneConfig(algorithm="one_charge:OneCharge", space=space, task=task, steps=4, validation_days=4, trials=14)
 
 
@@ -299,7 +299,7 @@ def test_an_unknown_algorithm_is_refused_before_anything_is_written(tmp_path: Pa
 
 def test_a_held_out_community_is_refused(config: TuneConfig, tmp_path: Path) -> None:
     with Workers(1) as workers, pytest.raises(ValueError, match="not held out"):
-        tune(replace(config, task=Task(community="case33bw")), tmp_path / "study", workers)
+        tune(replace(config, task=GameSpec(community="case33bw")), tmp_path / "study", workers)
     assert not (tmp_path / "study").exists()
 
 

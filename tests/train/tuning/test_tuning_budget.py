@@ -10,8 +10,8 @@ import pytest
 
 from gridtoll.agents.learned.stable_baselines import ALGORITHM_NAMES
 from gridtoll.agents.packages import MissingPackageError
+from gridtoll.envs.games.spec import GameSpec
 from gridtoll.train.learning.algorithms import require_budget
-from gridtoll.train.task import Task
 from gridtoll.train.tuning.budget import what_was_left_out, within_budget
 from gridtoll.train.tuning.space import Choice, Range, Space, shipped_space
 from gridtoll.train.tuning.study import TuneConfig, ended, error_of, open_study
@@ -60,7 +60,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TuneConfig:
     (tmp_path / "fragile.py").write_text(FRAGILE)
     monkeypatch.chdir(tmp_path)
     space = Space({"charge": Range(0.0, 0.2)})
-    task = Task(community="two-prosumers", tariff="unique")
+    task = GameSpec(community="two-prosumers", tariff="unique")
     return TuneConfig(algorithm="fragile:Fragile", space=space, task=task, steps=4, validation_days=4, trials=9)
 
 
@@ -97,7 +97,7 @@ def test_what_a_budget_leaves_out_of_a_space_is_said() -> None:
 
 @pytest.mark.parametrize("algorithm", sorted(set(ALGORITHM_NAMES) - {"ppo"}))
 def test_a_space_of_which_a_budget_leaves_nothing_is_refused_with_what_to_do(algorithm: str, tmp_path: Path) -> None:
-    config = TuneConfig(algorithm=algorithm, space=shipped_space(algorithm), task=Task(community="two-prosumers"), steps=320)
+    config = TuneConfig(algorithm=algorithm, space=shipped_space(algorithm), task=GameSpec(community="two-prosumers"), steps=320)
     with Workers(1) as workers, pytest.raises(ValueError, match=r"at most 240, but the space tries 400 to 2400\. .*--steps.*--space"):
         tune(config, tmp_path / "study", workers)
     assert not (tmp_path / "study").exists()
@@ -110,7 +110,7 @@ def test_settings_a_space_leaves_alone_are_held_against_the_budget_as_well() -> 
 
 def test_all_settings_that_an_algorithm_cannot_have_are_named_before_the_first_trial(tmp_path: Path) -> None:
     space = Space({"batch_size": Range(0, 8), "learning_rate": Choice((-1.0, 1e-3)), "momentum": Range(0.0, 1.0)})
-    config = TuneConfig(algorithm="sac", space=space, task=Task(community="two-prosumers"), steps=4000)
+    config = TuneConfig(algorithm="sac", space=space, task=GameSpec(community="two-prosumers"), steps=4000)
     with Workers(1) as workers, pytest.raises(ValueError, match=r"(?s)batch_size = 0.*learning_rate = -1\.0.*momentum = 0\.0"):
         tune(config, tmp_path / "study", workers)
     assert not (tmp_path / "study").exists()

@@ -17,11 +17,11 @@ from gridtoll.agents.curves.day_features import DayActions
 from gridtoll.agents.learned.day_view import DayView
 from gridtoll.agents.learned.stable_baselines import ALGORITHM_NAMES, DEFAULTS
 from gridtoll.agents.learned.vec_env import GymnasiumVecEnv
-from gridtoll.envs.adapters.day_ahead_vector import DayAheadVectorEnv
-from gridtoll.train.task import Task
+from gridtoll.envs.adapters.vector import PricingVectorEnv
+from gridtoll.envs.games.spec import GameSpec
 from gridtoll.train.tuning.zoo import zoo_form
 
-TASK = Task(community="two-prosumers", tariff="unique")
+TASK = GameSpec(community="two-prosumers", tariff="unique")
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHM_NAMES)
@@ -53,8 +53,8 @@ def test_an_algorithm_of_another_kind_has_no_such_form() -> None:
 def test_a_view_of_the_day_is_what_training_sees() -> None:
     options = {"day": 3, "price_path": 1}
     view = DayView(gymnasium.make("gridtoll.envs:gridtoll/DayAhead-v0", community="ieee9", solver="structured"), reward_unit=2.0)
-    envs = DayAheadVectorEnv(1, "ieee9")
-    rows = GymnasiumVecEnv(envs, reward_unit=2.0, day=DayActions(envs.game.observer.size, envs.game.charge_cap))
+    envs = PricingVectorEnv(1, "ieee9")
+    rows = GymnasiumVecEnv(envs, reward_unit=2.0, day=DayActions(envs.game.observer.size, envs.game.setting.charge_cap))
     rows.set_options(options)
     shown, _ = view.reset(options=options)
     np.testing.assert_array_equal(rows.reset()[0], shown)

@@ -12,10 +12,11 @@ from dataclasses import asdict, fields, replace
 from typing import Any, Final
 
 from ....envs.community.calendar import Scenario
+from ....envs.games.spec import GameSpec
 from ...ground.runs import write_text
 from ...ground.text import Report, lines, table
 from ...hourly.references import FoundEnds, HourlyEnds, find_ends
-from ...hourly.task import HourlyTask, hourly_environment_of
+from ...task import environment_of
 from ..options import existing_parent, workers_from
 from .options import effort_from, hourly_task_from, require_hourly
 
@@ -37,9 +38,9 @@ def optimum_command(options: argparse.Namespace) -> Report:
         if given:
             raise ValueError(f"{', '.join(given)} must go with a split (--split).")
         scenarios = [Scenario(options.day, options.price_path or 0)]
-        hourly_environment_of(task).day_of(scenarios[0])  # refuses days that are not there
+        environment_of(task).day_of(scenarios[0])  # refuses days that are not there
     else:
-        scenarios = hourly_environment_of(task).community.scenarios(options.split, options.days)
+        scenarios = environment_of(task).community.scenarios(options.split, options.days)
     began = time.perf_counter()
     with workers_from(options) as workers:
         found = find_ends(task, scenarios, workers, effort, recompute=options.recompute)
@@ -48,13 +49,13 @@ def optimum_command(options: argparse.Namespace) -> Report:
     return _one_day(task, found[0]) if options.split is None else _of_split(task, options.split, found, time.perf_counter() - began)
 
 
-def _one_day(task: HourlyTask, found: FoundEnds) -> Report:
+def _one_day(task: GameSpec, found: FoundEnds) -> Report:
     if found.ends is None:
         raise ValueError(f"the search must clear every plan, but {found.error}.")
     values = _values(found.ends) | {"from_store": found.was_stored}
     shown = {name: " ".join(f"{item:.4f}" for item in value) if name == "charges" else value for name, value in values.items()}
     told = "These charges are optimal." if found.ends.certified else "The best found; the optimum lies between it and the bound."
-    label = hourly_environment_of(task).day_of(found.scenario).label
+    label = environment_of(task).day_of(found.scenario).label
     return Report(values, f"{label}, {named(task)}\n{lines(shown)}\n{told}")
 
 
@@ -62,7 +63,7 @@ def _values(ends: HourlyEnds) -> dict[str, Any]:
     return {"env": "hourly", **asdict(ends), "charges": list(ends.charges)}
 
 
-def _of_split(task: HourlyTask, split: str, found: Sequence[FoundEnds], seconds: float) -> Report:
+def _of_split(task: GameSpec, split: str, found: Sequence[FoundEnds], seconds: float) -> Report:
     solved = [entry.ends for entry in found if entry.ends is not None]
     errors = [entry.error for entry in found if entry.error is not None]
     count = max(len(solved), 1)
@@ -99,7 +100,7 @@ def _as_csv(found: Sequence[FoundEnds]) -> str:
     return text.getvalue()
 
 
-def named(task: HourlyTask) -> str:
+def named(task: GameSpec) -> str:
     """Return what a game is called in titles."""
     error = f", forecast errors of {task.forecast_error:g}" if task.forecast_error else ""
     return f"{task.community}, {task.tariff} tariff from hour to hour, belief {task.belief}{error}"

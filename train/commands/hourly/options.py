@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Final, get_args
 
-from ....envs.games.hourly import Belief
+from ....envs.games.spec import Belief, GameSpec, fields_of
 from ...ground.runs import RunFolder
 from ...hourly.references import Effort
-from ...hourly.task import ENV, Game, HourlyTask
+from ...hourly.task import ENV, Game
 from ..options import decimal, whole
 
 _DEFAULT: Final = Effort()
@@ -27,7 +27,7 @@ def add_game_option(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--belief",
         choices=get_args(Belief),
-        help=f"with --env hourly: what prosumers believe of later charges (default: {HourlyTask.belief})",
+        help=f"with --env hourly: what prosumers believe of later charges (default: {GameSpec.belief})",
     )
     group.add_argument(
         "--forecast-error", type=decimal, metavar="R", help="with --env hourly: prosumers' relative errors about later hours (default: 0)"
@@ -84,12 +84,11 @@ def _refuse(options: argparse.Namespace, names: tuple[str, ...], where: str) -> 
         raise ValueError(f"{', '.join(given)} must go with {where}.")
 
 
-def hourly_task_from(options: argparse.Namespace, default: HourlyTask | None = None) -> HourlyTask:
+def hourly_task_from(options: argparse.Namespace, default: GameSpec | None = None) -> GameSpec:
     """Return the game the options ask for; what they leave open is as in ``default``."""
-    base = default or HourlyTask()
-    given = {field.name: getattr(options, field.name, None) for field in fields(HourlyTask)}
-    values: dict[str, Any] = {name: getattr(base, name) if value is None else value for name, value in given.items()}
-    return HourlyTask(**values)
+    base = default or GameSpec(env="hourly")
+    given = {name: getattr(options, name, None) for name in fields_of("hourly") if name != "days"}  # days are those that are scored
+    return base.changed(**{name: value for name, value in given.items() if value is not None})
 
 
 def effort_from(options: argparse.Namespace) -> Effort:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from matplotlib.figure import Figure
 
+from ....envs.games.spec import GameSpec
 from ...ground.plots import draw_regret_per_day, require_format, save_figure
 from ...ground.runs import RunFolder
 from ...ground.text import Report, lines
@@ -15,7 +16,7 @@ from ...hourly.evaluate import HourlyEvaluation, evaluate_hourly, hourly_table, 
 from ...hourly.leaders import HOURLY_LEADER_NAMES, make_hourly_leader
 from ...hourly.learn import HourlyTraining, hourly_training, resume_hourly, train_hourly
 from ...hourly.learners import HourlyLearner, with_settings
-from ...hourly.task import HourlyTask, hourly_environment_of
+from ...task import environment_of
 from ...workers import Workers
 from ..leader_words import leader_place
 from ..options import existing_parent, workers_from
@@ -74,7 +75,7 @@ def evaluate_command(options: argparse.Namespace) -> Report:
     folder = leader_place(options.policy, HOURLY_LEADER_NAMES)
     trained = hourly_training(RunFolder.open(folder)).task if folder is not None and folder.is_dir() else None
     task = hourly_task_from(options, trained)
-    scenarios = hourly_environment_of(task).community.scenarios(options.split, options.days)
+    scenarios = environment_of(task).community.scenarios(options.split, options.days)
     effort = effort_from(options)
     with workers_from(options) as workers:
         leader = make_hourly_leader(options.policy, task, scenarios, workers, seed=options.seed, effort=effort)
@@ -90,7 +91,7 @@ def evaluate_command(options: argparse.Namespace) -> Report:
     return Report(summary.values(), f"{title}\n{hourly_table([summary])}")
 
 
-def _picture(evaluation: HourlyEvaluation, task: HourlyTask, split: str) -> Figure:
+def _picture(evaluation: HourlyEvaluation, task: GameSpec, split: str) -> Figure:
     figure = Figure(figsize=(9, 4), layout="constrained")
     days = [row.date for row in evaluation.rows]
     regret = {evaluation.name: evaluation.column("regret_to_best_found")}

@@ -23,7 +23,8 @@ from ....community.day import Array, Day
 from ....files import do_without_cache
 from ....machine import available_cores
 from ....machine_code import folder_of, is_whole, mark_whole, remove_damaged
-from ..market import Market, P2PMarket
+from ...mechanism import ExactResponse
+from ..market import P2PMarket
 from ..market_data import read_charges
 from ..solution import TOLERANCE, Certificate, Clearing
 from .kernel import ENTRY_POINTS, SOURCE, clear_cold, clear_warm
@@ -54,7 +55,7 @@ class StructuredMarket:
         fallbacks: How many of them the fallback had to clear.
     """
 
-    def __init__(self, fallback: Market | None = None, *, threads: int | None = None) -> None:
+    def __init__(self, fallback: ExactResponse | None = None, *, threads: int | None = None) -> None:
         if threads is not None and threads < 1:
             raise ValueError(f"`threads` must be at least 1, got {threads}.")
         self.clearings = 0
@@ -63,7 +64,7 @@ class StructuredMarket:
         self._threads = threads
         self._lock = threading.Lock()
 
-    def __reduce__(self) -> tuple[type[StructuredMarket], tuple[Market | None]]:
+    def __reduce__(self) -> tuple[type[StructuredMarket], tuple[ExactResponse | None]]:
         """Pickle and copy what it is made of, without its counters and lock."""
         return type(self), (self._fallback,)
 

@@ -27,7 +27,7 @@ SUMMER = Scenario(170, 0)
 
 def day_of(name: str = STORES, scenario: Scenario = SUMMER, **arguments: Any) -> HourlyDay:
     env = HourlyEnv(name, **arguments)
-    return HourlyDay(env.game, scenario, env.market)
+    return HourlyDay(env.game, scenario, env.mechanism)
 
 
 # --- gradients ------------------------------------------------------------------------------------------------------------------------
@@ -77,11 +77,11 @@ def test_a_search_is_no_worse_than_its_hints_seeded_and_played_again() -> None:
 def test_without_storage_the_hourly_optimum_is_the_certified_sum_of_the_hours_and_beats_every_policy() -> None:
     env = HourlyEnv(TINY)
     day, hour = env.day_of(SUMMER), env.observer.layout["hour"]
-    optimum = solve_hours(day, env.community.network, env.tariff, cap=env.charge_cap, market=env.market)
+    optimum = solve_hours(day, env.community.network, env.tariff, cap=env.charge_cap, market=env.mechanism)
     assert optimum.relative_gap <= 1e-6
     best = play_episode(env, SchedulePolicy(optimum.charges[:, None], hour), SUMMER)
     assert best == pytest.approx(optimum.goal_eur, rel=1e-9)
-    constant = solve_optimum(day, env.community.network, env.tariff, cap=env.charge_cap, market=env.market)
+    constant = solve_optimum(day, env.community.network, env.tariff, cap=env.charge_cap, market=env.mechanism)
     rng = np.random.default_rng(2)
     others: list[Policy] = [ZeroPolicy(1), ConstantPolicy([constant.charge]), RandomPolicy(1.0, 1, seed=0)]
     others += [SchedulePolicy(optimum.charges[:, None] * rng.uniform(0.9, 1.1, (24, 1)), hour) for _ in range(5)]
@@ -251,7 +251,7 @@ def test_the_bound_holds_for_the_best_sequence_found_and_for_the_announced_optim
     day = day_of()
     bracket, hints = day_ahead_hints(day, max_clearings=300)
     found = search_hourly(day, hints=hints, n_starts=0, max_plans=3000)
-    bound = bound_hourly(day.start.loaded.day, day.game.base.community.network)
+    bound = bound_hourly(day.start.loaded.day, day.game.setting.community.network)
     assert bracket.best_eur <= found.goal_eur * (1 + 1e-9) or found.goal_eur < bracket.best_eur <= bound.bound_eur
     assert found.goal_eur <= bound.bound_eur
 
@@ -264,11 +264,11 @@ def test_repeating_the_day_ahead_optimum_earns_exactly_that() -> None:
     network = env.community.network
 
     def solve(day: Day) -> Array:
-        return np.array([solve_optimum(day, network, env.tariff, cap=env.charge_cap, market=env.market).charge])
+        return np.array([solve_optimum(day, network, env.tariff, cap=env.charge_cap, market=env.mechanism).charge])
 
     policy = DayAheadPolicy(lambda: env.day, solve, env.observer.layout["hour"])
     day = env.day_of(SUMMER)
-    expected = solve_optimum(day, network, env.tariff, cap=env.charge_cap, market=env.market)
+    expected = solve_optimum(day, network, env.tariff, cap=env.charge_cap, market=env.mechanism)
     assert play_episode(env, policy, SUMMER) == pytest.approx(expected.profit_eur, rel=1e-9)
 
 
@@ -276,7 +276,7 @@ def test_an_announced_schedule_is_posted_as_a_whole_and_earns_what_it_earns_day_
     env = HourlyEnv(STORES, belief="announced")
     schedule = np.random.default_rng(0).uniform(0.0, 0.3, (24, 1))
     day, charges = env.day_of(SUMMER), env.tariff.charges(schedule)
-    expected = settle(day, env.community.network, charges, env.market.clear(day, charges)).profit_eur
+    expected = settle(day, env.community.network, charges, env.mechanism.clear(day, charges)).profit_eur
     for policy in (
         SchedulePolicy(schedule, env.observer.layout["hour"], announced=True),
         DayAheadPolicy(lambda: env.day, lambda _: schedule, env.observer.layout["hour"], announced=True),
@@ -286,7 +286,7 @@ def test_an_announced_schedule_is_posted_as_a_whole_and_earns_what_it_earns_day_
 
 def test_the_best_schedule_of_a_sample_is_no_worse_than_its_start() -> None:
     env = HourlyEnv(STORES)
-    days = [HourlyDay(env.game, Scenario(index, 0), env.market) for index in (150, 170)]
+    days = [HourlyDay(env.game, Scenario(index, 0), env.mechanism) for index in (150, 170)]
     found = best_schedule(days, [0.2], steps=8)
     start = np.mean([day.walk(np.full(day.shape, 0.2)).goal_eur for day in days])
     assert found.mean_goal_eur > start

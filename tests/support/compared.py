@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gridtoll.envs.community.calendar import Scenario
+from gridtoll.envs.games.spec import GameSpec
 from gridtoll.train.ground.runs import sha256
 from gridtoll.train.references.optima import references
 from gridtoll.train.scoring.evaluate import evaluate, write_rows
-from gridtoll.train.task import Task, environment_of
+from gridtoll.train.task import environment_of
 from gridtoll.train.workers import Workers
 
 Information = Literal["public", "full"]
@@ -52,7 +53,7 @@ def make_comparison(
     """Write a comparison and return its folder; ``failed`` are algorithms and seeds without rows."""
     with Workers(1) as workers:
         for each in information:
-            task = Task(community=community, information=each)
+            task = GameSpec(community=community, information=each)
             scenarios = environment_of(task).community.scenarios("test", days)
             for name in algorithms:
                 for seed in range(seeds):
@@ -62,7 +63,9 @@ def make_comparison(
     return folder
 
 
-def _write_cell(folder: Path, task: Task, scenarios: Sequence[Scenario], name: str, seed: int, workers: Workers, *, failed: bool) -> None:
+def _write_cell(
+    folder: Path, task: GameSpec, scenarios: Sequence[Scenario], name: str, seed: int, workers: Workers, *, failed: bool
+) -> None:
     place = folder / "cells" / Path(task.community).name / task.information / name / str(seed)
     place.mkdir(parents=True, exist_ok=True)
     policy = Replayed(_charges(task, scenarios, name, seed, workers))
@@ -88,7 +91,7 @@ def _write_cell(folder: Path, task: Task, scenarios: Sequence[Scenario], name: s
     (place / "cell.json").write_text(json.dumps(content))
 
 
-def _charges(task: Task, scenarios: Sequence[Scenario], name: str, seed: int, workers: Workers) -> NDArray[np.float64]:
+def _charges(task: GameSpec, scenarios: Sequence[Scenario], name: str, seed: int, workers: Workers) -> NDArray[np.float64]:
     best = np.array([solved.charges[0] for solved in references(task, scenarios, workers)])
     random = np.random.default_rng([seed, len(name)])
     cap = environment_of(task).charge_cap

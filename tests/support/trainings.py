@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gridtoll.agents.learned.stable_baselines import DEFAULTS
+from gridtoll.envs.games.spec import GameSpec
 from gridtoll.train.ground.config import TrainConfig
-from gridtoll.train.task import Task
 
-TASK = Task(community="two-prosumers")
+TASK = GameSpec(community="two-prosumers")
 
 
 def tiny(algorithm: str = "sac", **changes: object) -> TrainConfig:

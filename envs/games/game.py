@@ -1,0 +1,143 @@
+"""What a game is to an environment: begin, play, observe, info. The day-ahead game is the one-step case."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..community.calendar import Scenario
+from ..community.day import Array, Day
+from ..market.mechanism import Allocation, Mechanism
+from .observation.fields import Field
+from .outcome import Outcome, infos
+from .setting import Setting
+from .transition import Transitions
+
+Observation = NDArray[np.float32]
+
+
+class State(Protocol):
+    """Where an episode stands; a value, which nobody writes into."""
+
+    @property
+    def scenario(self) -> Scenario:
+        """The day index and price path of the day at hand."""
+        ...
+
+    @property
+    def day(self) -> Day:
+        """The data of the day at hand as it comes."""
+        ...
+
+    @property
+    def over(self) -> bool:
+        """Whether the episode is over."""
+        ...
+
+
+class Observer(Protocol):
+    """What a leader sees, and where a field lies in it."""
+
+    @property
+    def size(self) -> int:
+        """How many numbers an observation has."""
+        ...
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """What it is made of, in the order of the numbers."""
+        ...
+
+    @property
+    def layout(self) -> Mapping[str, slice]:
+        """Where each field lies, by name."""
+        ...
+
+    def read(self, observation: NDArray[np.floating]) -> dict[str, Array]:
+        """Return the values of an observation by field, in their units."""
+        ...
+
+
+S = TypeVar("S", bound=State)
+A = TypeVar("A", bound=Allocation)
+S_co = TypeVar("S_co", bound=State, covariant=True)
+A_co = TypeVar("A_co", bound=Allocation, covariant=True)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Plays(Generic[S_co, A_co]):
+    """A step of R episodes.
+
+    Attributes:
+        charge: γ in EUR/kWh as the actions were read, shape (R, coefficients).
+        days: What was cleared, length R: the days, or what is left of them.
+        cleared: What prosumers answered to them, length R.
+        carried_out: What was settled of it.
+        states: Where the episodes stand now, length R.
+    """
+
+    charge: Array
+    days: Sequence[Day]
+    cleared: Sequence[A_co]
+    carried_out: Transitions[A_co]
+    states: Sequence[S_co]
+
+    def outcome(self, row: int) -> Outcome[A_co]:
+        """Return what the step led to in one episode, with all arrays."""
+        of = self.carried_out
+        return Outcome(charge=self.charge[row], charges=of.charges[row], clearing=of.clearings[row], settlement=of.settlements.row(row))
+
+    def infos(self) -> dict[str, NDArray[Any]]:
+        """Return what `info` says of the step as arrays with an axis of length R in front."""
+        return infos(self.charge, self.carried_out.clearings, self.carried_out.settlements)
+
+
+class Game(Protocol[S]):
+    """A game of one or more steps."""
+
+    @property
+    def setting(self) -> Setting:
+        """What it is played on."""
+        ...
+
+    @property
+    def observer(self) -> Observer:
+        """What the leader sees."""
+        ...
+
+    def begin(self, scenario: Scenario) -> S:
+        """Return the first state of an episode.
+
+        Raises:
+            ValueError: If there is no such day or price path.
+        """
+        ...
+
+    def play(self, mechanism: Mechanism[A], states: Sequence[S], coefficients: Sequence[Array]) -> Plays[S, A]:
+        """Play a step of R episodes, none of them over. What comes of one does not depend on the others.
+
+        Args:
+            mechanism: What clears.
+            states: Where they stand.
+            coefficients: γ in EUR/kWh as :meth:`.Setting.read` returns actions, R arrays of shape (T, K).
+
+        Raises:
+            ClearingError: If a day cannot be cleared; its ``number`` says which.
+        """
+        ...
+
+    def observe(self, state: S) -> Observation:
+        """Return what the leader sees, shape (size,), an array of its own."""
+        ...
+
+    def info(self, state: S, after: S | None = None) -> dict[str, Any]:
+        """Return what `info` says of a state, or of the step that led from it to the one after."""
+        ...
+
+    def replay(self, state: S, coefficients: Array) -> str:
+        """Say how to play a step once more, for an error's message."""
+        ...

@@ -1,0 +1,165 @@
+"""Every argument that says which game is played, stated once.
+
+Constructors of environments, tasks, options of the command line and plan files all read these fields: a new argument of a game is one line
+here. What only the machine sees to (which solver clears, how many rows stand side by side, what is drawn) is not among them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Final, Literal, Self, get_args
+
+import numpy as np
+
+from ..account.objective import Objective, check_objective
+from ..account.settlement import Flows, check_flows
+from ..account.tariff import TARIFF_NAMES, Period, check_period
+from ..community.sources import DEFAULT_COMMUNITY
+from ..errors import unknown_name
+from ..grid.power_flow import power_flow_names
+from ..market.mechanism import EXACT
+from .observation.observer import Information, check_information
+
+GameName = Literal["day-ahead", "hourly"]
+Belief = Literal["standing", "announced"]
+MOST_DAYS: Final = 7
+"""Longest episode: splits are whole weeks, and an episode stays within its split."""
+HOURLY_ONLY: Final = ("belief", "forecast_error", "days")
+"""Fields that only the hourly game has."""
+
+
+def _said(text: str, *, metavar: str = "WORD", read: type[str] | type[float] | type[int] = str) -> dict[str, Any]:
+    """Return what the command line says of a field: its help, the word for its value, and the type it is read as."""
+    return {"help": text, "metavar": metavar, "read": read}
+
+
+@dataclass(frozen=True, kw_only=True)
+class GameSpec:
+    """Which game is played: a few words and numbers that pickle, hash and can be written into a file.
+
+    Attributes:
+        community: Name or folder.
+        tariff: What is priced.
+        charges_per: How long a charge stands.
+        objective: What the leader is rewarded with.
+        information: What the leader observes.
+        flows: Which flows the operator answers for.
+        charge_cap: Greatest charge in EUR/kWh, None for the community's.
+        import_fee: What the operator earns per kWh imported, in EUR/kWh, None for the community's.
+        env: One charge for a day, or a new one every hour.
+        belief: Hourly: what prosumers believe of later charges.
+        forecast_error: Hourly: standard deviation of their relative errors about later hours.
+        days: Hourly: days of an episode.
+        mechanism: What clears the market; a name, with parameters where it has some (:mod:`~gridtoll.envs.market.mechanism`).
+        power_flow: What flows in the wires; a name (:mod:`~gridtoll.envs.grid.power_flow`).
+
+    Raises:
+        ValueError: If a name is unknown, a number out of range, or a field belongs to the other game.
+    """
+
+    community: str = field(
+        default=DEFAULT_COMMUNITY, metadata=_said("a name from `gridtoll communities list`, or a folder of CSV files", metavar="C")
+    )
+    tariff: str = field(default="distance", metadata=_said("what is priced: unique (each kWh alike), distance, zonal or line", metavar="T"))
+    charges_per: Period = field(default="day", metadata=_said("how long a charge stands", metavar="day|hour"))
+    objective: Objective = field(default="profit", metadata=_said("what the leader is rewarded with", metavar="profit|welfare"))
+    information: Information = field(
+        default="public",
+        metadata=_said("what the leader observes: forecasts and totals, or every private parameter", metavar="public|full"),
+    )
+    flows: Flows = field(
+        default="trades",
+        metadata=_said(
+            "which flows the operator answers for: those of trades, or of all that enters the wires", metavar="trades|injections"
+        ),
+    )
+    charge_cap: float | None = field(
+        default=None, metadata=_said("greatest charge in EUR/kWh (default: the community's own)", metavar="EUR", read=float)
+    )
+    import_fee: float | None = field(
+        default=None,
+        metadata=_said(
+            "what the operator earns per kWh imported, in EUR/kWh (default: the community's own, 0 for the named ones)",
+            metavar="EUR",
+            read=float,
+        ),
+    )
+    env: GameName = field(
+        default="day-ahead", metadata=_said("the game: one charge the day before, or a new one every hour", metavar="day-ahead|hourly")
+    )
+    belief: Belief = field(
+        default="standing", metadata=_said("with --env hourly: what prosumers believe of later charges", metavar="standing|announced")
+    )
+    forecast_error: float = field(
+        default=0.0, metadata=_said("with --env hourly: prosumers' relative errors about later hours", metavar="R", read=float)
+    )
+    days: int = field(default=1, metadata=_said("with --env hourly: days of an episode", metavar="N", read=int))
+    mechanism: str = field(default=EXACT, metadata=_said("what clears the market, with parameters as in name:rounds=50", metavar="M"))
+    power_flow: str = field(default="dc", metadata=_said("what flows in the wires", metavar="P"))
+
+    def __post_init__(self) -> None:
+        """Check every name and number that needs no community."""
+        if self.env not in get_args(GameName):
+            raise unknown_name("`env`", self.env, get_args(GameName))
+        if self.tariff not in TARIFF_NAMES:
+            raise unknown_name("tariff", self.tariff, TARIFF_NAMES)
+        check_period(self.charges_per)
+        check_objective(self.objective)
+        check_information(self.information)
+        check_flows(self.flows)
+        if self.power_flow not in power_flow_names():
+            raise unknown_name("`power_flow`", self.power_flow, power_flow_names())
+        object.__setattr__(self, "charge_cap", _finite("charge_cap", self.charge_cap, above=True))
+        object.__setattr__(self, "import_fee", _finite("import_fee", self.import_fee, above=False))
+        self._check_hours()
+
+    def _check_hours(self) -> None:
+        """Check what only the hourly game has, and what only the other has."""
+        if self.belief not in get_args(Belief):
+            raise unknown_name("`belief`", self.belief, get_args(Belief))
+        if not (np.isfinite(self.forecast_error) and 0 <= self.forecast_error < 1):
+            raise ValueError(f"`forecast_error` must be at least 0 and below 1, a share of the truth, got {self.forecast_error!r}.")
+        if not 1 <= self.days <= MOST_DAYS or int(self.days) != self.days:
+            raise ValueError(f"`days` must be a whole number from 1 to {MOST_DAYS}, got {self.days!r}.")
+        told = self.told()
+        strange = ("charges_per",) if self.env == "hourly" else HOURLY_ONLY
+        given = [f"`{name}`" for name in strange if name in told]
+        if given:
+            other = "day-ahead" if self.env == "hourly" else "hourly"
+            raise ValueError(f"{', '.join(given)} must go with the {other} game, got {given[0]} with `env` {self.env!r}.")
+
+    def told(self) -> dict[str, Any]:
+        """Return the fields that are not at their defaults."""
+        return {entry.name: value for entry in fields(self) if (value := getattr(self, entry.name)) != entry.default}
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the fields that are arguments of the game's environment."""
+        return {name: getattr(self, name) for name in fields_of(self.env)}
+
+    def changed(self, **changes: Any) -> Self:
+        """Return the game with some fields replaced.
+
+        Raises:
+            ValueError: If there is no such game.
+        """
+        return replace(self, **changes)
+
+    @property
+    def day_ahead(self) -> Self:
+        """The same game with one charge for the day, announced the day before."""
+        return self.changed(env="day-ahead", belief="standing", forecast_error=0.0, days=1)
+
+
+def fields_of(env: GameName) -> tuple[str, ...]:
+    """Return the fields of :class:`GameSpec` that are arguments of a game's environment."""
+    others = {"env", *(("charges_per",) if env == "hourly" else HOURLY_ONLY)}
+    return tuple(entry.name for entry in fields(GameSpec) if entry.name not in others)
+
+
+def _finite(name: str, value: float | None, *, above: bool) -> float | None:
+    """Return a number that must be finite and above 0, or at least 0, where it is one."""
+    if value is None:
+        return None
+    if not np.isfinite(value) or value < 0 or (above and value == 0):
+        raise ValueError(f"`{name}` must be a finite number {'> 0' if above else 'of at least 0'} in EUR/kWh, got {value!r}.")
+    return float(value)

@@ -1,0 +1,163 @@
+"""What a market mechanism is: days and charges go in, who trades how much at which price comes out, with evidence.
+
+A mechanism is chosen by name, with parameters where it has some: ``"exact"``, ``"exact:solver=cvxpy"``. Others register themselves under
+names of their own (:func:`register_mechanism`), and are then known to environments, the command line and plan files. What is needed beyond
+clearing is asked for by narrower protocols, so that a mechanism need not promise what it cannot keep:
+
+==========================  ==========================================================================================================
+protocol                    what it promises, and who asks
+==========================  ==========================================================================================================
+:class:`Mechanism`          an allocation for any charges: environments, practice, evaluation
+:class:`ExactResponse`      the one optimum of the followers' program, with its certificate: the exact optimum, gradients
+==========================  ==========================================================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Protocol, Self, TypeVar
+
+from numpy.typing import ArrayLike
+
+from ..community.day import Array, Day
+from ..errors import unknown_name
+from ..written import number
+from .exact.solution import Clearing
+
+EXACT: Final = "exact"
+"""The name of the mechanism that solves the followers' program exactly."""
+
+
+class Evidence(Protocol):
+    """What shows how good an allocation is; each mechanism has its own."""
+
+    def info(self) -> Mapping[str, Any]:
+        """Return numbers and words for an environment's ``info``, the same names for every day."""
+        ...
+
+
+class Allocation(Protocol):
+    """What a mechanism made of one day, T periods and N prosumers, quantities in kW.
+
+    :class:`~gridtoll.envs.market.exact.solution.Clearing` says what each array means. Prices are in EUR/kWh. A mechanism that has one price
+    for each trade gives ``trade_price``, shape (T, N, N), and None for ``nodal_price``; one with a price at each prosumer gives
+    ``nodal_price``, shape (T, N), and a trade then has the mean of its two ends.
+    """
+
+    @property
+    def demand(self) -> Array: ...  # noqa: D102
+    @property
+    def renewable_used(self) -> Array: ...  # noqa: D102
+    @property
+    def grid_import(self) -> Array: ...  # noqa: D102
+    @property
+    def grid_export(self) -> Array: ...  # noqa: D102
+    @property
+    def storage_charge(self) -> Array: ...  # noqa: D102
+    @property
+    def storage_discharge(self) -> Array: ...  # noqa: D102
+    @property
+    def stored_energy(self) -> Array: ...  # noqa: D102
+    @property
+    def trade(self) -> Array: ...  # noqa: D102
+    @property
+    def nodal_price(self) -> Array | None: ...  # noqa: D102
+    @property
+    def trade_price(self) -> Array: ...  # noqa: D102
+    @property
+    def evidence(self) -> Evidence: ...  # noqa: D102
+
+    def first_period(self, *, objective_eur: float = ...) -> Self:
+        """Return its first period: what is carried out of a plan. The settlement says what it is worth to the prosumers together."""
+        ...
+
+
+A = TypeVar("A", bound=Allocation)
+A_co = TypeVar("A_co", bound=Allocation, covariant=True)
+
+
+class Mechanism(Protocol[A_co]):
+    """Anything that clears days."""
+
+    def clear_many(self, days: Sequence[Day], charges: Array | Sequence[Array]) -> Sequence[A_co]:
+        """Return the allocation of each of K days at ``charges`` in EUR/kWh, shape (K, T, N, N) or K arrays of shape (T, N, N).
+
+        What comes of a day may not depend on the days beside it.
+
+        Raises:
+            ValueError: If charges are not valid.
+            ClearingError: If a day cannot be cleared.
+        """
+        ...
+
+
+class ExactResponse(Mechanism[Clearing], Protocol):
+    """A mechanism whose answer is the unique optimum of the followers' program, certified: piecewise affine in the charge."""
+
+    def clear(self, day: Day, charges: ArrayLike, *, start: Clearing | None = None) -> Clearing:
+        """Return the outcome of ``day`` at ``charges`` in EUR/kWh, shape (T, N, N) or (N, N), quicker from a clearing nearby."""
+        ...
+
+
+_MAKERS: Final[dict[str, Callable[..., Mechanism[Allocation]]]] = {}
+
+
+def register_mechanism(name: str, make: Callable[..., Mechanism[Allocation]]) -> None:
+    """Make a mechanism known under a name.
+
+    Args:
+        name: Letters, digits and hyphens.
+        make: Returns the mechanism; its keyword parameters are those that may follow the name.
+
+    Raises:
+        ValueError: If the name cannot be one, or another mechanism has it.
+    """
+    if not name.replace("-", "").isalnum():
+        raise ValueError(f"a mechanism's name must be of letters, digits and hyphens, got {name!r}.")
+    if _MAKERS.get(name, make) is not make:
+        raise ValueError(f"each mechanism must have a name of its own, got {name!r} for {make!r} beside {_MAKERS[name]!r}.")
+    _MAKERS[name] = make
+
+
+def mechanism_names() -> tuple[str, ...]:
+    """Return the names of all mechanisms."""
+    return tuple(_MAKERS)
+
+
+def make_mechanism(text: str) -> Mechanism[Allocation]:
+    """Return the mechanism that a text names, such as ``"exact"`` or ``"exact:solver=cvxpy"``.
+
+    Raises:
+        ValueError: If there is no such mechanism, or it has no such parameter.
+    """
+    name, parameters = read_mechanism(text)
+    try:
+        return _MAKERS[name](**parameters)
+    except TypeError as error:
+        raise ValueError(f"`mechanism` {name!r} must be given parameters that it has, got {text!r}: {error}.") from None
+
+
+def read_mechanism(text: str) -> tuple[str, dict[str, Any]]:
+    """Return the name of a known mechanism and the parameters that follow it; what reads as a number is one.
+
+    Raises:
+        ValueError: If there is no such mechanism, or a parameter is not written ``name=value``.
+    """
+    name, _, rest = text.partition(":")
+    if name not in _MAKERS:
+        raise unknown_name("`mechanism`", name, mechanism_names())
+    parameters: dict[str, Any] = {}
+    for part in rest.split(",") if rest else ():
+        key, equals, value = part.partition("=")
+        if not (key.isidentifier() and equals and value) or key in parameters:
+            raise ValueError(f"parameters of a mechanism must be written once each, as in {name}:rounds=50,tolerance=1e-6, got {text!r}.")
+        parameters[key] = _value(value)
+    return name, parameters
+
+
+def _value(text: str) -> float | int | str:
+    try:
+        value = number(text)
+    except ValueError:
+        return text
+    return int(value) if text.lstrip("+-").isdigit() else value
