@@ -1,4 +1,4 @@
-"""The source paper's study on open software, and more of it: ``gridtoll paper``.
+"""The source paper's study on open software, and more of it: ``gridtoll study``.
 
 One idea per module: :mod:`.parts.regimes` (No, Free, Social and Optimal P2P), :mod:`.parts.sweeps` (everything against the charge),
 :mod:`.parts.storage` (sensitivity with and without), :mod:`.parts.charge_models`, :mod:`.parts.limits`, :mod:`.parts.accounts`,

@@ -109,7 +109,7 @@ def page(
         _table(tables["effort"], _EFFORT, "How much was asked of each system."),
         f"<pre>{html.escape(json.dumps(config, indent=1))}</pre>",
     ]
-    return pages.page("gridtoll paper", "\n".join(parts))
+    return pages.page("gridtoll study", "\n".join(parts))
 
 
 def _of_system(system: str, tables: Mapping[str, Sequence[Row]], pictures: Mapping[str, Path], effort: str) -> list[str]:

@@ -69,7 +69,7 @@ def test_errors_of_the_library_name_the_flag(
         (["cells.json", "rows.csv.xz", "config.json"], "packed results"),
         (["study.db"], "a study of `gridtoll tune`"),
         (["demo.png", "run/config.json"], "the folder of `gridtoll demo`"),
-        (["index.html", "cells/x.json"], "the study of `gridtoll paper`"),
+        (["index.html", "cells/x.json"], "the study of `gridtoll study`"),
         (["settings.csv", "load_kw.csv"], "a community"),
         (["model.zip"], "a folder with a model (name the file: "),
         (["a/config.json", "b/config.json"], "a folder of other folders (a, b)"),

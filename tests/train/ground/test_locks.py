@@ -72,7 +72,7 @@ def test_a_folder_that_another_process_begins_is_not_begun_twice(tmp_path: Path)
         assert [path.name for path in (tmp_path / "run").iterdir()] == [LOCK]
 
 
-@pytest.mark.parametrize("command", [["demo"], ["paper", "--system", "two-prosumers", "--quick"]])
+@pytest.mark.parametrize("command", [["demo"], ["study", "--system", "two-prosumers", "--quick"]])
 def test_commands_that_fill_a_folder_hold_it(command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with held_elsewhere(tmp_path / "out"):
         assert main([*command, "--out", str(tmp_path / "out")]) == 2

@@ -1,4 +1,4 @@
-"""``gridtoll paper``: what it writes, that it goes on after a kill, and that its numbers are those of the parts it is made of."""
+"""``gridtoll study``: what it writes, that it goes on after a kill, and that its numbers are those of the parts it is made of."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("paper")
+    folder = tmp_path_factory.mktemp("study")
     with Workers() as workers:
         study({"two-prosumers": SMALL}, folder, workers)
     return folder
@@ -140,7 +140,7 @@ def cells_of(folder: Path) -> dict[str, int]:
 
 def test_the_command_goes_on_after_being_killed_twice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Killed, not interrupted: nothing can be tidied up. It takes its seconds because processes have to start and to work."""
-    arguments = ["paper", "--system", "two-prosumers", "--quick", "--days", "1", "--jobs", "1", "--quiet", "--out"]
+    arguments = ["study", "--system", "two-prosumers", "--quick", "--days", "1", "--jobs", "1", "--quiet", "--out"]
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3] / ".pkg"), "GRIDTOLL_CACHE": str(tmp_path / "cache")}
     before: dict[str, int] = {}
@@ -169,7 +169,7 @@ def test_the_command_goes_on_after_being_killed_twice(tmp_path: Path, capsys: py
 @pytest.mark.long
 def test_on_ray_the_tables_are_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("ray")
-    arguments = ["paper", "--system", "two-prosumers", "--quick", "--days", "1", "--jobs", "2", "--quiet"]
+    arguments = ["study", "--system", "two-prosumers", "--quick", "--days", "1", "--jobs", "2", "--quiet"]
     for backend in ("local", "ray"):
         assert main([*arguments, "--backend", backend, "--out", str(tmp_path / backend)]) == 0
     capsys.readouterr()
@@ -211,7 +211,7 @@ def test_a_cost_is_recovered_at_the_least_charge_or_proved_out_of_reach(written:
 
 
 def test_the_command_runs_and_reports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["paper", "--system", "two-prosumers", "--out", str(tmp_path / "out"), "--quick", "--days", "1", "--jobs", "1", "--quiet"]
+    arguments = ["study", "--system", "two-prosumers", "--out", str(tmp_path / "out"), "--quick", "--days", "1", "--jobs", "1", "--quiet"]
     assert main([*arguments, "--json"]) == 0
     values = json.loads(capsys.readouterr().out)
     assert {row["regime"] for row in values["regimes"]} == {"no", "free", "social", "optimal"}
@@ -221,11 +221,11 @@ def test_the_command_runs_and_reports(tmp_path: Path, capsys: pytest.CaptureFixt
 def test_an_unknown_system_or_a_file_for_a_folder_is_refused_before_anything_is_done(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["paper", "--system", "ieee8", "--out", str(tmp_path / "out")]) == 2
+    assert main(["study", "--system", "ieee8", "--out", str(tmp_path / "out")]) == 2
     assert "Did you mean 'ieee" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
     (tmp_path / "file").touch()
-    assert main(["paper", "--system", "two-prosumers", "--out", str(tmp_path / "file")]) == 2
+    assert main(["study", "--system", "two-prosumers", "--out", str(tmp_path / "file")]) == 2
     assert "must name a folder" in capsys.readouterr().err
     assert chosen_systems(["ieee9", "all"]) == SYSTEMS
 

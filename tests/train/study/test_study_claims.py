@@ -1,6 +1,6 @@
 """The source paper's qualitative claims, with numbers, recomputed here from clearings; and what does not hold, and why.
 
-Two systems at once, the others when tests may be long. Days are those of ``gridtoll paper``, and so the numbers those of docs/study.md.
+Two systems at once, the others when tests may be long. Days are those of ``gridtoll study``, and so the numbers those of docs/study.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""``gridtoll paper``: the source paper's study, reproduced and widened."""
+"""``gridtoll study``: the source paper's study, reproduced and widened."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ under cells/, whole or not at all: a study that was killed and is started again 
 variants (effort.csv says how much), so that any one takes less than half an hour on two cores. docs/study.md tells the story.
 """
 EXAMPLES = """\
-  gridtoll paper --system ieee9 --out paper --quick
-  gridtoll paper --system ieee9 --system case33bw --out paper --days 8 --jobs 2
-  gridtoll paper --system all --out paper
+  gridtoll study --system ieee9 --out study --quick
+  gridtoll study --system ieee9 --system case33bw --out study --days 8 --jobs 2
+  gridtoll study --system all --out study
 """
 
 
