@@ -25,12 +25,11 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..envs.arrays import Array
 from ..envs.community.calendar import Scenario
 from .policy import Policy
 
-Array = NDArray[np.float64]
 PracticeSplit = Literal["train", "validation"]
 
 

@@ -22,13 +22,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ...envs.arrays import Array
 from ...envs.community.calendar import Scenario
 from ...envs.community.community import HOURS_PER_DAY
 from ...envs.games.observation.observer import layout_of
 from ...envs.games.observation.public import CHARGE_LEVELS, public_fields
 from ..practice import Practice
-
-Array = NDArray[np.float64]
 
 N_LEVELS: Final = 160
 LEVELS: Final = np.geomspace(0.02, 6.0, N_LEVELS)

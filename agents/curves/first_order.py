@@ -29,7 +29,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..practice import Array, Practice
+from ...envs.arrays import Array
+from ..practice import Practice
 from .day_features import LEVELS, drawn, in_units
 from .network import NetworkPolicy, PostingNetwork, Radial, alike, require_positive, seeded
 

@@ -22,12 +22,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ...envs.arrays import Array
 from ...envs.files import write_atomically
 from ..learned.made_for import carried_over, require_fit
 from ..policy import Observation, State
 from .day_features import LEVELS, N_LEVELS, DayFeatures
-
-Array = NDArray[np.float64]
 
 _FORMAT: Final = 1
 

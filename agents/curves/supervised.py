@@ -19,8 +19,9 @@ import torch
 from scipy.interpolate import CubicHermiteSpline
 from torch import Tensor, nn
 
+from ...envs.arrays import Array
 from ...envs.community.calendar import Scenario
-from ..practice import Array, Practice
+from ..practice import Practice
 from .day_features import LEVELS, drawn, in_units
 from .network import Ensemble, NetworkPolicy, PostingNetwork, require_positive, seeded
 

@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize_scalar
 
+from ...envs.arrays import Array
 from ..policy import Observation, State
-
-Array = NDArray[np.float64]
 
 N_SAMPLE: Final = 200
 """Training scenarios the best constant charge is chosen on. With 40 it lost 2% of its mean profit on the default community: profits differ

@@ -13,12 +13,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...envs.adapters.pricing import PricingEnv
+from ...envs.arrays import Array
 from ...envs.community.calendar import Scenario
 from ...envs.community.day import Day
 from ..optimum.hourly_game.search import HourlyDay, climb_together
 from ..policy import Observation, Policy, State
-
-Array = NDArray[np.float64]
 
 MOST_REMEMBERED: Final = 512
 """Days whose solution a :class:`DayAheadPolicy` keeps."""

@@ -20,11 +20,10 @@ from numpy.typing import ArrayLike, NDArray
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env import VecNormalize
 
+from ...envs.arrays import Array
 from ..policy import Observation, State
 from .onnx_policy import ActingCharges
 from .stable_baselines import to_charges
-
-Array = NDArray[np.float64]
 
 FAR_SHARE: Final = 0.05
 """A warning is given where more than this share of the numbers of a day are outside what the policy saw. A rare one is outside on

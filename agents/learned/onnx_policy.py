@@ -32,10 +32,9 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from stable_baselines3.common.policies import BasePolicy
 
+from ...envs.arrays import Array
 from ..packages import require_research_packages, research_package
 from ..policy import Observation, State
-
-Array = NDArray[np.float64]
 
 EXPORTERS: Final = ("onnx", "onnxscript")
 """Modules of the extra ``[research]`` that writing a policy takes."""

@@ -47,13 +47,12 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env import VecEnv
 
+from ...envs.arrays import Array
 from ...envs.errors import unknown_name
 from ..curves.day_features import N_PUBLIC, DayActions
 from ..packages import research_package
 from ..policy import Observation, State
 from .onnx_policy import ActingCharges
-
-Array = NDArray[np.float64]
 
 _CLASSES: Final[dict[str, type[BaseAlgorithm]]] = {"sac": SAC, "ppo": PPO, "td3": TD3}
 _CONTRIBUTED: Final = {"tqc": "TQC", "crossq": "CrossQ"}

@@ -12,7 +12,6 @@ is made of it, and it runs as soon as the package is there.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
@@ -21,6 +20,7 @@ from typing import Any, Final, Literal, NamedTuple, get_args
 
 from ...envs.games.spec import GameSpec
 from ..ground.runs import read_json, sha256, versions, write_text
+from ..ground.text import plain
 
 SCHEMA: Final = 1
 """Version of this layout."""
@@ -164,7 +164,7 @@ def write_not_run(folder: Path, reason: str) -> None:
 
 def write_result(folder: Path, result: Mapping[str, Any]) -> None:
     """Write ``cell.json``, which completes the cell where it is done or failed."""
-    text = json.dumps(_plain({"schema": SCHEMA, **result}), indent=2, allow_nan=False)
+    text = json.dumps(plain({"schema": SCHEMA, **result}), indent=2, allow_nan=False)
     write_text(folder / "cell.json", text + "\n")
 
 
@@ -177,18 +177,3 @@ def installed() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
-
-
-def _plain(value: Any) -> Any:
-    """Return a value in JSON's own types; numbers that it has no word for become null, what it does not know its text."""
-    match value:
-        case Mapping():
-            return {str(key): _plain(item) for key, item in value.items()}
-        case list() | tuple():
-            return [_plain(item) for item in value]
-        case float():
-            return value if math.isfinite(value) else None
-        case None | bool() | int() | str():
-            return value
-        case _:
-            return str(value)

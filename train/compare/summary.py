@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ...envs.arrays import Array
 from ..ground.text import Report, table
 from ..statistics.intervals import interquartile_mean
 from .cells import STATES, Cell, State, community_name, read_result, state_of, why_not_run
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...envs.adapters.vector import PricingVectorEnv
 from ...envs.adapters.vector_format import Infos, as_objects, by_key
+from ...envs.arrays import Array
 from ...envs.community.calendar import Scenario
 from ...envs.community.community import Community
 from ...envs.games.game import Observation
 from ...envs.games.spec import GameSpec
 from ..task import as_options, environment_of
-
-Array = NDArray[np.float64]
 
 
 class Rounds(VectorWrapper[Observation, ArrayLike, Observation, ArrayLike, NDArray[Any]]):

@@ -29,22 +29,24 @@ class Report:
 
     def as_json(self) -> str:
         """Return the values as one line of strict JSON; numbers that JSON has no word for (NaN, infinity) become null."""
-        return json.dumps(_plain(self.values), allow_nan=False)
+        return json.dumps(plain(self.values), allow_nan=False)
 
 
-def _plain(value: Any) -> Any:
-    """Return a value in JSON's own types."""
+def plain(value: Any) -> Any:
+    """Return a value in JSON's own types; numbers that it has no word for become null, and what it does not know its text."""
     match value:
         case Mapping():
-            return {str(key): _plain(item) for key, item in value.items()}
+            return {str(key): plain(item) for key, item in value.items()}
         case np.ndarray() | np.generic():
-            return _plain(value.tolist())
+            return plain(value.tolist())
         case list() | tuple():
-            return [_plain(item) for item in value]
+            return [plain(item) for item in value]
         case float():
             return value if math.isfinite(value) else None
-        case _:
+        case None | bool() | int() | str():
             return value
+        case _:
+            return str(value)
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

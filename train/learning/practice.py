@@ -11,8 +11,9 @@ from typing import Final
 import numpy as np
 
 from ...agents.policy import Policy
-from ...agents.practice import Array, PracticeSplit
+from ...agents.practice import PracticeSplit
 from ...envs.account.gradient import action_gradient
+from ...envs.arrays import Array
 from ...envs.community.calendar import Scenario
 from ...envs.community.day import Day
 from ...envs.errors import ClearingError

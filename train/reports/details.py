@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from ...envs.arrays import Array
 from ...envs.community.calendar import season
-from ..statistics.resampling import Array
 from .scores import Group, Scored
 
 SEASONS: Final = ("winter", "spring", "summer", "autumn")

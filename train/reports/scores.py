@@ -14,10 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ...envs.arrays import IntArray
+from ...envs.arrays import Array, IntArray
 from ...envs.community.calendar import week_of
 from ..statistics.intervals import FEW_SEEDS, interquartile_mean, mean, worst_decile_mean
-from ..statistics.resampling import Array
 from .results import GROUP, Cell, Results
 
 _WORST_ALLOWED = 1.0  # normalised regret of the reference tariff, zero

@@ -14,12 +14,12 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
+from ...envs.arrays import Array
 from ...envs.community.calendar import Scenario
 from ...envs.community.day import Day
 from ...envs.games.spec import GameSpec
 from ..ground.plots import draw_profit_against_charge, style
 from ..references.optima import scenario_hash
-from ..statistics.resampling import Array
 from ..task import environment_of, exact_market_of
 from .results import Results
 from .scores import Group, Scored

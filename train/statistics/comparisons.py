@@ -22,8 +22,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ...envs.arrays import Array
 from .intervals import COVERAGE, Statistic, as_table, difference, interquartile_mean, mean, paired_resamples
-from .resampling import N_RESAMPLES, Array, Interval, levels_of, resample
+from .resampling import N_RESAMPLES, Interval, levels_of, resample
 
 N_FLIPS: Final = 20_000
 """Random sign flips where there are too many to try all."""

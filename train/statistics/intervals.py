@@ -15,7 +15,8 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .resampling import N_RESAMPLES, Array, Interval, Resamples, levels_of, resample
+from ...envs.arrays import Array
+from .resampling import N_RESAMPLES, Interval, Resamples, levels_of, resample
 
 __all__ = [
     "COVERAGE",

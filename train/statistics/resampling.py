@@ -74,7 +74,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri, stdtrit
 
-Array = NDArray[np.float64]
+from ...envs.arrays import Array
+
 Levels = NDArray[np.intp]
 """Which level of a factor each of its units belongs to, 0 to nₖ − 1, shape (units of k,)."""
 Weighted = Callable[[Sequence[Array]], Array]
