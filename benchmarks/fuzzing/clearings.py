@@ -17,6 +17,8 @@ from .outcomes import Outcome, refusal
 
 OBJECTIVE = 1e-9  # of the day's turnover: the error of the objective, which a certificate promises
 PROFIT = 1e-7  # of what is at stake: the error of revenue and profit, a hundred times the tolerance as docs/exactness.md states
+# Nobody can say more of money than 1e-9 of the turnover: where next to nothing is at stake, this counts.
+_LEAST_STAKE = OBJECTIVE / PROFIT
 MOVED = 1e-6  # of a prosumer's throughput: how far a quantity may be from one that keeps every equation
 _ROUNDING = 1e-12  # of what is at stake: the account of the same quantities, reckoned twice
 _PIQP = 1e-6  # of the turnover: an interior point's answer at a tolerance of 1e-9
@@ -48,18 +50,26 @@ def checked_clearing(case: Case, market: ExactResponse, plain: ExactResponse) ->
         )
         if not value <= limit
     ]
-    loose = not (found.revenue <= PROFIT and found.profit <= PROFIT)
+    off, loose = not found.profit <= PROFIT, not found.revenue <= PROFIT
     faults += _other_opinions(case, clearing, plain)
-    if loose and not case.is_extreme:
-        faults.append(f"errors of revenue and profit, {found.revenue:.3g} and {found.profit:.3g} of what is at stake, exceed {PROFIT:g}")
+    if off and not case.is_extreme:
+        faults.append(f"revenue or profit is {found.profit:.3g} of what is at stake from the optimum's, which exceeds {PROFIT:g}")
     measures = {"revenue": found.revenue, "profit": found.profit, "objective": found.objective, "moved": found.moved}
     measures |= {"certificate": clearing.certificate.worst}
-    outcome = "wrong" if faults else "unproved" if loose else "right"
+    outcome = "wrong" if faults else "unproved" if loose or off else "right"
     return Outcome(**about, outcome=outcome, detail="; ".join(faults), fallback=clearing.fallback, measures=measures)
 
 
 class _Errors(NamedTuple):
-    """Bounds on the errors of a clearing: of money over what is at stake or the turnover, of powers over throughputs."""
+    """The errors of a clearing: of money over what is at stake or the turnover, of powers over throughputs.
+
+    Attributes:
+        revenue: A bound on that of the revenue.
+        profit: How far revenue and profit are from those of the optimum in long double; 0 where there is none.
+        objective: A bound on that of the objective.
+        moved: A bound on how far a quantity is from one that keeps every equation.
+        misplaced: The greatest quantity where there is no variable.
+    """
 
     revenue: float
     profit: float
@@ -75,19 +85,20 @@ def _errors(case: Case, clearing: Clearing) -> _Errors:
     which is smaller by the digits it has more. Where Newton's method does not arrive at it, the first bound stands alone.
     """
     found = distance(case.day, case.charges, clearing)
-    revenue, objective, profit = found.revenue_error_eur, found.objective_eur, 0.0
+    revenue, objective, apart, stake = found.revenue_error_eur, found.objective_eur, 0.0, found.stake_eur
     optimum = exact(case.day, case.charges, clearing)
     if optimum is not None:
         judged = distance(case.day, case.charges, optimum)
-        revenue = min(revenue, abs(found.revenue_eur - judged.revenue_eur) + judged.revenue_error_eur)
+        apart = abs(found.revenue_eur - judged.revenue_eur)
+        revenue = min(revenue, apart + judged.revenue_error_eur)
         objective = min(objective, abs(clearing.objective_eur - optimum.objective_eur) + judged.objective_eur)
         if case.network is not None:
             here, there = (account(case.day, case.network, case.charges, each, flows=case.flows) for each in (clearing, optimum))
-            stake = max(there.stake_eur, found.stake_eur)
-            profit = abs(here.profit_eur - there.profit_eur) / stake if stake > 0 else 0.0
+            stake, apart = max(there.stake_eur, stake), max(apart, abs(here.profit_eur - there.profit_eur))
+    stake = max(stake, _LEAST_STAKE * found.turnover_eur)
     return _Errors(
-        revenue=revenue / found.stake_eur if found.stake_eur > 0 else 0.0,
-        profit=profit,
+        revenue=float(revenue / stake) if stake > 0 else 0.0,
+        profit=float(apart / stake) if stake > 0 else 0.0,
         objective=float(objective) / found.turnover_eur if found.turnover_eur > 0 else 0.0,
         moved=found.moved_share,
         misplaced=found.misplaced,
