@@ -8,6 +8,7 @@ import numpy as np
 from referee import account, distance, exact, point_of, program_of, solved_by_piqp
 
 from gridtoll.envs.account.settlement import settle
+from gridtoll.envs.community.day import Day
 from gridtoll.envs.errors import ClearingError
 from gridtoll.envs.market.exact import Clearing
 from gridtoll.envs.market.mechanism import ExactResponse
@@ -15,7 +16,7 @@ from gridtoll.envs.market.mechanism import ExactResponse
 from .cases import Case
 from .outcomes import Outcome, refusal
 
-OBJECTIVE = 1e-9  # of the day's turnover: the error of the objective, which a certificate promises
+OBJECTIVE = 1e-9  # of the day's turnover: the error of the objective. On extreme days of what a certificate promises, if that is more.
 PROFIT = 1e-7  # of what is at stake: the error of revenue and profit, a hundred times the tolerance as docs/exactness.md states
 # Nobody can say more of money than 1e-9 of the turnover: where next to nothing is at stake, this counts.
 _LEAST_STAKE = OBJECTIVE / PROFIT
@@ -96,13 +97,23 @@ def _errors(case: Case, clearing: Clearing) -> _Errors:
             here, there = (account(case.day, case.network, case.charges, each, flows=case.flows) for each in (clearing, optimum))
             stake, apart = max(there.stake_eur, stake), max(apart, abs(here.profit_eur - there.profit_eur))
     stake = max(stake, _LEAST_STAKE * found.turnover_eur)
+    turnover = max(found.turnover_eur, _promised(case.day)) if case.is_extreme else found.turnover_eur
     return _Errors(
         revenue=float(revenue / stake) if stake > 0 else 0.0,
         profit=float(apart / stake) if stake > 0 else 0.0,
-        objective=float(objective) / found.turnover_eur if found.turnover_eur > 0 else 0.0,
+        objective=float(objective) / turnover if turnover > 0 else 0.0,
         moved=found.moved_share,
         misplaced=found.misplaced,
     )
+
+
+def _promised(day: Day) -> float:
+    """Return what a certificate's gap is a share of, in EUR: everybody's size for the whole day at the price unit (docs/exactness.md)."""
+    size = np.maximum(day.demand_max.mean(axis=0), day.renewable.mean(axis=0))
+    imports = np.sort(np.abs(day.import_price[day.import_price != 0.0]))
+    greatest = max(float(np.abs(prices).max()) for prices in (day.import_price, day.export_price, day.utility_slope))
+    price = min(greatest, 8.0 * float(imports[(len(imports) - 1) // 2])) if len(imports) else greatest
+    return day.period_hours * day.n_periods * price * float(size.sum())
 
 
 def _other_opinions(case: Case, clearing: Clearing, plain: ExactResponse) -> list[str]:
