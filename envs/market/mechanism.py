@@ -14,8 +14,9 @@ protocol                    what it promises, and who asks
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Protocol, Self, TypeVar
+from typing import Any, Final, Protocol, Self, TypeVar, runtime_checkable
 
 from numpy.typing import ArrayLike
 
@@ -76,6 +77,7 @@ A = TypeVar("A", bound=Allocation)
 A_co = TypeVar("A_co", bound=Allocation, covariant=True)
 
 
+@runtime_checkable
 class Mechanism(Protocol[A_co]):
     """Anything that clears days."""
 
@@ -131,10 +133,11 @@ def make_mechanism(text: str) -> Mechanism[Allocation]:
         ValueError: If there is no such mechanism, or it has no such parameter.
     """
     name, parameters = read_mechanism(text)
-    try:
-        return _MAKERS[name](**parameters)
-    except TypeError as error:
-        raise ValueError(f"`mechanism` {name!r} must be given parameters that it has, got {text!r}: {error}.") from None
+    known = inspect.signature(_MAKERS[name]).parameters
+    for parameter in parameters:
+        if parameter not in known:
+            raise unknown_name(f"a parameter of mechanism {name!r}", parameter, known)
+    return _MAKERS[name](**parameters)
 
 
 def read_mechanism(text: str) -> tuple[str, dict[str, Any]]:

@@ -47,7 +47,11 @@ def choose_mechanism(mechanism: str | Mechanism[Allocation], solver: str | None,
             return make_market(default if solver is None else solver)
     if solver is not None:
         raise ValueError(f"`solver` must be left out where `mechanism` says what clears, got {solver!r} beside {mechanism!r}.")
-    return make_mechanism(mechanism) if isinstance(mechanism, str) else mechanism
+    if isinstance(mechanism, str):
+        return make_mechanism(mechanism)
+    if not isinstance(mechanism, Mechanism):
+        raise ValueError(f"`mechanism` must be a name, or an object that clears days with `clear_many`, got {mechanism!r}.")
+    return mechanism
 
 
 register_mechanism(EXACT, make_market)

@@ -318,6 +318,27 @@ def test_a_solver_and_a_mechanism_together_are_refused() -> None:
         make_market("clarabel")
 
 
+@pytest.mark.parametrize(
+    ("mechanism", "message"),
+    [
+        ("exat", "`mechanism` must be one of .*exact.*; got 'exat'. Did you mean 'exact'"),
+        ("exact:solvr=cvxpy", "a parameter of mechanism 'exact' must be one of solver; got 'solvr'"),
+        ("exact:solver=clarabel", "`solver` must be one of cvxpy, structured; got 'clarabel'"),
+        ("exact:solver", "parameters of a mechanism must be written once each"),
+        (object(), "must be a name, or an object that clears days with `clear_many`"),
+    ],
+)
+def test_a_mechanism_that_is_none_is_refused(mechanism: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        tiny_env(mechanism=mechanism)
+
+
+def test_a_mechanism_takes_its_parameters_after_its_name() -> None:
+    env = tiny_env(mechanism="exact:solver=structured")
+    env.reset(options={"day": sunny_day()})
+    assert "structured" in env.step([0.05])[-1]["solver"]
+
+
 def test_info_says_when_another_solver_had_to_finish() -> None:
     class Fallen:
         def clear_many(self, days: Sequence[Day], charges: Sequence[Array]) -> list[Clearing]:
