@@ -17,8 +17,9 @@ from ..envs.adapters.pricing import PricingEnv
 from ..envs.adapters.vector import PricingVectorEnv
 from ..envs.community.calendar import Scenario
 from ..envs.games.spec import GameSpec
+from ..envs.grid.power_flow import require_linear
 from ..envs.market.exact.compiled import StructuredMarket
-from ..envs.market.mechanism import EXACT, ExactResponse
+from ..envs.market.mechanism import EXACT, ExactResponse, read_mechanism
 
 
 @dataclass(frozen=True)
@@ -86,11 +87,19 @@ def exact_market_of(task: GameSpec) -> ExactResponse:
     """Return what clears a task's days in this process, where that is the exact market.
 
     Raises:
-        ValueError: If another mechanism clears: it has no exact response, so that nothing can be proved of an optimum.
+        ValueError: If another mechanism clears, or another power flow than the linear one says what flows: nothing can be proved of an
+            optimum then.
     """
-    if not task.mechanism.startswith(EXACT):
-        raise ValueError(f"an exact optimum needs `mechanism` {EXACT!r}, whose response is known exactly, got {task.mechanism!r}.")
-    return cast(ExactResponse, environment_of(task).mechanism)
+    name, _ = read_mechanism(task.mechanism)
+    if name != EXACT:
+        raise ValueError(
+            f"exact optima and gradients need `mechanism` {EXACT!r}, whose response is known exactly, got {task.mechanism!r}. "
+            "Search by playing, or leave `mechanism` out."
+        )
+    environment = environment_of(task)
+    if (power_flow := environment.setting.rules.power_flow) is not None:
+        require_linear(power_flow)
+    return cast(ExactResponse, environment.mechanism)
 
 
 def as_options(scenarios: Sequence[Scenario]) -> dict[str, list[int]]:

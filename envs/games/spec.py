@@ -16,7 +16,7 @@ from ..account.settlement import Flows, check_flows
 from ..account.tariff import TARIFF_NAMES, Period, check_period
 from ..community.sources import DEFAULT_COMMUNITY
 from ..errors import unknown_name
-from ..grid.power_flow import power_flow_names
+from ..grid.power_flow import DC, power_flow_names
 from ..market.mechanism import EXACT
 from .observation.observer import Information, check_information
 
@@ -95,7 +95,7 @@ class GameSpec:
     )
     days: int = field(default=1, metadata=_said("with --env hourly: days of an episode", metavar="N", read=int))
     mechanism: str = field(default=EXACT, metadata=_said("what clears the market, with parameters as in name:rounds=50", metavar="M"))
-    power_flow: str = field(default="dc", metadata=_said("what flows in the wires", metavar="P"))
+    power_flow: str = field(default=DC, metadata=_said("what flows in the wires", metavar="P"))
 
     def __post_init__(self) -> None:
         """Check every name and number that needs no community."""

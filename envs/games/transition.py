@@ -24,7 +24,7 @@ from ..account.settlement import Flows, Settlement, Settlements, settle, settle_
 from ..community.day import Array, Day
 from ..errors import ClearingError
 from ..grid.network import Network
-from ..grid.power_flow import PowerFlow
+from ..grid.power_flow import PowerFlow, require_linear
 from ..market.exact import Clearing
 from ..market.mechanism import Allocation, Mechanism
 
@@ -106,8 +106,11 @@ class Rules:
             toward: Direction of charges whose side counts at a kink; all coefficients rising alike where absent.
 
         Raises:
+            ValueError: If the power flow is another than the linear one of the network.
             ClearingError: If the piece that the direction leads into cannot be proved.
         """
+        if self.power_flow is not None:
+            require_linear(self.power_flow)
         basis = self.basis.reshape(-1, *self.basis.shape[-2:])
         return settlement_gradient(
             day,

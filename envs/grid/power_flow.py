@@ -1,7 +1,8 @@
 """What flows in the wires for what prosumers put in and take out: the protocol, and the linear (DC) power flow.
 
 A power flow is chosen by name and made for a network (:func:`make_power_flow`); others register under names of their own. What the exact
-optimum needs beyond that, flows that are linear in the injections with losses of their squares, is the narrower :class:`LinearPowerFlow`.
+optimum and gradients need beyond that, flows that are linear in the injections with losses of their squares, is the narrower
+:class:`LinearPowerFlow`. They ask for it by :func:`require_linear`, which refuses any other.
 
 The **DC power flow** of injections n_i in kW (N prosumers) with base injections b (B buses) is
 
@@ -21,6 +22,8 @@ from ..arrays import Array
 from ..errors import unknown_name
 from .network import Network
 
+DC: Final = "dc"
+"""The name of the linear power flow."""
 SECURE: Final = 1 + 1e-9
 """Greatest loading of a branch within its limit: a clearing is accurate to a relative 1e-9."""
 
@@ -52,6 +55,11 @@ class PowerFlow(Protocol):
     @property
     def network(self) -> Network:
         """Where the prosumers sit."""
+        ...
+
+    @property
+    def linear(self) -> LinearPowerFlow | None:
+        """The same as flows that are linear in the injections; None where they are not."""
         ...
 
     def of(self, net_kw: Array, base_kw: Array) -> Flow:
@@ -95,6 +103,11 @@ class DcPowerFlow:
     network: Network
 
     @property
+    def linear(self) -> DcPowerFlow:
+        """Itself."""
+        return self
+
+    @property
     def ptdf(self) -> Array:
         """H_P, shape (L, N): what stays linear in N, no array over branches and pairs is formed."""
         return self.network.prosumer_ptdf
@@ -130,7 +143,27 @@ class DcPowerFlow:
         )
 
 
-_MAKERS: Final[dict[str, Callable[[Network], PowerFlow]]] = {"dc": DcPowerFlow}
+def require_linear(power_flow: PowerFlow) -> LinearPowerFlow:
+    """Return a power flow as the linear one of its network, which exact optima and gradients are made of.
+
+    Raises:
+        ValueError: If it is another, so that nothing exact can be said of it.
+    """
+    linear, dc = power_flow.linear, DcPowerFlow(power_flow.network)
+    same = linear is not None and (
+        np.array_equal(linear.ptdf, dc.ptdf)
+        and np.array_equal(linear.loss_coefficient, dc.loss_coefficient)
+        and np.array_equal(linear.branch_limit_kw, dc.branch_limit_kw)
+    )
+    if linear is None or not same:
+        raise ValueError(
+            "exact optima and gradients need a power flow that is the linear one of its network, as 'dc' is, got "
+            f"{type(power_flow).__name__}. Search by playing, or leave `power_flow` at {DC!r}."
+        )
+    return linear
+
+
+_MAKERS: Final[dict[str, Callable[[Network], PowerFlow]]] = {DC: DcPowerFlow}
 
 
 def register_power_flow(name: str, make: Callable[[Network], PowerFlow]) -> None:

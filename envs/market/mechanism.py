@@ -16,6 +16,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import nan
 from typing import Any, Final, Protocol, Self, TypeVar, runtime_checkable
 
 from numpy.typing import ArrayLike
@@ -71,6 +73,71 @@ class Allocation(Protocol):
     def first_period(self, *, objective_eur: float = ...) -> Self:
         """Return its first period: what is carried out of a plan. The settlement says what it is worth to the prosumers together."""
         ...
+
+
+_BY_PERIOD: Final = (
+    "demand",
+    "renewable_used",
+    "grid_import",
+    "grid_export",
+    "storage_charge",
+    "storage_discharge",
+    "trade",
+    "trade_price",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Noted:
+    """Evidence that is a few numbers and words.
+
+    Attributes:
+        values: Them by name.
+    """
+
+    values: Mapping[str, Any]
+
+    def info(self) -> Mapping[str, Any]:
+        """Return them."""
+        return self.values
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Allocated:
+    """An :class:`Allocation` with a price for each trade, for mechanisms that have no arrays of their own.
+
+    Quantities are those of :class:`~gridtoll.envs.market.exact.solution.Clearing`, in kW and of shape (T, N) where nothing else is said.
+
+    Attributes:
+        demand: d.
+        renewable_used: r.
+        grid_import: m.
+        grid_export: x.
+        storage_charge: c.
+        storage_discharge: s.
+        stored_energy: e in kWh, shape (T + 1, N), the first row being the start.
+        trade: p, shape (T, N, N), from row to column.
+        trade_price: π in EUR/kWh, shape (T, N, N).
+        evidence: What shows how good it is.
+        nodal_price: None: each trade has its own.
+    """
+
+    demand: Array
+    renewable_used: Array
+    grid_import: Array
+    grid_export: Array
+    storage_charge: Array
+    storage_discharge: Array
+    stored_energy: Array
+    trade: Array
+    trade_price: Array
+    evidence: Evidence
+    nodal_price: None = None
+
+    def first_period(self, *, objective_eur: float = nan) -> Allocated:  # noqa: ARG002 - it has no objective of its own
+        """Return its first period."""
+        rows: dict[str, Any] = {name: getattr(self, name)[:1] for name in _BY_PERIOD}
+        return replace(self, stored_energy=self.stored_energy[:2], **rows)
 
 
 A = TypeVar("A", bound=Allocation)

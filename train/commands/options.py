@@ -54,6 +54,11 @@ _TASK_OPTIONS: Final[dict[str, dict[str, object]]] = {
         "type": decimal,
         "help": "what the operator earns per kWh imported, in EUR/kWh (default: the community's own, 0 for the named ones)",
     },
+    "mechanism": {
+        "metavar": "M",
+        "help": f"what clears the market, with parameters as in name:rounds=50 (default: {GameSpec.mechanism})",
+    },
+    "power-flow": {"metavar": "P", "help": f"what flows in the wires (default: {GameSpec.power_flow})"},
 }
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -22,10 +22,11 @@ from ...envs.games.spec import GameSpec
 from ...envs.games.transition import Transitions
 from ...envs.market.exact.compiled import StructuredMarket
 from ...envs.market.exact.solution import Clearing
+from ...envs.market.mechanism import EXACT, Mechanism
 from ..ground.held_out import require_not_held_out
 from ..ground.rounds import training_scenarios
 from ..references.optima import labels
-from ..task import environment_of, n_charges
+from ..task import environment_of, exact_market_of, n_charges
 from ..workers import Workers
 
 _NEARBY: Final = (1e-5, 1e-4, 1e-3)
@@ -105,7 +106,7 @@ class TaskPractice:
         self.curve: list[CurvePoint] = []
         self._watch = watch
         self._game = environment_of(task).game
-        self._market = StructuredMarket(threads=workers.jobs)
+        self._market: Mechanism[Any] = StructuredMarket(threads=workers.jobs) if task.mechanism == EXACT else environment_of(task).mechanism
         self._days = {
             "train": training_scenarios(task),
             "validation": self._game.setting.community.scenarios("validation", validation_days),
@@ -160,7 +161,12 @@ class TaskPractice:
         return played.rewards_eur
 
     def slopes(self, scenarios: Sequence[Scenario], charges: Array) -> tuple[Array, Array]:
-        """Return rewards in EUR, shape (D,), and their gradients in EUR per EUR/kWh, shape (D, C)."""
+        """Return rewards in EUR, shape (D,), and their gradients in EUR per EUR/kWh, shape (D, C).
+
+        Raises:
+            ValueError: If the response of what clears is not known exactly.
+        """
+        exact_market_of(self.task)
         days, played = self._played(scenarios, charges)
         self.spend(steps=len(scenarios), clearings=len(scenarios))
         gradients = []

@@ -1,0 +1,72 @@
+"""What stands outside the package and plugs in by name: two mechanisms and a power flow, each about ten lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gridtoll.envs.community.day import Day
+from gridtoll.envs.grid import power_flow
+from gridtoll.envs.grid.network import Network
+from gridtoll.envs.grid.power_flow import DcPowerFlow, Flow
+from gridtoll.envs.market import mechanism
+from gridtoll.envs.market.exact import Clearing
+from gridtoll.envs.market.mechanism import Allocated, Noted
+from gridtoll.envs.market.solvers import make_market
+
+Array = NDArray[np.float64]
+
+
+class RetailOnly:
+    """Nobody trades: each prosumer answers the retailer alone."""
+
+    def clear_many(self, days: Sequence[Day], charges: Array | Sequence[Array]) -> Sequence[Clearing]:
+        alone = [replace(day, trade_limit=np.zeros_like(day.trade_limit)) for day in days]
+        return make_market("structured").clear_many(alone, charges)
+
+
+@dataclass(frozen=True)
+class MidPrice:
+    """The quantities of the exact market, but each trade pays a price between the retailer's two."""
+
+    share: float = 0.5
+
+    def clear_many(self, days: Sequence[Day], charges: Array | Sequence[Array]) -> list[Allocated]:
+        return [self._priced(*each) for each in zip(days, make_market("structured").clear_many(days, charges), strict=True)]
+
+    def _priced(self, day: Day, found: Clearing) -> Allocated:
+        price = self.share * day.import_price + (1 - self.share) * day.export_price
+        quantities: dict[str, Any] = {entry.name: getattr(found, entry.name) for entry in fields(Allocated) if hasattr(found, entry.name)}
+        own = {"trade_price": price[:, None, None] + np.zeros_like(found.trade), "nodal_price": None}
+        return Allocated(**quantities | own | {"evidence": Noted(values={"mean_price": float(price.mean()), "rule": "mid-price"})})
+
+
+@dataclass(frozen=True, eq=False)
+class TwiceTheLosses:
+    """The linear flows, but losses of twice their size: not the network's own."""
+
+    network: Network
+    linear: None = None
+
+    def of(self, net_kw: Array, base_kw: Array) -> Flow:
+        flow = DcPowerFlow(self.network).of(net_kw, base_kw)
+        return replace(flow, loss_kw=2.0 * flow.loss_kw)
+
+
+@contextmanager
+def plugged_in() -> Iterator[None]:
+    """Within it all three are known: ``"retail-only"``, ``"mid-price"`` and ``"twice-the-losses"``."""
+    mechanism.register_mechanism("retail-only", RetailOnly)
+    mechanism.register_mechanism("mid-price", MidPrice)
+    power_flow.register_power_flow("twice-the-losses", TwiceTheLosses)
+    try:
+        yield
+    finally:
+        for name in ("retail-only", "mid-price"):
+            del mechanism._MAKERS[name]
+        del power_flow._MAKERS["twice-the-losses"]

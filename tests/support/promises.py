@@ -1,0 +1,205 @@
+"""What any member of a plug point must do, as one function for each protocol: hand it a member, and it fails where a promise is broken.
+
+Whoever adds a mechanism, a power flow, a game or a leader calls the function of its protocol in a test of its own.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sameness import assert_same
+
+from gridtoll.agents.policy import Policy
+from gridtoll.envs.account.settlement import Settlement, Settlements
+from gridtoll.envs.account.settlement_cotangent import QUANTITIES
+from gridtoll.envs.community.calendar import Scenario
+from gridtoll.envs.community.day import Day
+from gridtoll.envs.games.game import Game, State
+from gridtoll.envs.grid.power_flow import Flow, PowerFlow
+from gridtoll.envs.market.mechanism import Allocation, ExactResponse, Mechanism
+
+Array = NDArray[np.float64]
+
+QUANTITIES_OF_PROSUMERS = ("demand", "renewable_used", "grid_import", "grid_export", "storage_charge", "storage_discharge")
+_BALANCED_KW = 1e-7
+
+
+def require_mechanism(mechanism: Mechanism[Allocation], days: Sequence[Day], charges: Sequence[Array]) -> None:
+    """A mechanism clears every day into something that prosumers could carry out, whatever days stand beside it, and shows its evidence.
+
+    Args:
+        mechanism: Any.
+        days: At least two different ones.
+        charges: τ of each in EUR/kWh, arrays of shape (T, N, N).
+    """
+    before = pickle.dumps([day.arrays() for day in days])
+    together = mechanism.clear_many(days, charges)
+    assert len(together) == len(days)
+    for day, allocation in zip(days, together, strict=True):
+        _require_feasible(day, allocation)
+    assert len({tuple(allocation.evidence.info()) for allocation in together}) == 1, "evidence has the same names for every day"
+    for allocation in together:
+        assert all(isinstance(value, bool | int | float | str) for value in allocation.evidence.info().values())
+    for number, (day, posted) in enumerate(zip(days, charges, strict=True)):
+        [alone] = mechanism.clear_many([day], [posted])
+        _require_same(alone, together[number])
+    backwards = mechanism.clear_many(list(days)[::-1], list(charges)[::-1])
+    for one, other in zip(together, backwards[::-1], strict=True):
+        _require_same(one, other)
+    assert pickle.dumps([day.arrays() for day in days]) == before, "nothing may be written into a day"
+    with pytest.raises(ValueError, match="charge"):
+        mechanism.clear_many(list(days), [-1.0 - each for each in charges])
+
+
+def require_exact_response(market: ExactResponse, day: Day, charges: Array) -> None:
+    """An exact response is a mechanism whose answer is proved, from wherever it starts, and never rises with the charge."""
+    alone = market.clear(day, charges)
+    [together] = market.clear_many([day], [charges])
+    assert np.array_equal(alone.trade, together.trade)
+    assert alone.certificate.holds()
+    dearer = market.clear(day, 1.1 * charges, start=alone)
+    again = market.clear(day, 1.1 * charges)
+    np.testing.assert_allclose(dearer.trade, again.trade, atol=1e-7)
+    assert float((charges * again.trade).sum()) <= float((charges * alone.trade).sum()) + 1e-9
+
+
+def require_power_flow(power_flow: PowerFlow, net_kw: Array, base_kw: Array) -> None:
+    """A power flow says what flows on each day, whatever days stand beside it.
+
+    Args:
+        power_flow: Any.
+        net_kw: Injections of prosumers, shape (R, T, N) with R of at least 2.
+        base_kw: Base injections, shape (R, T, B).
+    """
+    n_days, n_periods, _ = net_kw.shape
+    n_branches = power_flow.network.grid.n_branches
+    together = power_flow.of(net_kw, base_kw)
+    for name in ("branch_kw", "overload_kw", "loading"):
+        assert getattr(together, name).shape == (n_days, n_periods, n_branches)
+    assert together.loss_kw.shape == (n_days, n_periods)
+    assert together.secure.shape == (n_days,)
+    assert together.secure.dtype == np.bool_
+    assert (together.overload_kw >= 0).all()
+    for row in range(n_days):
+        _require_same_flow(power_flow.of(net_kw[row : row + 1], base_kw[row : row + 1]), together, row)
+    same = power_flow.of(net_kw, base_kw[:1])
+    for row in range(n_days):
+        _require_same_flow(power_flow.of(net_kw[row : row + 1], base_kw[:1]), same, row)
+    idle = power_flow.of(np.zeros_like(net_kw), base_kw)
+    np.testing.assert_allclose(idle.loss_kw, 0.0, atol=1e-12, err_msg="prosumers who put in nothing cause no losses")
+    if power_flow.linear is not None:
+        moved = (net_kw @ power_flow.linear.ptdf.T) + idle.branch_kw
+        np.testing.assert_allclose(together.branch_kw, moved, atol=1e-9)
+
+
+def require_game(game: Game[Any], mechanism: Mechanism[Allocation], scenarios: Sequence[Scenario], actions: Sequence[Array]) -> None:
+    """A game plays episodes side by side as it plays each alone, to the last bit, and its states are values that nobody writes into."""
+    begun = [game.begin(scenario) for scenario in scenarios]
+    coefficients = [game.setting.read(action) for action in actions]
+    for state, scenario in zip(begun, scenarios, strict=True):
+        _require_state(game, state)
+        assert state.scenario == scenario
+        assert not state.over
+    seen = [game.observe(state) for state in begun]
+    plays = game.play(mechanism, begun, coefficients)
+    assert len(plays.states) == len(plays.days) == len(plays.cleared) == len(begun)
+    for row, (state, posted) in enumerate(zip(begun, coefficients, strict=True)):
+        alone = game.play(mechanism, [state], [posted])
+        assert alone.carried_out.rewards_eur[0] == plays.carried_out.rewards_eur[row]
+        assert_same(alone.outcome(0).info(), plays.outcome(row).info())
+        _require_state(game, plays.states[row])
+        np.testing.assert_array_equal(game.observe(alone.states[0]), game.observe(plays.states[row]))
+        assert game.info(state, alone.states[0]) == game.info(state, plays.states[row])
+        assert game.info(state).keys() == game.info(state, plays.states[row]).keys()
+        np.testing.assert_array_equal(game.observe(state), seen[row], err_msg="playing a state may not change it")
+        assert str(posted.ravel()[0]) in game.replay(state, posted)
+    copy = pickle.loads(pickle.dumps(game))
+    np.testing.assert_array_equal(copy.observe(copy.begin(scenarios[0])), seen[0])
+
+
+def require_policy(policy: Policy, observations: Sequence[NDArray[Any]], *, n_charges: int, charge_cap: float) -> None:
+    """A leader answers any observation with charges that can be posted, the same whenever it is asked for its most likely ones."""
+    for observation in observations:
+        shown = observation.copy()
+        charges, memory = policy.predict(shown, None, np.array([True]), deterministic=True)
+        assert charges.shape == (n_charges,)
+        assert (charges >= 0).all()
+        assert (charges <= charge_cap * (1 + 1e-6)).all()
+        np.testing.assert_array_equal(shown, observation, err_msg="an observation may not be written into")
+        again, _ = policy.predict(shown, None, np.array([True]), deterministic=True)
+        np.testing.assert_array_equal(charges, again)
+        policy.predict(shown, memory, np.array([False]), deterministic=False)
+
+
+def require_objective(value: Callable[[Settlement], float], weights: dict[str, float], settlements: Settlements, values: Array) -> None:
+    """An objective is worth the same of one day and of many, and is the sum of settlement quantities that its weights say.
+
+    Args:
+        value: Of one settlement.
+        weights: Under which quantities are differentiated.
+        settlements: Of several days.
+        values: Of these, shape (R,).
+    """
+    assert set(weights) <= set(QUANTITIES)
+    for row in range(len(settlements)):
+        settlement = settlements.row(row)
+        assert value(settlement) == values[row]
+        weighted = sum(weight * np.sum(getattr(settlement, name)) for name, weight in weights.items())
+        assert values[row] == pytest.approx(weighted, rel=1e-12, abs=1e-9)
+
+
+def _require_feasible(day: Day, found: Allocation) -> None:
+    shape, n = (day.n_periods, day.n_prosumers), day.n_prosumers
+    for name in QUANTITIES_OF_PROSUMERS:
+        assert getattr(found, name).shape == shape, name
+        assert (getattr(found, name) >= -_BALANCED_KW).all(), name
+    assert found.trade.shape == (day.n_periods, n, n)
+    assert found.stored_energy.shape == (day.n_periods + 1, n)
+    assert found.trade_price.shape == found.trade.shape
+    assert found.nodal_price is None or found.nodal_price.shape == shape
+    assert (found.trade >= -_BALANCED_KW).all()
+    assert (found.trade <= day.trade_limit + _BALANCED_KW).all()
+    bought_less_sold = found.trade.sum(axis=1) - found.trade.sum(axis=2)
+    stored = found.storage_discharge - found.storage_charge
+    balance = found.renewable_used + found.grid_import - found.grid_export + stored - found.demand + bought_less_sold
+    np.testing.assert_allclose(balance, 0.0, atol=_BALANCED_KW)
+    efficiency = day.storage_efficiency
+    kept = day.period_hours * (efficiency * found.storage_charge - found.storage_discharge / efficiency)
+    np.testing.assert_allclose(np.diff(found.stored_energy, axis=0), kept, atol=_BALANCED_KW)
+    limits = (
+        (found.demand, day.demand_max),
+        (day.demand_min, found.demand),
+        (found.renewable_used, day.renewable),
+        (found.grid_import, day.import_limit),
+        (found.grid_export, day.export_limit),
+        (found.stored_energy, day.storage_capacity),
+    )
+    assert all((low <= high + _BALANCED_KW).all() for low, high in limits)
+    first = found.first_period()
+    assert (len(first.demand), len(first.trade), len(first.trade_price), len(first.stored_energy)) == (1, 1, 1, 2)
+
+
+def _require_same(one: Allocation, other: Allocation) -> None:
+    """Require equality to the last bit."""
+    for name in (*QUANTITIES_OF_PROSUMERS, "stored_energy", "trade", "trade_price"):
+        assert np.array_equal(getattr(one, name), getattr(other, name)), f"{name} may not depend on other days"
+    assert one.evidence.info() == other.evidence.info()
+
+
+def _require_same_flow(alone: Flow, together: Flow, row: int) -> None:
+    for name in ("branch_kw", "loss_kw", "overload_kw", "loading", "secure"):
+        assert np.array_equal(getattr(alone, name)[0], getattr(together, name)[row]), f"{name} may not depend on other days"
+
+
+def _require_state(game: Game[Any], state: State) -> None:
+    seen = game.observe(state)
+    assert seen.shape == (game.observer.size,)
+    assert seen.dtype == np.float32
+    seen[:] = np.nan
+    assert np.isfinite(game.observe(state)).all(), "an observation must be an array of its own"
+    assert sum(field.stop - field.start for field in game.observer.layout.values()) == game.observer.size
