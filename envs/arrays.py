@@ -56,7 +56,7 @@ class Door:
         self.values[name] = np.array(np.broadcast_to(array, shapes[0]) if shapes else array, dtype=np.float64)
 
     def whole_numbers(self, name: str, value: ArrayLike, *shapes: tuple[int, ...]) -> None:
-        """Take in whole numbers, which may be of a floating-point type: an index, or a count."""
+        """Take in whole numbers, which may be of a floating-point type: an index, or a count. For the arguments see :meth:`numbers`."""
         self.numbers(name, value, *shapes)
         self.require(name, "hold whole numbers", lambda array: np.isfinite(array) & (array == np.round(array)))
 
@@ -68,7 +68,7 @@ class Door:
         Args:
             name: The value.
             rule: What it must do, for example ``"be > 0"``.
-            holds: Where it does.
+            holds: Where it does: truth values for an array of the value's shape, which must broadcast to it.
             axes: What the axes of the value run over, for example ``("hour", "prosumer")``.
             remedy: What to do, a sentence.
         """
@@ -118,13 +118,19 @@ def broken(name: str, rule: str, value: Array, bad: NDArray[np.intp], *, axes: S
 
 
 def entry(value: Array, where: tuple[int, ...], axes: Sequence[str]) -> str:
-    """Return one entry in words, for example ``0.0 at period 3, prosumer 1``."""
+    """Return one entry of an array of any shape in words, for example ``0.0 at period 3, prosumer 1``.
+
+    Args:
+        value: The array.
+        where: The place, an index for each axis.
+        axes: What the axes run over. Axes beyond these are left out of the words.
+    """
     place = ", ".join(f"{axis} {index}" for axis, index in zip(axes, where, strict=False))
     return f"{float(value[where])}" + (f" at {place}" if place else "")
 
 
 def real_array(value: ArrayLike) -> NDArray[Any]:
-    """Return a value as an array of real numbers.
+    """Return a value of any shape as an array of real numbers of that shape; one of float64 is returned as it is, not copied.
 
     Raises:
         ValueError: If it holds anything else; the message goes on from the name of the value.

@@ -123,7 +123,7 @@ class DayActions(nn.Module):
         return (self.features.unit(observations) * logarithms.exp()).clamp(max=self._cap)
 
     def charges(self, observations: NDArray[Any], actions: NDArray[Any]) -> Array:
-        """Return the same as arrays."""
+        """Return the same as arrays: charges, shape (B, 1), for observations, shape (B, observed), and actions, shape (B, 1)."""
         return cast(Array, self(torch.as_tensor(observations), torch.as_tensor(actions)).numpy())
 
     def worth(self, observations: NDArray[Any]) -> Array:
@@ -145,7 +145,7 @@ def in_units(practice: Practice, scenarios: Sequence[Scenario]) -> tuple[Tensor,
 
 
 def drawn(practice: Practice, n: int) -> NDArray[np.int64]:
-    """Return n places of training scenarios in random order, each as often as any other, give or take one."""
+    """Return n places of training scenarios in random order, shape (n,), each as often as any other, give or take one."""
     size = len(practice.scenarios("train"))
     passes = [practice.generator.permutation(size) for _ in range(-(-n // size))]
     return np.concatenate(passes)[:n].astype(np.int64)

@@ -46,7 +46,7 @@ class Ensemble(nn.Module):
         self.members = nn.ModuleList(perceptron(n_features, hidden, N_LEVELS) for _ in range(members))
 
     def forward(self, features: Tensor) -> Tensor:
-        """Return the curve."""
+        """Return the curve, shape (B, levels)."""
         return torch.stack([member(features) for member in self.members]).mean(dim=0)
 
 
@@ -124,7 +124,7 @@ class PostingNetwork(nn.Module):
         self.eval()
 
     def forward(self, observations: Tensor) -> Tensor:
-        """Return the charges."""
+        """Return the charges in EUR/kWh, shape (B, 1), for observations, shape (B, observed)."""
         promised = self.curve(self.features(observations))
         charges = self.features.unit(observations) * self.levels
         step = LEVELS[1] / LEVELS[0]

@@ -46,7 +46,19 @@ class DayView(gymnasium.Wrapper[Array, NDArray[Any], NDArray[Any], NDArray[Any]]
         return self._seen(), info
 
     def step(self, action: NDArray[Any]) -> tuple[Array, SupportsFloat, bool, bool, dict[str, Any]]:
-        """Charge for the day and return its features, the reward, and the rest as the environment does."""
+        """Charge for the day and return its features, the reward, and the rest as the environment does.
+
+        Args:
+            action: Between −1 and 1, shape (1,); what lies outside is cut off.
+
+        Returns:
+            Features, shape (n_seen,), the reward over unit and worth, dimensionless, then terminated, truncated and `info`.
+
+        Raises:
+            ValueError: If the action is not one number.
+            ResetNeeded: If no day has begun, or it is over.
+            ClearingError: If the clearing cannot be certified.
+        """
         before = self._observed[None]
         charge = self._day.charges(before, np.asarray(action, dtype=np.float64)[None])[0]
         self._observed, reward, terminated, truncated, info = self.env.step(charge)

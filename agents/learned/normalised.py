@@ -53,7 +53,7 @@ class Statistics:
         return distance
 
     def shown(self, distance: Array) -> NDArray[np.float32]:
-        """Return what the model is shown of such distances."""
+        """Return what the model is shown of such distances, shape (…, observed)."""
         return np.clip(distance, -self.clip, self.clip).astype(np.float32)
 
 

@@ -118,7 +118,12 @@ DEFAULTS: Final[dict[str, LearnerSettings]] = {
 
 
 def to_charges(action: ArrayLike, cap: ArrayLike) -> Array:
-    """Return charges in EUR/kWh for a learner's action between −1 and 1: the inverse of ``RescaleAction`` to that interval."""
+    """Return charges in EUR/kWh for a learner's action between −1 and 1: the inverse of ``RescaleAction`` to that interval.
+
+    Args:
+        action: Shape (…, coefficients); what lies outside is cut off.
+        cap: What +1 stands for in EUR/kWh, one number or shape (coefficients,).
+    """
     return (np.clip(np.asarray(action, dtype=np.float64), -1.0, 1.0) + 1.0) / 2.0 * np.asarray(cap, dtype=np.float64)
 
 
@@ -130,7 +135,7 @@ def day_of(
     Args:
         settings: Of the learner.
         n_observed: How many numbers the environment shows.
-        cap: Greatest charge in EUR/kWh.
+        cap: Greatest charge in EUR/kWh, one number or shape (coefficients,).
         n_coefficients: Number of charges posted.
         price_level: That of the community.
     """
@@ -303,7 +308,7 @@ def load_policy(
         file: Written by :func:`write_weights`.
         settings: Those it was learned with.
         n_observed: How many numbers the environment it will act in shows.
-        cap: What +1 stands for, in EUR/kWh.
+        cap: What +1 stands for in EUR/kWh, one number or shape (coefficients,).
         n_coefficients: Number of charges it posts.
         price_level: That of the community.
 

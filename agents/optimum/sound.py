@@ -17,7 +17,7 @@ def require_finite(value: ArrayLike, what: str, label: str) -> None:
     """Raise unless all of a value is finite.
 
     Args:
-        value: A number or an array.
+        value: A number, or an array of any shape.
         what: What it is, for the message.
         label: The day's.
 

@@ -66,7 +66,8 @@ def fairness(settlement: Settlement, reference: Settlement) -> Fairness:
 def gini(values: ArrayLike) -> float:
     """Return the Gini coefficient: half the mean absolute difference of all pairs, over the mean.
 
-    It is NaN where the mean is not above 0, and exceeds 1 − 1/N where values of both signs come together.
+    Values are in any one unit, shape (N,), and the coefficient is dimensionless. It is NaN where the mean is not above 0, and exceeds
+    1 − 1/N where values of both signs come together.
 
     >>> gini([1.0, 1.0, 1.0]), gini([0.0, 0.0, 3.0])
     (0.0, 0.6666666666666666)

@@ -121,6 +121,9 @@ class PricingEnv(gymnasium.Env[Observation, ArrayLike]):
             seed: Seeds the draws of this and later resets.
             options: ``day`` and ``price_path`` to pick; see the class.
 
+        Returns:
+            The first observation, shape (size,), and `info`.
+
         Raises:
             ValueError: If an option is unknown, there is no such day or price path, or the data end before the episode would.
         """
@@ -135,7 +138,10 @@ class PricingEnv(gymnasium.Env[Observation, ArrayLike]):
         """Post a charge, clear the market and settle it.
 
         Args:
-            action: γ in EUR/kWh, in single or double precision.
+            action: γ in EUR/kWh, shape (coefficients,), in single or double precision.
+
+        Returns:
+            The observation, shape (size,), the reward in EUR, terminated, truncated, and `info`; see the class.
 
         Raises:
             ValueError: If the charge has the wrong shape, is not a number, negative or above the cap.

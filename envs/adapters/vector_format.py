@@ -100,7 +100,7 @@ def seeds_of(seed: int | Sequence[int | None] | None, num_envs: int) -> list[int
 
 
 def mask_of(mask: Any, num_envs: int) -> NDArray[np.bool_]:
-    """Return which rows an option ``reset_mask`` names, all of them where it is None.
+    """Return which rows an option ``reset_mask`` names, shape (num_envs,), all of them where it is None.
 
     Raises:
         ValueError: If it is no boolean array with an entry for each row, one of them True.
@@ -199,7 +199,13 @@ def parted(part: InfosOfRows, chosen: Sequence[int]) -> tuple[InfosOfRows, list[
 
 
 def final_infos(observations: NDArray[Any], final: InfosOfRows, num_envs: int) -> Infos:
-    """Return ``final_obs`` and ``final_info``: the last observation and `info` of rows that begin anew in the step that ended them."""
+    """Return ``final_obs`` and ``final_info``: the last observation and `info` of rows that begin anew in the step that ended them.
+
+    Args:
+        observations: The last observation of every row, shape (num_envs, size).
+        final: Which rows begin anew, and the `info` of their last step.
+        num_envs: Number of rows.
+    """
     rows, _ = final
     infos = in_rows([(rows, {"final_obs": as_objects(observations[rows])})], num_envs)
     return infos | {"final_info": in_rows([final], num_envs), "_final_info": infos["_final_obs"].copy()}
@@ -210,7 +216,7 @@ def by_key(values: Mapping[str, Any], mask: NDArray[np.bool_]) -> dict[str, Any]
 
     Args:
         values: Arrays with an axis of the rows in the mask in front, or dictionaries in the vector format already.
-        mask: Which rows have values; others are left 0 or None.
+        mask: Which rows have values, shape (num_envs,); others are left 0 or None.
     """
     result: dict[str, Any] = {}
     for name, value in values.items():
@@ -219,7 +225,7 @@ def by_key(values: Mapping[str, Any], mask: NDArray[np.bool_]) -> dict[str, Any]
 
 
 def as_objects(rows: NDArray[Any]) -> NDArray[np.object_]:
-    """Return rows as objects, the form of ``final_obs``."""
+    """Return rows of a table, shape (R, size), as R objects, shape (R,): the form of ``final_obs``."""
     objects = np.empty(len(rows), dtype=object)
     for row, values in enumerate(rows):
         objects[row] = values

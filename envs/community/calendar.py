@@ -37,7 +37,7 @@ class Scenario(NamedTuple):
 
 
 def split_days(split: str, n_days: int) -> IntArray:
-    """Return the day indices of a split in rising order.
+    """Return the day indices of a split in rising order, shape (days,).
 
     Args:
         split: ``"train"``, ``"validation"`` or ``"test"``.
@@ -70,7 +70,10 @@ def _days_of(split: Split, n_days: int) -> IntArray:
 
 
 def week_of(days: ArrayLike) -> IntArray:
-    """Return the week of the data year that each day is of: what splits are made of, and intervals draw, as days of a week are alike."""
+    """Return the week of the data year that each day is of: what splits are made of, and intervals draw, as days of a week are alike.
+
+    Days are indices in the data year, of any shape, and weeks count from 0, of the same shape.
+    """
     return np.asarray(days, dtype=np.int64) // DAYS_PER_WEEK
 
 
@@ -95,6 +98,10 @@ def evenly_spread(days: Sequence[int] | IntArray, n: int) -> list[int]:
     """Return n of the days in rising order, one from each of n equal parts: that whose weekday and price path came least often so far.
 
     Equal steps were tried: 16 of 112 test days were then all of one weekday, and 28 of them all had the same price path.
+
+    Args:
+        days: Day indices in rising order, shape (days,).
+        n: How many to return.
 
     Raises:
         ValueError: If n is below 1 or above the number of days.

@@ -236,9 +236,9 @@ def make_community(
 ) -> Community:
     """Build a validated :class:`Community`; what is absent follows from the data by rules.
 
-    Rules and the numbers in them stand in :mod:`.rules` and :mod:`.parameters`.
-    Scalars broadcast over prosumers; see the class for the arguments. Columns of a DataFrame that bear the prosumers' names are put into
-    the prosumers' order, and give the names where ``prosumer_names`` is absent. An index of times must be the community's hours.
+    Rules and the numbers in them stand in :mod:`.rules` and :mod:`.parameters`. For the arguments, their shapes and units see
+    :class:`Community`; scalars broadcast over prosumers. Columns of a DataFrame that bear the prosumers' names are put into the prosumers'
+    order, and give the names where ``prosumer_names`` is absent. An index of times must be the community's hours.
 
     Raises:
         ValueError: If types or shapes do not fit, labels contradict, hours do not make whole days, or numbers are out of range; all faults

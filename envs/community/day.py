@@ -141,7 +141,10 @@ class Day:
         return bill if bill > 1e-3 * other else other or 1.0
 
     def arrays(self) -> dict[str, Array | float | str]:
-        """Return every field that is not None by name, as the re-verification files of ``gridtoll clear --npz`` hold them."""
+        """Return every field that is not None by name, as the re-verification files of ``gridtoll clear --npz`` hold them.
+
+        Shapes and units are those of the module's table.
+        """
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: value for name, value in values.items() if value is not None}
 

@@ -61,7 +61,7 @@ class Ledger:
     entries: list[Derivation] = dataclasses.field(default_factory=list)
 
     def filled(self, name: str, given: ArrayLike | None, value: Callable[[], ArrayLike], rule: str, *, unit: str) -> ArrayLike:
-        """Return what was given; where nothing was, the value, and write that down."""
+        """Return what was given; where nothing was, the value, and write that down. Both are of any shape, in ``unit``."""
         if given is not None:
             return given
         made = value()
@@ -82,7 +82,7 @@ class Ledger:
         self.entries.append(Derivation(field=name, how="filled", rule=rule, count=count, whom=whom or {}))
 
     def write(self, name: str, how: How, value: ArrayLike, rule: str, *, unit: str, whom: Mapping[str, int] | None = None) -> None:
-        """Write down numbers that were made; nothing if there are none."""
+        """Write down numbers that were made, of any shape, in ``unit``; nothing if there are none."""
         array = np.asarray(value, dtype=np.float64)
         if array.size:
             least, greatest = float(array.min()), float(array.max())

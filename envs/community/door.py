@@ -52,7 +52,16 @@ def check_words(
 def take_in_year(
     door: Door, year: Mapping[str, ArrayLike], *, names: tuple[str, ...] | None, n: int, first_date: date
 ) -> tuple[str, ...] | None:
-    """Take in the hourly data, and return the prosumers' names: those given, or else those of the columns of the loads."""
+    """Take in the hourly data, and return the prosumers' names: those given, or else those of the columns of the loads.
+
+    Args:
+        door: Takes in the values, and the faults.
+        year: ``load_kw`` and ``renewable_kw`` in kW, shape (Y, N), ``import_price`` in EUR/kWh, shape (Y,) or one number, and
+            ``export_price`` and ``loss_price`` in EUR/kWh, both of shape (paths, Y) or both (Y,).
+        names: One name per prosumer, None where none were given.
+        n: Number of prosumers N.
+        first_date: Date of day 0.
+    """
     known = names or names_of_columns(year["load_kw"])
     in_order = {key: by_prosumer(door, key, year[key], known) if known else year[key] for key in _BY_HOUR_AND_PROSUMER}
     start: object = first_date
@@ -91,7 +100,14 @@ def require_year(door: Door) -> None:
 
 
 def take_in_prosumers(door: Door, given: Mapping[str, ArrayLike | None], *, names: tuple[str, ...] | None, n: int) -> None:
-    """Take in what is given of each prosumer's own numbers, and check their ranges."""
+    """Take in what is given of each prosumer's own numbers, and check their ranges.
+
+    Args:
+        door: Takes in the values, and the faults.
+        given: Arrays by name, shape (N,) or one number for all, None where absent; for units see :class:`~.community.Community`.
+        names: One name per prosumer, None where there are none.
+        n: Number of prosumers N.
+    """
     for key, value in given.items():
         if value is not None:
             door.numbers(key, by_prosumer(door, key, value, names) if names else value, (n,), ())
@@ -110,7 +126,14 @@ def take_in_prosumers(door: Door, given: Mapping[str, ArrayLike | None], *, name
 
 
 def take_in_scalars(door: Door, *, trade_friction: ArrayLike | None, charge_cap: ArrayLike | None, partners: Any) -> None:
-    """Take in what is one number for the community."""
+    """Take in what is one number for the community, shape (); what is None is absent.
+
+    Args:
+        door: Takes in the values, and the faults.
+        trade_friction: In EUR/kWh/kW.
+        charge_cap: In EUR/kWh.
+        partners: With how many nearest each may trade.
+    """
     for key, value, remedy in (("trade_friction", trade_friction, "Unique trades need it."), ("charge_cap", charge_cap, "")):
         if value is not None:
             door.numbers(key, value, ())

@@ -19,12 +19,19 @@ _HOUR: Final = np.timedelta64(1, "h")
 
 
 def names_of_columns(value: ArrayLike) -> tuple[str, ...] | None:
-    """Return the names of a table's columns; None where it has none but numbers from 0."""
+    """Return the names of a table's columns; None where it has none but numbers from 0, as with arrays of any shape."""
     return _names(getattr(value, "columns", None))  # of pandas and of polars, neither of which need be there
 
 
 def by_prosumer(door: Door, name: str, value: ArrayLike, prosumer_names: Sequence[str]) -> ArrayLike:
-    """Return a value whose last axis runs over prosumers, in their order if it brings names; add a fault where the names differ."""
+    """Return a value whose last axis runs over prosumers, in their order if it brings names; add a fault where the names differ.
+
+    Args:
+        door: Where faults are added.
+        name: What faults call the value.
+        value: Shape (…, N), in any unit; a table's columns or a series' index may bear names. Other shapes are left to the door.
+        prosumer_names: One name per prosumer, length N.
+    """
     labels = names_of_columns(value)
     if labels is None and np.ndim(value) == 1:
         labels = _names(_index(value))
@@ -48,7 +55,7 @@ def check_hours(door: Door, values: Mapping[str, ArrayLike], first_date: date | 
 
     Args:
         door: Where faults are added.
-        values: Hourly values by name.
+        values: Hourly values by name, tables of shape (Y, …) with a row for each hour. What has no index is passed over.
         first_date: Date of the first hour, None where it is not known.
     """
     first: tuple[str, np.ndarray[Any, Any]] | None = None

@@ -33,7 +33,7 @@ def spot_price_paths(load: Array, solar: Array, wind: Array, *, n_paths: int = p
 
 
 def loss_price_paths(spot: Array) -> Array:
-    """Return what losses cost the operator in EUR/kWh: the spot price, but at least a floor."""
+    """Return what losses cost the operator in EUR/kWh: the spot price in EUR/kWh, but at least a floor; both of shape (paths, Y)."""
     price: Array = np.maximum(spot, p.LOSS_PRICE_FLOOR)
     return price
 

@@ -41,7 +41,15 @@ def preferences_of(load_kw: Array, mean_load_kw: float, reference_price: float, 
 def filled_in(
     given: dict[str, Array], network: Network, numbers: MarketParameters, ledger: Ledger, *, partners: int | None
 ) -> dict[str, Any]:
-    """Return the arrays and single numbers of a community by name, with those that are absent filled in."""
+    """Return the arrays and single numbers of a community by name, with those that are absent filled in.
+
+    Args:
+        given: What came in through the door, by name; shapes and units are those of :class:`~.community.Community`.
+        network: Where the N prosumers sit.
+        numbers: Settings that rules take numbers from.
+        ledger: Where it is written down what was made.
+        partners: With how many nearest each may trade, None for all.
+    """
     n, load = network.n_prosumers, given["load_kw"]
 
     def each(name: str, value: Callable[[], ArrayLike], rule: str, unit: str) -> None:

@@ -85,7 +85,7 @@ class DayAheadGame:
         return dict(state.episode.info)
 
     def replay(self, state: DayState, coefficients: Array) -> str:
-        """Say how to play a day once more, for an error's message."""
+        """Say how to play a day once more at coefficients γ in EUR/kWh, shape (T, K), for an error's message."""
         tariff = self.setting.tariff
         return (
             f"In the environment: community {self.setting.community.name!r}, {tariff.kind} tariff per {tariff.per}, "

@@ -58,7 +58,7 @@ class Observer(Protocol):
         ...
 
     def read(self, observation: NDArray[np.floating]) -> dict[str, Array]:
-        """Return the values of an observation by field, in their units."""
+        """Return the values of an observation, shape (size,), by field, each of shape (numbers of the field,), in their units."""
         ...
 
 
@@ -92,7 +92,7 @@ class Plays(Generic[S_co, A_co]):
         return Outcome(charge=self.charge[row], charges=of.charges[row], clearing=of.clearings[row], settlement=of.settlements.row(row))
 
     def infos(self) -> dict[str, NDArray[Any]]:
-        """Return what `info` says of the step as arrays with an axis of length R in front."""
+        """Return what `info` says of the step as arrays of shape (R,), ``charge`` in EUR/kWh of shape (R, coefficients)."""
         return infos(self.charge, self.carried_out.clearings, self.carried_out.settlements)
 
 
@@ -139,5 +139,5 @@ class Game(Protocol[S]):
         ...
 
     def replay(self, state: S, coefficients: Array) -> str:
-        """Say how to play a step once more, for an error's message."""
+        """Say how to play a step once more at coefficients γ in EUR/kWh, shape (T, K), for an error's message."""
         ...

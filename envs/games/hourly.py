@@ -174,7 +174,7 @@ class HourlyGame:
         return self.setting.info(state.scenario) | {"hours_played": now.hours_played, "stored_kwh": float(now.stored.sum())}
 
     def replay(self, state: HourState, coefficients: Array) -> str:
-        """Say how to play an hour once more, for an error's message."""
+        """Say how to play an hour once more at coefficients γ in EUR/kWh, shape (T, K), for an error's message."""
         where = f"{self.setting.community.name!r}, {state.scenario._asdict()}, hour {state.hour}"
         posted = self.setting.tariff.action(coefficients).tolist()
         return f"In the hourly game: community {where}, stored energy {state.stored.tolist()} kWh, step({posted})"

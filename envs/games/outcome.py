@@ -71,5 +71,5 @@ def infos(charge: Array, clearings: Sequence[Allocation], settlements: Settlemen
 
 
 def as_array(values: Sequence[Any]) -> NDArray[Any]:
-    """Return values of one type as an array: numbers as numbers, words as objects."""
+    """Return R single values of one type as an array, shape (R,): numbers as numbers, words as objects."""
     return np.array(values, dtype=object if isinstance(values[0], str) else None)

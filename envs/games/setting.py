@@ -70,7 +70,7 @@ class Setting:
         return day if self.spec.import_fee is None else replace(day, import_fee=self.spec.import_fee)
 
     def transition(self, mechanism: Mechanism[A], day: Day, action: ArrayLike) -> Transition[A]:
-        """Play one day at charges in EUR/kWh in the order of an action.
+        """Play one day at charges in EUR/kWh in the order of an action, shape (n_charges,).
 
         Raises:
             ValueError: If the charges cannot be posted.

@@ -85,7 +85,7 @@ class Rules:
     power_flow: PowerFlow | None = None
 
     def settled(self, day: Day, charges: Array, clearing: A) -> Transition[A]:
-        """Return what a clearing comes to."""
+        """Return what a clearing of a day at charges τ in EUR/kWh, shape (T, N, N) or (N, N), comes to."""
         settlement = settle(day, self.network, charges, clearing, flows=self.flows, charge_base=self.basis, power_flow=self.power_flow)
         return Transition(charges=charges, clearing=clearing, settlement=settlement, reward_eur=reward(settlement, self.objective))
 
@@ -159,6 +159,11 @@ def transitions(rules: Rules, mechanism: Mechanism[A], days: Sequence[Day], char
 
 def cleared(mechanism: Mechanism[A], days: Sequence[Day], charges: Array | Sequence[Array]) -> Sequence[A]:
     """Clear R days; where that fails, find out which day it was.
+
+    Args:
+        mechanism: What clears.
+        days: The days, length R.
+        charges: τ in EUR/kWh, shape (R, T, N, N), or R arrays of shape (T, N, N) or (N, N).
 
     Raises:
         ValueError: If charges are not valid.

@@ -98,8 +98,8 @@ def make_grid(
 ) -> Grid:
     """Build a validated :class:`Grid`, computing its PTDF; the arguments are its attributes.
 
-    Resistance, reactance and limit may be one number for all branches. Branches are named ``"from-to"`` unless told, and buses laid out
-    by a method that depends on nothing but the grid.
+    For shapes and units see :class:`Grid`. Resistance, reactance and limit may be one number for all branches. Branches are named
+    ``"from-to"`` unless told, and buses laid out by a method that depends on nothing but the grid.
 
     Raises:
         ValueError: Naming everything that is wrong; also where the reactances around a loop cancel (see

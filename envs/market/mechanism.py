@@ -48,27 +48,59 @@ class Allocation(Protocol):
     """
 
     @property
-    def demand(self) -> Array: ...  # noqa: D102
+    def demand(self) -> Array:
+        """What prosumers use, d in kW, shape (T, N)."""
+        ...
+
     @property
-    def renewable_used(self) -> Array: ...  # noqa: D102
+    def renewable_used(self) -> Array:
+        """What they use of their renewable power, r in kW, shape (T, N)."""
+        ...
+
     @property
-    def grid_import(self) -> Array: ...  # noqa: D102
+    def grid_import(self) -> Array:
+        """What they import, m in kW, shape (T, N)."""
+        ...
+
     @property
-    def grid_export(self) -> Array: ...  # noqa: D102
+    def grid_export(self) -> Array:
+        """What they export, x in kW, shape (T, N)."""
+        ...
+
     @property
-    def storage_charge(self) -> Array: ...  # noqa: D102
+    def storage_charge(self) -> Array:
+        """What goes into stores, c in kW, shape (T, N)."""
+        ...
+
     @property
-    def storage_discharge(self) -> Array: ...  # noqa: D102
+    def storage_discharge(self) -> Array:
+        """What comes out of stores, s in kW, shape (T, N)."""
+        ...
+
     @property
-    def stored_energy(self) -> Array: ...  # noqa: D102
+    def stored_energy(self) -> Array:
+        """What stores hold, e in kWh, shape (T + 1, N), the first row being the start."""
+        ...
+
     @property
-    def trade(self) -> Array: ...  # noqa: D102
+    def trade(self) -> Array:
+        """What is traded, p in kW, shape (T, N, N), from row to column."""
+        ...
+
     @property
-    def nodal_price(self) -> Array | None: ...  # noqa: D102
+    def nodal_price(self) -> Array | None:
+        """What one more kWh at a prosumer is worth, μ in EUR/kWh, shape (T, N); None where each trade has a price of its own."""
+        ...
+
     @property
-    def trade_price(self) -> Array: ...  # noqa: D102
+    def trade_price(self) -> Array:
+        """What the buyer pays the seller before charges, π in EUR/kWh, shape (T, N, N)."""
+        ...
+
     @property
-    def evidence(self) -> Evidence: ...  # noqa: D102
+    def evidence(self) -> Evidence:
+        """What shows how good it is."""
+        ...
 
     def first_period(self, *, objective_eur: float = ...) -> Self:
         """Return its first period: what is carried out of a plan. The settlement says what it is worth to the prosumers together."""

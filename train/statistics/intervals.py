@@ -84,7 +84,10 @@ def interquartile_mean(scores: ArrayLike, weights: ArrayLike | None = None) -> A
 
 
 def worst_decile_mean(losses: ArrayLike) -> float:
-    """Return the mean of the greatest tenth of the losses (at least one), in their unit: how bad the bad days are."""
+    """Return the mean of the greatest tenth of the losses (at least one), in their unit: how bad the bad days are.
+
+    Losses are of any shape, and all of them count alike.
+    """
     ordered = np.sort(np.asarray(losses, dtype=np.float64).ravel())
     return float(ordered[-max(1, ordered.size // 10) :].mean())
 
@@ -170,7 +173,7 @@ def paired_resamples(
     n_resamples: int = N_RESAMPLES,
     blocks: ArrayLike | None = None,
 ) -> Resamples:
-    """Return the resamples behind :func:`paired_difference`, which give its p-value as well; arguments and errors are the same."""
+    """Return the resamples behind a paired difference, which give its p-value as well; see :func:`paired_difference`."""
     one, other = as_table(first), as_table(second)
     if one.shape[1] != other.shape[1] or (one.shape[0] != other.shape[0] and 1 not in (one.shape[0], other.shape[0])):
         raise ValueError(f"paired scores must be over the same days and seeds, got shapes {one.shape} and {other.shape}.")

@@ -84,7 +84,16 @@ class Situation:
     cap: float
 
     def clear(self, charges: Array, *, traded: bool = True) -> tuple[Clearing, Settlement]:
-        """Clear and settle the day at charges in EUR/kWh, with or without trades; charged energy counts by distance."""
+        """Clear and settle the day at charges in EUR/kWh, with or without trades; charged energy counts by distance.
+
+        Args:
+            charges: τ in EUR/kWh, shape (T, N, N) or (N, N).
+            traded: Whether prosumers may trade with each other.
+
+        Raises:
+            ValueError: If the charges are not valid.
+            ClearingError: If the day cannot be cleared.
+        """
         day = self.day if traded else replace(self.day, trade_limit=np.zeros_like(self.day.trade_limit))
         rules = Rules(network=self.network, basis=self.network.distance, flows=self.flows, objective="profit")
         played = transition(rules, market(), day, charges)

@@ -107,7 +107,16 @@ class HourlyDay:
         return self.start.loaded.day.n_periods, self.game.setting.tariff.n_basis
 
     def walk(self, sequence: Array, *, after: Walk | None = None, hour: int = 0) -> Walk:
-        """Play a sequence; with ``after`` only from ``hour`` on, its charges before being the same."""
+        """Play a sequence; with ``after`` only from ``hour`` on, its charges before being the same.
+
+        Args:
+            sequence: γ in EUR/kWh, shape (T, K).
+            after: A walk that was played already.
+            hour: The first hour that differs from it.
+
+        Raises:
+            ClearingError: If what is left of the day cannot be cleared at an hour.
+        """
         states = list(after.states[: hour + 1]) if after is not None else [self.start]
         hours = list(after.hours[:hour]) if after is not None else []
         for t in range(len(hours), len(sequence)):
@@ -203,6 +212,12 @@ def day_ahead_hints(day: HourlyDay, *, seed: int = 0, max_clearings: int = 1500)
         day: The day.
         seed: Seeds the search.
         max_clearings: About how many day-ahead clearings it may use.
+
+    Returns:
+        The bracket, and sequences of γ in EUR/kWh, each of shape (T, K).
+
+    Raises:
+        ClearingError: If the day cannot be cleared.
     """
     base = day.game.setting
     loaded, network = day.start.loaded, base.community.network

@@ -99,7 +99,14 @@ class Game:
         return self.tariff.charges(coefficients)
 
     def play(self, action: Array) -> Play:
-        """Clear at a choice of coefficients and settle."""
+        """Clear at a choice of coefficients and settle.
+
+        Args:
+            action: γ in EUR/kWh, shape (K,), as :meth:`.Tariff.action` orders them.
+
+        Raises:
+            ClearingError: If the day cannot be cleared at these charges.
+        """
         self.clearings += 1
         played = transition(self._rules, self.market, self.day, self.charges(action))
         return Play(action=action, clearing=played.clearing, settlement=played.settlement, goal_eur=played.reward_eur)

@@ -22,9 +22,12 @@ def greatest_multipliers(p: Program, ceiling: Array, least_value: float | None) 
     """Return bounds of each variable's multipliers and of each equation's price; infinite where no strictly feasible point was found.
 
     Args:
-        p: The program.
-        ceiling: Greatest magnitude of each parameter.
-        least_value: A lower bound on V within the ceiling; from the variables' bounds alone where absent.
+        p: The program, with n variables and m equations.
+        ceiling: Greatest magnitude of each parameter, dimensionless, shape (K,).
+        least_value: A lower bound on V within the ceiling, dimensionless; from the variables' bounds alone where absent.
+
+    Returns:
+        Of each variable's multipliers, shape (n,), and of each equation's price, shape (m,), dimensionless.
     """
     inner, slack = _strictly_feasible(p)
     worst = 0.5 * float(inner @ (p.curvature * inner)) + float(p.cost @ inner) + float(ceiling @ np.abs(p.basis.T @ inner))

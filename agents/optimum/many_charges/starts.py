@@ -39,13 +39,16 @@ def best_found(game: Game, hints: list[Array], *, n_starts: int, seed: int, max_
 
     Args:
         game: The game.
-        hints: Coefficients worth starting from, besides constant and random ones.
+        hints: Coefficients γ in EUR/kWh worth starting from, each of shape (K,), besides constant and random ones.
         n_starts: Starts beside the hints.
         seed: Draws random starts and directions; the same seed gives the same result.
         max_clearings: About how many clearings may be used.
 
     Returns:
-        The best play, and what each start reached.
+        The best play, and what each start reached in EUR.
+
+    Raises:
+        ClearingError: If the day cannot be cleared.
     """
     limit, choke = game.clearings + max_clearings, choke_charge(game)
     k, rng = game.n_coefficients, np.random.default_rng(seed)

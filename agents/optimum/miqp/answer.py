@@ -60,6 +60,8 @@ def optional_package(name: str) -> ModuleType:
 def quadratic_parts(program: Program) -> list[IntArray]:
     """Return the columns of the quadratic terms, period by period, for solvers whose objective must be linear.
 
+    Each array holds the indices of one period's columns, shape (columns,); periods without a quadratic term are left out.
+
     One bound for each period keeps the hours of a day without storage separable. One for all periods, and one for each term, were
     measured too: neither was faster.
     """

@@ -20,7 +20,7 @@ FEASIBILITY = 1e-9
 
 
 def solve_with_gurobi(program: Program, *, time_limit_s: float, relative_gap: float, absolute_gap: float, start: Array) -> Answer:
-    """Maximise the program; arguments as in :func:`.scip.solve_with_scip`.
+    """Maximise the program; for the arguments see :func:`.scip.solve_with_scip`.
 
     Raises:
         ImportError: If gurobipy is not installed.

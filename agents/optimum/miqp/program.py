@@ -68,7 +68,7 @@ class Program:
     blocks: dict[str, slice]
 
     def value(self, x: ArrayLike) -> float:
-        """Return the objective at x."""
+        """Return the objective at x, shape (n,), in the program's own units."""
         point = np.asarray(x, dtype=np.float64)
         return float(self.constant + self.linear @ point - self.quadratic @ point**2)
 

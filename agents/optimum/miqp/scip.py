@@ -38,7 +38,7 @@ def solve_with_scip(program: Program, *, time_limit_s: float, relative_gap: floa
         time_limit_s: When to stop with what there is, in seconds of wall time.
         relative_gap: Relative gap at which to stop.
         absolute_gap: Gap in the program's own units at which to stop.
-        start: A feasible point.
+        start: A feasible point, shape (n,).
 
     Raises:
         ImportError: If PySCIPOpt is not installed.

@@ -148,7 +148,13 @@ def load_certificate(path: str | Path, day: Day, network: Network, basis: Array)
 
 
 def content_hash(day: Day, network: Network, basis: Array) -> str:
-    """Return a hash of everything an optimum depends on, but for flows, objective and cap: the day's label does not count."""
+    """Return a hash of everything an optimum depends on, but for flows, objective and cap: the day's label does not count.
+
+    Args:
+        day: The day.
+        network: Where the prosumers sit.
+        basis: B, what a coefficient of 1 charges per kWh and pair, shape (N, N) or (T, N, N).
+    """
     digest = hashlib.sha256()
     grid = network.grid
     parts = {field.name: getattr(day, field.name) for field in fields(day) if field.name != "label"}

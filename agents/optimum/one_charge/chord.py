@@ -40,13 +40,17 @@ class Chord:
 
     @cached_property
     def revenue(self) -> Array:
-        """Charges collected."""
+        """Charges collected, in EUR, shape (3,)."""
         a, q, drop = self.left.charge, self.left.charged_kwh, self.left.charged_kwh - self.right.charged_kwh
         return np.array([a * q, self.width * q - a * drop, -self.width * drop])
 
     @cached_property
     def goal(self) -> Array:
-        """The leader's goal with overload left out."""
+        """The leader's goal with overload left out, in EUR, shape (3,).
+
+        Raises:
+            ClearingError: If it is not finite.
+        """
         line, left, right = self.line, self.left, self.right
         change = self.flow_change_kw
         weighted = line.loss_weight * change
@@ -60,7 +64,10 @@ class Chord:
 
     @cached_property
     def cost(self) -> Array:
-        """The followers' objective at (a + t·w, x̄(t)): charges, and ½‖x‖² + c₀·x, which lies ½·t·(1 − t)·‖x_b − x_a‖² below its chord."""
+        """The followers' objective at (a + t·w, x̄(t)): charges, and ½‖x‖² + c₀·x, which lies ½·t·(1 − t)·‖x_b − x_a‖² below its chord.
+
+        In EUR, shape (3,).
+        """
         step = self.right.curved - self.left.curved
         bend = 0.5 * float(step @ step)
         fixed = [end.value_eur - end.charge * end.charged_kwh for end in (self.left, self.right)]
@@ -108,7 +115,7 @@ class Chord:
 
 
 def peak_of(polynomial: Array, low: float = 0.0, high: float = 1.0) -> float:
-    """Return the t in [low, high] at which a quadratic, lowest power first, is greatest."""
+    """Return the t in [low, high] at which a quadratic, coefficients of shape (3,), lowest power first, is greatest."""
     _, slope, bend = (float(part) for part in polynomial)
     if bend < 0:
         return min(max(-slope / (2.0 * bend), low), high)

@@ -141,7 +141,7 @@ class FlatMarket:
         self._moving = slice(int(self._edges[1]), int(self._edges[6]))  # imports to trades: the only ones with an injection
 
     def pack(self, point: Point) -> Array:
-        """Return a point's variables as one vector."""
+        """Return a point's variables as one vector x, shape (V,)."""
         values: Array = self._join([getattr(point, name) for name in _FAMILIES]) * self.scale
         return values
 
@@ -155,13 +155,19 @@ class FlatMarket:
         return prices[: self._n_nodes].reshape(self.node_shape), prices[self._n_nodes :].reshape(self.store_shape)
 
     def slopes(self, x: Array, prices: Array, charge: float) -> Array:
-        """Return s, the slope of the Lagrangian in each variable."""
+        """Return s, the slope of the Lagrangian in each variable, in EUR per unit of x, shape (V,).
+
+        Args:
+            x: Variables, shape (V,).
+            prices: y, dimensionless, shape (P,).
+            charge: γ, EUR/kWh.
+        """
         slope = self.cost + charge * self.charge_cost + self.price_terms(prices)
         slope[: self.n_curved] += x[: self.n_curved]
         return slope
 
     def price_terms(self, prices: Array) -> Array:
-        """Return −Aᵀy."""
+        """Return −Aᵀy in EUR per unit of x, shape (V,), for prices y, dimensionless, shape (P,)."""
         terms: Array = price_terms(*self._equations, prices)
         return terms
 
@@ -173,6 +179,9 @@ class FlatMarket:
         """Make the equations hold to rounding, in place: what is missed goes to the roomiest variable of each prosumer and hour.
 
         A clearing may miss them by 1e-9, and polishing stops at 1e-13; a bound pays the root of what is missed.
+
+        Args:
+            x: Variables, shape (V,); what changes.
         """
         self._balance_stores(x)
         missed = self.residual(x)
@@ -203,7 +212,12 @@ class FlatMarket:
         snap(self.scale, self.lower, self.upper, x)  # what stood on a bound stays there
 
     def level(self, x: Array, prices: Array) -> None:
-        """Make the slope of free renewable use and stored energy exactly 0, in place: without curvature a bound pays for its last digit."""
+        """Make the slope of free renewable use and stored energy exactly 0, in place: without curvature a bound pays for its last digit.
+
+        Args:
+            x: Variables, shape (V,), which say what is free.
+            prices: y, dimensionless, shape (P,); what changes.
+        """
         inside = (x > self.lower) & (x < self.upper) & (np.abs(self.price_terms(prices)) <= _ROUNDING * self.gain)
         level_within_blocks(prices, inside[self.renewables].reshape(self.node_shape), inside[self.stored].reshape(self.store_shape))
 
@@ -223,11 +237,17 @@ class FlatMarket:
         return gradient
 
     def quantity(self, x: Array) -> float:
-        """Return ½‖x_c‖² + c₀·x in EUR: the followers' objective but for the charges."""
+        """Return ½‖x_c‖² + c₀·x in EUR at x, shape (V,): the followers' objective but for the charges."""
         return float(0.5 * (x[: self.n_curved] @ x[: self.n_curved]) + self.cost @ x)
 
     def certificate(self, x: Array, prices: Array, slope: Array, missed: Array) -> tuple[Certificate, float]:
         """Measure a point as :func:`gridtoll.envs.market.exact.point.certify` does, from its vectors and what it misses the equations by.
+
+        Args:
+            x: Variables, shape (V,).
+            prices: y, dimensionless, shape (P,).
+            slope: s in EUR per unit of x, shape (V,), as :meth:`slopes` returns it.
+            missed: By how much the equations are missed, dimensionless, shape (P,), as :meth:`residual` returns it.
 
         Returns:
             The certificate, and what better responses to the prices would save in all, in EUR.

@@ -94,7 +94,10 @@ class LinePoint:
 
     @property
     def curved(self) -> Array:
-        """The strictly convex variables, each times the root of its curvature, in √EUR: their Euclidean norm is the Q norm."""
+        """The strictly convex variables, each times the root of its curvature, in √EUR: their Euclidean norm is the Q norm.
+
+        Shape (n_curved,).
+        """
         return self.variables[: self.n_curved]
 
 

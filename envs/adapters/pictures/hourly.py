@@ -80,13 +80,18 @@ def animate(env: HourlyEnv, actions: Sequence[ArrayLike], path: str | Path, *, d
 
     Args:
         env: The environment; it is reset.
-        actions: What to post at each step.
+        actions: What to post at each step, γ in EUR/kWh, of the shape of the environment's action space: (K,) or (T·K,).
         path: Where to write.
         day: Which day of the data year.
         price_path: Under which price path.
 
     Returns:
         What the episode earned, in EUR.
+
+    Raises:
+        ValueError: If there is no such day or price path, no action, or a charge cannot be posted.
+        ResetNeeded: If there are more actions than steps in the episode.
+        ClearingError: If a clearing cannot be certified.
     """
     env.reset(options={"day": day, "price_path": price_path})
     earned, frames = 0.0, []

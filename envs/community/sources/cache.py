@@ -34,7 +34,7 @@ def cached_arrays(name: str, extract: Callable[[], Arrays]) -> Arrays:
 
     Args:
         name: File name without suffix.
-        extract: Builds the arrays; numbers and text, no objects.
+        extract: Builds the arrays; numbers and text of any shape, no objects.
     """
     try:
         path: Path | None = user_cache_dir() / f"{name}.gridtoll"

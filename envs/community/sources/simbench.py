@@ -102,7 +102,7 @@ def partner_count(partners: int | Literal["all"] | None, n_prosumers: int) -> in
 
 
 def grid_arrays(grid: Grid) -> Arrays:
-    """Return what :func:`grid_of` needs to build the grid again."""
+    """Return what :func:`grid_of` needs to build the grid again, by name; single values have shape (), for others see :class:`.Grid`."""
     return {
         "grid_name": np.array(grid.name),
         "bus_names": np.array(grid.bus_names),
@@ -119,7 +119,7 @@ def grid_arrays(grid: Grid) -> Arrays:
 
 
 def grid_of(arrays: Arrays) -> Grid:
-    """Return the grid stored by :func:`grid_arrays`."""
+    """Return the grid stored; for the arrays see :func:`grid_arrays`."""
     return make_grid(
         str(arrays["grid_name"]),
         bus_names=arrays["bus_names"].tolist(),

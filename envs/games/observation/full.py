@@ -61,7 +61,7 @@ def full_fields(n_periods: int, n_prosumers: int) -> tuple[Field, ...]:
 
 
 def full_values(community: Community, day: Day) -> Values:
-    """Return the values of the private fields, without any error."""
+    """Return the values of the private fields, without any error: shapes (T,), (T, N) or (N,), see :func:`full_fields` for units."""
     mean = community.mean_load_kw
     own_load = np.maximum(community.load_kw.mean(axis=0), 0.1 * mean)  # the floor serves those that hardly have any
     own_peak = community.renewable_kw.max(axis=0)

@@ -75,7 +75,10 @@ class Observer:
         return np.clip(np.concatenate(scaled), -BOUND, BOUND).astype(np.float32)
 
     def read(self, observation: NDArray[np.floating]) -> Values:
-        """Return the values of an observation by field, in the units of the field table (cut off where the observation was)."""
+        """Return the values of an observation, shape (size,), by field, each of shape (numbers of the field,).
+
+        They are in the units of the field table, and cut off where the observation was.
+        """
         wide = np.asarray(observation, dtype=np.float64)
         return {field.name: wide[self.layout[field.name]] * field.scale + field.centre for field in self.fields}
 

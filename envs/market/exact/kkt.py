@@ -141,11 +141,14 @@ class KktSystem:
 
         Returns:
             The unknowns μ, σ, e and r, shapes (T, N), (T, J), (T, J), (T, N), zero where held.
+
+        Raises:
+            ClearingError: If the matrix is singular to rounding.
         """
         return self._split(self._factor.solve(self._join(balance, storage, stored, renewable)))
 
     def solve_exactly(self, balance: Array, storage: Array, stored: Array, renewable: Array) -> tuple[Array, Array, Array, Array]:
-        """Solve the system without its shift, to rounding, by iterative refinement; arguments and result as in :meth:`solve`.
+        """Solve the system without its shift, to rounding, by iterative refinement; see :meth:`solve` for arguments and errors.
 
         A right-hand side on prices that nothing answers to cannot be met. That part of it is left out, as if those prices stood still.
         """
