@@ -126,7 +126,7 @@ class GameSpec:
         given = [f"`{name}`" for name in strange if name in told]
         if given:
             other = "day-ahead" if self.env == "hourly" else "hourly"
-            raise ValueError(f"{', '.join(given)} must go with the {other} game, got {given[0]} with `env` {self.env!r}.")
+            raise ValueError(f"{', '.join(given)} must go with `env` {other}, got `env` {self.env}.")
 
     def told(self) -> dict[str, Any]:
         """Return the fields that are not at their defaults."""

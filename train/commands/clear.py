@@ -17,7 +17,7 @@ from ...envs.games.spec import GameSpec
 from ...envs.market.mechanism import Allocation
 from ..ground.text import Report, lines
 from ..task import environment_of
-from .options import add_report_options, add_scenario_options, add_task_options, charges_from, existing_parent, task_from
+from .options import OF_HOURS, add_game_options, add_report_options, add_scenario_options, charges_from, existing_parent, task_from
 
 DESCRIPTION = """\
 Clear the peer-to-peer market of one day at a network charge, and settle it.
@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="EUR/kWh: one number, or as many as the tariff has coefficients, separated by commas (hour by hour with --charges-per hour)",
     )
     parser.add_argument("--npz", type=Path, metavar="FILE", help="write every input and output array to this file")
-    add_task_options(parser, "community", "tariff", "charges-per", "flows", "charge-cap", "import-fee", "mechanism", "power-flow")
+    add_game_options(parser, without=(*OF_HOURS, "objective", "information"))
     add_report_options(parser)
 
 

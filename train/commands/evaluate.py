@@ -23,10 +23,10 @@ from ..scoring.leaders import LEADER_NAMES, Leader, make_leader
 from ..scoring.transfer import evaluate_held_out, held_out_report
 from ..task import environment_of
 from ..workers import Workers
-from .hourly.options import add_effort_options, add_game_option, require_day_ahead, wants_hourly
+from .hourly.options import add_effort_options, require_day_ahead, wants_hourly
 from .hourly.play import evaluate_command
 from .leader_words import leader_place
-from .options import add_backend_options, add_report_options, add_task_options, existing_parent, natural, positive, task_from, workers_from
+from .options import add_backend_options, add_game_options, add_report_options, existing_parent, natural, positive, task_from, workers_from
 
 DESCRIPTION = f"""\
 Score a leader on days of a split: its profit beside the exact optimum of each day and the certified upper bound.
@@ -78,9 +78,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--rows", type=Path, metavar="FILE", help="write one row a day to this file (.csv or .parquet)")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the regret of each day into this file (.png, .svg or .pdf)")
-    add_game_option(parser)
     add_effort_options(parser)
-    add_task_options(parser, "community", "tariff", "charges-per", "flows", "objective", "information", "charge-cap", "import-fee")
+    add_game_options(parser)
     add_backend_options(parser)
     add_report_options(parser)
 

@@ -15,11 +15,13 @@ from ..ground.runs import RunFolder
 from ..ground.text import Report, lines
 from ..scoring.leaders import learned_policy, model_of
 from .options import (
+    OF_HOURS,
     add_backend_options,
+    add_game_options,
     add_report_options,
-    add_task_options,
     decimal,
     existing_parent,
+    game_given,
     natural,
     positive,
     task_from,
@@ -49,9 +51,6 @@ EXAMPLES = """\
 """
 
 
-_GAME = ("community", "tariff", "charges-per", "flows", "objective", "information", "charge-cap", "import-fee")
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
@@ -63,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     policy.add_argument("--out", type=Path, required=True, metavar="FILE", help="what to write (.onnx)")
     policy.add_argument("--trust", action="store_true", help="read the pickles of a .zip model: only of people you trust")
     policy.add_argument("--vecnormalize", type=Path, metavar="FILE", help="its statistics (default: vecnormalize.pkl beside it)")
-    add_task_options(policy, *_GAME)
+    add_game_options(policy, without=OF_HOURS)
     _add_dataset_arguments(actions.add_parser("dataset", help="days played by leaders, as a dataset of Minari"))
     for action in (rows, policy):
         add_report_options(action)
@@ -83,7 +82,7 @@ def _add_dataset_arguments(dataset: argparse.ArgumentParser) -> None:
     dataset.add_argument("--noise", type=decimal, default=0.0, metavar="EUR", help="standard deviation added to charges (default: 0)")
     dataset.add_argument("--seed", type=natural, default=0, metavar="S", help="of days, mixture, noise and random charges (default: 0)")
     dataset.add_argument("--trust", action="store_true", help="read the pickles of .zip models: only of people you trust")
-    add_task_options(dataset, "community", "tariff", "flows", "objective", "information", "charge-cap", "import-fee")
+    add_game_options(dataset, without=(*OF_HOURS, "charges_per"))
     add_backend_options(dataset)
     add_report_options(dataset)
 
@@ -146,9 +145,11 @@ def _policy(options: argparse.Namespace) -> Report:
     require_research_packages(EXPORTERS, "exporting a policy")
     if options.run.suffix.lower() == ".zip":
         return _model(options)
-    given = [f"--{name}" for name in ("trust", "vecnormalize", *_GAME) if getattr(options, name.replace("-", "_")) not in (None, False)]
+    given = [name for name in ("trust", "vecnormalize") if getattr(options, name)] + list(game_given(options))
     if given:
-        raise ValueError(f"{', '.join(given)} must go with a .zip model: a run folder says itself what it was trained on.")
+        raise ValueError(
+            f"{', '.join(f'`{name}`' for name in given)} must go with a .zip model: a run folder says itself what it was trained on."
+        )
     folder = RunFolder.open(options.run)
     config = TrainConfig.from_json(folder.config["config"])
     policy, algorithm = learned_policy(folder, config.task), config.learner.algorithm

@@ -23,11 +23,11 @@ from ..references.optima_table import summary_of, summary_table, write_rows
 from ..references.solve import Method, Settings, Solved, resolved, solve_scenario
 from ..task import environment_of, exact_market_of, n_charges
 from .hourly.optimum import optimum_command
-from .hourly.options import add_effort_options, add_game_option, require_day_ahead, wants_hourly
+from .hourly.options import add_effort_options, require_day_ahead, wants_hourly
 from .options import (
     add_backend_options,
+    add_game_options,
     add_report_options,
-    add_task_options,
     decimal,
     existing_parent,
     natural,
@@ -85,9 +85,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recompute", action="store_true", help="compute anew what the store has already")
     _add_method_options(parser)
     _add_proof_options(parser)
-    add_game_option(parser)
     add_effort_options(parser)
-    add_task_options(parser, "community", "tariff", "charges-per", "flows", "objective", "charge-cap", "import-fee")
+    add_game_options(parser, without=("information",))
     add_backend_options(parser)
     add_report_options(parser)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import Field, fields
 from pathlib import Path
-from typing import Final, get_args
+from typing import Any, Final, get_args
 
-from ...envs.games.spec import GameSpec
+from ...envs.games.spec import HOURLY_ONLY, GameSpec
 from ...envs.machine import available_cores
 from ...envs.written import number, whole_number
 from ..workers import Backend, Workers
@@ -29,44 +30,44 @@ def whole(text: str) -> int:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-_TASK_OPTIONS: Final[dict[str, dict[str, object]]] = {
-    "community": {
-        "metavar": "C",
-        "help": f"a name from `gridtoll communities list`, or a folder of CSV files (default: {GameSpec.community})",
-    },
-    "tariff": {
-        "metavar": "T",
-        "help": f"what is priced: unique (each kWh alike), distance, zonal or line (default: {GameSpec.tariff})",
-    },
-    "charges-per": {"metavar": "day|hour", "help": f"how long a charge stands (default: {GameSpec.charges_per})"},
-    "flows": {
-        "metavar": "trades|injections",
-        "help": f"which flows the operator answers for: those of trades, or of all that enters the wires (default: {GameSpec.flows})",
-    },
-    "objective": {"metavar": "profit|welfare", "help": f"what the leader is rewarded with (default: {GameSpec.objective})"},
-    "information": {
-        "metavar": "public|full",
-        "help": f"what the leader observes: forecasts and totals, or every private parameter (default: {GameSpec.information})",
-    },
-    "charge-cap": {"metavar": "EUR", "type": decimal, "help": "greatest charge in EUR/kWh (default: the community's own)"},
-    "import-fee": {
-        "metavar": "EUR",
-        "type": decimal,
-        "help": "what the operator earns per kWh imported, in EUR/kWh (default: the community's own, 0 for the named ones)",
-    },
-    "mechanism": {
-        "metavar": "M",
-        "help": f"what clears the market, with parameters as in name:rounds=50 (default: {GameSpec.mechanism})",
-    },
-    "power-flow": {"metavar": "P", "help": f"what flows in the wires (default: {GameSpec.power_flow})"},
-}
+OF_HOURS: Final = ("env", *HOURLY_ONLY)
+"""Fields that a command has no use for where it plays the day-ahead game alone."""
+_READ: Final[Mapping[type, Callable[[str], object]]] = {float: decimal, int: whole, str: str}
+"""How the command line reads a field of the game, by the type it says it has."""
 
 
-def add_task_options(parser: argparse.ArgumentParser, *names: str) -> None:
-    """Add the named options that say which game is played; absent ones are None, so that a run's own can stand in."""
+def add_game_options(parser: argparse.ArgumentParser, *, without: Sequence[str] = ()) -> None:
+    """Add an option for every field of the game; absent ones are None, so that a run's own can stand in.
+
+    Args:
+        parser: Of a command.
+        without: Fields that the command has no use for. ``days`` is never an option: commands count the days they play.
+    """
     group = parser.add_argument_group("the game")
-    for name in names:
-        group.add_argument(f"--{name}", **_TASK_OPTIONS[name])  # type: ignore[arg-type]
+    for entry in _game_fields():
+        if entry.name in without:
+            continue
+        text = str(entry.metadata["help"])
+        if entry.default is not None:
+            text += f" (default: {_default_of(entry.name, entry.default)})"
+        group.add_argument(
+            f"--{entry.name.replace('_', '-')}", metavar=entry.metadata["metavar"], type=_READ[entry.metadata["read"]], help=text
+        )
+
+
+def _game_fields() -> list[Field[Any]]:
+    return [entry for entry in fields(GameSpec) if entry.name != "days"]
+
+
+def _default_of(name: str, value: object) -> str:
+    """Return what stands where an option is left out, in words."""
+    return f"that of a leader's file, else {value}" if name == "env" else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def game_given(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the fields of the game that the command line states."""
+    given = {entry.name: getattr(options, entry.name, None) for entry in _game_fields()}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def add_scenario_options(parser: argparse.ArgumentParser) -> None:
@@ -118,9 +119,12 @@ def workers_from(options: argparse.Namespace) -> Workers:
 
 
 def task_from(options: argparse.Namespace, default: GameSpec | None = None) -> GameSpec:
-    """Return the game the options ask for; what they leave open is as in ``default``."""
-    given = {name.replace("-", "_"): getattr(options, name.replace("-", "_"), None) for name in _TASK_OPTIONS}
-    return (default or GameSpec()).changed(**{name: value for name, value in given.items() if value is not None})
+    """Return the game the options ask for; what they leave open is as in ``default``.
+
+    Raises:
+        ValueError: If there is no such game.
+    """
+    return (default or GameSpec()).changed(**game_given(options))
 
 
 def charges_from(text: str) -> tuple[float, ...]:

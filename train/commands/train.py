@@ -18,9 +18,9 @@ from ..hourly.learn import HourlyTraining
 from ..hourly.learners import HOURLY_ALGORITHMS, HourlyLearner
 from ..learning.learn import resume, train
 from ..workers import Workers
-from .hourly.options import add_game_option, require_day_ahead, wants_hourly
+from .hourly.options import require_day_ahead, wants_hourly
 from .hourly.play import train_command
-from .options import add_report_options, add_task_options, add_work_options, decimal, natural, positive, task_from
+from .options import add_game_options, add_report_options, add_work_options, decimal, natural, positive, task_from
 
 _DEFAULT = TrainConfig()
 _SETTINGS = {field.name for kind in (TrainConfig, LearnerSettings, GameSpec, GameSpec, HourlyLearner) for field in fields(kind)} | {"env"}
@@ -76,8 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     learning.add_argument("--discount", type=decimal, metavar="G", help="of the next hour's value, with --env hourly (default: 1)")
     learning.add_argument("--hidden", metavar="U,U", help="units of each hidden layer, separated by commas")
-    add_game_option(parser)
-    add_task_options(parser, "community", "tariff", "charges-per", "flows", "objective", "information", "charge-cap", "import-fee")
+    add_game_options(parser)
     add_work_options(parser)
     add_report_options(parser)
 

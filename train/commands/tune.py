@@ -11,7 +11,7 @@ from ..tuning.space import read_space, shipped_space
 from ..tuning.study import FIRST_SEED, STARTUP_TRIALS, TuneConfig
 from ..tuning.tune import Tuned, tune
 from ..workers import Workers
-from .options import add_backend_options, add_report_options, add_task_options, natural, positive, task_from
+from .options import OF_HOURS, add_backend_options, add_game_options, add_report_options, natural, positive, task_from
 
 DESCRIPTION = f"""\
 Choose an algorithm's settings with Optuna, on validation days.
@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--validation-days", type=positive, default=56, metavar="N", help="days of each validation (default: %(default)s)")
     parser.add_argument("--seed", type=natural, default=0, metavar="S", help="of what is tried (default: %(default)s)")
     parser.add_argument("--storage", metavar="URL", help="where trials are kept (default: SQLite, DIR/study.db)")
-    add_task_options(parser, "community", "tariff", "charges-per", "flows", "objective", "information", "charge-cap", "import-fee")
+    add_game_options(parser, without=OF_HOURS)
     add_backend_options(parser)
     add_report_options(parser)
 

@@ -17,10 +17,10 @@ from ...ground.runs import write_text
 from ...ground.text import Report, lines, table
 from ...hourly.references import FoundEnds, HourlyEnds, find_ends
 from ...task import environment_of
-from ..options import existing_parent, workers_from
-from .options import effort_from, hourly_task_from, require_hourly
+from ..options import existing_parent, task_from, workers_from
+from .options import effort_from, require_hourly
 
-_DAY_AHEAD_PROOFS: Final = ("method", "hard_limits", "recover", "certificate", "verify", "curve", "plot", "force", "charges_per")
+_DAY_AHEAD_PROOFS: Final = ("method", "hard_limits", "recover", "certificate", "verify", "curve", "plot", "force")
 
 
 def optimum_command(options: argparse.Namespace) -> Report:
@@ -31,7 +31,7 @@ def optimum_command(options: argparse.Namespace) -> Report:
     """
     require_hourly(options, _DAY_AHEAD_PROOFS)
     existing_parent(options.out)
-    task, effort = hourly_task_from(options), replace(effort_from(options), seed=options.seed)
+    task, effort = task_from(options), replace(effort_from(options), seed=options.seed)
     if options.split is None:
         require_one = ("days", "out")
         given = [f"--{name}" for name in require_one if getattr(options, name) is not None]

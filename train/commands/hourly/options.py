@@ -5,33 +5,14 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
-from typing import Final, get_args
+from typing import Final
 
-from ....envs.games.spec import Belief, GameSpec, fields_of
 from ...ground.runs import RunFolder
 from ...hourly.references import Effort
-from ...hourly.task import ENV, Game
-from ..options import decimal, whole
+from ...hourly.task import ENV
+from ..options import whole
 
 _DEFAULT: Final = Effort()
-
-
-def add_game_option(parser: argparse.ArgumentParser) -> None:
-    """Add which game is played, and what there is to say of the hourly one."""
-    group = parser.add_argument_group("from hour to hour (docs/hourly.md)")
-    group.add_argument(
-        "--env",
-        choices=get_args(Game),
-        help="the game: one charge the day before, or a new one every hour (default: that of a run folder, else day-ahead)",
-    )
-    group.add_argument(
-        "--belief",
-        choices=get_args(Belief),
-        help=f"with --env hourly: what prosumers believe of later charges (default: {GameSpec.belief})",
-    )
-    group.add_argument(
-        "--forecast-error", type=decimal, metavar="R", help="with --env hourly: prosumers' relative errors about later hours (default: 0)"
-    )
 
 
 def add_effort_options(parser: argparse.ArgumentParser) -> None:
@@ -61,12 +42,12 @@ def is_hourly(run: RunFolder) -> bool:
 
 
 def require_day_ahead(options: argparse.Namespace) -> None:
-    """Refuse options of the hourly game where the day-ahead game is played.
+    """Refuse options that serve the hourly game alone where the day-ahead game is played.
 
     Raises:
         ValueError: If one is given; all are named.
     """
-    _refuse(options, ("belief", "forecast_error", "plans", "discount"), "--env hourly")
+    _refuse(options, ("plans", "discount"), "--env hourly")
 
 
 def require_hourly(options: argparse.Namespace, names: tuple[str, ...]) -> None:
@@ -82,13 +63,6 @@ def _refuse(options: argparse.Namespace, names: tuple[str, ...], where: str) -> 
     given = [f"--{name.replace('_', '-')}" for name in names if getattr(options, name, None) not in (None, False)]
     if given:
         raise ValueError(f"{', '.join(given)} must go with {where}.")
-
-
-def hourly_task_from(options: argparse.Namespace, default: GameSpec | None = None) -> GameSpec:
-    """Return the game the options ask for; what they leave open is as in ``default``."""
-    base = default or GameSpec(env="hourly")
-    given = {name: getattr(options, name, None) for name in fields_of("hourly") if name != "days"}  # days are those that are scored
-    return base.changed(**{name: value for name, value in given.items() if value is not None})
 
 
 def effort_from(options: argparse.Namespace) -> Effort:

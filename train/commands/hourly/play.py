@@ -19,9 +19,9 @@ from ...hourly.learners import HourlyLearner, with_settings
 from ...task import environment_of
 from ...workers import Workers
 from ..leader_words import leader_place
-from ..options import existing_parent, workers_from
+from ..options import existing_parent, task_from, workers_from
 from .optimum import named
-from .options import effort_from, hourly_task_from, require_hourly
+from .options import effort_from, require_hourly
 
 _LEARNER: Final = tuple(field.name for field in fields(HourlyLearner) if field.name not in ("algorithm", "hidden"))
 _TRAINING: Final = ("seed", "steps", "parallel_days", "validate_every", "validation_days")
@@ -33,7 +33,6 @@ def train_command(options: argparse.Namespace, hidden: tuple[int, ...] | None) -
     Raises:
         ValueError: If a resumed run is given settings, or one cannot be.
     """
-    require_hourly(options, ("charges_per",))
     with Workers(options.jobs, quiet=options.quiet) as workers:
         if options.resume is not None:
             return _trained(resume_hourly(options.resume, workers))
@@ -42,7 +41,7 @@ def train_command(options: argparse.Namespace, hidden: tuple[int, ...] | None) -
             settings["hidden"] = hidden
         learner = with_settings(options.algorithm or HourlyLearner.algorithm, settings)
         rest = {name: getattr(options, name) for name in _TRAINING if getattr(options, name) is not None}
-        return _trained(train_hourly(HourlyTraining(task=hourly_task_from(options), learner=learner, **rest), options.out, workers))
+        return _trained(train_hourly(HourlyTraining(task=task_from(options), learner=learner, **rest), options.out, workers))
 
 
 def _trained(run: RunFolder) -> Report:
@@ -65,7 +64,7 @@ def evaluate_command(options: argparse.Namespace) -> Report:
     Raises:
         ValueError: If there is no such leader, or options do not go together.
     """
-    require_hourly(options, ("charges_per", "held_out", "trust", "vecnormalize"))
+    require_hourly(options, ("held_out", "trust", "vecnormalize"))
     for path in (options.rows, options.plot):
         existing_parent(path)
     if options.rows is not None and options.rows.suffix.lower() != ".csv":
@@ -74,7 +73,7 @@ def evaluate_command(options: argparse.Namespace) -> Report:
         require_format(options.plot)
     folder = leader_place(options.policy, HOURLY_LEADER_NAMES)
     trained = hourly_training(RunFolder.open(folder)).task if folder is not None and folder.is_dir() else None
-    task = hourly_task_from(options, trained)
+    task = task_from(options, trained)
     scenarios = environment_of(task).community.scenarios(options.split, options.days)
     effort = effort_from(options)
     with workers_from(options) as workers:
