@@ -146,6 +146,41 @@ def test_piqp_finds_the_referees_program_to_have_the_same_optimum() -> None:
         assert answer[1] == pytest.approx(clearing.objective_eur, rel=1e-8)
 
 
+@pytest.mark.parametrize("name", ["ties:3100103529", "lossless:3100106544"])
+def test_an_inaccurate_answer_of_piqp_does_not_contradict_a_clearing_that_the_bound_proves(fuzz: Any, name: str) -> None:
+    """At charges hundreds of times every price PIQP's answer costs 1e-6 more than what is proved to 1e-13 of the turnover."""
+    style, seed = name.split(":")
+    case = fuzz.case_of(style, int(seed))
+    found = fuzz.checked_clearing(case, StructuredMarket(threads=1), P2PMarket())
+    assert found.outcome == "right", found.detail
+    assert found.measures["objective"] < 1e-12
+    program = program_of(case.day, case.charges)
+    answer = solved_by_piqp(program)
+    clearing = market().clear(case.day, case.charges)
+    assert answer is not None
+    assert answer[1] > clearing.objective_eur
+    assert sys.modules["fuzzing.clearings"].contradiction(program, clearing, answer, decided=False)
+
+
+def test_another_solver_contradicts_a_clearing_where_its_own_answer_is_feasible_and_costs_less(fuzz: Any) -> None:
+    contradiction = sys.modules["fuzzing.clearings"].contradiction
+    day = random_day(0)
+    charges = charges_of(day, 0.1)
+    program, right = program_of(day, charges), market().clear(day, charges)
+    answer = solved_by_piqp(program)
+    assert answer is not None
+    elsewhere = market().clear(day, charges_of(day, 0.3))
+    costly = replace(elsewhere, objective_eur=float(program.cost(point_of(program, elsewhere)[0])))
+    for decided in (True, False):
+        assert not contradiction(program, right, answer, decided=decided)
+        assert contradiction(program, costly, answer, decided=decided)
+        cheap = 0.9 * answer[0]  # costs less than the optimum, and misses balances
+        assert not contradiction(program, right, (cheap, right.objective_eur - 1e-3), decided=decided)
+    worse = point_of(program, costly)[0], costly.objective_eur
+    assert not contradiction(program, right, worse, decided=True)
+    assert contradiction(program, right, worse, decided=False)
+
+
 def test_flows_that_break_kirchhoffs_laws_are_seen() -> None:
     grid = random_network(3, meshed=True).grid
     assert kirchhoff_fault(grid) < 1e-9

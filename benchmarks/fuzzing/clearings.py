@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from referee import account, distance, exact, point_of, program_of, solved_by_piqp
+from referee import Program, account, distance, exact, point_of, program_of, solved_by_piqp
 
 from gridtoll.envs.account.settlement import settle
-from gridtoll.envs.community.day import Day
+from gridtoll.envs.community.day import Array, Day
 from gridtoll.envs.errors import ClearingError
 from gridtoll.envs.market.exact import Clearing
 from gridtoll.envs.market.mechanism import ExactResponse
@@ -52,7 +52,7 @@ def checked_clearing(case: Case, market: ExactResponse, plain: ExactResponse) ->
         if not value <= limit
     ]
     off, loose = not found.profit <= PROFIT, not found.revenue <= PROFIT
-    faults += _other_opinions(case, clearing, plain)
+    faults += _other_opinions(case, clearing, plain, found.objective)
     if off and not case.is_extreme:
         faults.append(f"revenue or profit is {found.profit:.3g} of what is at stake from the optimum's, which exceeds {PROFIT:g}")
     measures = {"revenue": found.revenue, "profit": found.profit, "objective": found.objective, "moved": found.moved}
@@ -116,19 +116,50 @@ def _promised(day: Day) -> float:
     return day.period_hours * day.n_periods * price * float(size.sum())
 
 
-def _other_opinions(case: Case, clearing: Clearing, plain: ExactResponse) -> list[str]:
-    """Return what another solver, the CVXPY market and the referee's account say against a clearing, each asked for a share of cases."""
+def contradiction(program: Program, clearing: Clearing, answer: tuple[Array, float], *, decided: bool) -> list[str]:
+    """Return what another solver's answer says against a clearing.
+
+    An answer that costs less contradicts whoever calls a clearing optimal, if it keeps the equations and bounds: what it misses of them is
+    charged for at the greatest price. An answer that costs more says nothing where the referee's bound decides: weak duality in long double
+    proves the clearing's cost whoever found it, so that the other solver is the one that is off. PIQP is, where charges are hundreds of
+    times every price and its tolerance is a share of them. Where the bound does not decide, any disagreement counts.
+
+    Args:
+        program: The program that both solved.
+        clearing: The clearing.
+        answer: The other solver's variables and objective in EUR.
+        decided: Whether the referee's bound proves the clearing's objective.
+    """
+    v, _ = point_of(program, clearing)
+    other, found = answer
+    hours, price = program.period_hours, float(np.abs(program.linear).max(initial=0.0))
+    turnover = hours * float(np.abs(program.linear * v).sum() + (program.quadratic * v * v).sum())
+    # Where nothing is paid, PIQP is exact to its tolerance of the greatest price and power only.
+    allowed = _PIQP * max(turnover, 1e-3 * hours * price * float(program.upper.max(initial=0.0)))
+    outside = np.maximum(np.maximum(program.lower - other, other - program.upper), 0.0)
+    missed = hours * price * float(np.abs(program.times(other) - program.right).sum() + outside.sum())
+    better, worse = clearing.objective_eur - found > allowed + missed, found - clearing.objective_eur > allowed
+    if not (better or (worse and not decided)):
+        return []
+    return [f"PIQP finds an objective of {found!r} EUR, this is {clearing.objective_eur!r}"]
+
+
+def _other_opinions(case: Case, clearing: Clearing, plain: ExactResponse, proved: float) -> list[str]:
+    """Return what another solver, the CVXPY market and the referee's account say against a clearing, each asked for a share of cases.
+
+    Args:
+        case: The case.
+        clearing: Its clearing.
+        plain: The CVXPY market.
+        proved: The referee's bound on the objective's error, over the turnover.
+    """
     asked = np.random.default_rng([case.seed, 1]).random(3)
     faults = []
     if asked[0] < _SHARES["piqp"] and not case.is_extreme:
         program = program_of(case.day, case.charges)
-        v, _ = point_of(program, clearing)
         answer = solved_by_piqp(program)
-        turnover = float(np.abs(program.linear * v).sum() + (program.quadratic * v * v).sum()) * case.day.period_hours
-        # Where nothing is paid, PIQP is exact to its tolerance of the greatest price and power only.
-        most = case.day.period_hours * float(np.abs(program.linear).max(initial=0.0)) * float(program.upper.max(initial=0.0))
-        if answer is not None and abs(answer[1] - clearing.objective_eur) > _PIQP * max(turnover, 1e-3 * most):
-            faults.append(f"PIQP finds an objective of {answer[1]!r} EUR, this is {clearing.objective_eur!r}")
+        if answer is not None:
+            faults += contradiction(program, clearing, answer, decided=proved <= OBJECTIVE)
     if asked[1] < _SHARES["cvxpy"] and not case.is_extreme and not clearing.fallback:
         try:
             other = _errors(case, plain.clear(case.day, case.charges))

@@ -101,6 +101,15 @@ class Way:
         ends = (total(side[over], end.flow_kw[over]) - bound for end in (self.left, self.right))
         return finite(day.overload_price * day.period_hours * straight(*ends), "an overload between two charges")
 
+    def pull(self, end: Response, side: Array) -> Array:
+        """Return the gradient in v of the goal at an end, shape (V,), overload as it is with these branches beyond their limits.
+
+        For welfare, what the followers pay is left out: its gradient is −z.
+        """
+        program, day = self.program, self.program.day
+        branch = 2.0 * program.loss_weight * end.flow_kw + day.overload_price * day.period_hours * side
+        return end.charge * program.charged + day.import_fee * program.imported - program.pull_of(branch)
+
     def goal(self, t: float) -> float:
         """Return the goal at t in EUR."""
         return value(self.smooth - self.overload(self.beyond(t)), t)

@@ -100,12 +100,7 @@ class _Stray:
     @cached_property
     def pulls(self) -> tuple[Array, Array]:
         """The gradient h of the goal at both ends, welfare's own part z left out."""
-        program, day, found = self.program, self.program.day, []
-        over = day.overload_price * day.period_hours * self.side
-        for end in (self.way.left, self.way.right):
-            branch = 2.0 * program.loss_weight * end.flow_kw + over
-            found.append(end.charge * program.charged + day.import_fee * program.imported - program.pull_of(branch))
-        return found[0], found[1]
+        return self.way.pull(self.way.left, self.side), self.way.pull(self.way.right, self.side)
 
     @cached_property
     def held(self) -> tuple[Any, Any]:

@@ -10,9 +10,12 @@ from itertools import pairwise
 from math import inf, isfinite, isnan
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ....envs.market.exact.solution import Clearing
 from ....envs.market.mechanism import ExactResponse
 from .account import Way
+from .blur import flow_blur_kw, goal_blur_eur
 from .bound import bound, flow_norms, radius, strayed
 from .findings import CertificateError, Verification
 from .program import Program, program_of
@@ -22,7 +25,8 @@ from .wide import wide_bound
 if TYPE_CHECKING:
     from ..one_charge.certificate import Certificate, SolvedPiece
 
-_AGREE = 1e-8  # share of what is at stake to which clearings must agree
+_AGREE = 1e-8  # share of what is at stake to which numbers must agree
+_STATED = 1e-7  # the same where frictions are slight, at most: what docs/exactness.md states of the profit of any clearing
 _STRAIGHT = 1e-13  # of w·q: how far rounding alone may put the same difference
 _AFFINE = 1e-6  # share of w·Δq by which ‖v_b − v_a‖² may miss it: rounding in ends that lie close together
 _MORE = 32  # charges cleared within one interval at most, where its ends alone do not prove the bound
@@ -47,11 +51,17 @@ class Check:
         self._last: Clearing | None = None
         self._solver = ""
         self._stake = 0.0
+        self._blur = 0.0
+
+    @property
+    def money(self) -> float:
+        """EUR that shares are taken of: the day's turnover, energy at its prices, or what the leader pays and gets, whichever is most."""
+        return max(self._stake, self.certificate.day.turnover_eur)
 
     @property
     def tolerance(self) -> float:
-        """EUR to which numbers must agree: a share of the day's turnover, of energy at its prices, and of what the leader pays and gets."""
-        return _AGREE * max(self._stake, self.certificate.day.turnover_eur)
+        """EUR to which numbers must agree: 1e-8 of the money, and up to 1e-7 where rounding in slopes can move so much (:mod:`.blur`)."""
+        return max(_AGREE * self.money, min(self._blur, _STATED * self.money))
 
     def run(self) -> Verification:
         """Check everything.
@@ -75,7 +85,7 @@ class Check:
             if ("top", gap.lower) not in ends or ("foot", gap.upper) not in ends:
                 raise CertificateError(f"a gap must lie between two solved pieces; none ends at {gap.lower!r} or at {gap.upper!r} EUR/kWh.")
             excess = max(excess, self._check_interval(ends["top", gap.lower], ends["foot", gap.upper]))
-        return Verification(self.clearings, worst, excess, solver)
+        return Verification(self.clearings, worst, excess, self.tolerance, solver)
 
     def _response(self, charge: float) -> Response:
         """Clear at a charge and check what comes; the clearing before is a start, which the answer does not depend on."""
@@ -83,10 +93,12 @@ class Check:
         self._last = self._market.clear(self.certificate.day, charge * self.certificate.basis, start=self._last)
         self._solver = self._last.solver
         response = response_of(self.program, charge, self._last)
-        self._stake = max(self._stake, response.turnover_eur, Way(self.program, response, response, self._welfare).stakes_eur)
-        if not response.shortfall_eur <= self.tolerance:
+        way = Way(self.program, response, response, self._welfare)
+        self._stake = max(self._stake, response.turnover_eur, way.stakes_eur)
+        self._blur = max(self._blur, goal_blur_eur(way))
+        if not response.shortfall_eur <= _AGREE * self.money:
             raise CertificateError(
-                f"a clearing must be the followers' optimum to {self.tolerance:.3g} EUR; at {charge!r} EUR/kWh it may miss it by "
+                f"a clearing must be the followers' optimum to {_AGREE * self.money:.3g} EUR; at {charge!r} EUR/kWh it may miss it by "
                 f"{response.shortfall_eur:.3g} EUR."
             )
         return response
@@ -102,7 +114,8 @@ class Check:
             raise CertificateError(
                 f"the charge of {certificate.charge!r} EUR/kWh must earn {certificate.best_eur!r} EUR; it is off by {off:.3g} EUR."
             )
-        if certificate.hard_limits and Way(self.program, best, best, self._welfare).secure()[1] < 1.0:
+        room = np.minimum(flow_blur_kw(self.program, best.price), _STATED * self.program.limit_kw)
+        if certificate.hard_limits and Way(self.program, best, best, self._welfare).secure(room)[1] < 1.0:
             raise CertificateError(f"the charge of {certificate.charge!r} EUR/kWh must keep every branch within its limit, and does not.")
         return off
 

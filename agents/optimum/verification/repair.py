@@ -71,7 +71,7 @@ def _onto_equations(program: Program, vector: Array, size: float) -> Array:
             curved = program.curvature > 0.0
             softest = program.curvature[curved].min(initial=1.0)  # what has no curvature moves as easily as what has the least
             weight = np.where(room, 1.0 / np.where(curved, program.curvature, softest), 0.0)
-            matrix = _equations(program)
+            matrix = equations(program)
             normal = matrix @ diags_array(weight) @ matrix.T
             diagonal = normal.diagonal()
             ridge = np.where(diagonal > 0.0, _RIDGE * diagonal, 1.0)
@@ -80,7 +80,7 @@ def _onto_equations(program: Program, vector: Array, size: float) -> Array:
     return vector
 
 
-def _equations(program: Program) -> csr_array:
+def equations(program: Program) -> csr_array:
     """Return the matrix of the balances and of the storage equations, shape (2·T·N, V), as :meth:`.program.Program.residuals` has them."""
     shape = program.day.demand_max.shape
     count = program.day.demand_max.size

@@ -15,6 +15,7 @@ import numpy as np
 from ....envs.community.day import Array
 from ....envs.market.exact.solution import Clearing
 from .findings import CertificateError
+from .newton import polished
 from .program import DEMAND, ENERGY, RENEWABLE, Program, total
 from .repair import ROUNDING, repaired
 
@@ -82,7 +83,19 @@ def response_of(program: Program, charge: float, clearing: Clearing) -> Response
             f"a clearing must keep bounds, balances and storage to {_MISSED:g} of the mean load; at {charge!r} EUR/kWh one is missed by "
             f"{worst:.3g} kW."
         )
-    nodal, stored = _levelled(program, vector, clearing)
+    given = clearing.nodal_price, np.where(day.has_storage, clearing.storage_price, 0.0)
+    found = _at(program, charge, vector, given)
+    exact = polished(program, charge, (vector, *given), size)
+    if exact is None:
+        return found
+    exactly = _at(program, charge, repaired(program, exact[0], size), exact[1:])
+    return exactly if exactly.shortfall_eur <= max(found.shortfall_eur, ROUNDING * found.turnover_eur) else found
+
+
+def _at(program: Program, charge: float, vector: Array, prices: tuple[Array, Array]) -> Response:
+    """Return the response that a point within its bounds is, and what prices of balances and of stored energy prove of it."""
+    day, size = program.day, float(program.day.demand_max.mean()) or 1.0
+    nodal, stored = _levelled(program, vector, *prices)
     slope = program.curvature * vector + program.cost + charge * program.charged + program.worth(nodal, stored)
     price = float(max(np.abs(nodal).max(), np.abs(stored).max()))
     inside = (vector > program.lower) & (vector < program.upper)
@@ -114,7 +127,7 @@ def _require_finite(charge: float, clearing: Clearing) -> None:
             raise CertificateError(f"a clearing must have finite numbers only; `{name}` at {charge!r} EUR/kWh has others.")
 
 
-def _levelled(program: Program, vector: Array, clearing: Clearing) -> tuple[Array, Array]:
+def _levelled(program: Program, vector: Array, nodal: Array, stored: Array) -> tuple[Array, Array]:
     """Return prices of balances and of stored energy, shape (T, N) both, that leave no slope to what has no curvature and should have none.
 
     Any prices would do for a proof. A clearing's own leave rounding where renewable use or stored energy has room, or is on a bound that
@@ -123,10 +136,9 @@ def _levelled(program: Program, vector: Array, clearing: Clearing) -> tuple[Arra
     """
     low, high = vector <= program.lower, vector >= program.upper
     used = [program.block(part, RENEWABLE) for part in (low, high)]
-    nodal = clearing.nodal_price
     nodal = np.where(_loose(used[0], used[1], -nodal), 0.0, nodal)
     kept = [program.block(part, ENERGY) for part in (low, high)]
-    stored = np.where(program.day.has_storage, clearing.storage_price, 0.0)
+    stored = stored.copy()
     for _ in range(_PASSES):
         slope = stored - np.vstack([stored[1:], np.zeros_like(stored[:1])])
         free = _loose(kept[0], kept[1], slope)

@@ -28,19 +28,20 @@ def test_it_imports_nothing_of_the_search_nor_of_the_settlement_nor_of_the_certi
         line.split()[1]
         for file in FOLDER.glob("*.py")
         for line in file.read_text().splitlines()
-        if line.startswith("from .") and not line.startswith("from ....envs.clearing.market ")
+        if line.startswith("from .") and not line.startswith("from ....envs.market.exact.market ")
     }
     beneath = {name for name in imported if not name.startswith("....")}
     assert beneath <= {f".{file.stem}" for file in FOLDER.glob("*.py")} | {"."}
     assert {name for name in imported if name.startswith("....")} <= {
-        "....envs.day",
-        "....envs.network",
-        "....envs.clearing.solution",
+        "....envs.community.day",
+        "....envs.grid.network",
+        "....envs.market.exact.solution",
+        "....envs.market.mechanism",
     }
     own = source_of(file for file in FOLDER.glob("*.py") if file.stem not in {"check", "__init__"})
     names = {file.as_posix() for file in own.files}
     assert not [name for name in names if name.endswith(tuple(f"/optimum/{part}.py" for part in THE_SEARCH))]
-    assert not [name for name in names if name.endswith(("/settlement.py", "/clearing/point.py", "/clearing/market_data.py"))]
+    assert not [name for name in names if name.endswith(("/settlement.py", "/exact/point.py", "/exact/polish.py", "/exact/market_data.py"))]
 
 
 def drawn(seed: int) -> Certificate:
