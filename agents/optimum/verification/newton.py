@@ -42,13 +42,16 @@ def polished(program: Program, charge: float, start: tuple[Array, Array, Array],
     Returns:
         The optimum, or None where Newton's method does not arrive at one.
     """
-    vector, nodal, stored = (part.astype(np.longdouble) for part in start)
+    longer: list[Any] = [part.astype(np.longdouble) for part in start]
+    vector, nodal, stored = longer
     fixed = program.cost + np.longdouble(charge) * program.charged
     price = float(max(np.abs(nodal).max(initial=0.0), np.abs(stored).max(initial=0.0))) or 1.0
     worth = price * program.day.period_hours
     curved, matrix = program.curvature > 0.0, equations(program)
     stiff = np.where(curved, program.curvature, 1.0)
-    least, found, solved, solve = np.inf, None, None, None
+    least, found = np.inf, longer
+    solved: Any = None
+    solve: Any = None
     for _ in range(_STEPS):
         slope = fixed + program.worth(nodal, stored)
         wish = np.where(curved, -slope / stiff, vector - _EASE * size / worth * slope)
@@ -59,7 +62,7 @@ def polished(program: Program, charge: float, start: tuple[Array, Array, Array],
         error = max(float(np.abs(missed).max()) / size, float(np.abs(left).max(initial=0.0)) / worth)
         settled = solved is not None and np.array_equal(solved, free) and error > 0.5 * least  # rounding of the data is what is left
         if error < least:
-            least, found = error, (vector, nodal, stored)
+            least, found = error, [vector, nodal, stored]
         if not np.isfinite(error) or error <= _DONE or (settled and least <= _ARRIVED):
             break
         if solved is None or not np.array_equal(solved, free):
@@ -69,10 +72,10 @@ def polished(program: Program, charge: float, start: tuple[Array, Array, Array],
         nodal, stored = nodal - balance / program.day.period_hours, stored + storage
         vector = vector.copy()
         vector[loose] += moved
-    if found is None or not least <= _ARRIVED:
+    if not least <= _ARRIVED:
         return None
-    vector, nodal, stored = (np.asarray(part, dtype=np.float64) for part in found)
-    return vector, nodal, stored
+    v, balances, energies = (np.asarray(part, dtype=np.float64) for part in found)
+    return v, balances, energies
 
 
 def _solver(matrix: Any, weight: Array, loose: Any) -> Any:
