@@ -33,11 +33,12 @@ from gridtoll.envs.grid.grid import IntArray
 from gridtoll.envs.market.exact.compiled import StructuredMarket
 from gridtoll.train.ground.runs import RunFolder, write_text
 from gridtoll.train.ground.text import table, with_interval
-from gridtoll.train.hourly.leaders import find_best_schedule, make_hourly_leader
 from gridtoll.train.hourly.learn import HourlyTraining, learned_hourly_policy, resume_hourly, train_hourly
 from gridtoll.train.hourly.learners import HOURLY_DEFAULTS
-from gridtoll.train.hourly.references import Effort, HourlyEnds, search_day
-from gridtoll.train.hourly.task import play_days
+from gridtoll.train.playing import play_days
+from gridtoll.train.references.hours import Effort, HourlyEnds, search_day
+from gridtoll.train.scoring.chosen import find_best_schedule
+from gridtoll.train.scoring.leaders import make_leader
 from gridtoll.train.statistics.intervals import hierarchical_bootstrap, paired_difference
 from gridtoll.train.task import environment_of
 from gridtoll.train.workers import Workers
@@ -119,7 +120,7 @@ def score(options: argparse.Namespace) -> None:
     kept: dict[str, list[list[float]]] = json.loads(file.read_text()) if file.is_file() else {}
     for name in ("zero", "random", "best-constant", "best-schedule"):
         if name not in kept:
-            kept[name] = [earned(task, make_hourly_leader(name, task, days, Workers(1), seed=0).policies, days)]
+            kept[name] = [earned(task, make_leader(name, task, days, Workers(1), seed=0).on, days)]
             write_text(file, json.dumps(kept))
     for name, seed, folder in runs(options):
         if len(kept.setdefault(name, [])) <= seed:

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from gridtoll.envs.community.calendar import Scenario
 from gridtoll.envs.games.spec import GameSpec
 from gridtoll.train.ground.runs import sha256
-from gridtoll.train.references.optima import references
-from gridtoll.train.scoring.evaluate import evaluate, write_rows
+from gridtoll.train.references.ends import references
+from gridtoll.train.scoring.evaluate import evaluate
+from gridtoll.train.scoring.rows import write_rows
 from gridtoll.train.task import environment_of
 from gridtoll.train.workers import Workers
 
@@ -70,7 +71,7 @@ def _write_cell(
     place.mkdir(parents=True, exist_ok=True)
     policy = Replayed(_charges(task, scenarios, name, seed, workers))
     if not failed:
-        write_rows(place / "rows.csv", [evaluate(policy, task, scenarios, workers, name=name, split="test", seed=seed)])
+        write_rows(place / "rows.csv", evaluate(policy, task, scenarios, workers, name=name, split="test", seed=seed).rows)
     content: dict[str, Any] = {
         "schema": 1,
         "community": Path(task.community).name,

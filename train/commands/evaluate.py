@@ -13,20 +13,18 @@ from ...envs.community.calendar import Scenario
 from ...envs.games.spec import GameSpec
 from ..compare.row_files import require_row_format, save_rows
 from ..data.onnx_files import task_of
-from ..ground.config import TrainConfig
 from ..ground.plots import draw_regret_per_day, require_format, save_figure
 from ..ground.runs import RunFolder
 from ..ground.text import Report
-from ..hourly.leaders import HOURLY_LEADER_NAMES
-from ..scoring.evaluate import NORMALISATION_FLOOR, Evaluation, evaluate, summary_table
-from ..scoring.leaders import LEADER_NAMES, Leader, make_leader
+from ..scoring.evaluate import NORMALISATION_FLOOR, Leader, evaluate_leader
+from ..scoring.evaluation import Evaluation, summary_table
+from ..scoring.leaders import CLAIRVOYANTS, LEADER_NAMES, make_leader, trained_task
 from ..scoring.transfer import evaluate_held_out, held_out_report
 from ..task import environment_of
 from ..workers import Workers
-from .hourly.options import add_effort_options, require_day_ahead, wants_hourly
-from .hourly.play import evaluate_command
+from .games import add_effort_options, effort_from, game_from, title_of
 from .leader_words import leader_place
-from .options import add_backend_options, add_game_options, add_report_options, existing_parent, natural, positive, task_from, workers_from
+from .options import add_backend_options, add_game_options, add_report_options, existing_parent, natural, positive, workers_from
 
 DESCRIPTION = f"""\
 Score a leader on days of a split: its profit beside the exact optimum of each day and the certified upper bound.
@@ -40,9 +38,10 @@ seconds each the first time and are kept in the user's cache folder, which `grid
 With --held-out the leader made for --community plays the communities that nothing is trained or chosen on, the same leader in each, and is
 scored in each and over all of them together; it must observe public information, which has one size everywhere.
 
-With --env hourly, or a run folder trained on it, the leader re-prices every hour. There regret has two ends: to the best sequence of
-charges found for the day, and to a bound that no leader exceeds; docs/hourly.md explains both. Leaders by name are
-{", ".join(HOURLY_LEADER_NAMES)}.
+With --env hourly, or a run folder trained on it, the leader re-prices every hour; with a tariff of several coefficients it posts all of
+them. There regret has two ends: to the best charges found for the day, and to a bound that no leader exceeds, which is said with the days
+on which both have met. docs/hourly.md and docs/several.md explain them. Leaders by name are {", ".join(LEADER_NAMES)};
+optimum only where it is proved, best-schedule and day-ahead only from hour to hour.
 
 Evaluating a run folder or an ONNX file reads no pickled objects, and what the options leave open is as in its training. A model saved by
 stable-baselines3 (.zip) holds pickles, which run code when they are read: it is refused without --trust. Where it learned behind a
@@ -57,12 +56,14 @@ EXAMPLES = """\
   gridtoll evaluate model.zip --trust --vecnormalize vecnormalize.pkl
   gridtoll evaluate runs/first --held-out --days 16
   gridtoll evaluate best-schedule --env hourly --days 16 --rows hourly.csv
+  gridtoll evaluate best-constant --env hourly --held-out --days 16
+  gridtoll evaluate best-constant --tariff zonal --days 4
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    parser.add_argument("policy", metavar="POLICY", help="a run folder, an ONNX file, or zero, random, constant:G, best-constant, optimum")
+    parser.add_argument("policy", metavar="POLICY", help=f"a run folder, an ONNX file, or {', '.join(LEADER_NAMES)}")
     parser.add_argument("--split", default="test", metavar="S", help="train, validation or test (default: %(default)s)")
     parser.add_argument("--days", type=positive, metavar="N", help="days, spread evenly over the split (default: all)")
     parser.add_argument(
@@ -86,17 +87,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> Report:
     """Score the leader."""
-    place = leader_place(options.policy, (*LEADER_NAMES, *HOURLY_LEADER_NAMES))
-    if wants_hourly(options, place):
-        return evaluate_command(options)
-    require_day_ahead(options)
+    place = leader_place(options.policy, LEADER_NAMES)
     for path in (options.rows, options.plot):
         existing_parent(path)
     if options.rows is not None:
         require_row_format(options.rows)
     if options.plot is not None:
         require_format(options.plot)
-    task = task_from(options, _trained_task(place))
+    task = game_from(options, _trained_task(place))
     with workers_from(options) as workers:
         return _in_held_out(options, task, workers) if options.held_out else _at_home(options, task, workers)
 
@@ -105,13 +103,14 @@ def _at_home(options: argparse.Namespace, task: GameSpec, workers: Workers) -> R
     """Score the leader in one community."""
     scenarios = environment_of(task).community.scenarios(options.split, options.days)
     leader = _leader(options, task, scenarios, workers)
-    evaluation = evaluate(leader.policy, task, scenarios, workers, name=leader.name, split=options.split, seed=leader.seed)
+    evaluation = evaluate_leader(leader, task, scenarios, workers, split=options.split, effort=effort_from(options))
     summary = evaluation.summary(options.seed)
     if options.rows is not None:
         save_rows(options.rows, evaluation.rows)
     if options.plot is not None:
         save_figure(_picture(evaluation, task, options.split), options.plot)
-    title = f"{task.community}, {task.tariff} tariff per {task.charges_per}, {summary.days} {options.split} days"
+    proved = "" if summary.always_proved else f", {summary.certified_days} with a proved optimum"
+    title = f"{title_of(task)}, {summary.days} {options.split} days{proved}"
     return Report(summary.values(), f"{title}\n{summary_table([summary])}{_charge_in_words(evaluation)}")
 
 
@@ -122,7 +121,7 @@ def _charge_in_words(evaluation: Evaluation) -> str:
 
 
 def _leader(options: argparse.Namespace, task: GameSpec, scenarios: Sequence[Scenario], workers: Workers) -> Leader:
-    given = {"seed": options.seed, "trust": options.trust, "vecnormalize": options.vecnormalize}
+    given = {"seed": options.seed, "trust": options.trust, "vecnormalize": options.vecnormalize, "effort": effort_from(options)}
     return make_leader(options.policy, task, scenarios, workers, **given)
 
 
@@ -132,10 +131,10 @@ def _in_held_out(options: argparse.Namespace, home: GameSpec, workers: Workers) 
         raise ValueError("--plot draws the days of one community, got it with --held-out. Leave one of them out.")
 
     def leader_for(task: GameSpec, scenarios: Sequence[Scenario]) -> Leader:
-        own = task if options.policy == "optimum" else home  # only the clairvoyant is made for the days it plays
+        own = task if options.policy in CLAIRVOYANTS else home  # only they are made for the days they play
         return _leader(options, own, scenarios, workers)
 
-    evaluations = evaluate_held_out(home, leader_for, workers, split=options.split, days=options.days)
+    evaluations = evaluate_held_out(home, leader_for, workers, split=options.split, days=options.days, effort=effort_from(options))
     if options.rows is not None:
         save_rows(options.rows, [row for evaluation in evaluations for row in evaluation.rows])
     return held_out_report(evaluations, seed=options.seed)
@@ -147,7 +146,7 @@ def _trained_task(path: Path | None) -> GameSpec | None:
         return None
     if path.suffix.lower() == ".onnx" and path.is_file():
         return task_of(OnnxPolicy(path))
-    return TrainConfig.from_json(RunFolder.open(path).config.get("config", {})).task if path.is_dir() else None
+    return trained_task(RunFolder.open(path)) if path.is_dir() else None
 
 
 def _picture(evaluation: Evaluation, task: GameSpec, split: str) -> Figure:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -17,13 +18,14 @@ from ..ground.errors import ModelMismatchError
 from ..ground.plots import require_format, save_figure
 from ..ground.profit_curves import draw_profit_curve
 from ..ground.text import Report, lines
-from ..hourly.references import Effort
+from ..references import hours_table
+from ..references.ends import find_hourly
+from ..references.hours import Effort
 from ..references.optima import find_optima, find_optimum, keep
 from ..references.optima_table import summary_of, summary_table, write_rows
 from ..references.solve import Method, Settings, Solved, resolved, solve_scenario
 from ..task import environment_of, exact_market_of, n_charges
-from .hourly.optimum import optimum_command
-from .hourly.options import add_effort_options, require_day_ahead, wants_hourly
+from .games import add_effort_options, effort_from, game_from, refuse, title_of
 from .options import (
     add_backend_options,
     add_game_options,
@@ -32,7 +34,6 @@ from .options import (
     existing_parent,
     natural,
     positive,
-    task_from,
     whole,
     workers_from,
 )
@@ -130,24 +131,56 @@ def _add_proof_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> Report:
     """Solve the day, or the days."""
-    if wants_hourly(options):
-        return optimum_command(options)
-    require_day_ahead(options)
-    task = task_from(options)
+    task = game_from(options)
+    refuse(options, *((_OF_A_SPLIT, "a split (--split)") if options.split is None else (_OF_ONE_DAY, "one day (--day)")))
+    for path in (options.curve, options.certificate, options.out):
+        existing_parent(path)
+    if task.env == "hourly":
+        return _hourly(options, task)
     settings = resolved(task, _settings(options))
     if settings.method == "miqp":
         _require_solver(settings)
     if existing_parent(options.plot) is not None:
         require_format(options.plot)
-    for path in (options.curve, options.certificate, options.out):
-        existing_parent(path)
     if options.split is not None:
-        _refuse(options, _OF_ONE_DAY, "one day (--day)")
         return _split(options, task, settings)
-    _refuse(options, _OF_A_SPLIT, "a split (--split)")
     if settings.method != "exact" or n_charges(task) != 1:
-        _refuse(options, _OF_ONE_CHARGE, "one charge for the day and the exact method")
+        refuse(options, _OF_ONE_CHARGE, "one charge for the day and the exact method")
     return _one_day(options, task, settings)
+
+
+def _hourly(options: argparse.Namespace, task: GameSpec) -> Report:
+    """Search the best sequences of charges of the hourly game."""
+    began = time.perf_counter()
+    with workers_from(options) as workers:
+        found = find_hourly(task, _scenarios(options, task), workers, effort_from(options, seed=options.seed), recompute=options.recompute)
+    if options.out is not None:
+        hours_table.write_rows(options.out, found)
+    if options.split is not None:
+        summary = hours_table.summary_of(found, seconds=time.perf_counter() - began)
+        text = f"{title_of(task)}, {options.split} days\n{hours_table.summary_table(summary)}"
+        return Report(summary, text, exit_code=2 if summary["failed"] else 0)
+    [entry] = found
+    if entry.solved is None:
+        raise ValueError(f"the search must clear every plan, but {entry.error}.")
+    values = hours_table.values_of(entry.solved) | {"from_store": entry.was_stored}
+    told = "These charges are optimal." if entry.solved.certified else "The best found; the optimum lies between it and the bound."
+    label = environment_of(task).day_of(entry.scenario).label
+    return Report(values, f"{label}, {title_of(task)}\n{lines(_shown(values))}\n{told}")
+
+
+def _scenarios(options: argparse.Namespace, task: GameSpec) -> list[Scenario]:
+    """Return the days that are asked for."""
+    if options.split is not None:
+        return environment_of(task).community.scenarios(options.split, options.days)
+    scenario = Scenario(options.day, options.price_path or 0)
+    environment_of(task).day_of(scenario)  # refuses days that are not there
+    return [scenario]
+
+
+def _shown(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return numbers for reading."""
+    return {name: " ".join(f"{item:.4f}" for item in value) if name == "charges" else value for name, value in values.items()}
 
 
 def _settings(options: argparse.Namespace) -> Settings:
@@ -171,17 +204,10 @@ def _require_solver(settings: Settings) -> None:
         raise ValueError(str(error)) from error
 
 
-def _refuse(options: argparse.Namespace, names: tuple[str, ...], what: str) -> None:
-    """Refuse options that go with something else."""
-    refused = [f"--{name.replace('_', '-')}" for name in names if getattr(options, name) not in (None, False)]
-    if refused:
-        raise ValueError(f"{', '.join(refused)} must go with {what}.")
-
-
 def _split(options: argparse.Namespace, task: GameSpec, settings: Settings) -> Report:
     """Solve the days of a split into the store."""
     began = time.perf_counter()
-    scenarios = environment_of(task).community.scenarios(options.split, options.days)
+    scenarios = _scenarios(options, task)
     try:
         with workers_from(options) as workers:
             found = find_optima(task, scenarios, workers, settings, recompute=options.recompute)
@@ -190,13 +216,13 @@ def _split(options: argparse.Namespace, task: GameSpec, settings: Settings) -> R
     if options.out is not None:
         write_rows(options.out, found)
     summary = summary_of(found, seconds=time.perf_counter() - began)
-    title = f"{task.community}, {task.tariff} tariff per {task.charges_per}, {len(found)} {options.split} days"
+    title = f"{title_of(task)}, {len(found)} {options.split} days"
     return Report(summary, f"{title}\n{summary_table(summary)}", exit_code=2 if summary["failed"] else 0)
 
 
 def _one_day(options: argparse.Namespace, task: GameSpec, settings: Settings) -> Report:
     """Solve one day, with its proof where something is to be done with it."""
-    scenario = Scenario(options.day, options.price_path or 0)
+    [scenario] = _scenarios(options, task)
     label = environment_of(task).day_of(scenario).label
     was_stored, checked = False, dict[str, Any]()
     if options.verify or any(path is not None for path in (options.certificate, options.curve, options.plot)):
@@ -210,8 +236,7 @@ def _one_day(options: argparse.Namespace, task: GameSpec, settings: Settings) ->
     values = _numbers(solved) | _recovery(options, task, scenario) | checked
     values |= {"method": solved.method, "closed": solved.closed, "proof": solved.proof, "from_store": was_stored}
     title = f"{label}, {task.tariff} tariff{' per hour' if task.charges_per == 'hour' else ''}"
-    shown = {name: " ".join(f"{item:.4f}" for item in value) if name == "charges" else value for name, value in values.items()}
-    return Report(values, f"{title}\n{lines(shown)}{_verdict(solved, options.method)}")
+    return Report(values, f"{title}\n{lines(_shown(values))}{_verdict(solved, options.method)}")
 
 
 def _found(options: argparse.Namespace, task: GameSpec, scenario: Scenario, settings: Settings) -> tuple[Solved, bool]:

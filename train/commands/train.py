@@ -14,13 +14,13 @@ from ...envs.written import whole_number
 from ..ground.config import TrainConfig
 from ..ground.runs import RunFolder
 from ..ground.text import Report, lines
-from ..hourly.learn import HourlyTraining
+from ..hourly.learn import HourlyTraining, is_hourly
 from ..hourly.learners import HOURLY_ALGORITHMS, HourlyLearner
 from ..learning.learn import resume, train
 from ..workers import Workers
-from .hourly.options import require_day_ahead, wants_hourly
+from .games import game_from
 from .hourly.play import train_command
-from .options import add_game_options, add_report_options, add_work_options, decimal, natural, positive, task_from
+from .options import add_game_options, add_report_options, add_work_options, decimal, natural, positive
 
 _DEFAULT = TrainConfig()
 _SETTINGS = {field.name for kind in (TrainConfig, LearnerSettings, GameSpec, GameSpec, HourlyLearner) for field in fields(kind)} | {"env"}
@@ -87,9 +87,8 @@ def run(options: argparse.Namespace) -> Report:
     if options.resume is not None and given:
         named = ", ".join("--" + name.replace("_", "-") for name in given)
         raise ValueError(f"a resumed run keeps its own settings, got {named} as well.")
-    if wants_hourly(options, options.resume):
+    if options.env == "hourly" or (options.resume is not None and is_hourly(RunFolder.open(options.resume))):
         return train_command(options, None if options.hidden is None else _units(options.hidden))
-    require_day_ahead(options)
     with Workers(options.jobs, quiet=options.quiet) as workers:
         done = train(_config(options), options.out, workers) if options.resume is None else resume(options.resume, workers)
     return _report(done)
@@ -113,7 +112,7 @@ def _config(options: argparse.Namespace) -> TrainConfig:
     if "hidden" in given:
         learner["hidden"] = _units(given["hidden"])
     rest = {name: given[name] for name in ("seed", "steps", "parallel_days", "validate_every", "validation_days") if name in given}
-    return TrainConfig(task=task_from(options), learner=replace(DEFAULTS[algorithm], **learner), **rest)
+    return TrainConfig(task=game_from(options), learner=replace(DEFAULTS[algorithm], **learner), **rest)
 
 
 def _units(text: str) -> tuple[int, ...]:

@@ -20,8 +20,9 @@ from ...agents.packages import INSTALL_RESEARCH, missing_packages
 from ...envs.games.spec import GameSpec
 from ..ground.locks import LOCK, writing_into
 from ..ground.progress import progress
-from ..learning.algorithms import is_network, packages_of
-from ..references.optima import references
+from ..learning.algorithms import OPTIMUM, is_network, packages_of
+from ..references.ends import references
+from ..references.optima import require_one_charge
 from ..task import environment_of
 from ..workers import Workers
 from .cells import Cell, state_of, write_not_run
@@ -58,6 +59,9 @@ def compare(
         ValueError: If the folder holds something else, another process is at work in it, or a task has no exact optimum.
         ClearingError: If an optimum could not be proved.
     """
+    for cell in cells:
+        if cell.algorithm == OPTIMUM:
+            require_one_charge(cell.task, f"algorithms.{cell.name}: the optimum")
     root, place = root.resolve(), Path.cwd() if place is None else place
     with writing_into(root):
         begin(root, plan, content, place=place)

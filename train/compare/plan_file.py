@@ -49,7 +49,7 @@ from ...envs.errors import unknown_name
 from ...envs.games.observation.observer import Information
 from ...envs.games.spec import GameSpec
 from ...envs.written import decoded, not_finite
-from ..learning.algorithms import OPTIMUM, make_algorithm, require_budget
+from ..learning.algorithms import CLAIRVOYANTS, make_algorithm, require_budget
 from .cells import community_name
 from .plan import Entry, Plan, Settings
 from .tuned import file_or_shipped, tuned_settings
@@ -197,7 +197,7 @@ class _Reader:
         for information in classes:
             settings = entry.settings_in(information)
             try:
-                if entry.algorithm != OPTIMUM:
+                if entry.algorithm not in CLAIRVOYANTS:
                     make_algorithm(entry.algorithm, settings, place=self._place)
                     require_budget(entry.algorithm, settings, entry.steps)
                 elif settings:

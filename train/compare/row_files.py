@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Sequence
-from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple, get_type_hints
 
 from ...envs.written import number, whole_number
 from ..data.parquet import read_parquet, require_parquet, write_parquet
-from ..scoring.evaluate import Evaluation, Row, write_rows
+from ..scoring.rows import ADDED, COLUMNS, Row, have_columns, write_rows
 from .cells import read_comparison
 
 ROW_ENDINGS: Final = (".csv", ".parquet")
@@ -61,7 +60,7 @@ def save_rows(path: Path, rows: Sequence[Row]) -> None:
     """
     require_row_format(path)
     if path.suffix.lower() == ".csv":
-        write_rows(path, [Evaluation("", tuple(rows))])
+        write_rows(path, rows)
     else:
         write_parquet(path, rows)
 
@@ -90,9 +89,8 @@ def gather_rows(folder: Path) -> Gathered:
 
 def _read_csv(path: Path) -> list[Row]:
     hints = get_type_hints(Row)
-    names = [field.name for field in fields(Row)]
     with path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
-        if reader.fieldnames is None or list(reader.fieldnames) != names:
-            raise ValueError(f"a CSV file of rows must have the columns {', '.join(names)}, got {path} with {reader.fieldnames}.")
-        return [Row(**{name: _READERS[hints[name]](text) for name, text in row.items()}) for row in reader]
+        if not have_columns(reader.fieldnames or ()):
+            raise ValueError(f"a CSV file of rows must have the columns {', '.join(COLUMNS)}, got {path} with {reader.fieldnames}.")
+        return [Row(**ADDED | {name: _READERS[hints[name]](text) for name, text in row.items()}) for row in reader]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import traceback
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -18,20 +19,24 @@ import numpy as np
 import torch
 from stable_baselines3.common.utils import set_random_seed
 
+from ...agents.fixed.day_ahead import ZeroPolicy
 from ...agents.policy import Policy
 from ...envs.errors import ClearingError
 from ..data.onnx_files import Exportable, save_onnx
 from ..ground.errors import is_for_want_of_a_package, is_not_the_algorithms
 from ..ground.locks import LOCK, writing_into
 from ..ground.runs import commit, sha256, write_text
-from ..learning.algorithms import OPTIMUM, TaskAlgorithm, foresee, make_algorithm, settings_of
+from ..learning.algorithms import CLAIRVOYANTS, TaskAlgorithm, foresee, make_algorithm, settings_of
 from ..learning.learn import alone_in_this_process
 from ..learning.practice import CurvePoint, Effort, TaskPractice
-from ..references.optima import daily_bill_eur, references
-from ..references.solve import Solved
-from ..scoring.evaluate import NORMALISATION_FLOOR, Evaluation, evaluate, write_rows
+from ..playing import Leaders, play_days, same_for_all
+from ..references.ends import Ends, references
+from ..references.optima import daily_bill_eur
+from ..scoring.evaluate import NORMALISATION_FLOOR, Leader, evaluate_leader
+from ..scoring.evaluation import Evaluation
+from ..scoring.rows import write_rows
 from ..statistics.intervals import interquartile_mean
-from ..task import Episode, environment_of, n_charges, play
+from ..task import environment_of, n_charges
 from ..workers import Workers
 from .cells import Cell, State, community_name, installed, state_of, write_not_run, write_result
 
@@ -90,14 +95,15 @@ def _remove_lock(folder: Path) -> None:
 
 def _run(job: Job) -> None:
     cell, folder = job.cell, job.folder
-    algorithm = None if cell.algorithm == OPTIMUM else make_algorithm(cell.algorithm, dict(cell.settings), place=job.place)
+    algorithm = None if cell.algorithm in CLAIRVOYANTS else make_algorithm(cell.algorithm, dict(cell.settings), place=job.place)
     with Workers(1) as workers, alone_in_this_process():
         set_random_seed(cell.seed)  # whatever ran in this process before
         community = environment_of(cell.task).community
         validation = community.scenarios("validation", cell.validation_days)
         scale = references(cell.task, validation, workers)
-        free = (0.0,) * n_charges(cell.task)
-        play(Episode(cell.task, validation[0], free))  # compiling the market's loops is no part of what learning costs
+        play_days(
+            cell.task, same_for_all(ZeroPolicy(n_charges(cell.task))), validation[:1], threads=1
+        )  # compiling the market's loops is no part of what learning costs
         practice = TaskPractice(
             cell.task,
             seed=cell.seed,
@@ -109,9 +115,9 @@ def _run(job: Job) -> None:
         identity = _identity(cell, {} if algorithm is None else settings_of(algorithm))
         learning = algorithm is not None
         try:
-            policy, effort = _leader(cell, algorithm, practice)
+            leaders, effort = _leader(cell, algorithm, practice)
             learning = False
-            evaluation = _scored(cell, policy, workers)
+            evaluation = _scored(cell, leaders, workers)
         except (Exception, SystemExit) as error:
             if _says_nothing_about_the_algorithm(error, learning=learning):
                 raise
@@ -121,11 +127,11 @@ def _run(job: Job) -> None:
             write_text(folder / "traceback.txt", traceback.format_exc())
             _write_failed(job, identity, f"{type(error).__name__}: {error}", practice.effort, _curve(cell, practice.curve, scale))
             return
-    write_rows(folder / "rows.csv", [evaluation])
+    write_rows(folder / "rows.csv", evaluation.rows)
     (folder / "traceback.txt").unlink(missing_ok=True)
     if not any((folder / "practice").iterdir()):
         (folder / "practice").rmdir()
-    written = {"rows_sha256": sha256(folder / "rows.csv"), "policy": _keep(policy, cell, identity["settings"], folder)}
+    written = {"rows_sha256": sha256(folder / "rows.csv"), "policy": _keep(leaders(validation[0]), cell, identity["settings"], folder)}
     write_result(
         folder, {**identity, "status": "done", "error": None, **asdict(effort), "curve": _curve(cell, practice.curve, scale), **written}
     )
@@ -149,18 +155,18 @@ def _keep(policy: Policy, cell: Cell, settings: dict[str, Any], folder: Path) ->
     return "policy.onnx"
 
 
-def _leader(cell: Cell, algorithm: TaskAlgorithm | None, practice: TaskPractice) -> tuple[Policy, Effort]:
+def _leader(cell: Cell, algorithm: TaskAlgorithm | None, practice: TaskPractice) -> tuple[Leaders, Effort]:
     """Return the leader that is scored, and what it cost."""
     if algorithm is None:
         test = environment_of(cell.task).community.scenarios("test", cell.test_days)
-        return foresee(cell.task, test, practice.workers)
+        return foresee(cell.algorithm, cell.task, test, practice.workers)
     policy = algorithm.learn(practice)
-    return policy, practice.effort
+    return same_for_all(policy), practice.effort
 
 
-def _scored(cell: Cell, policy: Policy, workers: Workers) -> Evaluation:
+def _scored(cell: Cell, leaders: Leaders, workers: Workers) -> Evaluation:
     scenarios = environment_of(cell.task).community.scenarios("test", cell.test_days)
-    return evaluate(policy, cell.task, scenarios, workers, name=cell.name, split="test", seed=cell.seed)
+    return evaluate_leader(Leader(cell.name, leaders, cell.seed), cell.task, scenarios, workers, split="test")
 
 
 def _identity(cell: Cell, settings: dict[str, Any]) -> dict[str, Any]:
@@ -171,7 +177,7 @@ def _identity(cell: Cell, settings: dict[str, Any]) -> dict[str, Any]:
         "algorithm": cell.name,
         "seed": cell.seed,
         "class": cell.algorithm,
-        "clairvoyant": cell.algorithm == OPTIMUM,  # its clearings are those of the test days, solved to proof
+        "clairvoyant": cell.algorithm in CLAIRVOYANTS,  # its clearings are those of the test days, solved to proof
         "settings": settings,
         "budget": cell.steps,
         "task": asdict(cell.task),
@@ -186,9 +192,9 @@ def _write_failed(job: Job, identity: dict[str, Any], error: str, effort: Effort
     write_result(job.folder, result)
 
 
-def _curve(cell: Cell, curve: list[CurvePoint], scale: list[Solved]) -> list[dict[str, Any]]:
+def _curve(cell: Cell, curve: list[CurvePoint], scale: Sequence[Ends]) -> list[dict[str, Any]]:
     """Return the learning curve with its normalised regret: mean and IQM of those validation days on which there is something to win."""
-    best = np.array([solved.optimum.recleared_eur for solved in scale])
+    best = np.array([solved.best_eur for solved in scale])
     worth = best - np.array([solved.zero_eur for solved in scale])
     counted = worth >= NORMALISATION_FLOOR * daily_bill_eur(environment_of(cell.task).community)
     points = []

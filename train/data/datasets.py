@@ -36,8 +36,9 @@ from ..commands.leader_words import leader_place
 from ..ground.held_out import require_not_held_out
 from ..ground.rounds import training_scenarios
 from ..ground.runs import commit, versions, write_text
-from ..references.optima import references
-from ..scoring.leaders import LEADER_NAMES, Leader, make_leader
+from ..references.ends import references
+from ..scoring.evaluate import Leader
+from ..scoring.leaders import LEADER_NAMES, make_leader
 from ..task import Episode, environment_of, observe, play
 from ..workers import Workers
 
@@ -166,9 +167,9 @@ def play_dataset(config: DatasetConfig, workers: Workers, *, trust: bool = False
         "day": np.array([scenario.day for scenario in scenarios]),
         "price_path": np.array([scenario.price_path for scenario in scenarios]),
         "behaviour": played_by,
-        "optimum_charge": np.array([solved.optimum.charge for solved in found]),
-        "optimum_eur": np.array([solved.optimum.recleared_eur for solved in found]),
-        "upper_bound_eur": np.array([solved.optimum.upper_bound_eur for solved in found]),
+        "optimum_charge": np.array([solved.charges[0] for solved in found]),
+        "optimum_eur": np.array([solved.best_eur for solved in found]),
+        "upper_bound_eur": np.array([solved.upper_bound_eur for solved in found]),
         "zero_eur": np.array([solved.zero_eur for solved in found]),
     }
     return Transitions(scenarios=tuple(scenarios), observations=observations, actions=actions, rewards=rewards, infos=infos)
@@ -242,8 +243,8 @@ def _actions(
 ) -> NDArray[np.float32]:
     """Return what each day's leader charges, with noise, in single precision and no higher than the cap."""
     task = config.task
-    posted = [  # `observe` also brings the day about, for leaders that are told it
-        leaders[which].policy.predict(observe(task, scenario), deterministic=True)[0]
+    posted = [
+        leaders[which].on(scenario).predict(observe(task, scenario), deterministic=True)[0]
         for which, scenario in zip(played_by, scenarios, strict=True)
     ]
     noisy = np.array(posted) + config.noise * random.standard_normal((len(posted), len(posted[0])))

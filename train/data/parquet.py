@@ -19,7 +19,7 @@ from ... import __version__
 from ...agents.packages import research_package
 from ...envs.files import write_atomically
 from ..ground.runs import commit
-from ..scoring.evaluate import Row
+from ..scoring.rows import Row
 
 SCHEMA: Final = 1
 """Version of the layout; a file with another one is refused."""

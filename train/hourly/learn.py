@@ -26,7 +26,6 @@ from ...agents.learned.vec_env import GymnasiumVecEnv
 from ...envs.community.calendar import Scenario, split_hash
 from ...envs.games.spec import GameSpec
 from ...envs.market.exact.compiled import see_to_machine_code
-from ..commands.hourly.options import is_hourly
 from ..ground.held_out import require_not_held_out
 from ..ground.locks import writing_into
 from ..ground.progress import Progress, progress
@@ -34,11 +33,11 @@ from ..ground.rounds import Rounds, every_training_scenario
 from ..ground.runs import RunFolder, require_new
 from ..learning.divergence import saying_so_where_it_diverges
 from ..learning.learn import REWARD_UNIT, alone_in_this_process
+from ..playing import play_days
 from ..references.optima import daily_bill_eur
 from ..task import batch_of, environment_of
 from ..workers import Workers
 from .learners import HourlyLearner, hourly_checkpoint_parts, load_hourly_policy, make_hourly_learner, restore_hourly_learner
-from .task import ENV, play_days
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +127,7 @@ def train_hourly(training: HourlyTraining, folder: Path, workers: Workers) -> Ru
         _learner_of(training, workers, played=0)
     identity = {"community_hash": community.content_hash, "split_hash": split_hash(community.n_days)}
     with writing_into(folder):
-        run = RunFolder.create(folder, {"env": ENV, "config": training.to_json(), **identity})
+        run = RunFolder.create(folder, {"env": "hourly", "config": training.to_json(), **identity})
         with run.begun():
             return _go_on(run, training, workers)
 
@@ -234,6 +233,11 @@ def learned_hourly_policy(run: RunFolder, task: GameSpec) -> LearnedPolicy:
     return load_hourly_policy(
         best.files["policy.pt"], training.learner, environment.observer.size, cap=environment.charge_cap, n_charges=n_posted(task)
     )
+
+
+def is_hourly(run: RunFolder) -> bool:
+    """Return whether a run trained a leader of the hourly game."""
+    return bool(run.config.get("env") == "hourly")
 
 
 def n_posted(task: GameSpec) -> int:

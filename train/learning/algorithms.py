@@ -28,8 +28,9 @@ from ...envs.errors import unknown_name
 from ...envs.games.spec import GameSpec
 from ..ground.config import TrainConfig
 from ..ground.runs import RunFolder
-from ..references.optima import references
-from ..scoring.leaders import learned_leader, make_leader
+from ..playing import Leaders
+from ..references.ends import references
+from ..scoring.leaders import learned_policy, make_leader
 from ..workers import Workers
 from .learn import resume, train
 from .practice import Effort, TaskPractice
@@ -48,7 +49,10 @@ _OWN: Final = {
 }
 _PACKAGES: Final = {"tqc": ("sb3_contrib",), "crossq": ("sb3_contrib",), "constant-search": ("optuna",)}
 _NETWORKS: Final = ("supervised", "first-order", "response")
-ALGORITHMS: Final = (*_LEARNERS, *_OWN, OPTIMUM)
+BEST_FOUND: Final = "best-found"
+"""The clairvoyant of games whose optimum is not always proved: the best charges found on each day it is scored on."""
+CLAIRVOYANTS: Final = (OPTIMUM, BEST_FOUND)
+ALGORITHMS: Final = (*_LEARNERS, *_OWN, *CLAIRVOYANTS)
 """Every algorithm known by name; anything else is ``module:Class``."""
 
 
@@ -74,7 +78,7 @@ def make_algorithm(name: str, settings: Mapping[str, Any], *, place: str | Path 
     given = {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
     if name in _LEARNERS:
         return _stable_baselines(name, given)
-    if name == OPTIMUM:
+    if name in CLAIRVOYANTS:
         raise ValueError("the optimum does not learn: it is found on each day it is scored on.")
     kind = _class(_OWN.get(name, name), name, Path.cwd() if place is None else Path(place))
     _require_known(name, given, [entry.name for entry in fields(kind) if entry.init] if is_dataclass(kind) else [])
@@ -199,7 +203,7 @@ class StableBaselines:
             run = train(config, folder, practice.workers, written)
         checkpoint = run.load("checkpoint")
         run.save("checkpoint", checkpoint.step if checkpoint else 0, {})  # its files only served to go on, and are large
-        return learned_leader(run, practice.task).policy
+        return learned_policy(run, practice.task)
 
 
 class _Accounts:
@@ -285,13 +289,13 @@ def _validated(practice: Practice, policy: Policy) -> Policy:
     return policy
 
 
-def foresee(task: GameSpec, scenarios: Sequence[Scenario], workers: Workers) -> tuple[Policy, Effort]:
-    """Return the clairvoyant optimum of scenarios, and what proving it took; that is counted where it is stored already as well.
+def foresee(name: str, task: GameSpec, scenarios: Sequence[Scenario], workers: Workers) -> tuple[Leaders, Effort]:
+    """Return a clairvoyant of scenarios, and what finding its charges took; that is counted where they are stored already as well.
 
     Raises:
-        ValueError: If the task has no exact optimum.
-        ClearingError: If an optimum could not be proved.
+        ValueError: If it is the optimum, and that is not proved.
+        ClearingError: If a day could not be cleared.
     """
     found = references(task, scenarios, workers)
-    policy = make_leader(OPTIMUM, task, scenarios, workers, seed=0).policy
-    return policy, Effort(clearings=sum(solved.clearings for solved in found), seconds=sum(solved.seconds for solved in found))
+    leader = make_leader(name, task, scenarios, workers, seed=0)
+    return leader.on, Effort(clearings=sum(solved.clearings for solved in found), seconds=sum(solved.seconds for solved in found))

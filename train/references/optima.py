@@ -8,57 +8,38 @@ mixed-integer programming are not kept: they are there to check the others.
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import fields, replace
 from functools import lru_cache, partial
 from typing import Any, Final
 
 import numpy as np
 
 from ...agents.optimum import Optimum
-from ...agents.optimum.miqp import MiqpError
 from ...envs.community.calendar import Scenario
 from ...envs.community.community import Community
 from ...envs.community.day import Array, Day
-from ...envs.errors import ClearingError
 from ...envs.games.spec import GameSpec
 from ...envs.grid.network import Network
 from ..task import environment_of, n_charges
 from ..workers import Workers
+from .answers import Form, Found, all_of, look_up, look_up_days
 from .solve import Method, Settings, Solved, numbers_of, resolved, solve
-from .store import store, stored
 
-_KINDS: Final[dict[Method, str]] = {"exact": "optima", "search": "brackets"}
+_FOLDERS: Final[dict[Method, str]] = {"exact": "optima", "search": "brackets"}
 _SETTINGS: Final[dict[Method, tuple[str, ...]]] = {"exact": ("tolerance", "hard_limits"), "search": ("starts", "seed")}
 LABEL_TOLERANCE: Final = 1e-5
 """Relative gap that does for an optimum that is only learned from, where the usual one is not reached."""
 GIVEN_UP_AFTER: Final = 5_000
 """Clearings after which the exact search gives up."""
-_NOT_FINITE: Final[dict[Any, float]] = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+OPTIMUM: Final = "the optimum"
+"""What errors call it."""
 _FORMAT: Final = 1  # of what is kept; raised when the numbers kept change their meaning
-
-
-@dataclass(frozen=True)
-class Found:
-    """What became of one scenario of several.
-
-    Attributes:
-        scenario: Which one.
-        solved: Its best charges, None where it failed.
-        was_stored: Whether they came from the store.
-        error: Why it failed, else None.
-    """
-
-    scenario: Scenario
-    solved: Solved | None
-    was_stored: bool = False
-    error: str | None = None
 
 
 def find_optima(
     task: GameSpec, scenarios: Sequence[Scenario], workers: Workers, settings: Settings | None = None, *, recompute: bool = False
-) -> list[Found]:
+) -> list[Found[Solved]]:
     """Return the best charges of scenarios: from the store where it has them, else computed by the workers and kept one by one.
 
     A scenario that fails is reported, and the others go on. Whatever interrupts, scenarios already solved are kept.
@@ -74,20 +55,9 @@ def find_optima(
         ValueError: If the method does not apply to the task.
     """
     settings = resolved(task, settings or Settings())
-    kind = _KINDS.get(settings.method or "exact")
     keys = [_key(task, scenario, settings) for scenario in scenarios]
-    found: dict[int, Found] = {}
-    for place, scenario in enumerate(scenarios if kind and not recompute else ()):
-        kept = stored(kind or "", keys[place])
-        if kept is not None:
-            found[place] = Found(scenario, _read(kept), was_stored=True)
-    missing = [place for place in range(len(scenarios)) if place not in found]
-    for which, (solved, error) in workers.each(partial(_attempt, task, settings), [scenarios[place] for place in missing], "optima"):
-        place = missing[which]
-        found[place] = Found(scenarios[place], solved, error=error)
-        if kind and solved is not None:
-            store(kind, keys[place], _written(solved))
-    return [found[place] for place in range(len(scenarios))]
+    compute = partial(_solve, task, settings)
+    return look_up_days(_form(settings), scenarios, keys, compute, workers, label="optima", recompute=recompute)
 
 
 def find_optimum(task: GameSpec, scenario: Scenario, settings: Settings, *, recompute: bool = False) -> tuple[Solved, bool]:
@@ -100,32 +70,14 @@ def find_optimum(task: GameSpec, scenario: Scenario, settings: Settings, *, reco
         ClearingError: If a clearing failed or an optimum could not be proved.
     """
     settings = resolved(task, settings)
-    kind, key = _KINDS.get(settings.method or "exact"), _key(task, scenario, settings)
-    kept = stored(kind, key) if kind and not recompute else None
-    if kept is not None:
-        return _read(kept), True
-    solved = solve(task, scenario, settings)
-    if kind:
-        store(kind, key, _written(solved))
-    return solved, False
+    compute = partial(_solve, task, settings, scenario)
+    return look_up(_form(settings), _key(task, scenario, settings), compute, recompute=recompute)
 
 
 def keep(task: GameSpec, scenario: Scenario, settings: Settings, optimum: Optimum) -> Solved:
     """Put an optimum solved elsewhere, with its proof say, into the store, and return its numbers."""
-    solved = numbers_of(task, scenario, optimum)
-    store(_KINDS["exact"], _key(task, scenario, resolved(task, settings)), _written(solved))
-    return solved
-
-
-def references(task: GameSpec, scenarios: Sequence[Scenario], workers: Workers) -> list[Solved]:
-    """Return the two ends of each scenario's scale: its exact optimum, and what no charge earns.
-
-    Raises:
-        ValueError: If the task has no exact optimum of one charge: it needs a tariff of one coefficient for the day.
-        ClearingError: If optima could not be proved; those that were are kept.
-    """
-    _require_exact(task)
-    return _solved(find_optima(task, scenarios, workers))
+    settings = resolved(task, settings)
+    return _form(settings).keep(_key(task, scenario, settings), numbers_of(task, scenario, optimum))
 
 
 def labels(task: GameSpec, scenarios: Sequence[Scenario], workers: Workers) -> list[Solved]:
@@ -138,37 +90,43 @@ def labels(task: GameSpec, scenarios: Sequence[Scenario], workers: Workers) -> l
         ValueError: If the task has no exact optimum.
         ClearingError: If optima could not be proved; those that were are kept.
     """
-    _require_exact(task)
+    require_one_charge(task, "an optimum to learn from")
     found = find_optima(task, scenarios, workers)
     failed = [place for place, entry in enumerate(found) if entry.error is not None]
-    again = _solved(find_optima(task, [scenarios[place] for place in failed], workers, Settings(tolerance=LABEL_TOLERANCE)))
+    again = all_of(find_optima(task, [scenarios[place] for place in failed], workers, Settings(tolerance=LABEL_TOLERANCE)), OPTIMUM)
     for place, solved in zip(failed, again, strict=True):
         found[place] = Found(scenarios[place], replace(solved, clearings=solved.clearings + GIVEN_UP_AFTER))
-    return _solved(found)
+    return all_of(found, OPTIMUM)
 
 
-def _require_exact(task: GameSpec) -> None:
+def require_one_charge(task: GameSpec, what: str) -> None:
+    """Refuse a game without one charge for the day, of which alone the optimum is always proved.
+
+    Args:
+        task: The game.
+        what: What needs the proof, the beginning of the message.
+
+    Raises:
+        ValueError: If it is another.
+    """
+    if task.env == "hourly":
+        raise ValueError(
+            f"{what} must be that of the day-ahead game, got `env` {task.env!r}, where the best charges are found, not proved."
+        )
     if n_charges(task) != 1:
         raise ValueError(
-            f"leaders are scored against the exact optimum of a tariff of one coefficient for the day, such as 'unique' or 'distance', "
-            f"got {task.tariff!r} per {task.charges_per} with {n_charges(task)} coefficients."
+            f"{what} must be that of a tariff of one coefficient for the day, such as 'unique' or 'distance', got {task.tariff!r} per "
+            f"{task.charges_per} with {n_charges(task)} coefficients."
         )
 
 
-def _solved(found: Sequence[Found]) -> list[Solved]:
-    """Return what was found, or raise where something was not."""
-    errors = [entry.error for entry in found if entry.error is not None]
-    if errors:
-        raise ClearingError(f"the optimum of {len(errors)} of {len(found)} days was not found: {'; '.join(errors)}")
-    return [entry.solved for entry in found if entry.solved is not None]
+def _solve(task: GameSpec, settings: Settings, scenario: Scenario) -> Solved:
+    return solve(task, scenario, settings)
 
 
-def _attempt(task: GameSpec, settings: Settings, scenario: Scenario) -> tuple[Solved | None, str | None]:
-    """Solve one scenario of several; what cannot be solved is an answer as well, so that the others go on."""
-    try:
-        return solve(task, scenario, settings), None
-    except (ClearingError, MiqpError, ValueError) as error:
-        return None, f"day {scenario.day}, price path {scenario.price_path}: {error}"
+def _form(settings: Settings) -> Form[Solved]:
+    """Return where answers of a method are kept."""
+    return Form(_FOLDERS.get(settings.method or "exact"), Solved)
 
 
 def _key(task: GameSpec, scenario: Scenario, settings: Settings) -> dict[str, Any]:
@@ -211,22 +169,6 @@ def _hash(parts: Mapping[str, Any]) -> str:
             digest.update(f"\n{name} {array.shape} ".encode())
             digest.update(np.ascontiguousarray(array, dtype="<f8").tobytes())
     return digest.hexdigest()
-
-
-def _written(solved: Solved) -> dict[str, Any]:
-    """Return an answer in JSON's types; numbers that JSON has no word for are written as text."""
-    numbers = {name: _worded(value) for name, value in asdict(solved).items() if name != "charges"}
-    return numbers | {"charges": [_worded(charge) for charge in solved.charges]}
-
-
-def _read(kept: Mapping[str, Any]) -> Solved:
-    """Return the answer that :func:`_written` wrote."""
-    numbers = {name: _NOT_FINITE.get(value, value) for name, value in kept.items() if name != "charges"}
-    return Solved(charges=tuple(_NOT_FINITE.get(charge, charge) for charge in kept["charges"]), **numbers)
-
-
-def _worded(value: Any) -> Any:
-    return str(value) if str(value) in _NOT_FINITE else value
 
 
 def scenario_hash(task: GameSpec, scenario: Scenario) -> str:

@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from ..ground.runs import write_text
 from ..ground.text import table
-from .optima import Found
+from .answers import Found
+from .solve import Solved
 
 COLUMNS: Final = (
     "day",
@@ -34,7 +35,7 @@ COLUMNS: Final = (
 those it took when it was computed, and of a day that failed there is only its error."""
 
 
-def summary_of(found: Sequence[Found], *, seconds: float) -> dict[str, Any]:
+def summary_of(found: Sequence[Found[Solved]], *, seconds: float) -> dict[str, Any]:
     """Return the numbers ``gridtoll optimum --split`` prints; ``seconds`` is the wall time of it all."""
     solved = [entry.solved for entry in found if entry.solved is not None]
     stored = sum(entry.was_stored for entry in found)
@@ -78,7 +79,7 @@ def summary_table(summary: Mapping[str, Any]) -> str:
     return "\n".join([table(header, [row]), *(f"failed: {error}" for error in summary["errors"])])
 
 
-def write_rows(path: Path, found: Sequence[Found]) -> None:
+def write_rows(path: Path, found: Sequence[Found[Solved]]) -> None:
     """Write one row for each day as a CSV file, whole or not at all."""
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n", extrasaction="ignore")

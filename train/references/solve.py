@@ -98,6 +98,16 @@ class Solved:
         return self.relative_gap <= CLOSED
 
     @property
+    def certified(self) -> bool:
+        """The same; see :class:`~.ends.Ends`."""
+        return self.closed
+
+    @property
+    def best_eur(self) -> float:
+        """The objective there, cleared again: what a leader's reward is compared with."""
+        return self.recleared_welfare_eur if self.objective == "welfare" else self.recleared_profit_eur
+
+    @property
     def optimum(self) -> Optimum:
         """The same as an :class:`~gridtoll.agents.optimum.Optimum` of one charge, without its certificate."""
         [charge] = self.charges

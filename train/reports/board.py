@@ -108,9 +108,9 @@ def leaderboard(groups: Sequence[Group], *, seed: int = 0) -> list[Entry]:
 
 
 def parts_of(group: Group, *, seed: int = 0) -> Parts | None:
-    """Return the regret of a group in two parts, None where no algorithm learns from observations at all."""
+    """Return the regret of a group in two parts, None where no algorithm learns from observations, or the best is not proved."""
     players = group.players
-    if not players:
+    if not players or not group.always_proved:
         return None
     if group.information == "full":  # the observation is the day, so that the optimal charge is a function of it
         found = {each.name: Split(0.0, _interval(group, each, seed)) for each in players}
@@ -168,4 +168,6 @@ def _interval(group: Group, scored: Scored, seed: int) -> Interval:
     """Return the interquartile mean of an algorithm with its interval, without ends where there are too few seeds or one week alone."""
     generator = group.generator(seed, "leaderboard", scored.name)
     found = hierarchical_bootstrap(scored.distinct, generator, statistic=interquartile_mean, n_resamples=RESAMPLES, blocks=group.weeks)
-    return found.of_regret() if scored.has_enough_seeds and group.has_weeks else found.without_ends()
+    if not (scored.has_enough_seeds and group.has_weeks):
+        return found.without_ends()
+    return found.of_regret() if group.always_proved else found  # which may be below zero where the best found is exceeded

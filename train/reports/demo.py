@@ -17,8 +17,11 @@ from ..ground.plots import draw_intervals, draw_learning_curve, draw_profit_agai
 from ..ground.runs import RunFolder, write_text
 from ..ground.text import Report, with_interval
 from ..learning.learn import resume, train
-from ..scoring.evaluate import Evaluation, evaluate, summary_table, write_rows
-from ..scoring.leaders import learned_leader, make_leader, mean_objective
+from ..scoring.chosen import mean_objective
+from ..scoring.evaluate import evaluate_leader
+from ..scoring.evaluation import Evaluation, summary_table
+from ..scoring.leaders import learned_leader, make_leader
+from ..scoring.rows import write_rows
 from ..statistics.intervals import Interval, over_weeks
 from ..task import Episode, environment_of, play
 from ..workers import Workers
@@ -48,7 +51,7 @@ def demo(folder: Path, workers: Workers, *, steps: int = DEMO.steps, days: int =
     scenarios = environment_of(config.task).community.scenarios("test", days)
     run = _trained(config, folder / "run", workers)
     evaluations = _scores(run, config, scenarios, workers)
-    write_rows(folder / "rows.csv", list(evaluations.values()))
+    write_rows(folder / "rows.csv", [row for evaluation in evaluations.values() for row in evaluation.rows])
     summaries = {name: evaluation.summary(seed) for name, evaluation in evaluations.items()}
     constant, learned = evaluations["best constant"], evaluations["learned"]
     saved = over_weeks(constant.regret_eur - learned.regret_eur, np.random.default_rng(seed), learned.weeks)
@@ -88,7 +91,7 @@ def _scores(run: RunFolder, config: TrainConfig, scenarios: Sequence[Scenario], 
     leaders["learned"] = learned_leader(run, task)
     leaders["optimum"] = make_leader("optimum", task, scenarios, workers, seed=config.seed)
     return {
-        name: evaluate(leader.policy, task, scenarios, workers, name=name, split="test", seed=config.seed)
+        name: evaluate_leader(replace(leader, name=name, seed=config.seed), task, scenarios, workers, split="test")
         for name, leader in leaders.items()
     }
 

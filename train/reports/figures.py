@@ -62,7 +62,7 @@ def board_figure(entries: Sequence[Entry], styles: Mapping[str, Look]) -> Figure
     axes.set_yticks(range(len(entries)), [entry.algorithm for entry in entries], fontsize=8)
     axes.invert_yaxis()
     axes.set_xscale("symlog", linthresh=1.0, linscale=_LINEAR)
-    axes.set_xlim(left=0)
+    axes.set_xlim(left=min(0.0, *(100 * entry.iqm.centre for entry in entries), 0.0))
     _percents(axes, [100 * (entry.iqm.high if entry.iqm.has_ends else entry.iqm.centre) for entry in entries])
     axes.set_xlabel("normalised regret, IQM and 95% interval (%)", fontsize=8)
     _tidy(axes)

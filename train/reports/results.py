@@ -22,14 +22,24 @@ from ...envs.files import write_atomically
 from ...envs.games.spec import GameSpec
 from ..compare.cells import SCHEMA, expected_cells, read_comparison
 from ..ground.runs import read_json, write_text
-from ..scoring.evaluate import Row
+from ..scoring.rows import ADDED, COLUMNS, Row, have_columns
 
 REFERENCE: Final = Path(__file__).parent / "reference"
 """Folder of the results that ship with the package."""
 GROUP: Final = ("community", "information")
 CELL: Final = ("community", "information", "algorithm", "seed")
-_SETTING: Final = ("tariff", "charges_per", "flows", "objective", "split")  # rows that differ in one of these are of different games
-_COLUMNS: Final = tuple(entry.name for entry in fields(Row))
+_SETTING: Final = (
+    "env",
+    "tariff",
+    "charges_per",
+    "flows",
+    "objective",
+    "belief",
+    "forecast_error",
+    "mechanism",
+    "power_flow",
+    "split",
+)  # rows that differ in one of these are of different games
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +139,7 @@ class Results:
 
     Attributes:
         cells: Finished and failed ones, in the order of their keys.
-        rows: One for each finished cell and test day: the columns of :class:`~gridtoll.train.scoring.evaluate.Row`, under the cell's names;
+        rows: One for each finished cell and test day: the columns of :class:`~gridtoll.train.scoring.rows.Row`, under the cell's names;
             ``place`` is the community's name or folder as the evaluation was given it.
         config: Of the comparison: versions, commit, hashes of communities and split, and which cells there are to be.
         unfinished: Cells that are not finished, those never begun included, by their folders' names.
@@ -143,6 +153,11 @@ class Results:
     unfinished: tuple[str, ...]
     contents: tuple[Mapping[str, Any], ...]
     not_run: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def always_proved(self) -> bool:
+        """Whether the optimum of every day of the game is proved, as in the day-ahead game with one coefficient."""
+        return bool((self.rows["env"] == "day-ahead").all() and not self.rows["charge"].str.contains(" ").any())
 
     @property
     def failed(self) -> list[Cell]:
@@ -182,25 +197,26 @@ def _packed(folder: Path) -> tuple[list[dict[str, Any]], list[pd.DataFrame]]:
         text = lzma.decompress((folder / "rows.csv.xz").read_bytes())
     except (lzma.LZMAError, FileNotFoundError) as error:
         raise ValueError(f"{folder / 'rows.csv.xz'} must hold the rows of {folder / 'cells.json'}, but: {error}.") from None
-    table = _table(text, str(folder / "rows.csv.xz"), (*_COLUMNS, "cell_community"))
+    table = _table(text, str(folder / "rows.csv.xz"), ("cell_community",))
     return contents, [table.rename(columns={"community": "place", "cell_community": "community"})]
 
 
 def _rows_of(path: Path, content: Mapping[str, Any]) -> pd.DataFrame:
     """Return the rows of a finished cell under the cell's own names."""
-    table = _table((path / "rows.csv").read_bytes(), str(path / "rows.csv"), _COLUMNS)
+    table = _table((path / "rows.csv").read_bytes(), str(path / "rows.csv"))
     return table.assign(place=table["community"], **{name: content.get(name) for name in CELL})
 
 
-def _table(data: bytes, source: str, columns: Sequence[str]) -> pd.DataFrame:
+def _table(data: bytes, source: str, more: Sequence[str] = ()) -> pd.DataFrame:
+    """Return the rows in a file; those of before get the columns added since."""
     words = {field.name: str for field in fields(Row) if field.type == "str"}
-    table = pd.read_csv(
-        io.BytesIO(data), dtype=words, keep_default_na=False, na_values={"normalised_regret": ["nan", ""]}, float_precision="round_trip"
-    )
-    if tuple(table.columns) != tuple(columns):
-        lacking = sorted(set(columns) ^ set(table.columns))
+    missing = {name: ["nan", ""] for name in ("normalised_regret", "optimum_charge")}
+    table = pd.read_csv(io.BytesIO(data), dtype=words, keep_default_na=False, na_values=missing, float_precision="round_trip")
+    if not have_columns(list(table.columns), more):
+        lacking = sorted({*COLUMNS, *more} ^ set(table.columns))
         raise ValueError(f"rows must have the columns of this version, but {source} differs in {', '.join(lacking) or 'their order'}.")
-    return table
+    added = {name: value for name, value in ADDED.items() if name not in table.columns}
+    return table.assign(**added)[[*COLUMNS, *more]]
 
 
 def _checked(
@@ -218,7 +234,7 @@ def _checked(
             "Go on with `gridtoll compare`."
         )
     order = sorted(range(len(cells)), key=lambda place: cells[place].key)
-    rows = pd.concat(tables, ignore_index=True)[[*_COLUMNS, "place"]]
+    rows = pd.concat(tables, ignore_index=True)[[*COLUMNS, "place"]]
     rows = rows.sort_values([*CELL, "day", "price_path"], kind="stable", ignore_index=True)
     _require_one_game(rows)
     finished, known = {cell.key for cell in cells if not cell.failed}, set(rows[list(CELL)].itertuples(index=False, name=None))

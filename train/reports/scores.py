@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -93,12 +93,14 @@ class Group:
         information: Class.
         days: One row for each test day in order: ``day``, ``price_path``, ``date``, ``excluded`` and what the optimum did.
         algorithms: By rising interquartile mean.
+        always_proved: Whether the optimum of every day of the game is proved; else regret is to the best charges found.
     """
 
     community: str
     information: str
     days: pd.DataFrame
     algorithms: tuple[Scored, ...]
+    always_proved: bool = True
 
     @property
     def title(self) -> str:
@@ -145,7 +147,7 @@ def groups_of(results: Results) -> list[Group]:
     groups = []
     for (community, information), rows in results.rows.groupby(list(GROUP)):
         cells = [cell for cell in results.cells if (cell.community, cell.information) == (community, information)]
-        group = _group(str(community), str(information), rows, cells)
+        group = replace(_group(str(community), str(information), rows, cells), always_proved=results.always_proved)
         if len(group.counted):
             groups.append(group)
     if not groups:
@@ -165,6 +167,7 @@ def _group(community: str, information: str, rows: pd.DataFrame, cells: Sequence
         "zero_eur",
         "upper_bound_eur",
         "optimum_charge",
+        "certified",
         "scenario_hash",
         "place",
     ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+import numpy as np
+
 from ..ground.text import with_interval
 from ..statistics.intervals import FEW_SEEDS
 from .board import EXACT, Duels, Entry, Parts, duels_of, parts_of
@@ -47,6 +49,7 @@ def section(results: Results, group: Group, entries: Sequence[Entry], styles: Ma
 
     blocks: list[Block] = [Heading(group.title, 2), _board(group, entries)]
     blocks += [Paragraph(few) for few in _few(group, entries)]
+    blocks += [Paragraph(text) for text in _proofs(group)]
     blocks.append(Paragraph(_excluded(group)))
     board = drawn("leaderboard", svg_of(board_figure(entries, styles)), words.board)
     if not group.players:
@@ -64,6 +67,8 @@ def section(results: Results, group: Group, entries: Sequence[Entry], styles: Ma
         blocks += [Heading(f"Information and learning, {group.title}", 3), Paragraph(_about(parts)), _parts(group, parts)]
     if duels is not None:
         blocks += [Heading(f"Paired comparisons, {group.title}", 3), _duels(group, duels), Paragraph(_TESTS)]
+    if not group.always_proved:  # there is no one charge to draw profit against
+        return blocks
     return [*blocks, Heading(f"Worst days, {group.title}", 3), *_worst(results, group)]
 
 
@@ -93,6 +98,20 @@ def _board(group: Group, entries: Sequence[Entry]) -> Table:
         "are those that solved all test days to proof."
     )
     return Table(f"{group.slug}-leaderboard", caption, header, rows)
+
+
+def _proofs(group: Group) -> list[str]:
+    """Return the sentence that says what regret is to, where not every optimum is proved."""
+    if group.always_proved:
+        return []
+    days = group.days
+    bounded = days[np.isfinite(days["upper_bound_eur"])]
+    apart = (bounded["upper_bound_eur"] - bounded["optimum_eur"]).mean() if len(bounded) else 0.0
+    text = (
+        f"Regret is to the best charges found, which are proved optimal on {int(days['certified'].sum())} of {len(days)} test days. No "
+        f"leader exceeds the upper bound; {len(bounded)} of the days have one, on average {apart:.2f} EUR a day above the best found."
+    )
+    return [text]
 
 
 def _few(group: Group, entries: Sequence[Entry]) -> list[str]:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import pandas as pd
+
 from .board import Entry, leaderboard
 from .documents import Block, Contents, Heading, Paragraph, Picture, Table, pictures_of
 from .figures import looks
@@ -16,9 +18,19 @@ from .sections import section
 from .wording import percent
 
 TITLE: Final = "Learned network charges against the exact optimum"
+TITLE_FOUND: Final = "Learned network charges against the best charges found"
 BANDIT: Final = (
     "The day-ahead game has one step a day: an observation, one charge, one reward, and the next day does not depend on it. It is a "
     "contextual bandit; only the hourly game is a Markov decision process."
+)
+_HOURLY: Final = "In the hourly game a day is an episode of one charge an hour, coupled by what prosumers store: a Markov decision process."
+_FOUND: Final = (
+    "Regret is what the best charges found for a day earn more than a leader, both played in the same game. They are not proved to be "
+    "optimal but where it is said: a leader may exceed them, and its regret be below zero. The true regret lies between that and the "
+    "regret to the upper bound, which no leader exceeds. Normalised regret divides by what the best found earn more than no charge: "
+    "they have 0% and no charge 100%. Days with next to nothing to win are listed and left out of normalised numbers. Leaders are compared "
+    "within an information class: with public information they see what an operator sees before the day, with full information every "
+    "private parameter as well."
 )
 _REGRET: Final = (
     "Regret is what the exact optimum of a day earns more than a leader, both cleared by the same market; normalised regret divides it by "
@@ -36,6 +48,9 @@ _STATISTICS: Final = (
     "community and class, and never as better than no charge. Checkpoints and settings were chosen on validation days; all scores are of "
     "test days."
 )
+
+
+_CUT: Final = "Ends of intervals of regret are cut off at zero. "
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,13 +78,15 @@ def tell(results: Results, *, seed: int = 0) -> Account:
     entries = leaderboard(groups, seed=seed)
     styles = looks([scored.name for group in groups for scored in sorted(group.algorithms, key=lambda each: each.name)])
     sections = [section(results, group, _of(entries, group), styles, seed) for group in groups]
+    hourly = results.rows.iloc[0]["env"] == "hourly"
+    title = TITLE if results.always_proved else TITLE_FOUND
     titles = ("At a glance", *(group.title for group in groups), "Failed and unfinished", "How it was made")
     blocks: list[Block] = [
-        Heading(TITLE, 1),
+        Heading(title, 1),
         Paragraph(_subject(results, groups)),
-        Paragraph(BANDIT),
-        Paragraph(_REGRET),
-        Paragraph(_STATISTICS),
+        Paragraph(_HOURLY if hourly else BANDIT),
+        Paragraph(_REGRET if results.always_proved else _FOUND),
+        Paragraph(_STATISTICS if results.always_proved else _STATISTICS.replace(_CUT, "")),
         Contents(titles),
         Heading("At a glance", 2),
         glance(groups, entries),
@@ -91,8 +108,16 @@ def _subject(results: Results, groups: Sequence[Group]) -> str:
     return (
         f"{len({cell.algorithm for cell in results.cells})} algorithms, {many} seeds each, on {len(groups[0].days)} "
         f"{setting['split']} days "
-        f"of {', '.join(names)}; {setting['tariff']} tariff, one charge per {setting['charges_per']}, rewarded with {setting['objective']}."
+        f"of {', '.join(names)}; {setting['tariff']} tariff, {_pace(setting)}, rewarded with {setting['objective']}."
     )
+
+
+def _pace(setting: pd.Series) -> str:
+    """Return in words how often the leader posts charges."""
+    if setting["env"] == "hourly":
+        error = f", forecast errors of {setting['forecast_error']:g}" if setting["forecast_error"] else ""
+        return f"a new charge every hour, belief {setting['belief']}{error}"
+    return f"one charge per {setting['charges_per']}"
 
 
 def glance(groups: Sequence[Group], entries: Sequence[Entry]) -> Table:

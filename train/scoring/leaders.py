@@ -2,56 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...agents.fixed.day_ahead import N_SAMPLE, BestConstant, ConstantPolicy, RandomPolicy, ZeroPolicy, best_constant
+from ...agents.fixed.day_ahead import ConstantPolicy, RandomPolicy, ZeroPolicy
+from ...agents.fixed.hourly import SchedulePolicy
 from ...agents.learned.made_for import carried_over, require_fit
 from ...agents.learned.models import load_model
 from ...agents.learned.normalised import ModelPolicy
 from ...agents.learned.onnx_policy import OnnxPolicy
 from ...agents.learned.stable_baselines import LearnedPolicy, day_of, load_policy
-from ...agents.optimum import Optimum, OptimumPolicy
 from ...agents.policy import Policy
 from ...envs.adapters.pricing import PricingEnv
 from ...envs.community.calendar import Scenario
-from ...envs.community.day import Day
 from ...envs.errors import unknown_name
 from ...envs.games.spec import GameSpec
-from ...envs.market.exact.compiled import see_to_machine_code
 from ...envs.written import number
 from ..ground.config import TrainConfig
-from ..ground.held_out import require_not_held_out
-from ..ground.progress import progress
-from ..ground.rounds import training_scenarios
 from ..ground.runs import RunFolder
-from ..references.optima import references
-from ..references.store import store, stored
-from ..task import Episode, environment_of, n_charges, play
+from ..hourly.learn import hourly_training, is_hourly, learned_hourly_policy
+from ..playing import Leaders, same_for_all
+from ..references.ends import Ends, hourly_references, references
+from ..references.hours import Effort
+from ..task import environment_of, n_charges
 from ..workers import Workers
+from .chosen import find_best_constant, find_best_schedule
+from .evaluate import Leader
 
-LEADER_NAMES: Final = ("zero", "random", "constant:G", "best-constant", "optimum")
+LEADER_NAMES: Final = ("zero", "random", "constant:G", "best-constant", "optimum", "best-found", "best-schedule", "day-ahead")
 """Every leader known by name; anything else is a run folder, an ONNX file or a model of stable-baselines3."""
-
-
-@dataclass(frozen=True)
-class Leader:
-    """A leader with what reports call it.
-
-    Attributes:
-        name: What rows and tables call it.
-        policy: The leader.
-        seed: Of its training where it was trained, else the one it was made with.
-    """
-
-    name: str
-    policy: Policy
-    seed: int
+CLAIRVOYANTS: Final = ("optimum", "best-found", "day-ahead")
+"""Those that know the days they play; every other leader is the same wherever it plays."""
+_HOURLY: Final = ("best-schedule", "day-ahead")
 
 
 def make_leader(
@@ -63,6 +49,7 @@ def make_leader(
     seed: int,
     trust: bool = False,
     vecnormalize: Path | None = None,
+    effort: Effort | None = None,
 ) -> Leader:
     """Return the leader a name, run folder or file stands for.
 
@@ -70,20 +57,21 @@ def make_leader(
         text: One of ``LEADER_NAMES`` with a number for G (several separated by commas), a run folder, or a file ending in ``.onnx`` or
             ``.zip``.
         task: The game it will play.
-        scenarios: What it will play; only the optimum looks at them, as it must.
+        scenarios: What it will play; only the clairvoyants look at them, as they must.
         workers: Clear days where choosing the leader takes some.
-        seed: Of random charges, and of the sample of days the best constant is chosen on.
+        seed: Of random charges, and of the sample of days the best constant and the best schedule are chosen on.
         trust: Whether a file may be unpickled, and so run code of whoever wrote it.
         vecnormalize: Statistics of the observations of a ``.zip`` model; where absent, those that lie beside it.
+        effort: How hard best sequences of the hourly game are searched for.
 
     Raises:
         ValueError: If there is no such leader, it does not fit the game, or its file would have to be trusted.
     """
     if vecnormalize is not None and Path(text).suffix.lower() != ".zip":
         raise ValueError(f"--vecnormalize holds statistics of a .zip model, got it with {text}. Leave it out.")
-    policy = _named(text, task, scenarios, workers, seed=seed)
-    if policy is not None:
-        return Leader(text, policy, seed)
+    policies = _named(text, task, scenarios, workers, seed=seed, effort=effort)
+    if policies is not None:
+        return Leader(text, policies, seed)
     path = Path(text)
     if not path.exists() and path.name == text:
         raise unknown_name("a leader (or a run folder or file)", text, LEADER_NAMES)
@@ -92,34 +80,56 @@ def make_leader(
             return onnx_leader(path, task, seed=seed)
         case ".zip":
             model, algorithm = model_of(path, task, trust=trust, vecnormalize=vecnormalize)
-            return Leader(f"{algorithm} {path}", model, seed)
+            return Leader.of(f"{algorithm} {path}", model, seed)
         case _:
             return learned_leader(RunFolder.open(path), task)
 
 
-def _named(text: str, task: GameSpec, scenarios: Sequence[Scenario], workers: Workers, *, seed: int) -> Policy | None:
+def _named(
+    text: str, task: GameSpec, scenarios: Sequence[Scenario], workers: Workers, *, seed: int, effort: Effort | None
+) -> Leaders | None:
     """Return the leader one of ``LEADER_NAMES`` stands for, None for anything else."""
-    size = n_charges(task)
+    if text in _HOURLY and task.env != "hourly":
+        raise ValueError(
+            f"{text} must lead from hour to hour (--env hourly), got the {task.env} game, in which a day is priced once. Use best-found."
+        )
     kind, _, number = text.partition(":")
-    match kind:
-        case "zero" if not number:
-            return ZeroPolicy(size)
-        case "random" if not number:
-            return RandomPolicy(environment_of(task).charge_cap, size, seed=seed)
-        case "constant" if number:
-            return ConstantPolicy(_charges(number, task))
-        case "best-constant" if not number:
-            return ConstantPolicy(find_best_constant(task, workers, seed=seed).charges)
-        case "optimum" if not number:
-            return _optimum(task, scenarios, workers)
-        case _:
-            return None
+    if kind == "constant" and number:
+        return same_for_all(ConstantPolicy(_charges(number, task)))
+    size = n_charges(task)
+    known: dict[str, Callable[[], Leaders]] = {
+        "zero": lambda: same_for_all(ZeroPolicy(size)),
+        "random": lambda: same_for_all(RandomPolicy(environment_of(task).charge_cap, size, seed=seed)),
+        "best-constant": lambda: same_for_all(_constant(find_best_constant(task, workers, seed=seed).charges, size)),
+        "best-schedule": lambda: same_for_all(_schedule(task, find_best_schedule(task, workers, seed=seed))),
+        "optimum": lambda: _best(task, scenarios, references(task, scenarios, workers, effort), proved=True),
+        "best-found": lambda: _best(task, scenarios, references(task, scenarios, workers, effort), proved=False),
+        "day-ahead": lambda: _day_ahead(task, scenarios, workers, effort),
+    }
+    return known[text]() if text in known else None
+
+
+def _constant(charges: NDArray[np.float64], size: int) -> ConstantPolicy:
+    """Return the leader that always posts the charges of a day, of every hour where an action holds all hours."""
+    return ConstantPolicy(np.tile(charges, size // len(charges)))
+
+
+def trained_task(run: RunFolder) -> GameSpec:
+    """Return the game a run was trained on.
+
+    Raises:
+        ValueError: If its configuration cannot be read.
+    """
+    return hourly_training(run).task if is_hourly(run) else TrainConfig.from_json(run.config.get("config", {})).task
 
 
 def learned_leader(run: RunFolder, task: GameSpec) -> Leader:
     """Return the best policy of a finished run with its name and seed; errors as :func:`learned_policy`."""
+    if is_hourly(run):
+        training = hourly_training(run)
+        return Leader.of(f"{training.learner.algorithm} {run.path}", learned_hourly_policy(run, task), training.seed)
     config = TrainConfig.from_json(run.config["config"])
-    return Leader(f"{config.learner.algorithm} {run.path}", learned_policy(run, task), config.seed)
+    return Leader.of(f"{config.learner.algorithm} {run.path}", learned_policy(run, task), config.seed)
 
 
 def learned_policy(run: RunFolder, task: GameSpec) -> LearnedPolicy:
@@ -185,7 +195,7 @@ def onnx_leader(path: Path, task: GameSpec, *, seed: int) -> Leader:
             f"the leader in {path} must observe the fields it was trained with, {', '.join(written)}, got {', '.join(observed)}. Train it "
             "again with this version."
         )
-    return Leader(str(facts.get("name", path.stem)), policy, int(facts.get("seed", seed)))
+    return Leader.of(str(facts.get("name", path.stem)), policy, int(facts.get("seed", seed)))
 
 
 def _level_of(facts: Mapping[str, Any], environment: PricingEnv) -> float | None:
@@ -197,53 +207,6 @@ def _level_of(facts: Mapping[str, Any], environment: PricingEnv) -> float | None
     written = {field["name"]: field["scale"] for field in facts.get("observation", [])}
     priced = [field for field in environment.observer.fields if field.unit.startswith("EUR") and field.name in written]
     return environment.community.price_level * written[priced[0].name] / priced[0].scale if priced else None
-
-
-def find_best_constant(task: GameSpec, workers: Workers, *, seed: int) -> BestConstant:
-    """Return the best constant charge over a seeded sample of ``N_SAMPLE`` training scenarios, found once and then kept in the cache.
-
-    Raises:
-        ValueError: If the community is held out: nothing is chosen there.
-    """
-    require_not_held_out(task, "the best constant charge")
-    environment = environment_of(task)
-    every = training_scenarios(task)
-    picked = np.random.default_rng(seed).choice(len(every), min(N_SAMPLE, len(every)), replace=False)
-    sample = [every[place] for place in sorted(picked)]
-    key = {
-        "community": environment.community.content_hash,
-        "scenarios": [list(scenario) for scenario in sample],
-        "tariff": [task.tariff, task.charges_per],
-        "objective": task.objective,
-        "flows": task.flows,
-        "charge_cap": environment.charge_cap,
-        "import_fee": task.import_fee,
-    }
-    kept = stored("best-constant", key)
-    if kept is not None:
-        return BestConstant(np.array(kept["charges"]), kept["mean_profit_eur"], kept["evaluations"])
-    see_to_machine_code()
-    with progress("best constant: charges tried", None, quiet=workers.quiet, leave=False) as bar:
-
-        def mean_profit(charges: NDArray[np.float64]) -> float:
-            bar.update()
-            return mean_objective(task, sample, charges, workers)
-
-        found = best_constant(mean_profit, environment.charge_cap, n_charges(task))
-    store(
-        "best-constant",
-        key,
-        {"charges": found.charges.tolist(), "mean_profit_eur": found.mean_profit_eur, "evaluations": found.evaluations},
-    )
-    return found
-
-
-def mean_objective(
-    task: GameSpec, scenarios: Sequence[Scenario], charges: NDArray[np.float64], workers: Workers, label: str | None = None
-) -> float:
-    """Return the mean reward in EUR of the same charges on every scenario."""
-    episodes = [Episode(task, scenario, tuple(charges.tolist())) for scenario in scenarios]
-    return float(np.mean([outcome.objective_eur for outcome in workers.map(play, episodes, label)]))
 
 
 def _charges(text: str, task: GameSpec) -> NDArray[np.float64]:
@@ -258,14 +221,43 @@ def _charges(text: str, task: GameSpec) -> NDArray[np.float64]:
     return charges
 
 
-def _optimum(task: GameSpec, scenarios: Sequence[Scenario], workers: Workers) -> OptimumPolicy:
-    """Return the clairvoyant, its optima found beforehand."""
-    environment = environment_of(task)
-    optima: dict[str, Optimum] = {}
-    for scenario, reference in zip(scenarios, references(task, scenarios, workers), strict=True):
-        optima[environment.day_of(scenario).label] = reference.optimum
+def _best(task: GameSpec, scenarios: Sequence[Scenario], known: Sequence[Ends], *, proved: bool) -> Leaders:
+    """Return the clairvoyant that posts the best charges known of each day.
 
-    def solve(day: Day) -> Optimum:
-        return optima[day.label]
+    Args:
+        task: The game.
+        scenarios: What it plays.
+        known: Of each of them.
+        proved: Whether all of them must be proved to be optimal.
 
-    return OptimumPolicy(lambda: environment.day, solve)
+    Raises:
+        ValueError: If they must and are not.
+    """
+    unproved = sum(not ends.certified for ends in known)
+    if proved and unproved:
+        raise ValueError(
+            f"the optimum must be proved on every day it leads, got {unproved} of {len(known)} days on which the best charges found have "
+            "not met the bound. Use best-found."
+        )
+    policies: dict[Scenario, Policy] = {}
+    for scenario, ends in zip(scenarios, known, strict=True):
+        if task.env == "hourly":
+            policies[scenario] = _schedule(task, np.reshape(ends.charges, (-1, environment_of(task).tariff.n_basis)))
+        else:
+            policies[scenario] = ConstantPolicy(ends.charges)
+    return policies.__getitem__
+
+
+def _day_ahead(task: GameSpec, scenarios: Sequence[Scenario], workers: Workers, effort: Effort | None) -> Leaders:
+    """Return the clairvoyant that posts, in every hour, the charge that is best for the day."""
+    k = environment_of(task).tariff.n_basis
+    if k != 1:
+        raise ValueError(f"the day-ahead optimum must be of a tariff of one coefficient, got {task.tariff!r} with {k}.")
+    known = hourly_references(task, scenarios, workers, effort)
+    charges = {scenario: np.array([ends.constant_charge]) for scenario, ends in zip(scenarios, known, strict=True)}
+    return lambda scenario: _schedule(task, charges[scenario])
+
+
+def _schedule(task: GameSpec, charges: NDArray[np.float64]) -> SchedulePolicy:
+    """Return the leader of the hourly game that posts a schedule, shape (T, K), or (K,) for charges that stand all day."""
+    return SchedulePolicy(charges, environment_of(task).observer.layout["hour"], announced=task.belief == "announced")

@@ -25,7 +25,7 @@ from gridtoll.envs import DayAheadEnv
 from gridtoll.envs.community.calendar import Scenario
 from gridtoll.envs.games.spec import GameSpec
 from gridtoll.train.cli import main
-from gridtoll.train.scoring.evaluate import evaluate
+from gridtoll.train.scoring.evaluate import evaluate_leader
 from gridtoll.train.scoring.leaders import make_leader
 from gridtoll.train.task import environment_of, observe
 from gridtoll.train.workers import Workers
@@ -74,7 +74,7 @@ def score(file: Path, *, days: list[int] = DAYS, vecnormalize: Path | None = Non
     scenarios = [Scenario(day, 0) for day in days]
     with Workers(1) as workers:
         leader = make_leader(str(file), TASK, scenarios, workers, seed=0, trust=True, vecnormalize=vecnormalize)
-        return evaluate(leader.policy, TASK, scenarios, workers, name=leader.name, split="test").profit_eur
+        return evaluate_leader(leader, TASK, scenarios, workers, split="test").profit_eur
 
 
 @pytest.mark.parametrize(("algorithm", "scaled"), [("ppo", True), ("sac", True), ("sac", False), ("ppo", False)])

@@ -31,7 +31,7 @@ from gridtoll.train.data.onnx_files import save_onnx, task_of
 from gridtoll.train.ground.config import TrainConfig
 from gridtoll.train.ground.runs import RunFolder
 from gridtoll.train.learning.learn import train
-from gridtoll.train.scoring.evaluate import evaluate
+from gridtoll.train.scoring.evaluate import evaluate_leader
 from gridtoll.train.scoring.leaders import learned_leader, learned_policy, make_leader
 from gridtoll.train.task import environment_of, observe
 from gridtoll.train.workers import Workers
@@ -188,7 +188,7 @@ def test_a_run_exported_scores_as_the_run_does(tmp_path: Path, workers: Workers)
     run, file = RunFolder.open(tmp_path / "run"), tmp_path / "policy.onnx"
     save_onnx(file, learned_policy(run, TASK), TASK, name="sac", seed=5, config=config.to_json())
     leaders = [learned_leader(run, TASK), make_leader(str(file), TASK, SCENARIOS, workers, seed=0)]
-    own, exported = (evaluate(leader.policy, TASK, SCENARIOS, workers, name="sac", split="test") for leader in leaders)
+    own, exported = (evaluate_leader(leader, TASK, SCENARIOS, workers, split="test") for leader in leaders)
     np.testing.assert_allclose(exported.profit_eur, own.profit_eur, rtol=1e-6, atol=1e-6)
     assert (leaders[1].name, leaders[1].seed) == ("sac", 5)
     facts = OnnxPolicy(file).facts
@@ -228,7 +228,7 @@ def test_a_model_is_read_only_when_it_is_trusted(algorithm: str, tmp_path: Path,
     original = CLASSES[algorithm].load(file, device="cpu")
     observation = observe(TASK, SCENARIOS[0])
     acted, _ = original.predict(observation, deterministic=True)
-    assert leader.policy.predict(observation, deterministic=True)[0] == pytest.approx((acted + 1) / 2, abs=1e-7)
+    assert leader.on(SCENARIOS[0]).predict(observation, deterministic=True)[0] == pytest.approx((acted + 1) / 2, abs=1e-7)
     assert leader.name == f"{algorithm} {file}"
 
 

@@ -48,7 +48,7 @@ Run = Callable[..., tuple[int, str, str]]
 def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs a command in a folder of its own and returns exit code, stdout and stderr."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("gridtoll.train.scoring.leaders.N_SAMPLE", 3)
+    monkeypatch.setattr("gridtoll.train.scoring.chosen.N_SAMPLE", 3)
 
     def call(text: str) -> tuple[int, str, str]:
         try:

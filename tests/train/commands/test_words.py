@@ -150,7 +150,7 @@ def test_evaluating_the_best_constant_has_one_progress_for_the_search_and_tells_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("GRIDTOLL_CACHE", str(tmp_path))
-    monkeypatch.setattr("gridtoll.train.scoring.leaders.N_SAMPLE", 3)
+    monkeypatch.setattr("gridtoll.train.scoring.chosen.N_SAMPLE", 3)
     assert main(["evaluate", "best-constant", "--community", "two-prosumers", "--days", "3", "--jobs", "1"]) == 0
     out, err = capsys.readouterr()
     assert [line.partition(":")[0] for line in err.splitlines()].count("best constant") == 1

@@ -295,7 +295,7 @@ def test_a_leader_that_was_kept_posts_the_charges_of_its_rows(tmp_path: Path) ->
     scenarios = environment_of(cell.task).community.scenarios("test", cell.test_days)
     with Workers(1) as workers:
         leader = make_leader(str(place / "policy.onnx"), cell.task, scenarios, workers, seed=0)
-    posted = [leader.policy.predict(observe(cell.task, scenario))[0] for scenario in scenarios]
+    posted = [leader.on(scenario).predict(observe(cell.task, scenario))[0] for scenario in scenarios]
     rows = list(csv.DictReader((place / "rows.csv").read_text().splitlines()))
     np.testing.assert_allclose(np.ravel(posted), [float(row["charge"]) for row in rows], rtol=1e-5)
 

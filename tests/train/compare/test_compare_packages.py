@@ -18,7 +18,7 @@ from gridtoll.train.compare.cells import state_of
 from gridtoll.train.compare.grid import compare
 from gridtoll.train.compare.plan_file import find_plan, read_plan
 from gridtoll.train.compare.summary import summarise
-from gridtoll.train.learning.algorithms import ALGORITHMS, OPTIMUM, is_network, make_algorithm, packages_of
+from gridtoll.train.learning.algorithms import ALGORITHMS, CLAIRVOYANTS, is_network, make_algorithm, packages_of
 from gridtoll.train.workers import Workers
 
 HIDDEN = """
@@ -164,7 +164,7 @@ def test_the_quick_plan_needs_no_package_beyond_the_dependencies() -> None:
     assert {entry.algorithm for entry in plan.algorithms} == {name for name in ALGORITHMS if not packages_of(name)}
 
 
-@pytest.mark.parametrize("name", sorted(set(ALGORITHMS) - {OPTIMUM}))
+@pytest.mark.parametrize("name", sorted(set(ALGORITHMS) - set(CLAIRVOYANTS)))
 def test_every_algorithm_is_made_without_the_packages_it_learns_with(name: str) -> None:
     make_algorithm(name, {})
     assert not missing_packages(packages_of(name))  # of the development environment

@@ -16,7 +16,7 @@ from gridtoll.agents.packages import research_package
 from gridtoll.train.compare.row_files import gather_rows, load_rows, save_rows
 from gridtoll.train.data import parquet
 from gridtoll.train.data.parquet import UNITS, read_parquet, write_parquet
-from gridtoll.train.scoring.evaluate import Row
+from gridtoll.train.scoring.rows import Row
 
 ROW = Row(
     algorithm="sac",

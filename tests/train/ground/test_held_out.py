@@ -25,10 +25,12 @@ from gridtoll.train.ground.config import TrainConfig
 from gridtoll.train.ground.held_out import held_out_tasks, require_not_held_out
 from gridtoll.train.ground.text import with_interval
 from gridtoll.train.learning.learn import train
-from gridtoll.train.references.optima import references
+from gridtoll.train.references.ends import references
 from gridtoll.train.scoring import leaders
-from gridtoll.train.scoring.evaluate import Evaluation, evaluate
-from gridtoll.train.scoring.leaders import Leader, find_best_constant, make_leader
+from gridtoll.train.scoring.chosen import find_best_constant
+from gridtoll.train.scoring.evaluate import Leader, evaluate
+from gridtoll.train.scoring.evaluation import Evaluation
+from gridtoll.train.scoring.leaders import make_leader
 from gridtoll.train.scoring.transfer import evaluate_held_out, held_out_report
 from gridtoll.train.task import environment_of, observe
 from gridtoll.train.workers import Workers
@@ -91,7 +93,7 @@ def test_a_leader_is_scored_in_each_and_over_all_days_together(few: None, worker
 
     def constant(task: GameSpec, scenarios: Sequence[Scenario]) -> Leader:
         asked.append(task.community)
-        return Leader("mine", ConstantPolicy([0.3]), 7)
+        return Leader.of("mine", ConstantPolicy([0.3]), 7)
 
     evaluations = evaluate_held_out(HOME, constant, workers, split="test", days=2)
     assert asked == ["case33bw", "simbench-semiurb4"]
@@ -147,8 +149,8 @@ def test_a_run_posts_the_same_charges_there_as_at_home_for_the_same_observation(
         TrainConfig(task=HOME, learner=learner, steps=12, parallel_days=4, validate_every=12, validation_days=2), tmp_path / "run", workers
     )
     task = held_out_tasks(HOME)[0]
-    there = make_leader(str(tmp_path / "run"), task, [], workers, seed=0).policy
-    own = make_leader(str(tmp_path / "run"), HOME, [], workers, seed=0).policy
+    there = make_leader(str(tmp_path / "run"), task, [], workers, seed=0).on(Scenario(0, 0))
+    own = make_leader(str(tmp_path / "run"), HOME, [], workers, seed=0).on(Scenario(0, 0))
     observation = observe(task, Scenario(21, 0))
     assert there.predict(observation, deterministic=True)[0] == own.predict(observation, deterministic=True)[0]
 
@@ -162,7 +164,7 @@ def test_optima_are_proved_there_and_no_constant_comes_near_them(name: str, work
     found = references(task, scenarios, workers)
     assert max(solved.optimum.relative_gap for solved in found) < 1e-6
     earned = np.array([[reward_of(task, scenario, charge) for scenario in scenarios] for charge in np.linspace(0.1, 1.0, 10)])
-    best, zero = np.array([solved.optimum.recleared_eur for solved in found]), np.array([solved.zero_eur for solved in found])
+    best, zero = np.array([solved.best_eur for solved in found]), np.array([solved.zero_eur for solved in found])
     constant = earned[earned.mean(axis=1).argmax()]
     assert ((best - constant) / (best - zero)).mean() > 0.05
 

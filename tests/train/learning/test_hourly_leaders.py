@@ -20,15 +20,20 @@ from gridtoll.envs.community.sources import HELD_OUT_COMMUNITIES
 from gridtoll.envs.errors import ClearingError
 from gridtoll.envs.games.spec import GameSpec
 from gridtoll.train.cli import main
+from gridtoll.train.compare.row_files import ROW_ENDINGS, load_rows, save_rows
 from gridtoll.train.ground.errors import ModelMismatchError
 from gridtoll.train.ground.runs import RunFolder
-from gridtoll.train.hourly import leaders, references
-from gridtoll.train.hourly.evaluate import evaluate_hourly, write_hourly_rows
-from gridtoll.train.hourly.leaders import HOURLY_LEADER_NAMES, find_best_schedule, make_hourly_leader
 from gridtoll.train.hourly.learn import HourlyTraining, hourly_scenarios, learned_hourly_policy, resume_hourly, train_hourly
 from gridtoll.train.hourly.learners import HOURLY_DEFAULTS, HourlyLearner
-from gridtoll.train.hourly.references import Effort, ends_of, find_ends
-from gridtoll.train.hourly.task import play_days
+from gridtoll.train.playing import play_days
+from gridtoll.train.references import ends as module
+from gridtoll.train.references import hours
+from gridtoll.train.references.ends import find_hourly, hourly_references
+from gridtoll.train.references.hours import Effort, HourlyEnds
+from gridtoll.train.scoring import chosen
+from gridtoll.train.scoring.chosen import find_best_schedule
+from gridtoll.train.scoring.evaluate import evaluate, evaluate_leader
+from gridtoll.train.scoring.leaders import LEADER_NAMES, make_leader
 from gridtoll.train.task import environment_of
 from gridtoll.train.workers import Workers
 
@@ -66,12 +71,12 @@ def test_days_side_by_side_earn_what_they_earn_one_by_one(belief: str) -> None:
 
 
 def test_without_storage_both_ends_are_the_certified_optimum_and_with_storage_the_bound_is_above() -> None:
-    for ends in ends_of(TINY, DAYS, ONE, QUICK):
+    for ends in hourly_references(TINY, DAYS, ONE, QUICK):
         assert ends.method == "hours"
         assert ends.certified
         assert ends.best_eur == pytest.approx(ends.upper_bound_eur, rel=1e-6)
         assert ends.best_eur >= ends.constant_eur >= ends.zero_eur
-    [ends] = ends_of(STORES, DAYS[1:], ONE, QUICK)
+    [ends] = hourly_references(STORES, DAYS[1:], ONE, QUICK)
     assert ends.method == "search"
     assert not ends.certified
     assert ends.best_eur >= ends.constant_eur > ends.zero_eur
@@ -80,16 +85,18 @@ def test_without_storage_both_ends_are_the_certified_optimum_and_with_storage_th
 
 
 def test_what_is_found_is_kept_and_belongs_to_its_game() -> None:
-    first, again = (find_ends(TINY, DAYS[:1], ONE, QUICK)[0] for _ in range(2))
+    first, again = (find_hourly(TINY, DAYS[:1], ONE, QUICK)[0] for _ in range(2))
     assert again.was_stored
-    assert first.ends == again.ends
-    erring = find_ends(replace(TINY, forecast_error=0.3), DAYS[:1], ONE, QUICK)[0]
-    assert erring.ends is not None
-    assert erring.ends.best_eur == pytest.approx(again.ends.best_eur, rel=1e-9)  # type: ignore[union-attr] # nobody stores anything
+    assert first.solved == again.solved
+    erring = find_hourly(replace(TINY, forecast_error=0.3), DAYS[:1], ONE, QUICK)[0]
+    assert erring.solved is not None
+    assert erring.solved.best_eur == pytest.approx(again.solved.best_eur, rel=1e-9)  # type: ignore[union-attr] # nobody stores anything
 
 
 def test_what_is_announced_earns_at_least_what_is_not() -> None:
-    [standing], [announced] = (ends_of(replace(STORES, belief=belief), DAYS[1:], ONE, QUICK) for belief in ("standing", "announced"))
+    [standing], [announced] = (
+        hourly_references(replace(STORES, belief=belief), DAYS[1:], ONE, QUICK) for belief in ("standing", "announced")
+    )
     assert announced.best_eur >= max(standing.best_eur, announced.kept_eur) * (1 - 1e-9)
     env = environment_of(replace(STORES, belief="announced"))
     charges = np.reshape(announced.charges, (24, 1))
@@ -98,25 +105,25 @@ def test_what_is_announced_earns_at_least_what_is_not() -> None:
 
 
 def test_welfare_is_bounded_by_the_social_optimum() -> None:
-    [ends] = ends_of(replace(STORES, objective="welfare"), DAYS[1:], ONE, QUICK)
+    [ends] = hourly_references(replace(STORES, objective="welfare"), DAYS[1:], ONE, QUICK)
     assert ends.zero_eur <= ends.best_eur <= ends.upper_bound_eur
 
 
 def test_a_day_that_fails_is_told_and_the_others_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = references.search_day
+    whole = hours.search_day
 
-    def search(task: GameSpec, scenario: Scenario, effort: Effort) -> references.HourlyEnds:
+    def search(task: GameSpec, scenario: Scenario, effort: Effort) -> HourlyEnds:
         if scenario == DAYS[1]:
             raise ClearingError("lost")
         return whole(task, scenario, effort)
 
-    monkeypatch.setattr(references, "search_day", search)
+    monkeypatch.setattr(module, "search_day", search)
     effort = replace(QUICK, seed=7)
-    found = find_ends(TINY, DAYS, ONE, effort)
+    found = find_hourly(TINY, DAYS, ONE, effort)
     assert [each.error for each in found] == [None, "day 20, price path 0: lost"]
-    with pytest.raises(ClearingError, match="1 of 2 days were not found: day 20"):
-        ends_of(TINY, DAYS, ONE, effort)
-    assert find_ends(TINY, DAYS[:1], ONE, effort)[0].was_stored
+    with pytest.raises(ClearingError, match="1 of 2 days was not found: day 20"):
+        hourly_references(TINY, DAYS, ONE, effort)
+    assert find_hourly(TINY, DAYS[:1], ONE, effort)[0].was_stored
 
 
 @pytest.mark.parametrize("given", [{"plans": 0}, {"starts": -1}, {"clearings": 0}, {"seed": -1}])
@@ -129,38 +136,41 @@ def test_an_effort_out_of_range_is_refused(given: dict[str, int]) -> None:
 
 
 def test_every_named_leader_is_scored_between_both_ends(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(leaders, "SCHEDULE_DAYS", 2)
-    monkeypatch.setattr(leaders, "SCHEDULE_STEPS", 2)
+    monkeypatch.setattr(chosen, "SCHEDULE_DAYS", 2)
+    monkeypatch.setattr(chosen, "SCHEDULE_STEPS", 2)
     scored = {}
-    for name in (each.replace("G", "0.2") for each in HOURLY_LEADER_NAMES):
-        leader = make_hourly_leader(name, TINY, DAYS, ONE, seed=0, effort=QUICK)
-        scored[name] = evaluate_hourly(leader.policies, TINY, DAYS, ONE, name=name, split="test", effort=QUICK)
+    for name in (each.replace("G", "0.2") for each in LEADER_NAMES):
+        leader = make_leader(name, TINY, DAYS, ONE, seed=0, effort=QUICK)
+        scored[name] = evaluate_leader(leader, TINY, DAYS, ONE, split="test", effort=QUICK)
     for name, done in scored.items():
-        assert (done.column("regret_to_bound") >= done.column("regret_to_best_found") - 1e-9).all(), name
-        assert (done.column("regret_to_best_found") >= -1e-6).all(), name
+        assert (done.regret_to_bound >= done.regret_eur - 1e-9).all(), name
+        assert (done.regret_eur >= -1e-6).all(), name
         assert done.summary().certified_days == 2
-    assert scored["best-found"].column("regret_to_best_found") == pytest.approx(0.0, abs=1e-9)
+    for name in ("best-found", "optimum"):
+        assert scored[name].regret_eur == pytest.approx(0.0, abs=1e-9)
     assert scored["zero"].normalised_regret == pytest.approx(1.0)
-    day_ahead = [ends.constant_eur for ends in ends_of(TINY, DAYS, ONE, QUICK)]
-    assert scored["day-ahead"].column("objective_eur") == pytest.approx(day_ahead, rel=1e-9)
-    assert scored["day-ahead"].column("objective_eur").sum() > scored["constant:0.2"].column("objective_eur").sum()
-    write_hourly_rows(tmp_path / "rows.csv", [scored["zero"], scored["day-ahead"]])
-    rows = list(csv.DictReader((tmp_path / "rows.csv").read_text().splitlines()))
-    assert [row["algorithm"] for row in rows] == ["zero", "zero", "day-ahead", "day-ahead"]
-    assert float(rows[0]["regret_to_best_found"]) == scored["zero"].rows[0].regret_to_best_found
-    assert len(rows[0]["charges"].split()) == 24
+    earned = {name: [row.objective_eur for row in done.rows] for name, done in scored.items()}
+    day_ahead = [ends.constant_eur for ends in hourly_references(TINY, DAYS, ONE, QUICK)]
+    assert earned["day-ahead"] == pytest.approx(day_ahead, rel=1e-9)
+    assert sum(earned["day-ahead"]) > sum(earned["constant:0.2"])
+    rows = [*scored["zero"].rows, *scored["day-ahead"].rows]
+    assert [(row.env, row.belief) for row in rows] == [("hourly", "standing")] * 4
+    assert len(rows[0].charge.split()) == 24
+    for ending in ROW_ENDINGS:
+        save_rows(tmp_path / f"rows{ending}", rows)
+        assert [repr(row) for row in load_rows(tmp_path / f"rows{ending}")] == [repr(row) for row in rows]  # NaN is not equal to itself
 
 
 def test_the_best_schedule_earns_more_than_the_best_constant_on_its_sample(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leaders, "SCHEDULE_DAYS", 3)
-    monkeypatch.setattr(leaders, "SCHEDULE_STEPS", 6)
+    monkeypatch.setattr(chosen, "SCHEDULE_DAYS", 3)
+    monkeypatch.setattr(chosen, "SCHEDULE_STEPS", 6)
     task = replace(TINY, tariff="unique")
     schedule = find_best_schedule(task, ONE, seed=1)
     every = hourly_scenarios(task)
     picked = np.random.default_rng(1).choice(len(every), 3, replace=False)
     sample = [every[place] for place in sorted(picked)]
     hour = environment_of(task).observer.layout["hour"]
-    constant = make_hourly_leader("best-constant", task, sample, ONE, seed=1).policies
+    constant = make_leader("best-constant", task, sample, ONE, seed=1).on
     candidates = {"schedule": lambda _: SchedulePolicy(schedule, hour), "constant": constant}
     earned = {name: sum(day.objective_eur for day in play_days(task, each, sample, threads=1)) for name, each in candidates.items()}
     assert earned["schedule"] >= earned["constant"]
@@ -169,36 +179,34 @@ def test_the_best_schedule_earns_more_than_the_best_constant_on_its_sample(monke
 
 def test_announcing_leaders_post_whole_schedules() -> None:
     task = replace(STORES, belief="announced")
-    leader = make_hourly_leader("constant:0.1", task, DAYS, ONE, seed=0)
-    action, _ = leader.policies(DAYS[0]).predict(np.zeros(environment_of(task).observer.size))
+    leader = make_leader("constant:0.1", task, DAYS, ONE, seed=0)
+    action, _ = leader.on(DAYS[0]).predict(np.zeros(environment_of(task).observer.size))
     assert action.shape == (24,)
-    [announced] = play_days(task, leader.policies, DAYS[:1], threads=1)
+    [announced] = play_days(task, leader.on, DAYS[:1], threads=1)
     [standing] = play_days(STORES, lambda _: ConstantPolicy([0.1]), DAYS[:1], threads=1)
     assert announced.profit_eur == pytest.approx(standing.profit_eur, rel=1e-9)
 
 
 def test_a_leader_above_the_bound_contradicts_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    from gridtoll.train.hourly import evaluate
-
-    ends = [replace(each, upper_bound_eur=-1.0) for each in ends_of(TINY, DAYS[:1], ONE, QUICK)]
-    monkeypatch.setattr(evaluate, "ends_of", lambda *_: ends)
+    ends = [replace(each, upper_bound_eur=-1.0) for each in hourly_references(TINY, DAYS[:1], ONE, QUICK)]
+    monkeypatch.setattr("gridtoll.train.scoring.evaluate.references", lambda *_: ends)
     policy: Policy = ConstantPolicy([0.3])
-    with pytest.raises(ModelMismatchError, match="no leader can earn more than the bound, but 'bold' did on day 170"):
-        evaluate_hourly(lambda _: policy, TINY, DAYS[:1], ONE, name="bold", split="test")
+    with pytest.raises(ModelMismatchError, match="no leader can earn more than the certified upper bound, but 'bold' did on day 170"):
+        evaluate(policy, TINY, DAYS[:1], ONE, name="bold", split="test")
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("constant:much", "must be a number"),
-        ("best", "an hourly leader"),
+        ("constant:much", "must be given as numbers"),
+        ("best", "a leader"),
         ("constant:9", "between 0 and the cap"),
-        ("zero:1", "an hourly leader"),
+        ("zero:1", "a leader"),
     ],
 )
 def test_leaders_that_are_none_are_refused(name: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        make_hourly_leader(name, TINY, DAYS, ONE, seed=0)
+        make_leader(name, TINY, DAYS, ONE, seed=0)
 
 
 def test_nothing_is_chosen_on_held_out_communities() -> None:
@@ -320,15 +328,15 @@ def test_the_three_commands_play_the_hourly_game(tmp_path: Path, capsys: pytest.
     rows, picture = tmp_path / "rows.csv", tmp_path / "regret.png"
     scored = json_of(capsys, "evaluate", str(out), "--days", "2", "--rows", str(rows), "--plot", str(picture))
     told = list(csv.DictReader(rows.read_text().splitlines()))
-    assert scored["regret_to_best_found"] == pytest.approx(np.mean([float(row["regret_to_best_found"]) for row in told]))
+    assert scored["regret_to_best_found"] == pytest.approx(np.mean([float(row["regret_eur"]) for row in told]))
     assert scored["certified_days"] == scored["bounded_days"] == len(told) == 2
     assert picture.stat().st_size > 0
     found = json_of(capsys, "optimum", *game, "--day", told[0]["day"], "--price-path", told[0]["price_path"])
-    assert found["best_eur"] == pytest.approx(float(told[0]["best_found_eur"]), rel=1e-12)
+    assert found["best_eur"] == pytest.approx(float(told[0]["optimum_eur"]), rel=1e-12)
     table = tmp_path / "optima.csv"
     split = json_of(capsys, "optimum", *game, "--split", "test", "--days", "2", "--out", str(table))
     assert (split["certified"], split["failed"]) == (2, 0)
-    assert [row["best_eur"] for row in csv.DictReader(table.read_text().splitlines())] == [row["best_found_eur"] for row in told]
+    assert [row["best_eur"] for row in csv.DictReader(table.read_text().splitlines())] == [row["optimum_eur"] for row in told]
 
 
 @pytest.mark.parametrize(
@@ -339,7 +347,7 @@ def test_the_three_commands_play_the_hourly_game(tmp_path: Path, capsys: pytest.
         (("optimum", "--env", "hourly", "--day", "3", "--days", "2"), "--days must go with a split"),
         (("evaluate", "zero", "--forecast-error", "0.1"), "--forecast-error must go with --env hourly"),
         (("evaluate", "zero", "--env", "hourly", "--charges-per", "hour"), "--charges-per must go with --env day-ahead"),
-        (("evaluate", "zero", "--env", "hourly", "--rows", "rows.parquet"), "rows of the hourly game are written as .csv"),
+        (("evaluate", "day-ahead"), "must lead from hour to hour"),
         (("train", "--out", "run", "--discount", "0.9"), "--discount must go with --env hourly"),
         (("train", "--env", "hourly", "--out", "run", "--algorithm", "td3"), "algorithm of the hourly game"),
         (("optimum", "--env", "hourly", "--day", "3", "--plans", "0"), "a search needs"),

@@ -16,10 +16,10 @@ from gridtoll.envs.errors import ClearingError
 from gridtoll.envs.games.spec import GameSpec
 from gridtoll.train.learning.algorithms import make_algorithm
 from gridtoll.train.learning.practice import CurvePoint, TaskPractice
-from gridtoll.train.references import optima
-from gridtoll.train.references.optima import references
+from gridtoll.train.references import answers, optima
+from gridtoll.train.references.ends import references
 from gridtoll.train.references.solve import Settings, Solved, solve
-from gridtoll.train.scoring.leaders import find_best_constant
+from gridtoll.train.scoring.chosen import find_best_constant
 from gridtoll.train.task import Episode, environment_of, observe, play
 from gridtoll.train.workers import Workers
 
@@ -117,12 +117,12 @@ def test_an_optimum_to_learn_from_may_be_proved_less_tightly_and_costs_both_atte
         return solve(task, scenario, settings)
 
     monkeypatch.setattr(optima, "solve", stubborn)
-    monkeypatch.setattr(optima, "stored", lambda *_: None)
+    monkeypatch.setattr(answers, "stored", lambda *_: None)
     charges = practice.optimal_charges([hard, easy])
     assert practice.effort.clearings > optima.GIVEN_UP_AFTER == search._MAX_CLEARINGS
     monkeypatch.undo()
     tight = references(TASK, [hard, easy], Workers(1))
-    assert make().rewards([hard, easy], charges) == pytest.approx([solved.optimum.recleared_eur for solved in tight], rel=2e-5)
+    assert make().rewards([hard, easy], charges) == pytest.approx([solved.best_eur for solved in tight], rel=2e-5)
 
 
 def test_a_slope_that_cannot_be_proved_is_taken_beside_and_costs_one_more_clearing(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,7 +188,7 @@ def test_charges_that_cannot_be_posted_are_refused_and_cost_nothing(make: Make) 
 
 
 def test_the_best_constant_learned_is_that_of_evaluate_with_its_clearings_counted(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gridtoll.train.scoring.leaders.N_SAMPLE", 7)
+    monkeypatch.setattr("gridtoll.train.scoring.chosen.N_SAMPLE", 7)
     practice = make()
     policy = make_algorithm("best-constant", {"days": 7}).learn(practice)
     found = find_best_constant(TASK, Workers(1), seed=practice.seed)

@@ -20,7 +20,8 @@ from gridtoll.envs.errors import ClearingError
 from gridtoll.envs.games.spec import GameSpec
 from gridtoll.envs.market.exact import P2PMarket
 from gridtoll.train.references import solve
-from gridtoll.train.references.optima import _key, find_optima, find_optimum, keep, references
+from gridtoll.train.references.ends import references
+from gridtoll.train.references.optima import _key, find_optima, find_optimum, keep, labels
 from gridtoll.train.references.optima_table import COLUMNS, summary_of, summary_table, write_rows
 from gridtoll.train.references.solve import Settings, resolved, solve_scenario
 from gridtoll.train.task import Episode, environment_of, play
@@ -210,7 +211,17 @@ def test_hourly_charges_are_certified_together_and_kept() -> None:
     assert play(Episode(hourly, DAYS[0], found.charges)).profit_eur == pytest.approx(found.recleared_profit_eur, rel=1e-9)
     assert find_optimum(hourly, DAYS[0], Settings()) == (found, True)
     with pytest.raises(ValueError, match="one coefficient for the day"):
-        references(hourly, DAYS[:1], Workers(1))
+        labels(hourly, DAYS[:1], Workers(1))
+    [ends] = references(hourly, DAYS[:1], Workers(1))
+    assert (ends.best_eur, ends.certified) == (found.recleared_profit_eur, True)
+
+
+def test_of_several_coefficients_the_best_found_and_a_bound_are_known() -> None:
+    zonal = replace(TASK, tariff="zonal")
+    [ends] = references(zonal, DAYS[:1], Workers(1))
+    assert len(ends.charges) == 2
+    assert play(Episode(zonal, DAYS[0], ends.charges)).objective_eur == pytest.approx(ends.best_eur, rel=1e-9)
+    assert ends.zero_eur < ends.best_eur <= ends.upper_bound_eur
 
 
 @pytest.mark.long

@@ -16,14 +16,19 @@ from gridtoll.agents.optimum import Optimum, solve_optimum
 from gridtoll.envs.community.calendar import Scenario
 from gridtoll.envs.games.spec import GameSpec
 from gridtoll.train.ground.errors import ModelMismatchError
+from gridtoll.train.playing import PlayedDay, play_days
 from gridtoll.train.references import optima, solve
-from gridtoll.train.references.optima import references, scenario_hash
+from gridtoll.train.references.ends import references
+from gridtoll.train.references.optima import labels, scenario_hash
 from gridtoll.train.references.solve import solve_scenario
+from gridtoll.train.scoring import chosen
 from gridtoll.train.scoring import evaluate as module
-from gridtoll.train.scoring import leaders
-from gridtoll.train.scoring.evaluate import Evaluation, evaluate, summary_table, write_rows
-from gridtoll.train.scoring.leaders import find_best_constant, make_leader, mean_objective
-from gridtoll.train.task import Episode, Outcome, environment_of, observe, play
+from gridtoll.train.scoring.chosen import find_best_constant, mean_objective
+from gridtoll.train.scoring.evaluate import evaluate, evaluate_leader
+from gridtoll.train.scoring.evaluation import Evaluation, summary_table
+from gridtoll.train.scoring.leaders import make_leader
+from gridtoll.train.scoring.rows import write_rows
+from gridtoll.train.task import environment_of, observe
 from gridtoll.train.workers import Workers
 
 TASK = GameSpec(community="two-prosumers")
@@ -32,7 +37,7 @@ SCENARIOS = [Scenario(day, day % 4) for day in (3, 50, 180, 200, 300)]
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(leaders, "N_SAMPLE", 4)
+    monkeypatch.setattr(chosen, "N_SAMPLE", 4)
     monkeypatch.setenv("GRIDTOLL_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
 
@@ -45,7 +50,7 @@ def workers() -> Iterator[Workers]:
 
 def score(name: str, workers: Workers, *, task: GameSpec = TASK, seed: int = 0) -> Evaluation:
     leader = make_leader(name, task, SCENARIOS, workers, seed=seed)
-    return evaluate(leader.policy, task, SCENARIOS, workers, name=leader.name, split="test", seed=leader.seed)
+    return evaluate_leader(leader, task, SCENARIOS, workers, split="test")
 
 
 def test_the_optimum_has_no_regret_and_zero_has_all_of_it(workers: Workers) -> None:
@@ -101,16 +106,15 @@ def test_optima_are_found_once_and_a_damaged_file_is_found_again(
     monkeypatch.setattr(solve, "solve_scenario", counted)
     again = references(TASK, SCENARIOS[:2], workers)
     assert len(solved) == 1
-    assert [entry.optimum.charge for entry in again] == [entry.optimum.charge for entry in first]
+    assert [entry.charges for entry in again] == [entry.charges for entry in first]
     assert [entry.zero_eur for entry in again] == [entry.zero_eur for entry in first]
 
 
 def test_a_leader_above_the_upper_bound_fails_the_evaluation(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
-    def rich(episode: Episode) -> Outcome:
-        return replace(play(episode), objective_eur=1e3)
+    def rich(*args: Any, **settings: Any) -> list[PlayedDay]:
+        return [replace(day, objective_eur=1e3) for day in play_days(*args, **settings)]
 
-    references(TASK, SCENARIOS, workers)
-    monkeypatch.setattr(module, "play", rich)
+    monkeypatch.setattr(module, "play_days", rich)
     with pytest.raises(ModelMismatchError, match=r"'mine' did on day 3, price path 3, charge 0\.1: 1000\.0 > "):
         evaluate(ConstantPolicy([0.1]), TASK, SCENARIOS, workers, name="mine", split="test")
 
@@ -144,7 +148,7 @@ def test_a_summary_adds_up_the_rows_and_its_intervals_follow_the_seed(workers: W
 
 def test_rows_written_can_be_read_back(workers: Workers, tmp_path: Path) -> None:
     scored = [score(name, workers) for name in ("zero", "optimum")]
-    write_rows(tmp_path / "rows.csv", scored)
+    write_rows(tmp_path / "rows.csv", [row for each in scored for row in each.rows])
     with (tmp_path / "rows.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 10
@@ -181,14 +185,15 @@ def test_regret_is_measured_in_welfare_where_that_is_the_objective(workers: Work
 
 def test_only_one_coefficient_has_an_exact_optimum(workers: Workers) -> None:
     with pytest.raises(ValueError, match="one coefficient"):
-        references(replace(TASK, tariff="zonal"), SCENARIOS[:1], workers)
+        labels(replace(TASK, tariff="zonal"), SCENARIOS[:1], workers)
 
 
 def test_a_constant_for_several_coefficients_is_one_number_or_all_of_them(workers: Workers) -> None:
     zonal = replace(TASK, tariff="zonal")
     observation = observe(zonal, SCENARIOS[0])
     charges = [
-        make_leader(f"constant:{text}", zonal, [], workers, seed=0).policy.predict(observation)[0].tolist() for text in ("0.1", "0.1,0.3")
+        make_leader(f"constant:{text}", zonal, [], workers, seed=0).on(SCENARIOS[0]).predict(observation)[0].tolist()
+        for text in ("0.1", "0.1,0.3")
     ]
     assert charges == [[0.1, 0.1], [0.1, 0.3]]
     with pytest.raises(ValueError, match="must have shape"):

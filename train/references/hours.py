@@ -13,10 +13,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
-from functools import partial
-from typing import Any, Final, cast
+from dataclasses import dataclass, replace
+from typing import Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,20 +27,15 @@ from ...agents.optimum.one_charge.hours import solve_hours
 from ...envs.account.social import solve_social
 from ...envs.community.calendar import Scenario
 from ...envs.community.day import Day
-from ...envs.errors import ClearingError
 from ...envs.games.hourly import HourlyGame
 from ...envs.games.spec import GameSpec
 from ...envs.market.exact.compiled import StructuredMarket
-from ..references.optima import content_key
-from ..references.store import store, stored
+from ..playing import play_days
 from ..task import environment_of
-from ..workers import Workers
-from .task import play_days
 
 Array = NDArray[np.float64]
-
-_KIND: Final = "hourly"
-_FORMAT: Final = 1
+_CENT: Final = 0.01
+"""Earnings in EUR below which gaps are not taken as shares of them: of next to nothing every share is large."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +66,7 @@ class Effort:
 
 @dataclass(frozen=True, kw_only=True)
 class HourlyEnds:
-    """What is known of a day.
+    """What is known of a day of the hourly game; an :class:`~.ends.Ends`.
 
     Attributes:
         best_eur: What the best sequence found earns, played in the environment.
@@ -103,70 +96,16 @@ class HourlyEnds:
     plans: int
     seconds: float
 
+    @property
+    def relative_gap(self) -> float:
+        """How far the bound is above what the best sequence earns, as a share of that: infinite where nothing was proved."""
+        gap = max(0.0, self.upper_bound_eur - self.best_eur)
+        return gap / max(abs(self.best_eur), _CENT)
 
-@dataclass(frozen=True)
-class FoundEnds:
-    """What became of one scenario of several.
-
-    Attributes:
-        scenario: Which one.
-        ends: What is known of it, None where it failed.
-        was_stored: Whether that came from the store.
-        error: Why it failed.
-    """
-
-    scenario: Scenario
-    ends: HourlyEnds | None
-    was_stored: bool = False
-    error: str | None = None
-
-
-def find_ends(
-    task: GameSpec, scenarios: Sequence[Scenario], workers: Workers, effort: Effort | None = None, *, recompute: bool = False
-) -> list[FoundEnds]:
-    """Return what is known of scenarios: from the store where it has them, else computed by the workers and kept one by one.
-
-    Args:
-        task: The game.
-        scenarios: Which days under which prices.
-        workers: Search what is not in the store.
-        effort: How hard; as :class:`Effort` has it where absent.
-        recompute: Whether to search all of them again.
-    """
-    effort = effort or Effort()
-    keys = [_key(task, scenario, effort) for scenario in scenarios]
-    found: dict[int, FoundEnds] = {}
-    for place, scenario in enumerate(scenarios if not recompute else ()):
-        kept = stored(_KIND, keys[place])
-        if kept is not None:
-            found[place] = FoundEnds(scenario, _read(kept), was_stored=True)
-    missing = [place for place in range(len(scenarios)) if place not in found]
-    for which, (ends, error) in workers.each(partial(_attempt, task, effort), [scenarios[place] for place in missing], "references"):
-        place = missing[which]
-        found[place] = FoundEnds(scenarios[place], ends, error=error)
-        if ends is not None:
-            store(_KIND, keys[place], _written(ends))
-    return [found[place] for place in range(len(scenarios))]
-
-
-def ends_of(task: GameSpec, scenarios: Sequence[Scenario], workers: Workers, effort: Effort | None = None) -> list[HourlyEnds]:
-    """Return what is known of scenarios, all of them.
-
-    Raises:
-        ClearingError: If some failed; the others are kept.
-    """
-    found = find_ends(task, scenarios, workers, effort)
-    errors = [entry.error for entry in found if entry.error is not None]
-    if errors:
-        raise ClearingError(f"the references of {len(errors)} of {len(found)} days were not found: {'; '.join(errors)}")
-    return [entry.ends for entry in found if entry.ends is not None]
-
-
-def _attempt(task: GameSpec, effort: Effort, scenario: Scenario) -> tuple[HourlyEnds | None, str | None]:
-    try:
-        return search_day(task, scenario, effort), None
-    except (ClearingError, ValueError) as error:
-        return None, f"day {scenario.day}, price path {scenario.price_path}: {error}"
+    @property
+    def clearings(self) -> int:
+        """Plans cleared by the search, each a clearing."""
+        return self.plans
 
 
 def search_day(task: GameSpec, scenario: Scenario, effort: Effort) -> HourlyEnds:
@@ -241,24 +180,3 @@ def _bound(task: GameSpec, day: Day) -> float:
         return bound_hourly(day, network, greatest_charge=env.charge_cap * env.tariff.basis.sum(axis=0)).bound_eur
     except ValueError:
         return math.inf
-
-
-def _key(task: GameSpec, scenario: Scenario, effort: Effort) -> dict[str, Any]:
-    """Return everything an answer depends on but the software; what leaders observe is not part of it."""
-    env = environment_of(replace(task, information="public"))
-    shared = content_key(env.day_of(scenario), env.community.network, env.tariff.basis)
-    belief = {"belief": task.belief, "forecast_error": task.forecast_error}
-    errors = [*scenario, env.community.content_hash] if task.forecast_error else []  # they are drawn by the day's place in the calendar
-    game = {"charge_cap": env.charge_cap, "flows": task.flows, "objective": task.objective, "drawn_from": errors}
-    return {"format": _FORMAT, **shared, **belief, **game, **asdict(effort)}
-
-
-def _written(ends: HourlyEnds) -> Mapping[str, Any]:
-    """Return JSON values; numbers that JSON has no word for are written as text."""
-    return {name: str(value) if isinstance(value, float) and not math.isfinite(value) else value for name, value in asdict(ends).items()}
-
-
-def _read(kept: Mapping[str, Any]) -> HourlyEnds:
-    numbers = {field.name for field in fields(HourlyEnds) if field.type == "float"}
-    values: dict[str, Any] = {name: float(value) if name in numbers else value for name, value in kept.items()}
-    return HourlyEnds(**{**values, "charges": tuple(kept["charges"])})

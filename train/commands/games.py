@@ -1,0 +1,69 @@
+"""Which game the options ask for, what of a command belongs to only one of them, and what it is called."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from ...envs.games.spec import GameSpec
+from ..references.hours import Effort
+from .options import task_from, whole
+
+_HOURLY_ONLY: Final = ("plans", "discount")
+_DAY_AHEAD_ONLY: Final = ("method", "hard_limits", "recover", "certificate", "verify", "curve", "force")
+
+
+def add_effort_options(parser: argparse.ArgumentParser) -> None:
+    """Add how hard the best sequence of charges is searched for."""
+    parser.add_argument(
+        "--plans",
+        type=whole,
+        metavar="N",
+        help=f"with --env hourly: plans the search for a day's best sequence may clear (default: {Effort.plans})",
+    )
+
+
+def game_from(options: argparse.Namespace, default: GameSpec | None = None) -> GameSpec:
+    """Return the game of single days that the options ask for; what they leave open is as in ``default``.
+
+    Raises:
+        ValueError: If an option belongs to the other game, or a word or number cannot be.
+    """
+    base = default or GameSpec()
+    env = options.env or base.env
+    refuse(options, _DAY_AHEAD_ONLY if env == "hourly" else _HOURLY_ONLY, f"--env {'day-ahead' if env == 'hourly' else 'hourly'}")
+    if env != base.env:
+        base = base.day_ahead.changed(charges_per=GameSpec.charges_per)
+    return task_from(options, base.changed(days=1))
+
+
+def refuse(options: argparse.Namespace, names: Sequence[str], where: str) -> None:
+    """Refuse options that go with something else.
+
+    Args:
+        options: What was given.
+        names: Of options that must not be.
+        where: What they go with.
+
+    Raises:
+        ValueError: If one is given; all are named.
+    """
+    given = [f"--{name.replace('_', '-')}" for name in names if getattr(options, name, None) not in (None, False)]
+    if given:
+        raise ValueError(f"{', '.join(given)} must go with {where}.")
+
+
+def effort_from(options: argparse.Namespace, *, seed: int = Effort.seed) -> Effort:
+    """Return the effort the options ask for."""
+    given = {"plans": options.plans, "starts": getattr(options, "starts", None)}
+    return replace(Effort(seed=seed), **{name: value for name, value in given.items() if value is not None})
+
+
+def title_of(task: GameSpec) -> str:
+    """Return what a game is called in titles."""
+    if task.env == "day-ahead":
+        return f"{task.community}, {task.tariff} tariff per {task.charges_per}"
+    error = f", forecast errors of {task.forecast_error:g}" if task.forecast_error else ""
+    return f"{task.community}, {task.tariff} tariff from hour to hour, belief {task.belief}{error}"

@@ -1,0 +1,136 @@
+"""Playing the days of a game with a leader, whichever game it is: many days side by side, step by step.
+
+Episodes are single days, so that every day of the hourly game starts from the community's own stored energy and scores are per day. The
+day-ahead game is the case of one step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..agents.policy import Policy, State
+from ..envs.adapters.vector import PricingVectorEnv
+from ..envs.community.calendar import Scenario
+from ..envs.games.spec import GameSpec
+from .ground.progress import progress
+from .task import as_options, batch_of
+
+_SIDE_BY_SIDE: Final = 32
+"""Days played in one batch; more gain nothing once every core is busy."""
+_RESIDUALS: Final = ("primal_residual", "dual_residual", "gap")
+
+Leaders = Callable[[Scenario], Policy]
+"""The leader of a scenario: the same for all where it looks at what it observes, one each where it knows the day."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PlayedDay:
+    """A day as a leader played it.
+
+    Attributes:
+        charges: γ posted in EUR/kWh: of the one step, shape (1, coefficients), or for each hour, shape (T, K).
+        objective_eur: Sum of the rewards.
+        profit_eur: The operator's profit.
+        welfare_eur: Prosumers and operator together.
+        primal_residual: Greatest of its clearings, scaled.
+        dual_residual: Greatest of its clearings, scaled.
+        gap: That of its clearings which is farthest from 0, scaled.
+        solver: What cleared it; several are named together.
+    """
+
+    charges: NDArray[np.float64]
+    objective_eur: float
+    profit_eur: float
+    welfare_eur: float
+    primal_residual: float
+    dual_residual: float
+    gap: float
+    solver: str
+
+    @property
+    def worst_residual(self) -> float:
+        """Greatest residual or gap of its clearings, scaled."""
+        return max(self.primal_residual, self.dual_residual, abs(self.gap))
+
+
+def same_for_all(policy: Policy) -> Leaders:
+    """Return a leader that is the same on all days."""
+    return lambda _: policy
+
+
+def play_days(
+    task: GameSpec, leaders: Leaders, scenarios: Sequence[Scenario], *, threads: int | None = None, label: str | None = None
+) -> list[PlayedDay]:
+    """Play every scenario from its first step to its last with the leader's deterministic charges.
+
+    Leaders are asked one by one, in the order of the scenarios within a step. What comes of a day does not depend on the others, nor on how
+    many are cleared at once.
+
+    Args:
+        task: The game.
+        leaders: Who plays.
+        scenarios: What to play.
+        threads: Days, or plans, cleared at once; as many as there are cores where absent.
+        label: Of a progress bar, None for no bar.
+
+    Raises:
+        ValueError: If a leader posts charges that cannot be posted.
+        ClearingError: If a day could not be cleared.
+    """
+    played: list[PlayedDay] = []
+    with progress(label or "", len(scenarios), quiet=label is None, leave=False) as bar:
+        for first in range(0, len(scenarios), _SIDE_BY_SIDE):
+            some = scenarios[first : first + _SIDE_BY_SIDE]
+            played += _play_together(batch_of(task, len(some), threads=threads), [leaders(each) for each in some], some)
+            bar.update(len(some))
+    return played
+
+
+def _play_together(envs: PricingVectorEnv, leaders: Sequence[Policy], scenarios: Sequence[Scenario]) -> list[PlayedDay]:
+    """Play one day in each row."""
+    rows = range(len(scenarios))
+    observations, _ = envs.reset(options=as_options(scenarios))
+    memories: list[State | None] = [None] * len(rows)
+    start, over = np.ones(1, dtype=np.bool_), False
+    posted: list[list[NDArray[np.float64]]] = [[] for _ in rows]
+    sums = {name: np.zeros(len(rows)) for name in ("objective", "profit", "welfare")}
+    residuals, solvers = {name: np.zeros(len(rows)) for name in _RESIDUALS}, [set[str]() for _ in rows]
+    while not over:
+        actions = []
+        for row, leader in enumerate(leaders):
+            action, memories[row] = leader.predict(observations[row], memories[row], start, deterministic=True)
+            actions.append(action)
+        observations, rewards, ended, _, infos = envs.step(np.array(actions))
+        sums["objective"] += rewards
+        sums["profit"] += infos["profit_eur"]
+        sums["welfare"] += infos["welfare_eur"]
+        for name, worst in residuals.items():
+            residuals[name] = np.where(np.abs(infos[name]) > np.abs(worst), infos[name], worst)
+        for row in rows:
+            posted[row].append(envs.outcome(row).charge)
+            solvers[row].add(str(infos["solver"][row]))
+        start, over = np.zeros(1, dtype=np.bool_), bool(ended.all())
+    return [
+        PlayedDay(
+            charges=_carried_out(posted[row], envs.setting.tariff.n_basis),
+            objective_eur=float(sums["objective"][row]),
+            profit_eur=float(sums["profit"][row]),
+            welfare_eur=float(sums["welfare"][row]),
+            **{name: float(worst[row]) for name, worst in residuals.items()},
+            solver=" ".join(sorted(solvers[row])),
+        )
+        for row in rows
+    ]
+
+
+def _carried_out(posted: Sequence[NDArray[np.float64]], n_basis: int) -> Any:
+    """Return γ of every step; an action that holds those of all hours, as under ``announced``, counts for the hour it is posted in."""
+    if len(posted) == 1:
+        return np.stack(posted)
+    of_hours = [charge.reshape(-1, n_basis) for charge in posted]
+    return np.stack([charge[hour % len(charge)] for hour, charge in enumerate(of_hours)])

@@ -1,0 +1,158 @@
+"""Looking up what was computed before, and computing what was not: one day in this process, or many days by workers.
+
+A :class:`Form` says where answers of a kind are kept, and how they are written. JSON has no words for NaN and infinity: they are written as
+text.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any, Final, Generic, Self, TypeVar, cast
+
+from ...agents.optimum.miqp import MiqpError
+from ...envs.community.calendar import Scenario
+from ...envs.errors import ClearingError
+from ..workers import Workers
+from .store import store, stored
+
+_NOT_FINITE: Final = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+
+Key = Mapping[str, Any]
+
+
+A = TypeVar("A")
+
+
+@dataclass(frozen=True)
+class Form(Generic[A]):
+    """Where answers of a kind are kept, and how they are read.
+
+    Attributes:
+        folder: Of the store, None for answers that are not kept.
+        answer: Their class, a frozen dataclass of numbers, words and tuples of these.
+    """
+
+    folder: str | None
+    answer: type[A]
+
+    def kept(self, key: Key) -> A | None:
+        """Return the answer kept for a key, None if there is none."""
+        written = stored(self.folder, key) if self.folder else None
+        return None if written is None else self.answer(**{name: _read(value) for name, value in written.items()})
+
+    def keep(self, key: Key, answer: A) -> A:
+        """Keep an answer, and return it."""
+        if self.folder:
+            store(self.folder, key, {name: _written(value) for name, value in asdict(cast(Any, answer)).items()})
+        return answer
+
+
+@dataclass(frozen=True)
+class Found(Generic[A]):
+    """What became of one scenario of several.
+
+    Attributes:
+        scenario: Which one.
+        solved: The answer, None where it failed.
+        was_stored: Whether it came from the store.
+        error: Why it failed, else None.
+    """
+
+    scenario: Scenario
+    solved: A | None
+    was_stored: bool = False
+    error: str | None = None
+
+    @classmethod
+    def kept(cls, scenario: Scenario, answer: A) -> Self:
+        """Return one that came from the store."""
+        return cls(scenario, answer, was_stored=True)
+
+
+def look_up(form: Form[A], key: Key, compute: Callable[[], A], *, recompute: bool = False) -> tuple[A, bool]:
+    """Return the answer to one question and whether it was stored; where it was not, it is computed in this process and kept.
+
+    Args:
+        form: Of the answers.
+        key: Of the question.
+        compute: Finds the answer; what it raises goes through.
+        recompute: Whether to compute what is stored as well, and keep the new answer.
+    """
+    answer = None if recompute else form.kept(key)
+    return (form.keep(key, compute()), False) if answer is None else (answer, True)
+
+
+def look_up_days(
+    form: Form[A],
+    scenarios: Sequence[Scenario],
+    keys: Sequence[Key],
+    compute: Callable[[Scenario], A],
+    workers: Workers,
+    *,
+    label: str,
+    recompute: bool = False,
+) -> list[Found[A]]:
+    """Return the answers for scenarios, what is not stored computed by the workers and kept one by one.
+
+    A scenario that fails is reported, and the others go on. Whatever interrupts, scenarios already solved are kept.
+
+    Args:
+        form: Of the answers.
+        scenarios: Which days under which prices.
+        keys: One for each.
+        compute: Finds the answer of one; it must pickle.
+        workers: Compute.
+        label: Of the progress bar.
+        recompute: Whether to compute all of them, and keep the new answers.
+    """
+    found: dict[int, Found[A]] = {}
+    for number, (scenario, key) in enumerate(zip(scenarios, keys, strict=True)):
+        answer = None if recompute else form.kept(key)
+        if answer is not None:
+            found[number] = Found.kept(scenario, answer)
+    missing = [number for number in range(len(scenarios)) if number not in found]
+    for which, (answer, error) in workers.each(partial(_attempt, compute), [scenarios[number] for number in missing], label):
+        number = missing[which]
+        found[number] = Found(scenarios[number], answer, error=error)
+        if answer is not None:
+            form.keep(keys[number], answer)
+    return [found[number] for number in range(len(scenarios))]
+
+
+def all_of(found: Sequence[Found[A]], what: str) -> list[A]:
+    """Return every answer.
+
+    Args:
+        found: What became of the scenarios.
+        what: Names the answers in the error.
+
+    Raises:
+        ClearingError: If some failed; the others are kept.
+    """
+    errors = [entry.error for entry in found if entry.error is not None]
+    if errors:
+        raise ClearingError(f"{what} of {len(errors)} of {len(found)} days was not found: {'; '.join(errors)}")
+    return [entry.solved for entry in found if entry.solved is not None]
+
+
+def _attempt(compute: Callable[[Scenario], A], scenario: Scenario) -> tuple[A | None, str | None]:
+    """Solve one scenario of several; what cannot be solved is an answer as well, so that the others go on."""
+    try:
+        return compute(scenario), None
+    except (ClearingError, MiqpError, ValueError) as error:
+        return None, f"day {scenario.day}, price path {scenario.price_path}: {error}"
+
+
+def _written(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_written(item) for item in value]
+    return str(value) if str(value) in _NOT_FINITE else value
+
+
+def _read(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(_read(item) for item in value)
+    return _NOT_FINITE.get(value, value) if isinstance(value, str) else value

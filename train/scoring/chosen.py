@@ -1,0 +1,127 @@
+"""Charges chosen once on a sample of training days and posted ever after: the best constant and the best schedule, kept in the cache."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...agents.fixed.day_ahead import N_SAMPLE, BestConstant, ConstantPolicy, best_constant
+from ...agents.fixed.hourly import best_schedule
+from ...agents.optimum.hourly_game.search import HourlyDay
+from ...envs.community.calendar import Scenario
+from ...envs.games.hourly import HourlyGame
+from ...envs.games.spec import GameSpec
+from ...envs.market.exact.compiled import StructuredMarket, see_to_machine_code
+from ..ground.held_out import require_not_held_out
+from ..ground.progress import progress
+from ..ground.rounds import every_training_scenario, training_scenarios
+from ..playing import play_days, same_for_all
+from ..references.answers import Form, look_up
+from ..task import environment_of, n_charges
+from ..workers import Workers
+
+Array = NDArray[np.float64]
+
+SCHEDULE_DAYS: Final = 16
+"""Training scenarios the best schedule is found on; each costs a gradient through the day in every step."""
+SCHEDULE_STEPS: Final = 25
+"""Gradient steps from the best constant charge to the best schedule."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Constant:
+    """What is kept of a :class:`~gridtoll.agents.fixed.day_ahead.BestConstant`."""
+
+    charges: tuple[float, ...]
+    mean_profit_eur: float
+    evaluations: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Schedule:
+    """What is kept of a best schedule: its charges by hour, what it earns on its sample, and the plans that took."""
+
+    schedule: tuple[tuple[float, ...], ...]
+    mean_goal_eur: float
+    plans: int
+
+
+def find_best_constant(task: GameSpec, workers: Workers, *, seed: int) -> BestConstant:
+    """Return the best constant charge over a seeded sample of ``N_SAMPLE`` training scenarios, found once and then kept in the cache.
+
+    Of the hourly game it is that of the day-ahead game: who stores nothing answers the same to a charge that stands all day.
+
+    Raises:
+        ValueError: If the community is held out: nothing is chosen there.
+    """
+    task = task.day_ahead if task.env == "hourly" else task
+    require_not_held_out(task, "the best constant charge")
+    sample = _sample(training_scenarios(task), N_SAMPLE, seed)
+    key = {**_key(task, sample), "tariff": [task.tariff, task.charges_per]}
+    found, _ = look_up(Form("best-constant", _Constant), key, lambda: _constant(task, sample, workers))
+    return BestConstant(np.array(found.charges), found.mean_profit_eur, found.evaluations)
+
+
+def _constant(task: GameSpec, sample: Sequence[Scenario], workers: Workers) -> _Constant:
+    see_to_machine_code()
+    with progress("best constant: charges tried", None, quiet=workers.quiet, leave=False) as bar:
+
+        def mean_profit(charges: Array) -> float:
+            bar.update()
+            return mean_objective(task, sample, charges, workers)
+
+        found = best_constant(mean_profit, environment_of(task).charge_cap, n_charges(task))
+    return _Constant(charges=tuple(found.charges.tolist()), mean_profit_eur=found.mean_profit_eur, evaluations=found.evaluations)
+
+
+def mean_objective(task: GameSpec, scenarios: Sequence[Scenario], charges: Array, workers: Workers) -> float:
+    """Return the mean reward in EUR of the same charges on every scenario."""
+    played = play_days(task, same_for_all(ConstantPolicy(charges)), scenarios, threads=workers.jobs)
+    return float(np.mean([day.objective_eur for day in played]))
+
+
+def find_best_schedule(task: GameSpec, workers: Workers, *, seed: int) -> Array:
+    """Return the best 24-hour schedule found over a seeded sample of training scenarios, kept in the cache, EUR/kWh, shape (T, K).
+
+    It climbs from the best constant charge along the mean of exact gradients, as prosumers take every charge as standing. A leader whose
+    schedule is announced posts the same one: it is not sought again for that belief.
+
+    Raises:
+        ValueError: If the community is held out: nothing is chosen there.
+    """
+    require_not_held_out(task, "the best schedule")
+    sample = _sample(every_training_scenario(environment_of(task).community), SCHEDULE_DAYS, seed)
+    key = {**_key(task, sample), "tariff": task.tariff, "forecast_error": task.forecast_error, "steps": SCHEDULE_STEPS}
+    found, _ = look_up(Form("best-schedule", _Schedule), key, lambda: _schedule(task, sample, workers, seed=seed))
+    return np.array(found.schedule)
+
+
+def _schedule(task: GameSpec, sample: Sequence[Scenario], workers: Workers, *, seed: int) -> _Schedule:
+    game = cast(HourlyGame, environment_of(replace(task, belief="standing", information="public")).game)
+    start = find_best_constant(task, workers, seed=seed).charges
+    market = StructuredMarket(threads=workers.jobs)
+    found = best_schedule([HourlyDay(game, scenario, market) for scenario in sample], start, steps=SCHEDULE_STEPS)
+    schedule = tuple(tuple(hour) for hour in found.schedule.tolist())
+    return _Schedule(schedule=schedule, mean_goal_eur=found.mean_goal_eur, plans=found.plans)
+
+
+def _sample(every: Sequence[Scenario], most: int, seed: int) -> list[Scenario]:
+    picked = np.random.default_rng(seed).choice(len(every), min(most, len(every)), replace=False)
+    return [every[number] for number in sorted(picked)]
+
+
+def _key(task: GameSpec, sample: Sequence[Scenario]) -> dict[str, Any]:
+    """Return what a choice depends on, whatever is chosen."""
+    environment = environment_of(task)
+    return {
+        "community": environment.community.content_hash,
+        "scenarios": [list(scenario) for scenario in sample],
+        "objective": task.objective,
+        "flows": task.flows,
+        "charge_cap": environment.charge_cap,
+        "import_fee": task.import_fee,
+    }
