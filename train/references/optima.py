@@ -146,7 +146,13 @@ def _key(task: GameSpec, scenario: Scenario, settings: Settings) -> dict[str, An
 
 
 def content_key(day: Day, network: Network, basis: Array) -> dict[str, str]:
-    """Return hashes of what is cleared, whatever the community and the day are called; part of the key of every answer."""
+    """Return hashes of what is cleared, whatever the community and the day are called; part of the key of every answer.
+
+    Args:
+        day: The day.
+        network: Where its prosumers sit.
+        basis: Of the tariff, shape (K, N, N).
+    """
     return {
         "day": _hash({name: value for name, value in day.arrays().items() if name != "label"}),
         "network": _network_hash(network),

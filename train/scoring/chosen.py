@@ -79,7 +79,7 @@ def _constant(task: GameSpec, sample: Sequence[Scenario], workers: Workers) -> _
 
 
 def mean_objective(task: GameSpec, scenarios: Sequence[Scenario], charges: Array, workers: Workers) -> float:
-    """Return the mean reward in EUR of the same charges on every scenario."""
+    """Return the mean reward in EUR of the same charges in EUR/kWh, shape (coefficients,), on every scenario."""
     played = play_days(task, same_for_all(ConstantPolicy(charges)), scenarios, threads=workers.jobs)
     return float(np.mean([day.objective_eur for day in played]))
 

@@ -56,7 +56,7 @@ class Evaluation:
 
     @property
     def normalised_regret(self) -> Array:
-        """Normalised regret of the days not excluded, in their order."""
+        """Normalised regret of the days not excluded, in their order, shape (counted days,)."""
         return np.array([row.normalised_regret for row in self.rows if not row.excluded])
 
     @property

@@ -26,7 +26,7 @@ from gridtoll.train.ground.held_out import held_out_tasks, require_not_held_out
 from gridtoll.train.ground.text import with_interval
 from gridtoll.train.learning.learn import train
 from gridtoll.train.references.ends import references
-from gridtoll.train.scoring import leaders
+from gridtoll.train.scoring import chosen
 from gridtoll.train.scoring.chosen import find_best_constant
 from gridtoll.train.scoring.evaluate import Leader, evaluate
 from gridtoll.train.scoring.evaluation import Evaluation
@@ -131,7 +131,7 @@ def evaluated(arguments: str) -> dict[str, Any]:
 def test_the_command_takes_one_leader_everywhere_but_the_optimum_of_each_day(
     few: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leaders, "N_SAMPLE", 4)
+    monkeypatch.setattr(chosen, "N_SAMPLE", 4)
     best = evaluated("optimum --community two-prosumers --held-out --days 1")
     assert best["pooled"]["normalised_regret_mean"] == pytest.approx(0, abs=1e-6)
     evaluated(f"best-constant --community two-prosumers --held-out --days 1 --rows {tmp_path / 'rows.parquet'}")
@@ -162,7 +162,7 @@ def test_optima_are_proved_there_and_no_constant_comes_near_them(name: str, work
     environment = environment_of(task)
     scenarios = environment.community.scenarios("train", 8)  # four of simbench-rural2 happen to be alike
     found = references(task, scenarios, workers)
-    assert max(solved.optimum.relative_gap for solved in found) < 1e-6
+    assert max(solved.relative_gap for solved in found) < 1e-6
     earned = np.array([[reward_of(task, scenario, charge) for scenario in scenarios] for charge in np.linspace(0.1, 1.0, 10)])
     best, zero = np.array([solved.best_eur for solved in found]), np.array([solved.zero_eur for solved in found])
     constant = earned[earned.mean(axis=1).argmax()]
