@@ -136,6 +136,7 @@ def run(options: argparse.Namespace) -> Report:
     for path in (options.curve, options.certificate, options.out):
         existing_parent(path)
     if task.env == "hourly":
+        refuse(options, ("plot",), "--env day-ahead")
         return _hourly(options, task)
     settings = resolved(task, _settings(options))
     if settings.method == "miqp":

@@ -21,6 +21,7 @@ from stable_baselines3.common.utils import set_random_seed
 
 from ...agents.fixed.day_ahead import ZeroPolicy
 from ...agents.policy import Policy
+from ...envs.community.calendar import Scenario
 from ...envs.errors import ClearingError
 from ..data.onnx_files import Exportable, save_onnx
 from ..ground.errors import is_for_want_of_a_package, is_not_the_algorithms
@@ -131,7 +132,10 @@ def _run(job: Job) -> None:
     (folder / "traceback.txt").unlink(missing_ok=True)
     if not any((folder / "practice").iterdir()):
         (folder / "practice").rmdir()
-    written = {"rows_sha256": sha256(folder / "rows.csv"), "policy": _keep(leaders(validation[0]), cell, identity["settings"], folder)}
+    written = {
+        "rows_sha256": sha256(folder / "rows.csv"),
+        "policy": _keep(leaders(_test_days(cell)[0]), cell, identity["settings"], folder),
+    }
     write_result(
         folder, {**identity, "status": "done", "error": None, **asdict(effort), "curve": _curve(cell, practice.curve, scale), **written}
     )
@@ -158,15 +162,18 @@ def _keep(policy: Policy, cell: Cell, settings: dict[str, Any], folder: Path) ->
 def _leader(cell: Cell, algorithm: TaskAlgorithm | None, practice: TaskPractice) -> tuple[Leaders, Effort]:
     """Return the leader that is scored, and what it cost."""
     if algorithm is None:
-        test = environment_of(cell.task).community.scenarios("test", cell.test_days)
-        return foresee(cell.algorithm, cell.task, test, practice.workers)
+        return foresee(cell.algorithm, cell.task, _test_days(cell), practice.workers)
     policy = algorithm.learn(practice)
     return same_for_all(policy), practice.effort
 
 
 def _scored(cell: Cell, leaders: Leaders, workers: Workers) -> Evaluation:
-    scenarios = environment_of(cell.task).community.scenarios("test", cell.test_days)
-    return evaluate_leader(Leader(cell.name, leaders, cell.seed), cell.task, scenarios, workers, split="test")
+    return evaluate_leader(Leader(cell.name, leaders, cell.seed), cell.task, _test_days(cell), workers, split="test")
+
+
+def _test_days(cell: Cell) -> list[Scenario]:
+    """Return the days a cell's leader is scored on."""
+    return environment_of(cell.task).community.scenarios("test", cell.test_days)
 
 
 def _identity(cell: Cell, settings: dict[str, Any]) -> dict[str, Any]:
