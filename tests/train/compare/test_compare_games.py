@@ -1,0 +1,53 @@
+"""Comparisons of games whose optimum is not always proved: scored against the best found and a bound, and the page says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gridtoll.train.cli import main
+from gridtoll.train.compare.row_files import gather_rows
+
+PLAN = """\
+communities = ["two-prosumers"]
+seeds = 1
+steps = 4
+validation_days = 1
+test_days = 2
+[game]
+{game}
+[algorithms.zero]
+[algorithms.{clairvoyant}]
+"""
+
+
+def written(folder: Path, game: str, clairvoyant: str = "best-found") -> tuple[str, ...]:
+    """The arguments that run a comparison of a game into a folder."""
+    plan = folder / "plan.toml"
+    plan.write_text(PLAN.format(game=game, clairvoyant=clairvoyant))
+    return "compare", str(plan), "--out", str(folder / "out"), "--jobs", "1", "--quiet"
+
+
+@pytest.mark.parametrize(("game", "env", "n_charges"), [('env = "hourly"', "hourly", 24), ('charges_per = "hour"', "day-ahead", 24)])
+def test_cells_of_every_game_are_scored_against_the_best_found_and_reported(game: str, env: str, n_charges: int, tmp_path: Path) -> None:
+    assert main(written(tmp_path, game)) == 0
+    rows = gather_rows(tmp_path / "out").rows
+    assert [(row.algorithm, row.env, len(row.charge.split())) for row in rows] == [
+        (name, env, n_charges) for name in ("best-found", "zero") for _ in range(2)
+    ]
+    for row in rows:
+        assert row.optimum_eur <= row.upper_bound_eur
+        assert row.normalised_regret == pytest.approx(float(row.algorithm == "zero"), abs=1e-6)
+    assert main(["report", str(tmp_path / "out"), "--out", str(tmp_path / "report")]) == 0
+    page = (tmp_path / "report" / "report.md").read_text()
+    assert "Learned network charges against the best charges found" in page
+    assert "which are proved optimal on 2 of 2 test days" in page
+
+
+def test_the_optimum_is_refused_before_anything_runs_where_it_is_not_always_proved(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(written(tmp_path, 'tariff = "zonal"', "optimum")) == 2
+    assert "algorithms.optimum: the optimum must be that of a tariff of one coefficient" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
