@@ -1,0 +1,182 @@
+"""The call auction, charge-aware: one gate closure before the day, one matching for each period.
+
+::
+
+    1  plan alone   each prosumer solves its own day without trades, storage included
+    2  submit       for each period a stepwise curve of bids and one of asks along its own marginal value    (orders)
+    3  match        the operator maximises Σ (bid − ask − τ_ij)·q_ij in each period                         (matching)
+    4  price        one price in a period where one holds, else the k-rule for each pair                    (prices)
+    5  re-plan      each prosumer solves its day again, with its contracts fixed
+
+**Promised.** Nobody ends worse off than without trades. Energy balances, payments sum to zero, and the operator is paid Στp. No matching of
+the orders gains more, which :class:`.outcome.AuctionEvidence` proves. Prosumers who are alike are treated alike, whatever their numbers.
+
+**Not promised.** The optimum of the prosumers' joint program. Storage is planned before anybody knows the trades. Orders are steps, net of
+the most friction that can be. Nobody bids below the retail price it could sell at, which rules out exports through other prosumers'
+connections. Trades are piecewise constant in the charge: there are no gradients, and the certified search for the operator's optimum
+(which needs :class:`~gridtoll.envs.market.mechanism.ExactResponse`) does not apply.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Literal, get_args
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from ...community.day import Array, Day
+from ...errors import ClearingError, unknown_name
+from ..exact.market_data import power_unit, price_unit, read_charges
+from ..exact.solution import Clearing
+from .orders import orders_of
+from .outcome import AuctionAllocation, AuctionEvidence
+
+NAME: Final = "call-auction"
+Pricing = Literal["uniform", "pair"]
+MATCHING_TOLERANCE: Final = 1e-9
+"""Greatest gap of a matching, as a share of the day's turnover."""
+
+_plans: WeakKeyDictionary[Day, Clearing] = WeakKeyDictionary()  # the same day is often priced again, and its plan alone knows no charge
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallAuction:
+    """The call auction as a mechanism; ``"call-auction:steps=5,pricing=pair"`` makes one.
+
+    Attributes:
+        steps: K, steps of each prosumer's curve in a period.
+        pricing: ``"uniform"``: one price in every period in which one holds, the k-rule for each pair in the others; ``"pair"``: always
+            the k-rule.
+        k: Share of what is between two orders that goes to the seller.
+    """
+
+    steps: int = 5
+    pricing: Pricing = "uniform"
+    k: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Check the parameters.
+
+        Raises:
+            ValueError: If one is out of range.
+        """
+        if not isinstance(self.steps, int) or isinstance(self.steps, bool) or self.steps < 1:
+            raise ValueError(f"`steps` of {NAME} must be a whole number from 1, got {self.steps!r}.")
+        if self.pricing not in get_args(Pricing):
+            raise unknown_name(f"`pricing` of {NAME}", self.pricing, get_args(Pricing))
+        if isinstance(self.k, str) or not 0.0 <= self.k <= 1.0:
+            raise ValueError(f"`k` of {NAME} must be a number from 0 to 1, got {self.k!r}.")
+
+    def clear_many(self, days: Sequence[Day], charges: Array | Sequence[Array]) -> list[AuctionAllocation]:
+        """Hold the auction of each day; see :class:`~gridtoll.envs.market.mechanism.Mechanism`.
+
+        Raises:
+            ValueError: If charges are not valid, or there are not as many as days.
+            ClearingError: If a day cannot be cleared.
+        """
+        if len(charges) != len(days):
+            raise ValueError(f"each day must have its charges, got {len(days)} days and {len(charges)} arrays of charges.")
+        return [self._clear(day, read_charges(day, each)) for day, each in zip(days, charges, strict=True)]
+
+    def _clear(self, day: Day, charges: Array) -> AuctionAllocation:
+        from .matching import dual_bound, gain, match  # noqa: PLC0415 - SciPy's and Clarabel's solvers load slowly, and only here
+        from .prices import trade_prices  # noqa: PLC0415
+
+        orders = orders_of(day, plan_alone(day), self.steps)
+        matching = match(day, charges, orders, power=power_unit(day), price=price_unit(day))
+        gained = gain(day, charges, orders, matching)
+        bound = dual_bound(day, charges, orders, seller_price=matching.seller_price, buyer_price=matching.buyer_price)
+        gap = (bound - gained) / day.turnover_eur
+        if not abs(gap) <= MATCHING_TOLERANCE:
+            raise ClearingError(f"the matching of day {day.label!r} misses {MATCHING_TOLERANCE:g}: gap {gap:.3g} of the turnover.")
+        uniform = self.pricing == "uniform"
+        price, one_price = trade_prices(day, charges, orders, matching, uniform=uniform, k=self.k)
+        sold = matching.trade.sum(axis=2) - matching.trade.sum(axis=1)
+        plan = plan_with_contracts(day, sold)
+        evidence = AuctionEvidence(
+            orders=orders,
+            matching=matching,
+            gain_eur=gained,
+            gain_bound_eur=bound,
+            matching_gap=gap,
+            one_price_periods=int(one_price.sum()),
+            plans=plan.evidence,
+        )
+        return _allocation(day, charges, plan, price, evidence)
+
+
+def plan_alone(day: Day) -> Clearing:
+    """Return what prosumers do without trades, all at once by the exact market: no pair may trade, so each solves its own program."""
+    known = _plans.get(day)
+    if known is None:
+        known = _plans[day] = _clear_exactly(_without_trades(day))
+    return known
+
+
+def plan_with_contracts(day: Day, sold_kw: Array) -> Clearing:
+    """Return what prosumers do best with contracts fixed.
+
+    What is sold is demand that cannot be refused. With d′ = d + n the program keeps its form, as b·d − ½·a·d² is
+    (b + a·n)·d′ − ½·a·d′² but for a constant.
+
+    Args:
+        day: The day.
+        sold_kw: n in kW, shape (T, N): what contracts sell less what they buy.
+
+    Raises:
+        ClearingError: If a prosumer cannot keep its contracts.
+    """
+    fixed = replace(
+        _without_trades(day),
+        label=f"{day.label}/after the auction",
+        demand_min=day.demand_min + sold_kw,
+        demand_max=day.demand_max + sold_kw,
+        utility_slope=day.utility_slope + day.utility_curvature * sold_kw,
+    )
+    plan = _clear_exactly(fixed)
+    return replace(plan, demand=np.clip(plan.demand - sold_kw, day.demand_min, day.demand_max))
+
+
+def _without_trades(day: Day) -> Day:
+    return replace(day, trade_limit=np.zeros_like(day.trade_limit))
+
+
+def _clear_exactly(day: Day) -> Clearing:
+    from ..exact.compiled import StructuredMarket  # noqa: PLC0415 - Numba takes a second to load
+
+    return StructuredMarket(threads=1).clear(day, np.zeros((day.n_prosumers, day.n_prosumers)))
+
+
+def _allocation(day: Day, charges: Array, plan: Clearing, price: Array, evidence: AuctionEvidence) -> AuctionAllocation:
+    trade = evidence.matching.trade
+    for array in (plan.demand, trade, price):
+        array.setflags(write=False)
+    return AuctionAllocation(
+        demand=plan.demand,
+        renewable_used=plan.renewable_used,
+        grid_import=plan.grid_import,
+        grid_export=plan.grid_export,
+        storage_charge=plan.storage_charge,
+        storage_discharge=plan.storage_discharge,
+        stored_energy=plan.stored_energy,
+        trade=trade,
+        trade_price=price,
+        evidence=evidence,
+        objective_eur=_objective(day, charges, plan, trade),
+    )
+
+
+def _objective(day: Day, charges: Array, plan: Clearing, trade: Array) -> float:
+    """Return what the followers' program of the day is worth at an allocation, in EUR."""
+    bought, sold = plan.grid_import, plan.grid_export
+    value = (
+        (0.5 * day.utility_curvature * plan.demand**2 - day.utility_slope * plan.demand).sum()
+        + (day.import_price[:, None] * bought - day.export_price[:, None] * sold).sum()
+        + 0.5 * (day.grid_friction * (bought**2 + sold**2)).sum()
+        + 0.5 * (day.storage_wear * (plan.storage_charge**2 + plan.storage_discharge**2)).sum()
+        + (charges * trade).sum()
+        + 0.5 * (day.trade_friction * trade**2).sum()
+    )
+    return float(day.period_hours * value)
