@@ -255,7 +255,7 @@ def test_names_are_given_once_and_unknown_ones_are_refused_with_those_there_are(
     def another(network: Network) -> DcPowerFlow:
         return DcPowerFlow(network)
 
-    assert mechanism_names() == ("exact",), "what a test registers goes with it"
+    assert mechanism_names() == ("exact", "call-auction"), "what a test registers goes with it"
     with pytest.raises(ValueError, match="each power flow must have a name of its own, got 'dc'"):
         register_power_flow("dc", another)
     with pytest.raises(ValueError, match="each mechanism must have a name of its own, got 'exact'"):

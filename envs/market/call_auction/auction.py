@@ -62,11 +62,13 @@ class CallAuction:
         Raises:
             ValueError: If one is out of range.
         """
-        if not isinstance(self.steps, int) or isinstance(self.steps, bool) or self.steps < 1:
+        steps: object = self.steps  # they may come from the command line
+        if not isinstance(steps, int) or isinstance(steps, bool) or steps < 1:
             raise ValueError(f"`steps` of {NAME} must be a whole number from 1, got {self.steps!r}.")
         if self.pricing not in get_args(Pricing):
             raise unknown_name(f"`pricing` of {NAME}", self.pricing, get_args(Pricing))
-        if isinstance(self.k, str) or not 0.0 <= self.k <= 1.0:
+        k: object = self.k
+        if not isinstance(k, int | float) or not 0.0 <= k <= 1.0:
             raise ValueError(f"`k` of {NAME} must be a number from 0 to 1, got {self.k!r}.")
 
     def clear_many(self, days: Sequence[Day], charges: Array | Sequence[Array]) -> list[AuctionAllocation]:
@@ -128,13 +130,17 @@ def plan_with_contracts(day: Day, sold_kw: Array) -> Clearing:
     Raises:
         ClearingError: If a prosumer cannot keep its contracts.
     """
+    from ..exact.compiled.program import keep_contracts  # noqa: PLC0415 - Numba takes a second to load
+
+    without = _without_trades(day)
     fixed = replace(
-        _without_trades(day),
+        without,
         label=f"{day.label}/after the auction",
         demand_min=day.demand_min + sold_kw,
         demand_max=day.demand_max + sold_kw,
         utility_slope=day.utility_slope + day.utility_curvature * sold_kw,
     )
+    keep_contracts(fixed, without, sold_kw)
     plan = _clear_exactly(fixed)
     return replace(plan, demand=np.clip(plan.demand - sold_kw, day.demand_min, day.demand_max))
 

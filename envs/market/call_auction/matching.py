@@ -98,7 +98,7 @@ def dual_bound(day: Day, charges: Array, orders: Orders, *, seller_price: Array,
 
 
 def gain(day: Day, charges: Array, orders: Orders, matching: Matching) -> float:
-    """Return what a matching gains by the prices of its orders, net of charges, in EUR."""
+    """Return what a matching gains by the prices of its orders, net of charges of shape (T, N, N), in EUR."""
     of_orders = (orders.bid_price * matching.bid_filled).sum() - (orders.ask_price * matching.ask_filled).sum()
     return float(day.period_hours * (of_orders - (charges * matching.trade).sum()))
 
@@ -114,8 +114,9 @@ def _duals(day: Day, orders: Orders, pairs: Pairs) -> tuple[Array, Array]:
     offers, wants = _adding_up(ask_of, t, n), _adding_up(bid_of, t, n)
     rows = sparse.block_array([[sold, -offers, None], [bought, None, -wants]], format="csr")
     used = np.flatnonzero(np.diff(rows.indptr))
+    # What is offered bounds a pair's trade by the rows; as a bound of its own it would take over their multipliers.
     cost = np.concatenate([pairs.charge, orders.ask_price[ask_of], -orders.bid_price[bid_of]])
-    upper = np.concatenate([pairs.cap, orders.ask_kw[ask_of], orders.bid_kw[bid_of]])
+    upper = np.concatenate([np.where(pairs.limited, pairs.cap, np.inf), orders.ask_kw[ask_of], orders.bid_kw[bid_of]])
     found = solve_linear(cost, np.column_stack([np.zeros_like(upper), upper]), A_eq=rows[used].tocsc(), b_eq=np.zeros(len(used)))
     multipliers = np.full(2 * t * n, np.nan)
     multipliers[used] = found.eqlin.marginals

@@ -19,13 +19,17 @@ TIED: Final = 1e-9
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Pairs:
-    """Pairs in order of period, seller and buyer, each of shape (pairs,), in the units of the day: charges, greatest trades, frictions."""
+    """Pairs in order of period, seller and buyer, each of shape (pairs,), in the units of the day.
+
+    A pair trades at most ``cap``; it is ``limited`` where that is its own limit, not what it offers.
+    """
 
     period: IntArray
     seller: IntArray
     buyer: IntArray
     charge: Array
     cap: Array
+    limited: NDArray[np.bool_]
     friction: Array
 
     def __len__(self) -> int:
@@ -33,7 +37,7 @@ class Pairs:
         return len(self.period)
 
     def chosen(self, which: NDArray[np.bool_]) -> Pairs:
-        """Return some of the pairs."""
+        """Return those of the pairs that an array of shape (pairs,) names."""
         return Pairs(**{name: getattr(self, name)[which] for name in self.__dataclass_fields__})
 
     def incidence(self, ends: IntArray, n_prosumers: int, n_periods: int) -> sparse.csr_array:
@@ -50,16 +54,26 @@ def best_prices(orders: Orders) -> tuple[Array, Array]:
 
 
 def worthwhile(day: Day, charges: Array, orders: Orders, *, power: float, price: float) -> Pairs:
-    """Return the pairs whose best orders leave something above the charge, or are tied with it; orders in units of power and price."""
+    """Return the pairs whose best orders leave something above the charge, or are tied with it.
+
+    Args:
+        day: The day.
+        charges: τ in EUR/kWh, shape (T, N, N).
+        orders: In the units below.
+        power: Unit of power in kW.
+        price: Unit of prices in EUR/kWh.
+    """
     asks, bids = best_prices(orders)
     between = bids[:, None, :] - asks[:, :, None] - charges / price
     period, seller, buyer = np.nonzero((between >= -TIED) & day.can_trade)
     offered = np.minimum(orders.ask_kw.sum(axis=-1)[period, seller], orders.bid_kw.sum(axis=-1)[period, buyer])
+    limit = day.trade_limit[seller, buyer] / power
     return Pairs(
         period=period,
         seller=seller,
         buyer=buyer,
         charge=charges[period, seller, buyer] / price,
-        cap=np.minimum(day.trade_limit[seller, buyer] / power, 2.0 * offered),  # a cap above what is offered binds nothing
+        cap=np.minimum(limit, offered),
+        limited=limit < offered,
         friction=day.trade_friction[seller, buyer],
     )

@@ -60,7 +60,8 @@ def trade_prices(
 
 def _mean(price: Array, kw: Array) -> Array:
     total = kw.sum(axis=-1)
-    return np.divide((price * kw).sum(axis=-1), total, out=np.zeros_like(total), where=total > 0)
+    mean: Array = np.divide((price * kw).sum(axis=-1), total, out=np.zeros_like(total), where=total > 0)
+    return mean
 
 
 def _reach(orders: Orders, matching: Matching, period: int, half_charge: float) -> tuple[float, float]:

@@ -60,7 +60,7 @@ def best_matchings(orders: Orders, pairs: Pairs, x: Array, y: Array) -> BestMatc
         totals.append(np.concatenate([sold.ravel(), bought.ravel()]))
     return BestMatchings(
         pairs=free,
-        least=np.where(left[possible] > TIED, free.cap, 0.0),
+        least=np.where((left[possible] > TIED) & free.limited, free.cap, 0.0),
         most=free.cap,
         least_total=totals[0],
         most_total=totals[1],
@@ -103,10 +103,16 @@ def of_least_friction(day: Day, best: BestMatchings) -> Array:
 def solve_linear(cost: Array, bounds: Array, **constraints: Any) -> Any:
     """Return SciPy's answer to a linear program by HiGHS, with multipliers.
 
+    Args:
+        cost: Shape (variables,).
+        bounds: Least and most, shape (variables, 2).
+        **constraints: As SciPy names them.
+
     Raises:
         ClearingError: If HiGHS fails.
     """
-    found = linprog(cost, bounds=bounds, method="highs-ds", options=_EXACT, **constraints)
+    solve: Any = linprog  # whose stubs want the names of the constraints
+    found = solve(cost, bounds=bounds, method="highs-ds", options=_EXACT, **constraints)
     if found.status != 0:
         raise ClearingError(f"HiGHS could not match the orders: {found.message}")
     return found
@@ -114,7 +120,7 @@ def solve_linear(cost: Array, bounds: Array, **constraints: Any) -> Any:
 
 def _row_of(ends: sparse.csr_array, which: int) -> IntArray:
     """Return the first or the second of the two rows that each pair stands in."""
-    rows: IntArray = ends.tocsc().indices.reshape(-1, 2)[:, which]
+    rows: IntArray = np.asarray(ends.tocsc().indices.reshape(-1, 2)[:, which], dtype=np.intp)
     return rows
 
 

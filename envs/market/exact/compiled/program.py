@@ -78,6 +78,27 @@ def program_of(day: Day) -> Program:
     return known
 
 
+def keep_contracts(day: Day, without: Day, sold_kw: Array) -> None:
+    """Let a day be cleared in the units of another that differs by contracts alone: demand d′ = d + n of slope b + a·n.
+
+    What is left of somebody's demand after contracts may be next to nothing, and no unit for anything.
+
+    Args:
+        day: The day with the contracts in its demand.
+        without: The day without them.
+        sold_kw: n in kW, shape (T, N).
+    """
+    program = program_of(without)
+    n = day.n_prosumers
+    sold = sold_kw / program.power_unit
+    more = program.curvature[:, :n] * sold
+    changed = {"lower": sold, "upper": sold, "cost": -more}
+    arrays = {name: getattr(program, name).copy() for name in changed}
+    for name, change in changed.items():
+        arrays[name][:, :n] += change
+    _programs[day] = program._replace(**arrays, eased=program.eased - more)
+
+
 def _make(day: Day) -> Program:
     structure = _ordered(Structure.of(day))
     data = scale(day, read_charges(day, np.zeros((day.n_prosumers, day.n_prosumers))), structure)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import networkx
+import networkx as nx
 import numpy as np
 import pytest
 
@@ -43,7 +43,7 @@ def empty_day(n: int, **changes: Any) -> Day:
 
 def book(n: int, *, asks: dict[int, list[tuple[float, float]]], bids: dict[int, list[tuple[float, float]]]) -> Orders:
     """Orders of one hour as (price, kW) by prosumer."""
-    steps = max([1, *(len(each) for each in [*asks.values(), *bids.values()])])
+    steps = max((len(each) for each in [*asks.values(), *bids.values()]), default=1)
     arrays = {name: np.zeros((1, n, steps)) for name in ("ask_price", "ask_kw", "bid_price", "bid_kw")}
     for side, orders in (("ask", asks), ("bid", bids)):
         for who, curve in orders.items():
@@ -63,10 +63,10 @@ def independent_bound(day: Day, charges: Array, orders: Orders, x: Array, y: Arr
     """Weak duality, written out as loops."""
     bound = 0.0
     for t, i, k in np.ndindex(orders.ask_kw.shape):
-        bound += orders.ask_kw[t, i, k] * max(0.0, x[t, i] - orders.ask_price[t, i, k])
-        bound += orders.bid_kw[t, i, k] * max(0.0, orders.bid_price[t, i, k] - y[t, i])
+        bound += float(orders.ask_kw[t, i, k]) * max(0.0, float(x[t, i] - orders.ask_price[t, i, k]))
+        bound += float(orders.bid_kw[t, i, k]) * max(0.0, float(orders.bid_price[t, i, k] - y[t, i]))
         for j in range(day.n_prosumers) if k == 0 else ():
-            bound += day.trade_limit[i, j] * max(0.0, y[t, j] - x[t, i] - charges[t, i, j])
+            bound += float(day.trade_limit[i, j]) * max(0.0, float(y[t, j] - x[t, i] - charges[t, i, j]))
     return day.period_hours * bound
 
 
@@ -77,12 +77,12 @@ def random_book(seed: int, n: int = 6, steps: int = 3) -> tuple[Orders, Array]:
     kw = random.integers(0, 4, (2, 1, n, steps)).astype(float)
     kw[0, :, n // 2 :], kw[1, :, : n // 2] = 0.0, 0.0
     charges = random.integers(0, 8, (1, n, n)) / 100 * (1 - np.eye(n))
-    return Orders(ask_price=np.sort(prices[0]), ask_kw=kw[0], bid_price=-np.sort(-prices[1]), bid_kw=kw[1]), charges
+    return Orders(ask_price=np.sort(prices[0], axis=-1), ask_kw=kw[0], bid_price=-np.sort(-prices[1], axis=-1), bid_kw=kw[1]), charges
 
 
 def best_gain_by_flows(orders: Orders, charges: Array) -> float:
     """The gain in EUR by a network simplex in whole cents."""
-    graph = networkx.DiGraph()
+    graph = nx.DiGraph()
     n = charges.shape[1]
     graph.add_edge("source", "sink", weight=0, capacity=1000)
     graph.add_node("source", demand=-1000)
@@ -95,7 +95,8 @@ def best_gain_by_flows(orders: Orders, charges: Array) -> float:
     for i, j in np.ndindex(n, n):
         if i != j:
             graph.add_edge(("s", i), ("d", j), weight=round(100 * charges[0, i, j]), capacity=1000)
-    return -networkx.min_cost_flow_cost(graph) / 100
+    cents: float = nx.min_cost_flow_cost(graph)
+    return -cents / 100
 
 
 @pytest.mark.parametrize("seed", range(40))
