@@ -29,6 +29,8 @@ PLAN is a TOML file, or the name of one that comes with gridtoll ({", ".join(sor
   steps = 4000                         # budget of training days each algorithm is given
   validation_days = 28                 # of each validation; all if absent
   test_days = 112                      # spread over the split; all if absent
+  [game]                               # other arguments of the game, such as env = "hourly"
+  tariff = "distance"
   [algorithms.sac]                     # a name of your choice, with settings
   learning_rate = 1e-4
   [algorithms.mine]

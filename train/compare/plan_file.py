@@ -14,8 +14,9 @@ A plan in full, in TOML::
     # simbench-rural = ["public", "full"]
     # "my/folder" = ["public"]
 
-    [game]                               # optional: other arguments of gridtoll/DayAhead-v0
+    [game]                               # optional: other arguments of the game
     tariff = "distance"
+    # env = "hourly"
 
     [algorithms.sac]                     # a name of your choice, that of an algorithm unless the table says which it is
 
@@ -60,7 +61,9 @@ SHIPPED: Final = Path(__file__).resolve().parent / "plans"
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 _KEYS: Final = ("communities", "information", "seeds", "steps", "validation_days", "test_days", "game", "algorithms")
-_GAME: Final = tuple(field.name for field in fields(GameSpec) if field.name not in {"community", "information"})
+_GAME: Final = tuple(
+    field.name for field in fields(GameSpec) if field.name not in {"community", "information", "days"}
+)  # days are scored one by one
 _RESERVED: Final = ("algorithm", "steps", "tuned", *INFORMATION)
 
 

@@ -96,6 +96,8 @@ def evaluate_leader(
         split: Where the scenarios come from, for the rows.
         effort: How hard best sequences of the hourly game are searched for.
     """
+    if task.days != 1:
+        raise ValueError(f"days are scored one by one, so that `days` must be 1, got {task.days}.")
     scale = references(task, scenarios, workers, effort)
     played = play_days(task, leader.on, scenarios, threads=workers.jobs, label=None if workers.quiet else leader.name)
     rows = tuple(_row(task, leader, *each, split=split) for each in zip(scenarios, played, scale, strict=True))

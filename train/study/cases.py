@@ -6,7 +6,7 @@ A :class:`Case` is a few words and numbers, so that it can be a key; :func:`situ
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
@@ -24,7 +24,7 @@ from ...envs.games.transition import Rules, transition
 from ...envs.grid.network import Network
 from ...envs.market.exact import Clearing
 from ...envs.market.exact.compiled import StructuredMarket
-from ..references.store import store, stored
+from ..references.answers import Form, look_up
 
 _N_VECTORS: Final = (
     "import_limit",
@@ -171,9 +171,14 @@ def equilibrium(case: Case, *, tariff: str = "distance", hard_limits: bool = Fal
     """
     situation = situation_of(case)
     key = {"data": _data_hash(situation), "tariff": tariff, "hard_limits": hard_limits, "objective": objective, "of": "paper"}
-    kept = stored("optima", key)
-    if kept is not None:
-        return Equilibrium(**kept)
+
+    def solved() -> Equilibrium:
+        return _solved(situation, tariff=tariff, hard_limits=hard_limits, objective=objective)
+
+    return look_up(Form("optima", Equilibrium), key, solved)[0]
+
+
+def _solved(situation: Situation, *, tariff: str, hard_limits: bool, objective: Objective) -> Equilibrium:
     found = solve_optimum(
         situation.day,
         situation.network,
@@ -185,15 +190,13 @@ def equilibrium(case: Case, *, tariff: str = "distance", hard_limits: bool = Fal
         hard_limits=hard_limits,
     )
     nothing = found.secure is False and hard_limits
-    answer = Equilibrium(
+    return Equilibrium(
         charge=None if nothing else found.charge,
         profit_eur=None if nothing else found.recleared_profit_eur,
         upper_bound_eur=None if nothing else found.upper_bound_eur,
         relative_gap=0.0 if nothing else found.relative_gap,
         clearings=found.clearings,
     )
-    store("optima", key, asdict(answer))
-    return answer
 
 
 def _data_hash(situation: Situation) -> str:

@@ -21,6 +21,7 @@ from gridtoll.envs.errors import ClearingError
 from gridtoll.envs.games.spec import GameSpec
 from gridtoll.train.cli import main
 from gridtoll.train.compare.row_files import ROW_ENDINGS, load_rows, save_rows
+from gridtoll.train.ground import held_out
 from gridtoll.train.ground.errors import ModelMismatchError
 from gridtoll.train.ground.runs import RunFolder
 from gridtoll.train.hourly.learn import HourlyTraining, hourly_scenarios, learned_hourly_policy, resume_hourly, train_hourly
@@ -32,8 +33,10 @@ from gridtoll.train.references.ends import find_hourly, hourly_references
 from gridtoll.train.references.hours import Effort, HourlyEnds
 from gridtoll.train.scoring import chosen
 from gridtoll.train.scoring.chosen import find_best_schedule
-from gridtoll.train.scoring.evaluate import evaluate, evaluate_leader
+from gridtoll.train.scoring.evaluate import Leader, evaluate, evaluate_leader
 from gridtoll.train.scoring.leaders import LEADER_NAMES, make_leader
+from gridtoll.train.scoring.rows import ADDED
+from gridtoll.train.scoring.transfer import evaluate_held_out, held_out_report
 from gridtoll.train.task import environment_of
 from gridtoll.train.workers import Workers
 
@@ -207,6 +210,35 @@ def test_a_leader_above_the_bound_contradicts_the_model(monkeypatch: pytest.Monk
 def test_leaders_that_are_none_are_refused(name: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make_leader(name, TINY, DAYS, ONE, seed=0)
+
+
+def test_a_leader_is_scored_where_it_did_not_learn_and_the_proved_days_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(held_out, "HELD_OUT_COMMUNITIES", ("ieee9",))
+    constant: Policy = ConstantPolicy([0.2])
+    evaluations = evaluate_held_out(TINY, lambda *_: Leader.of("mine", constant, 0), ONE, split="test", days=1, effort=QUICK)
+    report = held_out_report(evaluations, seed=0)
+    [scored] = report.values["communities"].values()
+    assert scored["regret_to_bound"] >= scored["regret_to_best_found"]
+    assert report.values["pooled"]["certified_days"] == scored["certified_days"] == 0
+    assert "proved days" in report.text
+    assert "0 of 1" in report.text
+
+
+def test_episodes_of_several_days_are_not_scored() -> None:
+    with pytest.raises(ValueError, match="days are scored one by one, so that `days` must be 1, got 2"):
+        evaluate(ConstantPolicy([0.2]), replace(TINY, days=2), DAYS, ONE, name="mine", split="test")
+
+
+def test_files_of_before_without_the_columns_added_since_are_of_the_day_ahead_game(tmp_path: Path) -> None:
+    task = TINY.day_ahead
+    scored = evaluate(ConstantPolicy([0.2]), task, DAYS, ONE, name="mine", split="test")
+    save_rows(tmp_path / "rows.csv", scored.rows)
+    kept = [",".join(line.split(",")[: -len(ADDED)]) for line in (tmp_path / "rows.csv").read_text().splitlines()]
+    (tmp_path / "before.csv").write_text("\n".join(kept) + "\n")
+    assert load_rows(tmp_path / "before.csv") == list(scored.rows)
+    (tmp_path / "torn.csv").write_text("\n".join(line.rpartition(",")[0] for line in kept) + "\n")
+    with pytest.raises(ValueError, match="must have the columns"):
+        load_rows(tmp_path / "torn.csv")
 
 
 def test_nothing_is_chosen_on_held_out_communities() -> None:
