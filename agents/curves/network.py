@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from ...envs.arrays import Array
 from ...envs.files import write_atomically
-from ..learned.made_for import carried_over, require_fit
+from ..made_for import carried_over, require_fit
 from ..policy import Observation, State
 from .day_features import LEVELS, N_LEVELS, DayFeatures
 
@@ -181,7 +181,7 @@ class NetworkPolicy:
             here: The game: ``n_observed``, ``charge_cap`` in EUR/kWh and ``price_level``, as a :class:`~..practice.Practice` has them.
 
         Raises:
-            ValueError: If it is of another format, or was trained for another game; see :func:`..learned.made_for.require_fit`.
+            ValueError: If it is of another format, or was trained for another game; see :func:`..made_for.require_fit`.
         """
         kept = torch.load(path, map_location="cpu", weights_only=True)
         if kept.get("format") != _FORMAT:

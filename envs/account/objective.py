@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal, cast, get_args
+from typing import Final, Literal, cast, get_args
 
 from ..community.day import Array
 from ..errors import unknown_name
 from .settlement import Settlement, Settlements
 
 Objective = Literal["profit", "welfare"]
+_QUANTITY: Final[dict[str, str]] = {"profit": "profit_eur", "welfare": "welfare_eur"}
+"""The field of the settlement that an objective maximises."""
 
 
 def check_objective(objective: str) -> Objective:
@@ -23,11 +25,6 @@ def check_objective(objective: str) -> Objective:
     raise unknown_name("`objective`", objective, get_args(Objective))
 
 
-def _quantity(objective: str) -> str:
-    """Return the name of the settlement's field that an objective maximises."""
-    return f"{check_objective(objective)}_eur"
-
-
 def reward(settlement: Settlement, objective: Objective = "profit") -> float:
     """Return the reward of one settled day in EUR.
 
@@ -38,7 +35,7 @@ def reward(settlement: Settlement, objective: Objective = "profit") -> float:
     Raises:
         ValueError: If the objective is unknown.
     """
-    return float(getattr(settlement, _quantity(objective)))
+    return float(getattr(settlement, _QUANTITY[check_objective(objective)]))
 
 
 def rewards(settlements: Settlements, objective: Objective = "profit") -> Array:
@@ -51,7 +48,7 @@ def rewards(settlements: Settlements, objective: Objective = "profit") -> Array:
     Raises:
         ValueError: If the objective is unknown.
     """
-    earned: Array = settlements.values[_quantity(objective)].copy()
+    earned: Array = settlements.values[_QUANTITY[check_objective(objective)]].copy()
     return earned
 
 
@@ -61,4 +58,4 @@ def gradient_weights(objective: Objective) -> dict[str, float]:
     Raises:
         ValueError: If the objective is unknown.
     """
-    return {_quantity(objective): 1.0}
+    return {_QUANTITY[check_objective(objective)]: 1.0}

@@ -21,6 +21,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
+from operator import attrgetter, is_
 from typing import Any, Final, Literal, NamedTuple, cast, get_args
 
 import numpy as np
@@ -35,6 +37,10 @@ from ..market.mechanism import Allocation
 Flows = Literal["trades", "injections"]
 _AT_ONCE: Final = 2**16
 """Numbers in an array of trades that are settled in one go: 0.5 MB, which processors hold in their caches."""
+_SCALARS_OF_DAY: Final = attrgetter("period_hours", "overload_price", "import_fee")
+_OF_PROSUMERS: Final = ("utility_slope", "utility_curvature", "grid_friction", "storage_wear", "trade_friction")
+_ARRAYS_OF_DAY: Final = (*_OF_PROSUMERS, "import_price", "export_price", "loss_price")
+"""What the settlement needs of a day beside these scalars and its base injection."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -119,8 +125,10 @@ class Settlements:
 
     def row(self, number: int) -> Settlement:
         """Return one day's settlement."""
-        chosen = {name: value[number] for name, value in self.values.items()}
-        return Settlement(**{name: value if value.ndim else value.item() for name, value in chosen.items()})
+        chosen: dict[str, Any] = {}
+        for name, values in self.values.items():
+            chosen[name] = values[number] if values.ndim > 1 else values[number].item()
+        return Settlement(**chosen)
 
 
 def settle(
@@ -175,10 +183,11 @@ def settle_many(
     Raises:
         ValueError: If `flows` is unknown.
     """
-    rows = max(1, _AT_ONCE // clearings[0].trade.size)
-    chunks = [slice(first, first + rows) for first in range(0, len(days), rows)]
     known, physics = check_flows(flows), DcPowerFlow(network) if power_flow is None else power_flow
-    parts = [_settled(days[c], physics, charges[c], clearings[c], flows=known, charge_base=charge_base) for c in chunks]
+    rows, parts = max(1, _AT_ONCE // clearings[0].trade.size), []
+    for first in range(0, len(days), rows):
+        c = slice(first, first + rows)
+        parts.append(_settled(days[c], physics, charges[c], clearings[c], flows=known, charge_base=charge_base))
     return Settlements(parts[0] if len(parts) == 1 else {name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
 
 
@@ -190,12 +199,12 @@ def _settled(
     No operation may mix days or depend on how many there are, or rows would differ in their last bits: sums run over axes within a day, and
     products with matrices are stacks of products, one for each day.
     """
-    hours, overload_price, import_fee = _scalars(days)
-    c = _cleared(clearings)
+    hours, overload_price, import_fee = np.array(list(map(_SCALARS_OF_DAY, days))).T.copy()  # each of shape (R,)
+    d, c = _together(days, _ARRAYS_OF_DAY), _cleared(clearings)
     charge = (charges * c.trade).sum(axis=1)  # (R, N, N)
     charge_eur = 0.5 * hours[:, None] * (charge.sum(axis=2) + charge.sum(axis=1))
-    payment_eur = _payments(hours, c)
-    gross_surplus_eur = _gross_surplus(days, hours, c)
+    payment_eur = hours[:, None] * c.received_eur.sum(axis=1)  # sales less purchases
+    gross_surplus_eur = _gross_surplus(hours, d, c)
     surplus_eur = gross_surplus_eur - charge_eur + payment_eur
     revenue_eur = hours * charge.sum(axis=(1, 2))
     traded_kwh = hours[:, None, None] * c.trade.sum(axis=1)
@@ -206,7 +215,7 @@ def _settled(
     loss_kwh = hours[:, None] * flow.loss_kw  # (R, T)
     overload_kwh = hours * flow.overload_kw.sum(axis=(1, 2))
     import_fee_eur, overload_cost_eur = import_fee * import_kwh, overload_price * overload_kwh
-    loss_cost_eur = (_together([day.loss_price for day in days]) * loss_kwh).sum(axis=1)
+    loss_cost_eur = (d["loss_price"] * loss_kwh).sum(axis=1)
     profit_eur = revenue_eur + import_fee_eur - loss_cost_eur - overload_cost_eur
     return {
         "profit_eur": profit_eur,
@@ -251,12 +260,11 @@ class _Cleared(NamedTuple):
 
 
 def _cleared(clearings: Sequence[Allocation]) -> _Cleared:
-    arrays = {name: _together([getattr(clearing, name) for clearing in clearings]) for name in _Cleared._fields[:-2]}
-    trade, prices = arrays["trade"], [price for clearing in clearings if (price := clearing.nodal_price) is not None]
-    if len(prices) < len(clearings):  # each trade has its own
-        worth = trade * _together([clearing.trade_price for clearing in clearings])
+    trade = (arrays := _together(clearings, _Cleared._fields[:-2]))["trade"]
+    if any(map(is_, map(attrgetter("nodal_price"), clearings), repeat(None))):  # each trade has its own
+        worth = trade * _together(clearings, ["trade_price"])["trade_price"]
         return _Cleared(**arrays, traded_kw=_sold_less_bought(trade), received_eur=_sold_less_bought(worth))
-    price = _together(prices)
+    price = _together(clearings, ["nodal_price"])["nodal_price"]
     weights = np.stack([np.ones_like(price), price], axis=-1)  # (R, T, N, 2): one product is quicker than sums over short axes
     net = trade @ weights - trade.transpose(0, 1, 3, 2) @ weights
     return _Cleared(**arrays, traded_kw=net[..., 0], received_eur=0.5 * (price * net[..., 0] + net[..., 1]))
@@ -268,12 +276,17 @@ def _sold_less_bought(of_trade: Array) -> Array:
     return net
 
 
-def _together(arrays: Sequence[Array]) -> Array:
-    """Return arrays of one shape with an axis in front: stacked, or of length 1 where all are the same object, as a year's limits are."""
-    first = arrays[0]
-    if all(array is first for array in arrays):
-        return first[None]
-    return np.concatenate(arrays).reshape(len(arrays), *first.shape)  # twice as quick as np.stack
+def _together(rows: Sequence[Day] | Sequence[Allocation], names: Sequence[str]) -> dict[str, Array]:
+    """Return arrays of R days or clearings, each with an axis in front: of length 1 where all are one object, as a year's limits are."""
+    found: dict[str, Array] = {}
+    for name in names:
+        arrays = list(map(attrgetter(name), rows))
+        first = arrays[0]
+        if len(set(map(id, arrays))) == 1:
+            found[name] = first[None]
+        else:
+            found[name] = np.concatenate(arrays).reshape(len(arrays), *first.shape)  # twice as quick as np.stack
+    return found
 
 
 def flow_kw(day: Day, network: Network, clearing: Allocation, *, flows: Flows = "trades") -> Array:
@@ -289,39 +302,23 @@ def flow_kw(day: Day, network: Network, clearing: Allocation, *, flows: Flows = 
 def _flow(days: Sequence[Day], physics: PowerFlow, c: _Cleared, flows: Flows) -> Flow:
     """Return what flows on R days by one of the accounts."""
     net = c.traded_kw if flows == "trades" else c.renewable_used + c.storage_discharge - c.storage_charge - c.demand
-    bases = [day.base_injection for day in days]
-    if all(base is bases[0] for base in bases):
+    bases = list(map(attrgetter("base_injection"), days))
+    if len(set(map(id, bases))) == 1:
         return physics.of(net, bases[0][None])
     n_buses = physics.network.grid.n_buses  # a day without a base injection may leave its buses out
     return physics.of(net, np.stack([base if base.shape[1] == n_buses else np.zeros((len(base), n_buses)) for base in bases]))
 
 
-def _scalars(days: Sequence[Day]) -> tuple[Array, Array, Array]:
-    """Return length of a period, overload price and import fee of each day, each of shape (R,)."""
-    numbers = np.array([(day.period_hours, day.overload_price, day.import_fee) for day in days])
-    return numbers[:, 0], numbers[:, 1], numbers[:, 2]
-
-
-def _gross_surplus(days: Sequence[Day], hours: Array, c: _Cleared) -> Array:
-    """Return each prosumer's surplus in EUR before charges and payments, shape (R, N)."""
-
-    def of_day(name: str) -> Array:
-        return _together([getattr(day, name) for day in days])
-
-    utility = of_day("utility_slope") * c.demand - 0.5 * of_day("utility_curvature") * c.demand**2
-    retail = of_day("export_price")[:, :, None] * c.grid_export - of_day("import_price")[:, :, None] * c.grid_import
-    connection = 0.5 * of_day("grid_friction")[:, None] * (c.grid_import**2 + c.grid_export**2)
-    wear = 0.5 * of_day("storage_wear")[:, None] * (c.storage_charge**2 + c.storage_discharge**2)
-    trading = 0.5 * of_day("trade_friction") * (c.trade**2).sum(axis=1)  # (R, N, N)
+def _gross_surplus(hours: Array, d: Mapping[str, Array], c: _Cleared) -> Array:
+    """Return each prosumer's surplus in EUR before charges and payments, shape (R, N); ``d`` are the arrays of the days by name."""
+    utility = d["utility_slope"] * c.demand - 0.5 * d["utility_curvature"] * c.demand**2
+    retail = d["export_price"][:, :, None] * c.grid_export - d["import_price"][:, :, None] * c.grid_import
+    connection = 0.5 * d["grid_friction"][:, None] * (c.grid_import**2 + c.grid_export**2)
+    wear = 0.5 * d["storage_wear"][:, None] * (c.storage_charge**2 + c.storage_discharge**2)
+    trading = 0.5 * d["trade_friction"] * (c.trade**2).sum(axis=1)  # (R, N, N)
     friction = 0.5 * (trading.sum(axis=2) + trading.sum(axis=1))
     surplus: Array = hours[:, None] * ((utility + retail - connection - wear).sum(axis=1) - friction)
     return surplus
-
-
-def _payments(hours: Array, c: _Cleared) -> Array:
-    """Return what each prosumer receives for its trades, in EUR, shape (R, N): sales less purchases."""
-    received: Array = hours[:, None] * c.received_eur.sum(axis=1)
-    return received
 
 
 def _charged(traded_kwh: Array, charge_base: Array | None) -> Array:

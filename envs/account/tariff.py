@@ -89,7 +89,7 @@ class Tariff:
 
     def n_coefficients(self, n_periods: int) -> int:
         """Return how many numbers the operator chooses on a day of ``n_periods``: K, or T·K for charges per hour."""
-        return self.n_basis * (n_periods if self.per == "hour" else 1)
+        return len(self.basis) * (n_periods if self.per == "hour" else 1)
 
     def coefficient_names(self, n_periods: int) -> tuple[str, ...]:
         """Return what each number of an action prices; charges per hour run through the periods, coefficients innermost."""
@@ -132,8 +132,8 @@ class Tariff:
                 f"{_listed([f'{float(values[where])!r} at coefficient {where} ({names[where]})' for where in bad])}. "
                 "Pass charges in EUR/kWh, or raise `charge_cap`."
             )
-        coefficients = np.clip(values, 0.0, cap).reshape(-1, self.n_basis)
-        return np.array(np.broadcast_to(coefficients, (n_periods, self.n_basis)))
+        k = len(self.basis)
+        return np.array(np.broadcast_to(np.clip(values, 0.0, cap).reshape(-1, k), (n_periods, k)))
 
     def action(self, coefficients: Array) -> Array:
         """Return the action that reads as coefficients of shape (T, K): the inverse of :meth:`read`."""

@@ -22,7 +22,7 @@ what is stored beyond that is worth nothing to them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
@@ -55,6 +55,7 @@ class Loaded(NamedTuple):
     day: Day  # as it comes
     forecast: Day  # as it is expected; the same object without forecast error
     view: DayView
+    info: Mapping[str, Any]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -138,7 +139,7 @@ class HourlyGame:
                 factors = forecast_factors(self.setting.community, scenario, day.n_periods, error=self.spec.forecast_error)
                 factors = np.maximum(factors, LEAST_FACTOR)
                 forecast = forecast_of(day, factors)
-            known = Loaded(scenario, day, forecast, self.observer.view(scenario, day, factors))
+            known = Loaded(scenario, day, forecast, self.observer.view(scenario, day, factors), self.setting.info(scenario))
             while len(kept) >= _KEPT:
                 del kept[next(iter(kept))]
         kept[scenario] = known
@@ -154,6 +155,7 @@ class HourlyGame:
         tariff = self.setting.tariff
         tails = [tail_of(each.day, each.hour, each.stored, forecast=each.loaded.forecast) for each in states]
         charges = [tariff.charges(each[state.hour :]) for state, each in zip(states, coefficients, strict=True)]
+        charge = np.stack(list(map(tariff.action, coefficients)))
         plans = cleared(mechanism, tails, charges)
         hours = [first_hour(tail, plan) for tail, plan in zip(tails, plans, strict=True)]
         now = np.stack([each[:1] for each in charges])
@@ -161,7 +163,6 @@ class HourlyGame:
         settlements = [carried_out.settlements.row(row) for row in range(len(states))]
         after = [self._after(*each) for each in zip(states, plans, settlements, strict=True)]
         of_hours = [plan.first_period(objective_eur=_objective(each)) for plan, each in zip(plans, settlements, strict=True)]
-        charge = np.stack([tariff.action(each) for each in coefficients])
         return Plays(charge=charge, days=tails, cleared=plans, carried_out=replace(carried_out, clearings=of_hours), states=after)
 
     def observe(self, state: HourState) -> Observation:
@@ -171,7 +172,7 @@ class HourlyGame:
     def info(self, state: HourState, after: HourState | None = None) -> dict[str, Any]:
         """Return what `info` says of a state, or of the hour that led from it to the one after."""
         now = state if after is None else after
-        return self.setting.info(state.scenario) | {"hours_played": now.hours_played, "stored_kwh": float(now.stored.sum())}
+        return {**state.loaded.info, "hours_played": now.hours_played, "stored_kwh": float(now.stored.sum())}
 
     def replay(self, state: HourState, coefficients: Array) -> str:
         """Say how to play an hour once more at coefficients γ in EUR/kWh, shape (T, K), for an error's message."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Final, Generic, TypeVar
 
 import numpy as np
@@ -30,6 +31,7 @@ INFO_OF_SETTLEMENT: Final = (
     "network_secure",
 )
 """Fields of the settlement that `info` holds."""
+_READ: Final = attrgetter(*INFO_OF_SETTLEMENT)
 
 A_co = TypeVar("A_co", bound=Allocation, covariant=True)
 
@@ -52,7 +54,7 @@ class Outcome(Generic[A_co]):
 
     def info(self) -> dict[str, Any]:
         """Return the numbers of `info`."""
-        of_settlement = {name: getattr(self.settlement, name) for name in INFO_OF_SETTLEMENT}
+        of_settlement = dict(zip(INFO_OF_SETTLEMENT, _READ(self.settlement), strict=True))
         return {**of_settlement, "charge": self.charge.copy(), **self.clearing.evidence.info()}
 
 

@@ -12,7 +12,7 @@ The **DC power flow** of injections n_i in kW (N prosumers) with base injections
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 import numpy as np
@@ -98,39 +98,31 @@ class DcPowerFlow:
 
     Attributes:
         network: Where the prosumers sit.
+        ptdf: H_P, shape (L, N): what stays linear in N, no array over branches and pairs is formed.
+        loss_coefficient: The w of losses Σ w f² in 1/kW, shape (L,).
+        branch_limit_kw: F, shape (L,).
     """
 
     network: Network
+    ptdf: Array = field(init=False, repr=False)
+    loss_coefficient: Array = field(init=False, repr=False)
+    branch_limit_kw: Array = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Take from the network what every step needs."""
+        grid = self.network.grid
+        object.__setattr__(self, "ptdf", self.network.prosumer_ptdf)
+        object.__setattr__(self, "loss_coefficient", grid.loss_coefficient)
+        object.__setattr__(self, "branch_limit_kw", grid.branch_limit_kw)
 
     @property
     def linear(self) -> DcPowerFlow:
         """Itself."""
         return self
 
-    @property
-    def ptdf(self) -> Array:
-        """H_P, shape (L, N): what stays linear in N, no array over branches and pairs is formed."""
-        return self.network.prosumer_ptdf
-
-    @property
-    def loss_coefficient(self) -> Array:
-        """The w of losses Σ w f² in 1/kW, shape (L,)."""
-        return self.network.grid.loss_coefficient
-
-    @property
-    def branch_limit_kw(self) -> Array:
-        """F, shape (L,)."""
-        return self.network.grid.branch_limit_kw
-
-    def base_flow(self, base_kw: Array) -> Array:
-        """Return the flows of base injections alone in kW, shape (…, L), of injections of shape (…, B)."""
-        grid = self.network.grid
-        return grid.flow(base_kw) if base_kw.any() else np.zeros((*base_kw.shape[:-1], grid.n_branches))
-
     def of(self, net_kw: Array, base_kw: Array) -> Flow:
         """Return what flows; see :class:`PowerFlow`."""
-        limit = self.branch_limit_kw
-        base = np.stack([self.base_flow(day) for day in base_kw])
+        limit, base = self.branch_limit_kw, self._base_flow(base_kw)
         flow: Array = net_kw @ self.ptdf.T + base
         size = np.abs(flow)
         loading = size / limit
@@ -141,6 +133,13 @@ class DcPowerFlow:
             loading=loading,
             secure=loading.max(axis=(1, 2), initial=0.0) <= SECURE,
         )
+
+    def _base_flow(self, base_kw: Array) -> Array:
+        """Return the flows of base injections alone in kW, shape (R, T, L), of injections of shape (R, T, B)."""
+        flows = np.zeros((*base_kw.shape[:2], len(self.branch_limit_kw)))
+        for day in np.flatnonzero(base_kw.any(axis=(1, 2))):
+            flows[day] = self.network.grid.flow(base_kw[day])
+        return flows
 
 
 def require_linear(power_flow: PowerFlow) -> LinearPowerFlow:

@@ -18,12 +18,12 @@ from ..ground.runs import RunFolder
 from ..ground.text import Report
 from ..scoring.evaluate import NORMALISATION_FLOOR, Leader, evaluate_leader
 from ..scoring.evaluation import Evaluation, summary_table
+from ..scoring.leader_words import leader_place
 from ..scoring.leaders import CLAIRVOYANTS, LEADER_NAMES, make_leader, trained_task
 from ..scoring.transfer import evaluate_held_out, held_out_report
 from ..task import environment_of
 from ..workers import Workers
 from .games import add_effort_options, effort_from, game_from, title_of
-from .leader_words import leader_place
 from .options import add_backend_options, add_game_options, add_report_options, existing_parent, natural, positive, workers_from
 
 DESCRIPTION = f"""\

@@ -32,12 +32,12 @@ from ...envs import DAY_AHEAD_ID
 from ...envs.community.calendar import Scenario, split_hash
 from ...envs.errors import unknown_name
 from ...envs.games.spec import GameSpec
-from ..commands.leader_words import leader_place
 from ..ground.held_out import require_not_held_out
 from ..ground.rounds import training_scenarios
 from ..ground.runs import commit, versions, write_text
 from ..references.ends import references
 from ..scoring.evaluate import Leader
+from ..scoring.leader_words import leader_place
 from ..scoring.leaders import LEADER_NAMES, make_leader
 from ..task import Episode, environment_of, observe, play
 from ..workers import Workers

@@ -20,9 +20,9 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import configure
 from stable_baselines3.common.utils import set_random_seed
 
-from ...agents.learned.made_for import require_fit
 from ...agents.learned.stable_baselines import LearnedPolicy, write_weights
 from ...agents.learned.vec_env import GymnasiumVecEnv
+from ...agents.made_for import require_fit
 from ...envs.community.calendar import Scenario, split_hash
 from ...envs.games.spec import GameSpec
 from ...envs.market.exact.compiled import see_to_machine_code

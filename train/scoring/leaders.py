@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from ...agents.fixed.day_ahead import ConstantPolicy, RandomPolicy, ZeroPolicy
 from ...agents.fixed.hourly import SchedulePolicy
-from ...agents.learned.made_for import carried_over, require_fit
 from ...agents.learned.models import load_model
 from ...agents.learned.normalised import ModelPolicy
 from ...agents.learned.onnx_policy import OnnxPolicy
 from ...agents.learned.stable_baselines import LearnedPolicy, day_of, load_policy
+from ...agents.made_for import carried_over, require_fit
 from ...agents.policy import Policy
 from ...envs.adapters.pricing import PricingEnv
 from ...envs.community.calendar import Scenario

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import numpy as np
@@ -24,8 +24,10 @@ from ...files import write_atomically
 from ...games.hourly import charge_of_hours
 from ...games.outcome import Outcome
 from ...games.tail import first_hour
-from ..hourly import HourlyEnv
 from .day_ahead import DOTS_PER_INCH, INK, QUIET, draw_grid, draw_power, draw_prices, head
+
+if TYPE_CHECKING:  # the environment draws by this module, not the other way round
+    from ..hourly import HourlyEnv
 
 SIZE_INCHES = (12.0, 8.0)
 _COLOURS = ("#cc79a7", "#009e73", "#0072b2", "#d55e00", "#e69f00", "#56b4e9")  # Okabe and Ito's, readable with any kind of colour vision

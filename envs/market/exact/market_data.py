@@ -48,14 +48,9 @@ class Structure:
     @classmethod
     def of(cls, day: Day) -> Self:
         """Return the structure of a day."""
+        n_periods, n_prosumers = day.demand_min.shape
         seller, buyer = np.nonzero(day.can_trade)
-        return cls(
-            n_periods=day.n_periods,
-            n_prosumers=day.n_prosumers,
-            seller=seller,
-            buyer=buyer,
-            owner=np.flatnonzero(day.has_storage),
-        )
+        return cls(n_periods=n_periods, n_prosumers=n_prosumers, seller=seller, buyer=buyer, owner=np.flatnonzero(day.has_storage))
 
     @property
     def key(self) -> tuple[int, int, bytes, bytes, bytes]:
@@ -130,14 +125,11 @@ def read_charges(day: Day, charges: ArrayLike) -> Array:
 def scale(day: Day, charges: Array, structure: Structure) -> MarketData:
     """Return the dimensionless data of ``day`` at ``charges`` of shape (T, N, N)."""
     power, price = power_unit(day), price_unit(day)
-    shape = (day.n_periods, day.n_prosumers)
-    seller, buyer, owner = structure.seller, structure.buyer, structure.owner
-    pairs, stores = (day.n_periods, len(seller)), (day.n_periods, len(owner))
-    start, end, capacity = (
-        energy[owner] / (power * day.period_hours) for energy in (day.storage_start, day.stored_at_end, day.storage_capacity)
-    )
+    shape, seller, buyer, owner = day.demand_min.shape, structure.seller, structure.buyer, structure.owner
+    pairs, stores = (shape[0], len(seller)), (shape[0], len(owner))
+    energy_unit = power * day.period_hours
     stored_min = np.zeros(stores)
-    stored_min[-1] = end
+    stored_min[-1] = day.stored_at_end[owner] / energy_unit
     curvature_unit = price / power
     worth_all = _WORTH_ALL * np.maximum(price, np.abs(day.import_price))[:, None]
     eased = np.clip(
@@ -161,13 +153,13 @@ def scale(day: Day, charges: Array, structure: Structure) -> MarketData:
         storage_power=np.broadcast_to(day.storage_power[owner] / power, stores),
         storage_wear=np.broadcast_to(day.storage_wear[owner] / curvature_unit, stores),
         storage_efficiency=np.broadcast_to(day.storage_efficiency[owner], stores),
-        storage_start=start,
+        storage_start=day.storage_start[owner] / energy_unit,
         stored_min=stored_min,
-        stored_max=np.broadcast_to(capacity, stores),
+        stored_max=np.broadcast_to(day.storage_capacity[owner] / energy_unit, stores),
         trade_limit=np.broadcast_to(day.trade_limit[seller, buyer] / power, pairs),
         trade_friction=np.broadcast_to(day.trade_friction[seller, buyer] / curvature_unit, pairs),
         charge=charges[:, seller, buyer] / price,
-        size=_sizes(day) / power,
+        size=_sizes(day, power) / power,
         eased_slope=eased / price,
     )
 
@@ -189,21 +181,22 @@ def _typical(values: Array) -> float:
     return float(positive[(len(positive) - 1) // 2])
 
 
-def _sizes(day: Day) -> Array:
-    """Return what is much for each prosumer in kW, shape (N,): its mean greatest demand or renewable power, else its storage power."""
+def _sizes(day: Day, unit: float) -> Array:
+    """Return what is much for each prosumer in kW, shape (N,): its mean greatest demand or renewable power, else its storage power.
+
+    ``unit`` is P₀ in kW.
+    """
     own = np.maximum(day.demand_max.mean(axis=0), day.renewable.mean(axis=0))
     own = np.where(own > 0, own, day.storage_power)
-    unit = power_unit(day)
     sizes: Array = np.maximum(np.where(own > 0, own, unit), LEAST_SIZE * unit)
     return sizes
 
 
 def price_unit(day: Day) -> float:
     """Return π₀ in EUR/kWh: the greatest price of the day in absolute value, but at most :data:`MOST_PRICE` medians (1 if all are zero)."""
-    prices = (day.import_price, day.export_price, day.utility_slope)
-    greatest = [np.abs(array) for array in prices]
-    for typical in greatest:
+    sizes = list(map(np.abs, (day.import_price, day.export_price, day.utility_slope)))
+    for typical in sizes:
         if typical.any():
             most = MOST_PRICE * _typical(typical)
-            return min(max(float(array.max()) for array in greatest), most)
+            return min(float(max(map(np.max, sizes))), most)
     return 1.0

@@ -9,10 +9,10 @@ import pytest
 from gridtoll.envs.adapters.day_ahead import DayAheadEnv
 from gridtoll.envs.community.sources import export_community, load_community
 from gridtoll.train.cli import main
-from gridtoll.train.commands.leader_words import leader_place
 from gridtoll.train.compare.plan_file import find_plan, read_plan
 from gridtoll.train.compare.tuned import tuned_settings
 from gridtoll.train.learning.algorithms import make_algorithm
+from gridtoll.train.scoring.leader_words import leader_place
 from gridtoll.train.scoring.leaders import LEADER_NAMES
 from gridtoll.train.tuning.space import read_space
 

@@ -89,7 +89,7 @@ class StructuredMarket:
         """
         if len(charges) != len(days):
             raise ValueError(f"each day must have its charges, got {len(days)} days and {len(charges)} arrays of charges.")
-        n_threads = min(self._threads or available_cores(), len(days))
+        n_threads = min(self._threads or available_cores(), len(days)) if len(days) > 1 else 1
         see_to_machine_code()
         if n_threads > 1:
             with ThreadPoolExecutor(n_threads) as pool:

@@ -7,18 +7,14 @@ no prosumer, and adding one to its two balances need not wait for the one before
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ....community.day import Array, Day
-from ..market_data import IntArray, Structure, read_charges, scale
-
-Number = TypeVar("Number", bound=np.generic)
+from ..market_data import IntArray, Structure, scale
 
 
 class Program(NamedTuple):
@@ -100,43 +96,33 @@ def keep_contracts(day: Day, without: Day, sold_kw: Array) -> None:
 
 
 def _make(day: Day) -> Program:
+    t, n = day.demand_min.shape
     structure = _ordered(Structure.of(day))
-    data = scale(day, read_charges(day, np.zeros((day.n_prosumers, day.n_prosumers))), structure)
-    t, n, j, k = structure.n_periods, structure.n_prosumers, len(structure.owner), len(structure.seller)
+    j, k = len(structure.owner), len(structure.seller)
+    data = scale(day, np.zeros((t, n, n)), structure)
     none, idle, everybody = np.zeros((t, n)), np.zeros((t, j)), np.arange(n)
-    wear, friction = data.storage_wear, data.grid_friction
-    return Program(
-        sizes=(t, n, j, k),
-        seller=_plain(structure.seller),
-        buyer=_plain(structure.buyer),
-        owner=_plain(structure.owner),
-        eta=_plain(day.storage_efficiency[structure.owner]),
-        curvature=_plain_rows([data.utility_curvature, none, wear, wear, idle, friction, friction]),
-        cost=_plain_rows([-data.utility_slope, none, idle, idle, idle, data.import_price, -data.export_price]),
-        lower=_plain_rows([data.demand_min, none, idle, idle, data.stored_min, none, none]),
-        upper=_plain_rows(
-            [data.demand_max, data.renewable, data.storage_power, data.storage_power, data.stored_max, data.import_limit, data.export_limit]
-        ),
-        friction=_plain(data.trade_friction[0]),
-        cap=_plain(data.trade_limit[0]),
-        stored_start=_plain(data.storage_start),
-        power_unit=data.power_unit,
-        price_unit=data.price_unit,
-        period_hours=data.period_hours,
-        eased=_plain(-data.eased_slope),
-        size=_plain(data.size),
-        holder=_plain(np.concatenate([np.tile(everybody, 2), np.tile(structure.owner, 3), np.tile(everybody, 2)])),
-        stored=_plain(day.storage_start),
-    )
-
-
-def _plain(array: NDArray[Number]) -> NDArray[Number]:
-    """Return a writable copy in C order: compiled code is made anew for every other kind of array."""
-    return np.array(array, order="C")
-
-
-def _plain_rows(parts: Sequence[Array]) -> Array:
-    return _plain(np.asarray(np.hstack(parts), dtype=np.float64))
+    wear, friction, power = data.storage_wear, data.grid_friction, data.storage_power
+    made: dict[str, Any] = {
+        "seller": structure.seller,
+        "buyer": structure.buyer,
+        "owner": structure.owner,
+        "eta": day.storage_efficiency[structure.owner],
+        "curvature": np.hstack([data.utility_curvature, none, wear, wear, idle, friction, friction]),
+        "cost": np.hstack([-data.utility_slope, none, idle, idle, idle, data.import_price, -data.export_price]),
+        "lower": np.hstack([data.demand_min, none, idle, idle, data.stored_min, none, none]),
+        "upper": np.hstack([data.demand_max, data.renewable, power, power, data.stored_max, data.import_limit, data.export_limit]),
+        "friction": data.trade_friction[0],
+        "cap": data.trade_limit[0],
+        "stored_start": data.storage_start,
+        "eased": -data.eased_slope,
+        "size": data.size,
+        "holder": np.concatenate([np.tile(everybody, 2), np.tile(structure.owner, 3), np.tile(everybody, 2)]),
+        "stored": day.storage_start,
+    }
+    for name, array in made.items():  # writable copies in C order: compiled code is made anew for every other kind of array
+        made[name] = np.array(array, order="C")
+    power_unit, price_unit = data.power_unit, data.price_unit
+    return Program(sizes=(t, n, j, k), power_unit=power_unit, price_unit=price_unit, period_hours=data.period_hours, **made)
 
 
 def _ordered(structure: Structure) -> Structure:

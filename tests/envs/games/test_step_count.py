@@ -1,0 +1,36 @@
+"""How much code a step runs through: few calls, in few files, with few changes of file. :mod:`calls` says how they are counted.
+
+The exact market is cleared by the compiled loops, and nothing is drawn. The day-ahead step is that of a day played before, as in training;
+that of a new day makes the arrays of the loops first, as every step of the hourly game does.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+from calls import calls_of
+
+
+@pytest.mark.parametrize(
+    ("game", "hours", "known", "most"),
+    [
+        ("DayAhead", 0, True, (50, 16, 28)),
+        ("DayAhead", 0, False, (65, 18, 36)),
+        ("Hourly", 1, False, (90, 21, 48)),
+    ],
+    ids=["day-ahead, a known day", "day-ahead, a new day", "hourly"],
+)
+def test_a_step_runs_through_little_code(game: str, hours: int, known: bool, most: tuple[int, int, int]) -> None:
+    env: Any = gymnasium.make(f"gridtoll.envs:gridtoll/{game}-v0", solver="structured").unwrapped
+    env.reset(options={"day": 120})
+    env.step(np.array([0.3]))  # compiles, and loads what is loaded once
+    env.reset(options={"day": 120 if known else 170})
+    for _ in range(hours):
+        env.step(np.array([0.3]))
+    found = calls_of(lambda: env.step(np.array([0.3])))
+    counted = len(found.calls), len(found.files), found.changes_of_file
+    assert all(here <= bound for here, bound in zip(counted, most, strict=True)), f"{counted}: {found.most_frequent()[:10]}"
+    assert len(found.calls) > 20, "something was counted"
