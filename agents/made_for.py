@@ -27,6 +27,7 @@ from typing import Any, Final
 _SAME: Final = 1e-9
 """Relative difference up to which caps and price levels are the same number: one of them may have been written in decimals."""
 _IN_WORDS: Final = {
+    "env": "the {} game",
     "n_observed": "{} observed numbers",
     "n_charges": "{} charges",
     "charge_cap": "the charge cap {} EUR/kWh",
@@ -35,7 +36,7 @@ _IN_WORDS: Final = {
     "tariff": "the {} tariff",
     "charges_per": "charges per {}",
 }
-_FLAGS: Final = {"charge_cap": "--charge-cap", "information": "--information", "tariff": "--tariff", "charges_per": "--charges-per"}
+_FLAGS: Final = {name: f"--{name.replace('_', '-')}" for name in ("env", "charge_cap", "information", "tariff", "charges_per")}
 _OF_LEVEL: Final = (
     "Its charges are in the money of that community: train it on this one, whose prices are {:.3g} times as high, or bring the prices to "
     "one currency."
@@ -47,7 +48,7 @@ def require_fit(what: str, made: Mapping[str, Any], here: Mapping[str, Any]) -> 
 
     Args:
         what: The leader, the beginning of the message.
-        made: What it was trained for, by name: any of ``n_observed``, ``n_charges``, ``charge_cap`` in EUR/kWh, ``price_level``,
+        made: What it was trained for, by name: any of ``env``, ``n_observed``, ``n_charges``, ``charge_cap`` in EUR/kWh, ``price_level``,
             ``information``, ``tariff`` and ``charges_per``; a name left out or None is not known.
         here: The same of the game it is to play.
 

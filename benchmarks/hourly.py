@@ -31,14 +31,14 @@ from gridtoll.envs.community.day import Day
 from gridtoll.envs.games.spec import GameSpec
 from gridtoll.envs.grid.grid import IntArray
 from gridtoll.envs.market.exact.compiled import StructuredMarket
+from gridtoll.train.ground.config import training_of
 from gridtoll.train.ground.runs import RunFolder, write_text
 from gridtoll.train.ground.text import table, with_interval
-from gridtoll.train.hourly.learn import HourlyTraining, learned_hourly_policy, resume_hourly, train_hourly
-from gridtoll.train.hourly.learners import HOURLY_DEFAULTS
+from gridtoll.train.learning import learn
 from gridtoll.train.playing import play_days
 from gridtoll.train.references.hours import Effort, HourlyEnds, search_day
 from gridtoll.train.scoring.chosen import find_best_schedule
-from gridtoll.train.scoring.leaders import make_leader
+from gridtoll.train.scoring.leaders import learned_policy, make_leader
 from gridtoll.train.statistics.intervals import hierarchical_bootstrap, paired_difference
 from gridtoll.train.task import environment_of
 from gridtoll.train.workers import Workers
@@ -85,11 +85,11 @@ def train(options: argparse.Namespace) -> None:
     """Train every algorithm with every seed."""
     for name, seed, folder in runs(options):
         if (folder / "config.json").is_file():
-            resume_hourly(folder, Workers(1))
+            learn.resume(folder, Workers(1))
         else:
             folder.parent.mkdir(parents=True, exist_ok=True)
             task = GameSpec(env="hourly", community=options.community)
-            train_hourly(HourlyTraining(task=task, learner=HOURLY_DEFAULTS[name], seed=seed, steps=options.steps), folder, Workers(1))
+            learn.train(training_of(task, name, seed=seed, steps=options.steps), folder, Workers(1))
         print(name, seed, [round(row["objective_eur"], 2) for row in RunFolder.open(folder).progress()], flush=True)
 
 
@@ -124,7 +124,7 @@ def score(options: argparse.Namespace) -> None:
             write_text(file, json.dumps(kept))
     for name, seed, folder in runs(options):
         if len(kept.setdefault(name, [])) <= seed:
-            kept[name].append(earned(task, _same(learned_hourly_policy(RunFolder.open(folder), task)), days))
+            kept[name].append(earned(task, _same(learned_policy(RunFolder.open(folder), task)), days))
             write_text(file, json.dumps(kept))
 
 
@@ -150,7 +150,7 @@ def errors(options: argparse.Namespace) -> None:
     }
     name = options.algorithms[0]
     for seed in range(options.seeds):
-        fixed[f"{name} {seed}"] = _same(learned_hourly_policy(RunFolder.open(options.out / "runs" / f"{name}-{seed}"), task))
+        fixed[f"{name} {seed}"] = _same(learned_policy(RunFolder.open(options.out / "runs" / f"{name}-{seed}"), task))
     for error in (0.0, *ERRORS):
         for leader, policies in fixed.items():
             if f"{error} {leader}" not in kept:

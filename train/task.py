@@ -108,8 +108,13 @@ def as_options(scenarios: Sequence[Scenario]) -> dict[str, list[int]]:
 
 
 def n_charges(task: GameSpec) -> int:
-    """Return how many charges a leader posts for a day."""
+    """Return how many charges a leader posts in a step of a day."""
     return environment_of(task).setting.n_charges
+
+
+def n_steps(task: GameSpec) -> int:
+    """Return how many times a leader posts charges in a day."""
+    return environment_of(task).community.n_periods if task.env == "hourly" else 1
 
 
 def observe(task: GameSpec, scenario: Scenario) -> NDArray[Any]:

@@ -1,13 +1,19 @@
-"""Leaders learned with stable-baselines3 (SAC, PPO, TD3) and sb3-contrib (TQC, CrossQ), set up for episodes of one step.
+"""Leaders learned with stable-baselines3 (SAC, PPO, TD3) and sb3-contrib (TQC, CrossQ, PPO with a memory), set up for episodes of one day.
 
 A day of ``gridtoll/DayAhead-v0`` is one step, so learning is a contextual bandit: the value of a charge is the day's reward, there is
 nothing to discount and no later state to bootstrap from. γ = 0 says so, and target networks play no part. The learners act between −1 and
 1: on the logarithm of the charge in the day's unit (:class:`~gridtoll.agents.curves.day_features.DayActions`), or, where they see
 everything, linearly up to the cap (:func:`to_charges`).
 
-**What the settings leave** (default community, distance tariff, 4,000 training days, the best checkpoint on 28 validation days; normalised
-regret in % on all 224 validation scenarios, interquartile mean and mean; seed 0 alone, so differences below one or two points say little;
-a constant multiple of the unit leaves 6.1):
+A day of ``gridtoll/Hourly-v0`` is 24 decisions, coupled by what stores hold: a Markov decision process, in which a discount of 0 would be a
+mistake. **The discount is 1**: what is to be earned is the day's sum, the day always ends after 24 hours, and the hour is part of what is
+observed, so that values are finite and depend on nothing that is not seen. A smaller one would have the leader prefer money in the morning
+to more of it at night. A ``full`` observation is a state. A ``public`` one is not: who holds how much energy can be told only from what
+happened before. There ``recurrent-ppo`` carries an LSTM through the day, which is set back every morning.
+
+**What the settings leave** in the day-ahead game (default community, distance tariff, 4,000 training days, the best checkpoint on 28
+validation days; normalised regret in % on all 224 validation scenarios, interquartile mean and mean; seed 0 alone, so differences below one
+or two points say little; a constant multiple of the unit leaves 6.1):
 
 =========  ===============  ===============
 algorithm  ``public``       ``full``
@@ -32,9 +38,8 @@ CrossQ     8.5 and 11.1     6.5 and 9.4
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Literal, cast, get_args
+from typing import Any, BinaryIO, Final, cast
 
 import numpy as np
 import torch
@@ -48,73 +53,16 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env import VecEnv
 
 from ...envs.arrays import Array
-from ...envs.errors import unknown_name
 from ..curves.day_features import N_PUBLIC, DayActions
 from ..packages import research_package
 from ..policy import Observation, State
 from .onnx_policy import ActingCharges
+from .settings import LearnerSettings
 
 _CLASSES: Final[dict[str, type[BaseAlgorithm]]] = {"sac": SAC, "ppo": PPO, "td3": TD3}
-_CONTRIBUTED: Final = {"tqc": "TQC", "crossq": "CrossQ"}
-ALGORITHM_NAMES: Final = (*_CLASSES, *_CONTRIBUTED)
-"""Every algorithm :func:`make_learner` knows."""
-
-
-Sees = Literal["day", "everything"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class LearnerSettings:
-    """How a leader learns.
-
-    Attributes:
-        algorithm: ``"sac"``, ``"ppo"`` or ``"td3"``; ``"tqc"`` or ``"crossq"``, which need sb3-contrib.
-        sees: ``"day"`` for features of the day, charges in its unit on a logarithmic scale and rewards over its guessed worth; where more
-            than one charge is posted or no public fields are observed, it stands for ``"everything"``: observations as they are, charges in
-            EUR/kWh on a linear scale.
-        hidden: Units of each hidden layer, of actor and critics alike.
-        learning_rate: Of Adam.
-        batch_size: Days in one gradient step.
-        updates: Gradient steps after each round of days played side by side (all but PPO); epochs over each rollout (PPO).
-        warmup_days: Days played with random charges before learning begins (all but PPO); days in a rollout (PPO).
-        exploration: Standard deviation of the noise added to the acting policy's charges (TD3), or initial standard deviation of the policy
-            (PPO), in the learner's unit: half a cap, or 2.9 of the charge's logarithm; the others find their own.
-    """
-
-    algorithm: str = "sac"
-    sees: Sees = "day"
-    hidden: tuple[int, ...] = (64, 64)
-    learning_rate: float = 2e-3
-    batch_size: int = 256
-    updates: int = 6
-    warmup_days: int = 600
-    exploration: float = 0.1
-
-    def __post_init__(self) -> None:
-        """Check every field.
-
-        Raises:
-            ValueError: If the algorithm or what it sees is unknown or a number is not positive; all such numbers are named.
-        """
-        if self.algorithm not in ALGORITHM_NAMES:
-            raise unknown_name("algorithm", self.algorithm, ALGORITHM_NAMES)
-        if self.sees not in get_args(Sees):
-            raise unknown_name("`sees`", self.sees, get_args(Sees))
-        numbers = {name: getattr(self, name) for name in ("learning_rate", "batch_size", "updates", "warmup_days", "exploration")}
-        numbers |= {f"hidden[{place}]": units for place, units in enumerate(self.hidden)}
-        bad = [f"`{name}` {value}" for name, value in numbers.items() if not value > 0]
-        if bad:
-            raise ValueError(f"settings of a learner must be > 0, got {', '.join(bad)}.")
-
-
-DEFAULTS: Final[dict[str, LearnerSettings]] = {
-    "sac": LearnerSettings(algorithm="sac"),
-    "td3": LearnerSettings(algorithm="td3", learning_rate=1e-3, batch_size=128),
-    "tqc": LearnerSettings(algorithm="tqc", updates=4),
-    "crossq": LearnerSettings(algorithm="crossq", learning_rate=1e-3, updates=4),
-    "ppo": LearnerSettings(algorithm="ppo", learning_rate=1e-3, batch_size=25, updates=20, warmup_days=200, exploration=0.3),
-}
-"""Settings of each algorithm unless told otherwise."""
+_CONTRIBUTED: Final = {"tqc": "TQC", "crossq": "CrossQ", "recurrent-ppo": "RecurrentPPO"}
+_MOST_HOURS: Final = 100_000
+"""How many hours an off-policy learner of the hourly game remembers at most."""
 
 
 def to_charges(action: ArrayLike, cap: ArrayLike) -> Array:
@@ -143,7 +91,7 @@ def day_of(
     return DayActions(n_observed, float(np.max(cap)), price_level) if applies else None
 
 
-def make_learner(settings: LearnerSettings, environment: VecEnv, *, seed: int, days: int = 50_000) -> BaseAlgorithm:
+def make_learner(settings: LearnerSettings, environment: VecEnv, *, seed: int, days: int = 50_000, hours: int = 1) -> BaseAlgorithm:
     """Return a learner that has seen nothing yet.
 
     Args:
@@ -151,46 +99,61 @@ def make_learner(settings: LearnerSettings, environment: VecEnv, *, seed: int, d
         environment: Plays days with actions between −1 and 1.
         seed: Seeds the initial weights.
         days: How many days an off-policy learner remembers; checkpoints hold as many, whether played yet or not.
+        hours: Steps of a day.
+
+    Raises:
+        ValueError: If a package it needs is missing, or settings do not go together.
     """
     [n_charges] = cast(spaces.Box, environment.action_space).shape
-    arguments = arguments_of(settings, n_envs=environment.num_envs, n_charges=n_charges, days=days)
+    arguments = arguments_of(settings, n_envs=environment.num_envs, n_charges=n_charges, days=days, hours=hours)
     return cast(Callable[..., BaseAlgorithm], _class(settings.algorithm))(env=environment, seed=seed, device="cpu", **arguments)
 
 
-def arguments_of(settings: LearnerSettings, *, n_envs: int, n_charges: int, days: int) -> dict[str, Any]:
+def arguments_of(settings: LearnerSettings, *, n_envs: int, n_charges: int, days: int, hours: int = 1) -> dict[str, Any]:
     """Return what a learner's class is called with, beside environment, seed and device.
 
     Args:
         settings: How it learns.
         n_envs: Days played side by side.
-        n_charges: Charges posted for a day.
+        n_charges: Charges posted in a step.
         days: How many days an off-policy learner remembers.
+        hours: Steps of a day: 1, or as many as it has hours.
     """
+    one_step = hours == 1
     common: dict[str, Any] = {
-        "policy": "MlpPolicy",
+        "policy": _policy(settings),
         "learning_rate": settings.learning_rate,
         "batch_size": settings.batch_size,
-        "gamma": 0.0,
-        "policy_kwargs": {"net_arch": list(settings.hidden)},
+        "gamma": 0.0 if one_step else settings.discount,
+        "policy_kwargs": _shape(settings),
     }
     off_policy: dict[str, Any] = {
         **common,
-        "learning_starts": settings.warmup_days,
+        "learning_starts": settings.warmup_days * hours,
         "train_freq": 1,
         "gradient_steps": settings.updates,
-        "buffer_size": days,
+        "buffer_size": days if one_step else min(days * hours, _MOST_HOURS),
     }
     match settings.algorithm:
         case "sac" | "tqc" | "crossq":
-            return {**off_policy, "ent_coef": "auto_0.05", "target_entropy": -2.0}
+            return {**off_policy, "ent_coef": "auto_0.05", "target_entropy": -2.0 if one_step else -2.0 * n_charges}
         case "td3":
             return {**off_policy, "action_noise": NormalActionNoise(np.zeros(n_charges), np.full(n_charges, settings.exploration))}
         case _:
             common["policy_kwargs"]["log_std_init"] = float(np.log(settings.exploration))
-            rounds = max(2, settings.warmup_days // n_envs)
-            rollout = rounds * n_envs
-            common["batch_size"] = whole_minibatches(settings.batch_size, rollout)
-            return {**common, "n_steps": rounds, "n_epochs": settings.updates}
+            rounds = max(2 if one_step else 1, settings.warmup_days // n_envs)  # whole days, so that no episode lies in two rollouts
+            common["batch_size"] = whole_minibatches(settings.batch_size, rounds * hours * n_envs)
+            return {**common, "n_steps": rounds * hours, "n_epochs": settings.updates}
+
+
+def _policy(settings: LearnerSettings) -> str:
+    return "MlpLstmPolicy" if settings.has_memory else "MlpPolicy"
+
+
+def _shape(settings: LearnerSettings) -> dict[str, Any]:
+    """Return the arguments of a policy that say what it is made of."""
+    memory = {"lstm_hidden_size": settings.hidden[0]} if settings.has_memory else {}
+    return {"net_arch": list(settings.hidden), **memory}
 
 
 def whole_minibatches(batch_size: int, rollout: int) -> int:
@@ -219,7 +182,7 @@ def _class(algorithm: str) -> type[BaseAlgorithm]:
     return cast(type[BaseAlgorithm], getattr(research_package("sb3_contrib", f"the algorithm {algorithm!r}"), _CONTRIBUTED[algorithm]))
 
 
-def checkpoint_parts(learner: BaseAlgorithm) -> dict[str, Callable[[BinaryIO], None]]:
+def checkpoint_parts(learner: BaseAlgorithm, settings: LearnerSettings) -> dict[str, Callable[[BinaryIO], None]]:
     """Return what writes the learner's complete state, by the end of each file's name."""
 
     def write_model(file: BinaryIO) -> None:
@@ -228,7 +191,7 @@ def checkpoint_parts(learner: BaseAlgorithm) -> dict[str, Callable[[BinaryIO], N
     def write_buffer(file: BinaryIO) -> None:
         cast(OffPolicyAlgorithm, learner).save_replay_buffer(cast(Any, file))
 
-    if learner.__class__ is PPO:  # its rollouts are used up when a checkpoint is taken
+    if not settings.is_off_policy:  # its rollouts are used up when a checkpoint is taken
         return {"model.zip": write_model}
     return {"model.zip": write_model, "buffer.pkl": write_buffer}
 
@@ -315,11 +278,11 @@ def load_policy(
     Raises:
         ValueError: If the weights do not fit the settings, the observation or the charges.
     """
-    build = cast(Callable[..., BasePolicy], _class(settings.algorithm).policy_aliases["MlpPolicy"])
+    build = cast(Callable[..., BasePolicy], _class(settings.algorithm).policy_aliases[_policy(settings)])
     actions = spaces.Box(-1.0, 1.0, (n_coefficients,), np.float32)
     day = day_of(settings, n_observed, cap=cap, n_coefficients=n_coefficients, price_level=price_level)
     observed = spaces.Box(-np.inf, np.inf, (n_observed if day is None else day.n_seen,), np.float32)
-    network = build(observed, actions, lambda _: settings.learning_rate, net_arch=list(settings.hidden))
+    network = build(observed, actions, lambda _: settings.learning_rate, **_shape(settings))
     try:
         network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
     except RuntimeError as error:

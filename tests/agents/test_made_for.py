@@ -13,7 +13,7 @@ import torch
 from gridtoll.agents.curves.day_features import LEVELS, N_PUBLIC, DayFeatures
 from gridtoll.agents.curves.network import NetworkPolicy, PostingNetwork, Radial
 from gridtoll.agents.learned.onnx_policy import OnnxPolicy, write_onnx
-from gridtoll.agents.learned.stable_baselines import DEFAULTS, Sees
+from gridtoll.agents.learned.settings import DEFAULTS, Sees
 from gridtoll.agents.made_for import require_fit
 from gridtoll.envs.community.calendar import Scenario
 from gridtoll.envs.community.community import Community

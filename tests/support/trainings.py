@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gridtoll.agents.learned.stable_baselines import DEFAULTS
+from gridtoll.agents.learned.settings import DEFAULTS
 from gridtoll.envs.games.spec import GameSpec
 from gridtoll.train.ground.config import TrainConfig
 

@@ -13,13 +13,14 @@ from ...envs.community.calendar import Scenario
 from ...envs.games.spec import GameSpec
 from ..compare.row_files import require_row_format, save_rows
 from ..data.onnx_files import task_of
+from ..ground.config import TrainConfig
 from ..ground.plots import draw_regret_per_day, require_format, save_figure
 from ..ground.runs import RunFolder
 from ..ground.text import Report
 from ..scoring.evaluate import NORMALISATION_FLOOR, Leader, evaluate_leader
 from ..scoring.evaluation import Evaluation, summary_table
 from ..scoring.leader_words import leader_place
-from ..scoring.leaders import CLAIRVOYANTS, LEADER_NAMES, make_leader, trained_task
+from ..scoring.leaders import CLAIRVOYANTS, LEADER_NAMES, make_leader
 from ..scoring.transfer import evaluate_held_out, held_out_report
 from ..task import environment_of
 from ..workers import Workers
@@ -146,7 +147,7 @@ def _trained_task(path: Path | None) -> GameSpec | None:
         return None
     if path.suffix.lower() == ".onnx" and path.is_file():
         return task_of(OnnxPolicy(path))
-    return trained_task(RunFolder.open(path)) if path.is_dir() else None
+    return TrainConfig.of(RunFolder.open(path)).task if path.is_dir() else None
 
 
 def _picture(evaluation: Evaluation, task: GameSpec, split: str) -> Figure:

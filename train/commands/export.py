@@ -151,7 +151,7 @@ def _policy(options: argparse.Namespace) -> Report:
             f"{', '.join(f'`{name}`' for name in given)} must go with a .zip model: a run folder says itself what it was trained on."
         )
     folder = RunFolder.open(options.run)
-    config = TrainConfig.from_json(folder.config["config"])
+    config = TrainConfig.of(folder)
     policy, algorithm = learned_policy(folder, config.task), config.learner.algorithm
     save_onnx(options.out, policy, config.task, name=algorithm, seed=config.seed, config=config.to_json())
     values = {"file": str(options.out), "bytes": options.out.stat().st_size, "algorithm": algorithm, "seed": config.seed}

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
-from ...agents.learned.stable_baselines import ALGORITHM_NAMES, DEFAULTS, LearnerSettings, Sees
-from ...envs.errors import unknown_name
+from ...agents.learned.settings import ALGORITHM_NAMES, LearnerSettings, Sees
 from ...envs.games.spec import GameSpec
 from ...envs.written import whole_number
-from ..ground.config import TrainConfig
+from ..ground.config import DEFAULT_TRAININGS, TrainConfig, training_of
 from ..ground.runs import RunFolder
 from ..ground.text import Report, lines
-from ..hourly.learn import HourlyTraining, is_hourly
-from ..hourly.learners import HOURLY_ALGORITHMS, HourlyLearner
 from ..learning.learn import resume, train
 from ..workers import Workers
 from .games import game_from
-from .hourly.play import train_command
 from .options import add_game_options, add_report_options, add_work_options, decimal, natural, positive
 
-_DEFAULT = TrainConfig()
-_SETTINGS = {field.name for kind in (TrainConfig, LearnerSettings, GameSpec, GameSpec, HourlyLearner) for field in fields(kind)} | {"env"}
+_DEFAULT, _HOURLY = DEFAULT_TRAININGS["day-ahead"], DEFAULT_TRAININGS["hourly"]
+_LEARNER: Final = tuple(entry.name for entry in fields(LearnerSettings) if entry.name not in ("algorithm", "hidden"))
+_NUMBERS: Final = ("seed", "steps", "parallel_days", "validate_every", "validation_days")
+_SETTINGS: Final = {entry.name for kind in (TrainConfig, LearnerSettings, GameSpec) for entry in fields(kind)}
 
 DESCRIPTION = f"""\
 Train a leader with stable-baselines3 on the training days of a community.
@@ -32,9 +30,9 @@ A day is one step, so this is a contextual bandit: the learner sees the day's ob
 between -1 and 1; policies are saved and evaluated in EUR/kWh), and is rewarded with the day's profit. After every {_DEFAULT.validate_every}
 days it plays validation days; the policy that earned most there is the one kept. Watch with `tensorboard --logdir runs`.
 
-With --env hourly an episode is a day of 24 hourly charges, a Markov decision process with the discount 1; algorithms are
-{", ".join(HOURLY_ALGORITHMS)} (with a memory, for what public observations do not show), and {HourlyTraining.steps} training days are
-played unless --steps says otherwise.
+With --env hourly an episode is a day of 24 hourly charges, a Markov decision process with the discount 1. There is one more algorithm,
+recurrent-ppo, with a memory for what public observations do not show. What is left open differs: {_HOURLY.steps} training days,
+{_HOURLY.parallel_days} of them side by side, {_HOURLY.validation_days} validation days after every {_HOURLY.validate_every}.
 
 A run can be killed at any moment and resumed from its last checkpoint, with the same result as if it had not been. Checkpoints contain
 pickles: resume only runs of your own.
@@ -54,7 +52,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     place.add_argument("--out", type=Path, metavar="DIR", help="start a run in this folder, which must be new or empty")
     place.add_argument("--resume", type=Path, metavar="DIR", help="go on with the run in this folder; other settings are its own")
     learning = parser.add_argument_group("learning (not with --resume)")
-    learning.add_argument("--algorithm", metavar="A", help=f"{', '.join(ALGORITHM_NAMES)} (default: {_DEFAULT.learner.algorithm})")
+    learning.add_argument(
+        "--algorithm",
+        metavar="A",
+        help=f"{', '.join(ALGORITHM_NAMES)}, and recurrent-ppo with --env hourly (default: {_DEFAULT.learner.algorithm})",
+    )
     learning.add_argument("--seed", type=natural, metavar="S", help=f"of weights, exploration and scenarios (default: {_DEFAULT.seed})")
     learning.add_argument("--steps", type=positive, metavar="N", help=f"training days to play (default: {_DEFAULT.steps})")
     learning.add_argument(
@@ -87,8 +89,6 @@ def run(options: argparse.Namespace) -> Report:
     if options.resume is not None and given:
         named = ", ".join("--" + name.replace("_", "-") for name in given)
         raise ValueError(f"a resumed run keeps its own settings, got {named} as well.")
-    if options.env == "hourly" or (options.resume is not None and is_hourly(RunFolder.open(options.resume))):
-        return train_command(options, None if options.hidden is None else _units(options.hidden))
     with Workers(options.jobs, quiet=options.quiet) as workers:
         done = train(_config(options), options.out, workers) if options.resume is None else resume(options.resume, workers)
     return _report(done)
@@ -96,23 +96,16 @@ def run(options: argparse.Namespace) -> Report:
 
 def _given(options: argparse.Namespace) -> dict[str, Any]:
     """Return the settings the command line states."""
-    asked_for = {name: value for name, value in vars(options).items() if name in _SETTINGS}
-    return {name: value for name, value in asked_for.items() if value is not None}
+    return {name: value for name, value in vars(options).items() if name in _SETTINGS and value is not None}
 
 
 def _config(options: argparse.Namespace) -> TrainConfig:
-    """Return the training the options ask for; what they leave open has the algorithm's own defaults."""
-    given = _given(options)
-    algorithm = given.get("algorithm", _DEFAULT.learner.algorithm)
-    if algorithm not in DEFAULTS:
-        raise unknown_name("algorithm", algorithm, ALGORITHM_NAMES)
-    learner: dict[str, Any] = {
-        name: given[name] for name in ("learning_rate", "batch_size", "updates", "warmup_days", "exploration", "sees") if name in given
-    }
+    """Return the training the options ask for; what they leave open is as the game and the algorithm have it."""
+    given, task = _given(options), game_from(options)
+    learner = {name: given[name] for name in _LEARNER if name in given}
     if "hidden" in given:
         learner["hidden"] = _units(given["hidden"])
-    rest = {name: given[name] for name in ("seed", "steps", "parallel_days", "validate_every", "validation_days") if name in given}
-    return TrainConfig(task=game_from(options), learner=replace(DEFAULTS[algorithm], **learner), **rest)
+    return training_of(task, given.get("algorithm"), learner, **{name: given[name] for name in _NUMBERS if name in given})
 
 
 def _units(text: str) -> tuple[int, ...]:
@@ -126,6 +119,7 @@ def _report(done: RunFolder) -> Report:
     """Say what came out of a run."""
     progress, best = done.progress(), done.load("best")
     values = {
+        "env": TrainConfig.of(done).task.env,
         "run": str(done.path),
         "steps": progress[-1]["step"],
         "seconds": sum(row["seconds"] for row in progress),

@@ -48,7 +48,7 @@ from ...envs.community.sources import COMMUNITY_NAMES, HELD_OUT_COMMUNITIES
 from ...envs.community.sources.place import folder_of
 from ...envs.errors import unknown_name
 from ...envs.games.observation.observer import Information
-from ...envs.games.spec import GameSpec
+from ...envs.games.spec import GameName, GameSpec
 from ...envs.written import decoded, not_finite
 from ..learning.algorithms import CLAIRVOYANTS, make_algorithm, require_budget
 from .cells import community_name
@@ -127,7 +127,8 @@ class _Reader:
             algorithms=tuple(self._entry(name, table, steps) for name, table in tables.items()),
         )
         for entry in plan.algorithms:
-            self._algorithm(entry, dict.fromkeys(information for _, information in plan.games))
+            env: GameName = "hourly" if ("env", "hourly") in plan.game else "day-ahead"
+            self._algorithm(entry, dict.fromkeys(information for _, information in plan.games), env)
         return plan
 
     def _games(self, given: Mapping[str, Any]) -> tuple[tuple[str, Information], ...]:
@@ -194,15 +195,15 @@ class _Reader:
                 self.problems.append(f"- algorithms.{name}: {error}")
         return _frozen({**found, **{key: value for key, value in table.items() if key not in _RESERVED}})
 
-    def _algorithm(self, entry: Entry, classes: Iterable[str]) -> None:
+    def _algorithm(self, entry: Entry, classes: Iterable[str], env: GameName) -> None:
         """Make the algorithm once for each information class, to see whether it can be."""
         found: list[str] = []
         for information in classes:
             settings = entry.settings_in(information)
             try:
                 if entry.algorithm not in CLAIRVOYANTS:
-                    make_algorithm(entry.algorithm, settings, place=self._place)
-                    require_budget(entry.algorithm, settings, entry.steps)
+                    make_algorithm(entry.algorithm, settings, place=self._place, env=env)
+                    require_budget(entry.algorithm, settings, entry.steps, env=env)
                 elif settings:
                     raise ValueError(f"the optimum has no settings, got {', '.join(settings)}")
             except ValueError as error:

@@ -96,7 +96,8 @@ def _remove_lock(folder: Path) -> None:
 
 def _run(job: Job) -> None:
     cell, folder = job.cell, job.folder
-    algorithm = None if cell.algorithm in CLAIRVOYANTS else make_algorithm(cell.algorithm, dict(cell.settings), place=job.place)
+    known, settings = cell.algorithm in CLAIRVOYANTS, dict(cell.settings)
+    algorithm = None if known else make_algorithm(cell.algorithm, settings, place=job.place, env=cell.task.env)
     with Workers(1) as workers, alone_in_this_process():
         set_random_seed(cell.seed)  # whatever ran in this process before
         community = environment_of(cell.task).community

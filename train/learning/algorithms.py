@@ -19,18 +19,19 @@ from typing import Any, Final, Protocol, cast
 import numpy as np
 
 from ...agents.fixed.day_ahead import N_SAMPLE, ConstantPolicy, RandomPolicy, ZeroPolicy, best_constant
-from ...agents.learned.stable_baselines import ALGORITHM_NAMES as _LEARNERS
-from ...agents.learned.stable_baselines import DEFAULTS, LearnerSettings
+from ...agents.learned.settings import HOURLY_ALGORITHMS as _LEARNERS
+from ...agents.learned.settings import LearnerSettings, default_settings
 from ...agents.policy import Policy
 from ...agents.practice import Practice
 from ...envs.community.calendar import Scenario
 from ...envs.errors import unknown_name
-from ...envs.games.spec import GameSpec
-from ..ground.config import TrainConfig
+from ...envs.games.spec import GameName, GameSpec
+from ..ground.config import DEFAULT_TRAININGS, TrainConfig
 from ..ground.runs import RunFolder
 from ..playing import Leaders
 from ..references.ends import references
 from ..scoring.leaders import learned_policy, make_leader
+from ..task import n_steps
 from ..workers import Workers
 from .learn import resume, train
 from .practice import Effort, TaskPractice
@@ -47,7 +48,7 @@ _OWN: Final = {
     "random": ".algorithms:Random",
     "best-constant": ".algorithms:BestConstantCharge",
 }
-_PACKAGES: Final = {"tqc": ("sb3_contrib",), "crossq": ("sb3_contrib",), "constant-search": ("optuna",)}
+_PACKAGES: Final = {"tqc": ("sb3_contrib",), "crossq": ("sb3_contrib",), "recurrent-ppo": ("sb3_contrib",), "constant-search": ("optuna",)}
 _NETWORKS: Final = ("supervised", "first-order", "response")
 BEST_FOUND: Final = "best-found"
 """The clairvoyant of games whose optimum is not always proved: the best charges found on each day it is scored on."""
@@ -64,20 +65,23 @@ class TaskAlgorithm(Protocol):
         ...
 
 
-def make_algorithm(name: str, settings: Mapping[str, Any], *, place: str | Path | None = None) -> TaskAlgorithm:
+def make_algorithm(
+    name: str, settings: Mapping[str, Any], *, place: str | Path | None = None, env: GameName = "day-ahead"
+) -> TaskAlgorithm:
     """Return an algorithm with its settings.
 
     Args:
         name: One of :data:`ALGORITHMS` but the optimum, or ``module:Class``.
         settings: Fields by name; lists stand for tuples, and what is left out has the algorithm's own default.
         place: Folder in which a module is looked for after all others; the current one if absent.
+        env: The game, whose defaults hold for what a learner of stable-baselines3 is not given.
 
     Raises:
         ValueError: If there is no such algorithm, it has no such setting, or a setting cannot be.
     """
     given = {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
     if name in _LEARNERS:
-        return _stable_baselines(name, given)
+        return _stable_baselines(name, given, env)
     if name in CLAIRVOYANTS:
         raise ValueError("the optimum does not learn: it is found on each day it is scored on.")
     kind = _class(_OWN.get(name, name), name, Path.cwd() if place is None else Path(place))
@@ -96,14 +100,14 @@ def settings_of(algorithm: TaskAlgorithm) -> dict[str, Any]:
     return {key: value for key, value in {**values, **learner}.items() if key != "algorithm"}
 
 
-def require_budget(name: str, settings: Mapping[str, Any], steps: int) -> None:
+def require_budget(name: str, settings: Mapping[str, Any], steps: int, *, env: GameName = "day-ahead") -> None:
     """Refuse a budget that an algorithm could only fail with, before anything is begun.
 
     Raises:
         ValueError: If it is too small.
     """
     if name in _LEARNERS:
-        TrainConfig(learner=_stable_baselines(name, dict(settings)).learner, steps=steps)
+        replace(DEFAULT_TRAININGS[env], learner=_stable_baselines(name, dict(settings), env).learner, steps=steps)
 
 
 def packages_of(name: str) -> tuple[str, ...]:
@@ -112,8 +116,8 @@ def packages_of(name: str) -> tuple[str, ...]:
 
 
 def is_network(name: str) -> bool:
-    """Return whether what an algorithm of this package learns is a network, which can be kept as ONNX."""
-    return name in _LEARNERS or name in _NETWORKS
+    """Return whether what an algorithm of this package learns is a network, which can be kept as ONNX; one with a memory cannot."""
+    return (name in _LEARNERS and name != "recurrent-ppo") or name in _NETWORKS
 
 
 def _class(reference: str, name: str, place: Path) -> Any:
@@ -216,7 +220,8 @@ class _Accounts:
         """Enter a row of ``progress.jsonl``."""
         played, self._step = row["step"] - self._step, row["step"]
         rewards = row["rewards_eur"]
-        self._practice.spend(steps=played, clearings=played, validation_clearings=len(rewards), seconds=seconds)
+        steps = n_steps(self._practice.task)
+        self._practice.spend(steps=played, clearings=played * steps, validation_clearings=len(rewards) * steps, seconds=seconds)
         self._practice.note(rewards)
 
     def replay(self, run: RunFolder) -> None:
@@ -227,15 +232,18 @@ class _Accounts:
                 self(row, seconds=row["seconds"])
 
 
-def _stable_baselines(name: str, given: Mapping[str, Any]) -> StableBaselines:
+def _stable_baselines(name: str, given: Mapping[str, Any], env: GameName) -> StableBaselines:
     """Return a learner, what is left out as its defaults have it."""
     own = {entry.name for entry in fields(StableBaselines)} - {"learner"}
     of_learner = {entry.name for entry in fields(LearnerSettings)} - {"algorithm"}
     _require_known(name, given, sorted(own | of_learner))
+    default = DEFAULT_TRAININGS[env]
+    numbers = {key: given.get(key, getattr(default, key)) for key in own}
+    basis = default_settings(name, env)
     try:
-        learner = replace(DEFAULTS[name], **{key: value for key, value in given.items() if key in of_learner})
-        algorithm = StableBaselines(learner=learner, **{key: value for key, value in given.items() if key in own})
-        TrainConfig(learner=replace(learner, warmup_days=1), parallel_days=algorithm.parallel_days, validate_every=algorithm.validate_every)
+        learner = replace(basis, **{key: value for key, value in given.items() if key in of_learner})
+        replace(default, learner=replace(learner, warmup_days=1), **numbers)
+        algorithm = StableBaselines(learner=learner, **numbers)
     except (TypeError, ValueError) as error:
         raise ValueError(f"algorithm {name!r} cannot have the settings {dict(given)}: {error}") from error
     return algorithm

@@ -1,8 +1,10 @@
 """Training a leader into a run folder, and going on after an interruption.
 
-Training alternates between playing and learning in *stretches* of days. After each stretch the policy plays validation days, the best so
-far is kept, and a checkpoint is written. Every source of chance is seeded afresh at the start of a stretch, from the seed of the run and
-the days played so far, so that a checkpoint needs no generator states: a training killed at any moment and resumed ends with the same
+Both games are trained here: ``step`` counts training days, of one decision each in the day-ahead game and of 24 in the hourly one.
+
+Training alternates between playing and learning in *stretches* of whole days. After each stretch the policy plays validation days, the best
+so far is kept, and a checkpoint is written. Every source of chance is seeded afresh at the start of a stretch, from the seed of the run and
+the steps taken so far, so that a checkpoint needs no generator states: a training killed at any moment and resumed ends with the same
 weights to the last bit as one never interrupted, on the same machine and package versions. What a resumed run does not share is wall times
 in ``progress.jsonl`` and TensorBoard.
 
@@ -34,7 +36,6 @@ from stable_baselines3.common.utils import set_random_seed
 from ...agents.curves.day_features import DayActions
 from ...agents.learned.stable_baselines import LearnedPolicy, checkpoint_parts, day_of, make_learner, restore_learner, write_weights
 from ...agents.learned.vec_env import GymnasiumVecEnv
-from ...envs.adapters.vector import PricingVectorEnv
 from ...envs.community.calendar import Scenario, split_hash
 from ...envs.games.spec import GameSpec
 from ...envs.market.exact.compiled import see_to_machine_code
@@ -44,8 +45,9 @@ from ..ground.locks import writing_into
 from ..ground.progress import Progress, progress
 from ..ground.rounds import Rounds, training_scenarios
 from ..ground.runs import RunFolder, require_new
+from ..playing import play_days
 from ..references.optima import daily_bill_eur
-from ..task import as_options, batch_of, environment_of, n_charges
+from ..task import batch_of, environment_of, n_charges, n_steps
 from ..workers import Workers
 from .divergence import saying_so_where_it_diverges
 
@@ -99,7 +101,7 @@ def resume(folder: Path, workers: Workers, listener: Listener | None = None) -> 
         ClearingError: If a day could not be cleared.
     """
     run = RunFolder.open(folder)
-    config = TrainConfig.from_json(run.config["config"])
+    config = TrainConfig.of(run)
     run.require_same_data(config.task.community, environment_of(config.task).community.content_hash)
     with writing_into(run.path):
         return _go_on(run, config, workers, listener)
@@ -114,7 +116,6 @@ def _go_on(run: RunFolder, config: TrainConfig, workers: Workers, listener: List
     if step >= config.steps:
         return run
     scenarios = environment_of(config.task).community.scenarios("validation", config.validation_days)
-    validation = batch_of(config.task, len(scenarios), threads=workers.jobs)
     rounds = training_rounds(config, played=step, threads=workers.jobs)
     see_to_machine_code()  # before the bar begins: it takes a minute or two
     with alone_in_this_process(), progress("training days", config.steps, done=step, quiet=workers.quiet) as bar:
@@ -124,8 +125,8 @@ def _go_on(run: RunFolder, config: TrainConfig, workers: Workers, listener: List
             began = time.perf_counter()
             with saying_so_where_it_diverges(learner):
                 _learn(learner, config, min(config.validate_every, config.steps - step), bar)
-                step = learner.num_timesteps
-                rewards = _validate(learner, config, scenarios, validation)
+                step = learner.num_timesteps // n_steps(config.task)
+                rewards = _validate(learner, config, scenarios, workers)
             score = float(np.mean(rewards))
             learner.logger.record("validation/objective_eur", score)
             learner.logger.dump(step)
@@ -135,7 +136,7 @@ def _go_on(run: RunFolder, config: TrainConfig, workers: Workers, listener: List
             seconds = round(time.perf_counter() - began, 3)
             row = {"step": step, "seconds": seconds, "objective_eur": score, "rewards_eur": rewards.tolist()}
             run.record(row)
-            run.save("checkpoint", step, checkpoint_parts(learner))
+            run.save("checkpoint", step, checkpoint_parts(learner, config.learner))
             if listener is not None:
                 listener(row)
         learner.logger.close()
@@ -144,7 +145,8 @@ def _go_on(run: RunFolder, config: TrainConfig, workers: Workers, listener: List
 
 def _new_learner(config: TrainConfig, rounds: GymnasiumVecEnv) -> BaseAlgorithm:
     """Return a learner that has seen nothing yet; one whose settings do not go together is refused here, before there is a folder."""
-    return make_learner(config.learner, rounds, seed=config.seed, days=config.steps + config.parallel_days)
+    days, hours = config.steps + config.parallel_days, n_steps(config.task)
+    return make_learner(config.learner, rounds, seed=config.seed, days=days, hours=hours)
 
 
 def _learn(learner: BaseAlgorithm, config: TrainConfig, days: int, bar: Progress) -> None:
@@ -152,12 +154,16 @@ def _learn(learner: BaseAlgorithm, config: TrainConfig, days: int, bar: Progress
     seed = _stretch_seed(config.seed, learner.num_timesteps)
     set_random_seed(seed)
     learner.action_space.seed(seed)
+    a_round = config.parallel_days * n_steps(config.task)
+    until = learner.num_timesteps + days * n_steps(config.task)
+    until += -until % a_round  # whole days in every row, so that a checkpoint lies between episodes
 
     def advance(*_: object) -> bool:
-        bar.update(config.parallel_days)
+        if learner.num_timesteps % a_round == 0:
+            bar.update(config.parallel_days)
         return True
 
-    learner.learn(days, callback=advance, reset_num_timesteps=False, log_interval=50)
+    learner.learn(until - learner.num_timesteps, callback=advance, reset_num_timesteps=False, log_interval=50)
 
 
 def training_rounds(config: TrainConfig, *, played: int, threads: int | None = None) -> GymnasiumVecEnv:
@@ -168,31 +174,27 @@ def training_rounds(config: TrainConfig, *, played: int, threads: int | None = N
     envs = batch_of(config.task, config.parallel_days, threads=threads)
     rounds = Rounds(envs, training_scenarios(config.task), seed=config.seed, played=played)
     unit, cap = reward_unit_eur(config.task), envs.game.setting.charge_cap
-    day = _day_of(config, envs)
+    day = _day_of(config)
     return GymnasiumVecEnv(rounds, action_bounds=None if day else (0.0, cap), reward_unit=unit, day=day)
 
 
-def _day_of(config: TrainConfig, envs: PricingVectorEnv) -> DayActions | None:
+def _day_of(config: TrainConfig) -> DayActions | None:
     """Return how the learner sees a day and charges for it, None where it sees observations as they are."""
-    game = envs.game
+    environment = environment_of(config.task)
     return day_of(
         config.learner,
-        game.observer.size,
-        cap=game.setting.charge_cap,
+        environment.observer.size,
+        cap=environment.charge_cap,
         n_coefficients=n_charges(config.task),
-        price_level=game.setting.community.price_level,
+        price_level=environment.community.price_level,
     )
 
 
-def _validate(learner: BaseAlgorithm, config: TrainConfig, scenarios: Sequence[Scenario], envs: PricingVectorEnv) -> NDArray[np.float64]:
-    """Return the rewards in EUR of the deterministic policy on the validation days, one in each row, shape (days,)."""
-    cap = envs.game.setting.charge_cap
-    day = _day_of(config, envs)
-    policy = LearnedPolicy(learner.policy, cap, day)
-    observations, _ = envs.reset(options=as_options(scenarios))
-    charges = [policy.predict(observation, deterministic=True)[0] for observation in observations]  # one by one, as evaluation does
-    _, rewards, *_ = envs.step(charges)
-    return rewards
+def _validate(learner: BaseAlgorithm, config: TrainConfig, scenarios: Sequence[Scenario], workers: Workers) -> NDArray[np.float64]:
+    """Return the rewards in EUR of the deterministic policy on the validation days, shape (days,)."""
+    policy = LearnedPolicy(learner.policy, environment_of(config.task).charge_cap, _day_of(config))
+    played = play_days(config.task, lambda _: policy, scenarios, threads=workers.jobs)
+    return np.array([day.objective_eur for day in played])
 
 
 def _keep(run: RunFolder, learner: BaseAlgorithm, config: TrainConfig, step: int, score: float) -> None:
@@ -203,7 +205,7 @@ def _keep(run: RunFolder, learner: BaseAlgorithm, config: TrainConfig, step: int
 
 
 def reward_unit_eur(task: GameSpec) -> float:
-    """Return what a learner's reward of 1 stands for, in EUR."""
+    """Return what a learner's reward of 1 stands for, in EUR: a share of a day's bill, even where an hour earns it."""
     return REWARD_UNIT * daily_bill_eur(environment_of(task).community)
 
 

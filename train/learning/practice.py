@@ -1,4 +1,7 @@
-"""A task as algorithms learn it: days, rewards, gradients and optima of its training split, with every clearing counted."""
+"""A task as algorithms learn it: days, rewards, gradients and optima of its training split, with every clearing counted.
+
+In the hourly game charges that are tried are posted again every hour, and a policy is asked every hour; a day is then 24 clearings.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from ...agents.fixed.day_ahead import ConstantPolicy
 from ...agents.policy import Policy
 from ...agents.practice import PracticeSplit
 from ...envs.account.gradient import action_gradient
@@ -25,8 +29,9 @@ from ...envs.market.exact.solution import Clearing
 from ...envs.market.mechanism import EXACT, Mechanism
 from ..ground.held_out import require_not_held_out
 from ..ground.rounds import training_scenarios
+from ..playing import play_days
 from ..references.optima import labels
-from ..task import environment_of, exact_market_of, n_charges
+from ..task import environment_of, exact_market_of, n_charges, n_steps
 from ..workers import Workers
 
 _NEARBY: Final = (1e-5, 1e-4, 1e-3)
@@ -131,7 +136,7 @@ class TaskPractice:
 
     @property
     def n_observed(self) -> int:
-        """Numbers observed before a day."""
+        """Numbers observed before a day, or an hour."""
         return self._game.observer.size
 
     @property
@@ -156,9 +161,10 @@ class TaskPractice:
 
     def rewards(self, scenarios: Sequence[Scenario], charges: Array) -> Array:
         """Return the rewards of charges on their scenarios in EUR, shape (D,)."""
-        _, played = self._played(scenarios, charges)
-        self.spend(steps=len(scenarios), clearings=len(scenarios))
-        return played.rewards_eur
+        posted = iter([ConstantPolicy(row) for row in np.asarray(charges, dtype=np.float64)])
+        rewards = self._earned(lambda _: next(posted), scenarios)
+        self.spend(steps=len(scenarios), clearings=len(scenarios) * n_steps(self.task))
+        return rewards
 
     def slopes(self, scenarios: Sequence[Scenario], charges: Array) -> tuple[Array, Array]:
         """Return rewards in EUR, shape (D,), and their gradients in EUR per EUR/kWh, shape (D, C).
@@ -167,6 +173,7 @@ class TaskPractice:
             ValueError: If the response of what clears is not known exactly.
         """
         exact_market_of(self.task)
+        self._require_one_step("gradients of a day's reward")
         days, played = self._played(scenarios, charges)
         self.spend(steps=len(scenarios), clearings=len(scenarios))
         gradients = []
@@ -179,6 +186,7 @@ class TaskPractice:
 
     def optimal_charges(self, scenarios: Sequence[Scenario]) -> Array:
         """Return the best charges in EUR/kWh, shape (D, C), and count the clearings and seconds they took, stored ones too."""
+        self._require_one_step("best charges of a day")
         began = time.perf_counter()
         found = labels(self.task, scenarios, self.workers)
         waited = time.perf_counter() - began
@@ -188,10 +196,9 @@ class TaskPractice:
     def validate(self, policy: Policy) -> float:
         """Return the mean reward of a policy on the validation days in EUR a day, and put it on the curve."""
         scenarios = self.scenarios("validation")
-        charges = np.array([policy.predict(self._observe(scenario), deterministic=True)[0] for scenario in scenarios])
-        _, played = self._played(scenarios, charges)
-        self.spend(validation_clearings=len(scenarios))
-        return self.note(played.rewards_eur.tolist())
+        rewards = self._earned(lambda _: policy, scenarios)
+        self.spend(validation_clearings=len(scenarios) * n_steps(self.task))
+        return self.note(rewards.tolist())
 
     def note(self, rewards_eur: Sequence[float]) -> float:
         """Put rewards on the validation days on the curve, and return their mean; their clearings are counted by who made them."""
@@ -200,6 +207,26 @@ class TaskPractice:
         if self._watch is not None:
             self._watch(point)
         return point.validation_eur
+
+    def _earned(self, leaders: Callable[[Scenario], Policy], scenarios: Sequence[Scenario]) -> Array:
+        """Return what leaders earn on whole days in EUR, shape (D,)."""
+        if n_steps(self.task) == 1:  # days that were played before are kept with the game
+            charges = [leaders(scenario).predict(self._observe(scenario), deterministic=True)[0] for scenario in scenarios]
+            return self._played(scenarios, np.array(charges))[1].rewards_eur
+        played = play_days(self.task, leaders, scenarios, threads=self.workers.jobs)
+        return np.array([day.objective_eur for day in played])
+
+    def _require_one_step(self, what: str) -> None:
+        """Refuse what is known of days with one step alone.
+
+        Raises:
+            ValueError: If the day has several.
+        """
+        if self.task.env == "hourly":
+            raise ValueError(
+                f"{what} must be those of one announced charge, so that `env` must be day-ahead, got `env` hourly. Use an algorithm that "
+                "learns from rewards, such as sac."
+            )
 
     def _played(self, scenarios: Sequence[Scenario], charges: Array) -> tuple[list[Day], Transitions[Clearing]]:
         """Return the days, and what came of charges on them."""

@@ -75,7 +75,7 @@ def _trained(config: TrainConfig, folder: Path, workers: Workers) -> RunFolder:
     """Train, or go on with what an interrupted demo has left."""
     if not (folder / "config.json").is_file():
         return train(config, folder, workers)
-    there = TrainConfig.from_json(RunFolder.open(folder).config.get("config", {}))
+    there = TrainConfig.of(RunFolder.open(folder))
     if there != config:
         raise ValueError(
             f"the demo goes on with a training of the same settings, but {folder} holds another. Choose another folder with --out."

@@ -24,7 +24,6 @@ from ...envs.games.spec import GameSpec
 from ...envs.written import number
 from ..ground.config import TrainConfig
 from ..ground.runs import RunFolder
-from ..hourly.learn import hourly_training, is_hourly, learned_hourly_policy
 from ..playing import Leaders, same_for_all
 from ..references.ends import Ends, hourly_references, references
 from ..references.hours import Effort
@@ -38,6 +37,8 @@ LEADER_NAMES: Final = ("zero", "random", "constant:G", "best-constant", "optimum
 CLAIRVOYANTS: Final = ("optimum", "best-found", "day-ahead")
 """Those that know the days they play; every other leader is the same wherever it plays."""
 _HOURLY: Final = ("best-schedule", "day-ahead")
+_OF_GAME: Final = ("env", "information", "tariff", "charges_per")
+"""Fields of the game that a leader must have been trained for."""
 
 
 def make_leader(
@@ -114,21 +115,9 @@ def _constant(charges: NDArray[np.float64], size: int) -> ConstantPolicy:
     return ConstantPolicy(np.tile(charges, size // len(charges)))
 
 
-def trained_task(run: RunFolder) -> GameSpec:
-    """Return the game a run was trained on.
-
-    Raises:
-        ValueError: If its configuration cannot be read.
-    """
-    return hourly_training(run).task if is_hourly(run) else TrainConfig.from_json(run.config.get("config", {})).task
-
-
 def learned_leader(run: RunFolder, task: GameSpec) -> Leader:
     """Return the best policy of a finished run with its name and seed; errors as :func:`learned_policy`."""
-    if is_hourly(run):
-        training = hourly_training(run)
-        return Leader.of(f"{training.learner.algorithm} {run.path}", learned_hourly_policy(run, task), training.seed)
-    config = TrainConfig.from_json(run.config["config"])
+    config = TrainConfig.of(run)
     return Leader.of(f"{config.learner.algorithm} {run.path}", learned_policy(run, task), config.seed)
 
 
@@ -138,11 +127,11 @@ def learned_policy(run: RunFolder, task: GameSpec) -> LearnedPolicy:
     Raises:
         ValueError: If the run was cut short or damaged, or its policy does not fit the game.
     """
-    config = TrainConfig.from_json(run.config["config"])
+    config = TrainConfig.of(run)
     best, environment = run.finished(config.steps), environment_of(task)
     here = facts_of(task)
     made = {name: best.facts.get(name) for name in ("charge_cap", "price_level")}
-    made |= {name: getattr(config.task, name) for name in ("information", "tariff", "charges_per")}
+    made |= {name: getattr(config.task, name) for name in _OF_GAME}
     in_units = day_of(config.learner, here["n_observed"], cap=here["charge_cap"], n_coefficients=here["n_charges"]) is not None
     require_fit(f"the leader in {run.path}", carried_over(made, here) if in_units else made, here)
     return load_policy(
@@ -163,7 +152,7 @@ def facts_of(task: GameSpec) -> dict[str, Any]:
         "n_charges": n_charges(task),
         "charge_cap": environment.charge_cap,
         "price_level": environment.community.price_level,
-        **{name: getattr(task, name) for name in ("information", "tariff", "charges_per")},
+        **{name: getattr(task, name) for name in _OF_GAME},
     }
 
 

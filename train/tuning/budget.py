@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from ...agents.learned.stable_baselines import ALGORITHM_NAMES
+from ...agents.learned.settings import ALGORITHM_NAMES
 from ..learning.algorithms import make_algorithm, require_budget, settings_of
 from .space import Choice, Range, Space
 

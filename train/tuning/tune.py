@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ...agents.learned.stable_baselines import ALGORITHM_NAMES
+from ...agents.learned.settings import ALGORITHM_NAMES
 from ...agents.packages import require_research_packages
 from ..ground.held_out import require_not_held_out
 from ..ground.locks import writing_into

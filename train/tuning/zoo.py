@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from ...agents.learned.stable_baselines import ALGORITHM_NAMES, DEFAULTS, LearnerSettings, arguments_of, day_of
+from ...agents.learned.settings import ALGORITHM_NAMES, DEFAULTS, LearnerSettings
+from ...agents.learned.stable_baselines import arguments_of, day_of
 from ...agents.packages import research_package
 from ...envs.games.spec import GameSpec
 from ..ground.config import TrainConfig

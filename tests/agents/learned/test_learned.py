@@ -22,17 +22,8 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 from trainings import TASK, tiny
 
 from gridtoll.agents.curves.day_features import N_PUBLIC, DayFeatures
-from gridtoll.agents.learned.stable_baselines import (
-    ALGORITHM_NAMES,
-    DEFAULTS,
-    LearnedPolicy,
-    LearnerSettings,
-    day_of,
-    load_policy,
-    make_learner,
-    to_charges,
-    write_weights,
-)
+from gridtoll.agents.learned.settings import ALGORITHM_NAMES, DEFAULTS, LearnerSettings
+from gridtoll.agents.learned.stable_baselines import LearnedPolicy, day_of, load_policy, make_learner, to_charges, write_weights
 from gridtoll.envs import Scenario
 from gridtoll.envs.games.spec import GameSpec
 from gridtoll.train.ground.config import TrainConfig

@@ -24,7 +24,8 @@ from stable_baselines3.common.policies import BasePolicy
 
 from gridtoll.agents.learned.models import MODEL_NAMES, load_model
 from gridtoll.agents.learned.onnx_policy import METADATA_KEY, OnnxPolicy, write_onnx
-from gridtoll.agents.learned.stable_baselines import DEFAULTS, LearnedPolicy
+from gridtoll.agents.learned.settings import DEFAULTS
+from gridtoll.agents.learned.stable_baselines import LearnedPolicy
 from gridtoll.envs import DayAheadEnv, Scenario
 from gridtoll.envs.games.spec import GameSpec
 from gridtoll.train.data.onnx_files import save_onnx, task_of

@@ -19,8 +19,7 @@ from trainings import tiny
 from gridtoll.envs.files import write_atomically
 from gridtoll.envs.games.spec import GameSpec
 from gridtoll.train.cli import main
-from gridtoll.train.hourly.learn import HourlyTraining, train_hourly
-from gridtoll.train.hourly.learners import with_settings
+from gridtoll.train.ground.config import training_of
 from gridtoll.train.learning.learn import resume, train
 from gridtoll.train.workers import Workers
 
@@ -153,9 +152,9 @@ def test_minibatches_of_one_are_refused_before_there_is_a_folder(tmp_path: Path,
     assert "PPO needs minibatches of at least 2 that divide its rollout, got --batch-size 1 for a rollout of 8" in capsys.readouterr().err
     assert main([*TRAIN, "--algorithm", "ppo", "--batch-size", "2", "--parallel-days", "1", "--warmup-days", "3", *out]) == 2
     assert "for a rollout of 3" in capsys.readouterr().err
-    hourly = HourlyTraining(task=GameSpec(env="hourly", community="two-prosumers"), learner=with_settings("ppo", {"batch_size": 1}))
+    hourly = training_of(GameSpec(env="hourly", community="two-prosumers"), "ppo", {"batch_size": 1})
     with Workers(1) as workers, pytest.raises(ValueError, match="minibatches of at least 2"):
-        train_hourly(hourly, tmp_path / "run", workers)
+        train(hourly, tmp_path / "run", workers)
     assert list(tmp_path.iterdir()) == []
 
 

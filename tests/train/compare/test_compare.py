@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gridtoll.agents.learned.stable_baselines import DEFAULTS
+from gridtoll.agents.learned.settings import DEFAULTS
 from gridtoll.train.cli import main
 from gridtoll.train.compare.cells import read_result, state_of
 from gridtoll.train.compare.grid import compare

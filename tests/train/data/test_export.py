@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from gridtoll.agents.learned.onnx_policy import OnnxPolicy
-from gridtoll.agents.learned.stable_baselines import DEFAULTS
+from gridtoll.agents.learned.settings import DEFAULTS
 from gridtoll.envs.community.calendar import Scenario
 from gridtoll.envs.games.spec import GameSpec
 from gridtoll.train.commands import evaluate, export

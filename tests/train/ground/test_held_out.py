@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from gridtoll.agents.fixed.day_ahead import ConstantPolicy
-from gridtoll.agents.learned.stable_baselines import DEFAULTS
+from gridtoll.agents.learned.settings import DEFAULTS
 from gridtoll.envs.community.calendar import Scenario
 from gridtoll.envs.community.sources import COMMUNITY_NAMES, DEFAULT_COMMUNITY, HELD_OUT_COMMUNITIES, export_community, load_community
 from gridtoll.envs.games.spec import GameSpec

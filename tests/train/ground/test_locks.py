@@ -15,9 +15,9 @@ from trainings import tiny
 
 from gridtoll.envs.games.spec import GameSpec
 from gridtoll.train.cli import main
+from gridtoll.train.ground.config import training_of
 from gridtoll.train.ground.locks import LOCK, is_bare, writing_into
 from gridtoll.train.ground.runs import RunFolder
-from gridtoll.train.hourly.learn import HourlyTraining, train_hourly
 from gridtoll.train.learning.learn import resume, train
 from gridtoll.train.workers import Workers
 
@@ -63,12 +63,12 @@ def test_a_run_that_trains_is_not_resumed_by_another_process(tmp_path: Path, cap
 
 
 def test_a_folder_that_another_process_begins_is_not_begun_twice(tmp_path: Path) -> None:
-    hourly = HourlyTraining(task=GameSpec(env="hourly", community="two-prosumers"))
+    hourly = training_of(GameSpec(env="hourly", community="two-prosumers"))
     with held_elsewhere(tmp_path / "run"), Workers(1) as workers:
         with pytest.raises(ValueError, match="another is at work in"):
             train(tiny(), tmp_path / "run", workers)
         with pytest.raises(ValueError, match="another is at work in"):
-            train_hourly(hourly, tmp_path / "run", workers)
+            train(hourly, tmp_path / "run", workers)
         assert [path.name for path in (tmp_path / "run").iterdir()] == [LOCK]
 
 

@@ -23,9 +23,7 @@ from gridtoll.train.cli import main
 from gridtoll.train.compare.row_files import ROW_ENDINGS, load_rows, save_rows
 from gridtoll.train.ground import held_out
 from gridtoll.train.ground.errors import ModelMismatchError
-from gridtoll.train.ground.runs import RunFolder
-from gridtoll.train.hourly.learn import HourlyTraining, hourly_scenarios, learned_hourly_policy, resume_hourly, train_hourly
-from gridtoll.train.hourly.learners import HOURLY_DEFAULTS, HourlyLearner
+from gridtoll.train.ground.rounds import training_scenarios
 from gridtoll.train.playing import play_days
 from gridtoll.train.references import ends as module
 from gridtoll.train.references import hours
@@ -44,13 +42,6 @@ TINY, STORES = GameSpec(env="hourly", community="two-prosumers"), GameSpec(env="
 DAYS = [Scenario(170, 0), Scenario(20, 0)]
 QUICK = Effort(starts=0, plans=300, clearings=20)
 ONE = Workers(1)
-
-
-def small(algorithm: str, **changes: object) -> HourlyTraining:
-    """A training of seconds that learns next to nothing."""
-    learner = replace(HOURLY_DEFAULTS[algorithm], hidden=(8,), warmup_days=4, batch_size=32, updates=1)
-    training = HourlyTraining(task=TINY, learner=learner, steps=8, parallel_days=4, validate_every=4, validation_days=2)
-    return replace(training, **changes)  # type: ignore[arg-type]
 
 
 # --- playing --------------------------------------------------------------------------------------------------------------------------
@@ -169,7 +160,7 @@ def test_the_best_schedule_earns_more_than_the_best_constant_on_its_sample(monke
     monkeypatch.setattr(chosen, "SCHEDULE_STEPS", 6)
     task = replace(TINY, tariff="unique")
     schedule = find_best_schedule(task, ONE, seed=1)
-    every = hourly_scenarios(task)
+    every = training_scenarios(task)
     picked = np.random.default_rng(1).choice(len(every), 3, replace=False)
     sample = [every[place] for place in sorted(picked)]
     hour = environment_of(task).observer.layout["hour"]
@@ -246,85 +237,6 @@ def test_nothing_is_chosen_on_held_out_communities() -> None:
         find_best_schedule(GameSpec(env="hourly", community=HELD_OUT_COMMUNITIES[0]), ONE, seed=0)
 
 
-# --- learning -------------------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("algorithm", ["sac", "ppo", "recurrent-ppo"])
-def test_a_training_killed_and_resumed_ends_as_one_that_was_not(algorithm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    training = small(algorithm)
-    whole = train_hourly(training, tmp_path / "whole", ONE)
-    recorded = RunFolder.record
-
-    def killed(run: RunFolder, row: dict[str, float]) -> None:
-        if row["step"] > 4:
-            raise KeyboardInterrupt
-        recorded(run, row)
-
-    monkeypatch.setattr(RunFolder, "record", killed)
-    with pytest.raises(KeyboardInterrupt):
-        train_hourly(training, tmp_path / "killed", ONE)
-    monkeypatch.undo()
-    with pytest.raises(ValueError, match="cut short after 4 of 8 training days"):
-        learned_hourly_policy(RunFolder.open(tmp_path / "killed"), TINY)
-    resumed = resume_hourly(tmp_path / "killed", ONE)
-    assert [row["rewards_eur"] for row in whole.progress()] == [row["rewards_eur"] for row in resumed.progress()]
-    assert [row["step"] for row in whole.progress()] == [4, 8]
-    observed = np.random.default_rng(0).normal(size=environment_of(TINY).observer.size).astype(np.float32)
-    acted = [learned_hourly_policy(run, TINY).predict(observed, deterministic=True)[0] for run in (whole, resumed)]
-    assert np.array_equal(acted[0], acted[1])
-
-
-def test_a_memory_is_carried_through_the_day_and_set_back_at_its_start(tmp_path: Path) -> None:
-    policy = learned_hourly_policy(train_hourly(small("recurrent-ppo"), tmp_path / "run", ONE), TINY)
-    network = policy._network  # its weights are made large: an untrained memory hardly shows in charges
-    rng = np.random.default_rng(0)
-    for weights in network.parameters():
-        weights.data.mul_(20.0)
-    observed = rng.normal(size=environment_of(TINY).observer.size).astype(np.float32)
-    first, memory = policy.predict(observed, None, np.ones(1, dtype=np.bool_), deterministic=True)
-    later, _ = policy.predict(observed, memory, np.zeros(1, dtype=np.bool_), deterministic=True)
-    again, _ = policy.predict(observed, memory, np.ones(1, dtype=np.bool_), deterministic=True)
-    assert not np.array_equal(first, later)
-    assert np.array_equal(first, again)
-
-
-def test_learners_do_not_discount_the_day() -> None:
-    from gridtoll.train.hourly.learn import _learner_of
-
-    for algorithm in HOURLY_DEFAULTS:
-        training = small(algorithm)
-        assert _learner_of(training, ONE, played=0).__dict__["gamma"] == 1.0
-        discounting = replace(training, learner=replace(training.learner, discount=0.5))
-        assert _learner_of(discounting, ONE, played=0).__dict__["gamma"] == 0.5
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"algorithm": "dqn"}, "algorithm of the hourly game"),
-        ({"learning_rate": 0.0}, "`learning_rate` 0.0"),
-        ({"hidden": ()}, "`hidden` empty"),
-        ({"discount": 1.5}, "`discount` must lie between 0 and 1"),
-    ],
-)
-def test_learners_out_of_range_are_refused(settings: dict[str, object], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        HourlyLearner(**settings)  # type: ignore[arg-type]
-
-
-def test_trainings_out_of_range_are_refused() -> None:
-    with pytest.raises(ValueError, match="`seed` at least 0, got -1"):
-        small("sac", seed=-1)
-    with pytest.raises(ValueError, match="`steps` above the 4 days of random charges"):
-        small("sac", steps=4)
-    with pytest.raises(ValueError, match="must hold exactly"):
-        HourlyTraining.from_json({"task": {}})
-    values = small("ppo").to_json()
-    assert HourlyTraining.from_json(values) == small("ppo")
-    with pytest.raises(ValueError, match="but"):
-        HourlyTraining.from_json(values | {"task": {"colour": "red"}})
-
-
 # --- the command ----------------------------------------------------------------------------------------------------------------------
 
 
@@ -381,7 +293,7 @@ def test_the_three_commands_play_the_hourly_game(tmp_path: Path, capsys: pytest.
         (("evaluate", "zero", "--env", "hourly", "--charges-per", "hour"), "--charges-per must go with --env day-ahead"),
         (("evaluate", "day-ahead"), "must lead from hour to hour"),
         (("train", "--out", "run", "--discount", "0.9"), "--discount must go with --env hourly"),
-        (("train", "--env", "hourly", "--out", "run", "--algorithm", "td3"), "algorithm of the hourly game"),
+        (("train", "--env", "hourly", "--out", "run", "--algorithm", "dqn"), "algorithm must be one of sac, ppo, td3"),
         (("optimum", "--env", "hourly", "--day", "3", "--plans", "0"), "a search needs"),
     ],
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gridtoll.agents.learned.stable_baselines import ALGORITHM_NAMES
+from gridtoll.agents.learned.settings import ALGORITHM_NAMES
 from gridtoll.agents.packages import MissingPackageError
 from gridtoll.envs.games.spec import GameSpec
 from gridtoll.train.learning.algorithms import require_budget

@@ -15,7 +15,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 
 from gridtoll.agents.curves.day_features import DayActions
 from gridtoll.agents.learned.day_view import DayView
-from gridtoll.agents.learned.stable_baselines import ALGORITHM_NAMES, DEFAULTS
+from gridtoll.agents.learned.settings import ALGORITHM_NAMES, DEFAULTS
 from gridtoll.agents.learned.vec_env import GymnasiumVecEnv
 from gridtoll.envs.adapters.vector import PricingVectorEnv
 from gridtoll.envs.games.spec import GameSpec

@@ -1,1 +1,0 @@
-"""The subcommands with ``--env hourly``."""
