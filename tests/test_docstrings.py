@@ -13,7 +13,6 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 NOT_YET = (
     "agents/optimum/verification",
-    "train/hourly",
     "train/reports",
 )
 """Folders with functions that do not say it yet."""

@@ -15,7 +15,6 @@ from ..ground.runs import RunFolder
 from ..ground.text import Report, lines
 from ..scoring.leaders import learned_policy, model_of
 from .options import (
-    OF_HOURS,
     add_backend_options,
     add_game_options,
     add_report_options,
@@ -34,8 +33,9 @@ Write results in formats that other software reads, none of which runs code when
 rows: the rows of all finished cells of a comparison as one file, Parquet or CSV by its ending. Failed and missing cells are listed, those
 never begun among them.
 
-dataset: days played by leaders of your choice, with the exact optimum of each, as a dataset of Minari (one step an episode: the game is a
-contextual bandit). Load it with MINARI_DATASETS_PATH set to the folder. Days come from the training split, or from validation to choose by.
+dataset: days played by leaders of your choice, with the best charges known of each, as a dataset of Minari: an episode is a day, of one
+step in the day-ahead game (a contextual bandit), of 24 with --env hourly. Load it with MINARI_DATASETS_PATH set to the folder. Days come
+from the training split, or from validation to choose by.
 
 policy: the best policy of a run as an ONNX file that maps observations to charges in EUR/kWh. A model of stable-baselines3 (.zip) is
 exported too, with the statistics of its VecNormalize within; it holds pickles, so it takes --trust, and the game it was trained on.
@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     policy.add_argument("--out", type=Path, required=True, metavar="FILE", help="what to write (.onnx)")
     policy.add_argument("--trust", action="store_true", help="read the pickles of a .zip model: only of people you trust")
     policy.add_argument("--vecnormalize", type=Path, metavar="FILE", help="its statistics (default: vecnormalize.pkl beside it)")
-    add_game_options(policy, without=OF_HOURS)
+    add_game_options(policy)
     _add_dataset_arguments(actions.add_parser("dataset", help="days played by leaders, as a dataset of Minari"))
     for action in (rows, policy):
         add_report_options(action)
@@ -82,7 +82,7 @@ def _add_dataset_arguments(dataset: argparse.ArgumentParser) -> None:
     dataset.add_argument("--noise", type=decimal, default=0.0, metavar="EUR", help="standard deviation added to charges (default: 0)")
     dataset.add_argument("--seed", type=natural, default=0, metavar="S", help="of days, mixture, noise and random charges (default: 0)")
     dataset.add_argument("--trust", action="store_true", help="read the pickles of .zip models: only of people you trust")
-    add_game_options(dataset, without=(*OF_HOURS, "charges_per"))
+    add_game_options(dataset)
     add_backend_options(dataset)
     add_report_options(dataset)
 
@@ -132,7 +132,7 @@ def _dataset(options: argparse.Namespace) -> Report:
         "dataset_id": config.dataset_id,
         "folder": str(folder),
         "episodes": len(played.rewards),
-        "mean_reward_eur": float(played.rewards.mean()),
+        "mean_reward_eur": float(played.rewards.sum(axis=1).mean()),
         "mean_optimum_eur": float(played.infos["optimum_eur"].mean()),
     }
     return Report(values, f"{lines(values)}\nNext: with MINARI_DATASETS_PATH={options.out}, minari.load_dataset({config.dataset_id!r})")
@@ -152,6 +152,11 @@ def _policy(options: argparse.Namespace) -> Report:
         )
     folder = RunFolder.open(options.run)
     config = TrainConfig.of(folder)
+    if config.learner.has_memory:
+        raise ValueError(
+            f"a policy to export must map what is observed to charges, but {config.learner.algorithm} charges by what it remembers of the "
+            f"day as well. Play it with `gridtoll evaluate {options.run}`."
+        )
     policy, algorithm = learned_policy(folder, config.task), config.learner.algorithm
     save_onnx(options.out, policy, config.task, name=algorithm, seed=config.seed, config=config.to_json())
     values = {"file": str(options.out), "bytes": options.out.stat().st_size, "algorithm": algorithm, "seed": config.seed}

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Final
 
-from ...envs.games.spec import GameSpec
+from ...envs.games.spec import GameName
 from ..ground.text import Report, lines
 from ..tuning.space import read_space, shipped_space
 from ..tuning.study import FIRST_SEED, STARTUP_TRIALS, TuneConfig
 from ..tuning.tune import Tuned, tune
 from ..workers import Workers
-from .options import OF_HOURS, add_backend_options, add_game_options, add_report_options, natural, positive, task_from
+from .options import add_backend_options, add_game_options, add_report_options, natural, positive, task_from
+
+_BUDGETS: Final[dict[GameName, tuple[int, int]]] = {"day-ahead": (4000, 56), "hourly": (1600, 16)}
+"""Training days of a trial, and days of each validation, by game."""
 
 DESCRIPTION = f"""\
 Choose an algorithm's settings with Optuna, on validation days.
@@ -33,8 +37,14 @@ zoo.yml, in the form of rl-baselines3-zoo.
 EXAMPLES = """\
   gridtoll tune --algorithm sac --trials 40 --out runs/tune-sac
   gridtoll tune --algorithm supervised --information full --space my-space.toml --out runs/tune-supervised
+  gridtoll tune --env hourly --algorithm recurrent-ppo --out runs/tune-hourly
   gridtoll tune --algorithm sac --out runs/tune-sac --storage postgresql://me@host/studies
 """
+
+
+def _by_game(which: int) -> str:
+    """Return a default in words."""
+    return f"{_BUDGETS['day-ahead'][which]}, with --env hourly {_BUDGETS['hourly'][which]}"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,9 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--algorithm", required=True, metavar="A", help="a name as in `gridtoll compare`, or module:Class")
     parser.add_argument("--space", type=Path, metavar="FILE", help="TOML file of what is tried (default: the package's own)")
     parser.add_argument("--trials", type=positive, default=40, metavar="N", help="trials of the study in all (default: %(default)s)")
-    parser.add_argument(
-        "--steps", type=positive, default=4000, metavar="N", help="training days of a trial, for each seed (default: %(default)s)"
-    )
+    parser.add_argument("--steps", type=positive, metavar="N", help=f"training days of a trial, for each seed (default: {_by_game(0)})")
     parser.add_argument(
         "--seeds",
         type=positive,
@@ -53,23 +61,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"how many seeds each trial trains with, {FIRST_SEED} and up (default: %(default)s)",
     )
-    parser.add_argument("--validation-days", type=positive, default=56, metavar="N", help="days of each validation (default: %(default)s)")
+    parser.add_argument("--validation-days", type=positive, metavar="N", help=f"days of each validation (default: {_by_game(1)})")
     parser.add_argument("--seed", type=natural, default=0, metavar="S", help="of what is tried (default: %(default)s)")
     parser.add_argument("--storage", metavar="URL", help="where trials are kept (default: SQLite, DIR/study.db)")
-    add_game_options(parser, without=OF_HOURS)
+    add_game_options(parser)
     add_backend_options(parser)
     add_report_options(parser)
 
 
 def run(options: argparse.Namespace) -> Report:
     """Tune."""
+    task = task_from(options)
+    steps, validation_days = _BUDGETS[task.env]
     config = TuneConfig(
         algorithm=options.algorithm,
-        space=shipped_space(options.algorithm) if options.space is None else read_space(options.space),
-        task=task_from(options, GameSpec()),
-        steps=options.steps,
+        space=shipped_space(options.algorithm, task.env) if options.space is None else read_space(options.space),
+        task=task,
+        steps=options.steps or steps,
         seeds=options.seeds,
-        validation_days=options.validation_days,
+        validation_days=options.validation_days or validation_days,
         trials=options.trials,
         seed=options.seed,
     )

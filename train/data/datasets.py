@@ -1,9 +1,9 @@
 """Datasets for offline learning, in the format of Minari: what was observed, charged and earned, and what the optimum would have earned.
 
-An episode is one day of one step (the game is a contextual bandit). Actions are in EUR/kWh and rewards in EUR, exactly those of the
-environment: charges are rounded to the single precision of its action space before they are played. ``infos`` hold, twice each (Minari has
-an entry for the reset and one for every step; these are facts of the day and the same in both), what :data:`INFO_UNITS` names.
-Each episode's ``options`` are those of ``reset``, so that it can be replayed.
+An episode is one day: of one step in the day-ahead game (a contextual bandit), of 24 in the hourly one. Actions are in EUR/kWh and rewards
+in EUR, exactly those of the environment: charges are rounded to the single precision of its action space before they are played. ``infos``
+hold what :data:`INFO_UNITS` names, the same for the reset and for every step: these are facts of the day. Each episode's ``options`` are
+those of ``reset``, so that it can be replayed.
 
 A dataset of days of the training split is for learning, one of validation days for choosing; there are none of test days, and none of
 held-out communities.
@@ -28,7 +28,8 @@ from numpy.typing import NDArray
 
 from ... import __version__
 from ...agents.packages import require_research_packages, research_package
-from ...envs import DAY_AHEAD_ID
+from ...agents.policy import Policy, State
+from ...envs import DAY_AHEAD_ID, HOURLY_ID
 from ...envs.community.calendar import Scenario, split_hash
 from ...envs.errors import unknown_name
 from ...envs.games.spec import GameSpec
@@ -36,15 +37,13 @@ from ..ground.held_out import require_not_held_out
 from ..ground.rounds import training_scenarios
 from ..ground.runs import commit, versions, write_text
 from ..references.ends import references
-from ..scoring.evaluate import Leader
 from ..scoring.leader_words import leader_place
 from ..scoring.leaders import LEADER_NAMES, make_leader
-from ..task import Episode, environment_of, observe, play
+from ..task import as_options, batch_of, environment_of, n_charges, n_steps
 from ..workers import Workers
 
 SCHEMA: Final = 1
 """Version of what the metadata under ``gridtoll`` and the infos mean."""
-NAMESPACE: Final = "gridtoll/day-ahead"
 INFO_UNITS: Final = {
     "day": "1",
     "price_path": "1",
@@ -54,8 +53,11 @@ INFO_UNITS: Final = {
     "upper_bound_eur": "EUR",
     "zero_eur": "EUR",
 }
-"""Unit of each of an episode's infos: its scenario, which behaviour played it (counted from 0), the optimal charge and what it earns
-(J*), the bound no charge exceeds, and what no charge earns."""
+"""Unit of each of an episode's infos: its scenario, which behaviour played it (counted from 0), the best charges known (one number, or as
+many as are posted in a day) and what they earn, the bound no charges exceed, and what no charge earns. The best is the optimum where it has
+met the bound."""
+_SIDE_BY_SIDE: Final = 32
+"""Days played in one batch."""
 DATASET_SPLITS: Final = ("train", "validation")
 
 _LICENSE: Final = (
@@ -99,6 +101,8 @@ class DatasetConfig:
         """
         if self.split not in DATASET_SPLITS:
             raise unknown_name("the split of a dataset to learn from", self.split, DATASET_SPLITS)
+        if self.task.days != 1:
+            raise ValueError(f"an episode of a dataset must be one day, got `days` {self.task.days}.")
         if not self.behaviours or not self.noise >= 0 or (self.episodes is not None and self.episodes < 1):
             raise ValueError(
                 "a dataset needs at least one behaviour, `noise` of at least 0 and `episodes` of at least 1, got "
@@ -106,12 +110,17 @@ class DatasetConfig:
             )
 
     @property
+    def namespace(self) -> str:
+        """Where Minari lists datasets of the game, ``gridtoll/day-ahead`` or ``gridtoll/hourly``."""
+        return f"gridtoll/{self.task.env}"
+
+    @property
     def dataset_id(self) -> str:
         """Minari's name of the dataset, such as ``gridtoll/day-ahead/simbench-rural-public-random-v0``."""
         single = _behaviour_name(self.behaviours[0]) if len(self.behaviours) == 1 else "mixture"
         parts = [Path(self.task.community).name, self.task.information, self.name or single]
         parts += [] if self.split == "train" else [self.split]
-        return f"{NAMESPACE}/{re.sub(r'[^-_0-9A-Za-z]+', '-', '-'.join(parts)).strip('-')}-v0"
+        return f"{self.namespace}/{re.sub(r'[^-_0-9A-Za-z]+', '-', '-'.join(parts)).strip('-')}-v0"
 
 
 def _behaviour_name(text: str) -> str:
@@ -122,14 +131,14 @@ def _behaviour_name(text: str) -> str:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Transitions:
-    """D days played.
+    """D days of S steps played.
 
     Attributes:
         scenarios: Which, length D.
-        observations: What the leader saw, shape (D, observed).
-        actions: What it charged in EUR/kWh, shape (D, coefficients), single precision.
-        rewards: What it earned in EUR, shape (D,).
-        infos: By the names of :data:`INFO_UNITS`, shape (D,) each.
+        observations: What the leader saw before each step and after the last, shape (D, S + 1, observed).
+        actions: What it charged in EUR/kWh, shape (D, S, coefficients), single precision.
+        rewards: What it earned in EUR, shape (D, S).
+        infos: By the names of :data:`INFO_UNITS`, shape (D,) each, or (D, charges of a day) of the best ones where those are several.
     """
 
     scenarios: tuple[Scenario, ...]
@@ -148,7 +157,7 @@ def play_dataset(config: DatasetConfig, workers: Workers, *, trust: bool = False
         trust: Whether the files of behaviours may be unpickled.
 
     Raises:
-        ValueError: If the community is held out, a behaviour unknown, or the task has no exact optimum.
+        ValueError: If the community is held out, a behaviour unknown, or the market is not the exact one.
         ClearingError: If a day could not be cleared.
     """
     require_not_held_out(config.task, "a dataset to learn from")
@@ -158,16 +167,20 @@ def play_dataset(config: DatasetConfig, workers: Workers, *, trust: bool = False
         leader_place(name, LEADER_NAMES)
     leaders = [make_leader(name, task, scenarios, workers, seed=config.seed, trust=trust) for name in config.behaviours]
     played_by = random.integers(len(leaders), size=len(scenarios))
-    observations = np.stack([observe(task, scenario) for scenario in scenarios])
-    actions = _actions(config, leaders, played_by, scenarios, random)
-    episodes = [Episode(task, scenario, tuple(map(float, action))) for scenario, action in zip(scenarios, actions, strict=True)]
-    rewards = np.array([outcome.objective_eur for outcome in workers.map(play, episodes, "playing")])
+    policies = [leaders[which].on(scenario) for which, scenario in zip(played_by, scenarios, strict=True)]
+    noise = config.noise * random.standard_normal((len(scenarios), n_steps(task), n_charges(task)))
+    parts = [
+        _together(task, policies[start : start + _SIDE_BY_SIDE], scenarios[start : start + _SIDE_BY_SIDE], noise[start:], workers)
+        for start in range(0, len(scenarios), _SIDE_BY_SIDE)
+    ]
+    observations, actions, rewards = (np.concatenate(part) for part in zip(*parts, strict=True))
     found = references(task, scenarios, workers)
+    best = np.array([solved.charges for solved in found])
     infos: dict[str, NDArray[Any]] = {
         "day": np.array([scenario.day for scenario in scenarios]),
         "price_path": np.array([scenario.price_path for scenario in scenarios]),
         "behaviour": played_by,
-        "optimum_charge": np.array([solved.charges[0] for solved in found]),
+        "optimum_charge": best[:, 0] if best.shape[1] == 1 else best,
         "optimum_eur": np.array([solved.best_eur for solved in found]),
         "upper_bound_eur": np.array([solved.upper_bound_eur for solved in found]),
         "zero_eur": np.array([solved.zero_eur for solved in found]),
@@ -202,7 +215,7 @@ def write_dataset(config: DatasetConfig, played: Transitions, out: Path) -> Path
         written.update_metadata({"dataset_id": config.dataset_id, "minari_version": minari.__version__, **_metadata(config, played)})
         written.update_episodes(_buffers(played, minari.data_collector.EpisodeBuffer))
         draft.chmod(0o755)  # temporary folders are private
-        _make_namespaces(out)
+        _make_namespaces(out, config.namespace)
         for file in (draft / "data").iterdir():
             _reach_disk(file)
         draft.replace(target)
@@ -234,35 +247,42 @@ def _scenarios(config: DatasetConfig, random: np.random.Generator) -> list[Scena
     return [every[place] for place in order[:wanted]]
 
 
-def _actions(
-    config: DatasetConfig,
-    leaders: Sequence[Leader],
-    played_by: NDArray[np.int64],
-    scenarios: Sequence[Scenario],
-    random: np.random.Generator,
-) -> NDArray[np.float32]:
-    """Return what each day's leader charges, with noise, in single precision and no higher than the cap."""
-    task = config.task
-    posted = [
-        leaders[which].on(scenario).predict(observe(task, scenario), deterministic=True)[0]
-        for which, scenario in zip(played_by, scenarios, strict=True)
-    ]
-    noisy = np.array(posted) + config.noise * random.standard_normal((len(posted), len(posted[0])))
-    return np.clip(noisy, 0.0, environment_of(task).charge_cap).astype(np.float32)
+def _together(
+    task: GameSpec, policies: Sequence[Policy], scenarios: Sequence[Scenario], noise: NDArray[np.float64], workers: Workers
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float64]]:
+    """Play days side by side: what was seen, what was charged with noise, in single precision and no higher than the cap, and rewards."""
+    envs, cap = batch_of(task, len(scenarios), threads=workers.jobs), environment_of(task).charge_cap
+    seen, _ = envs.reset(options=as_options(scenarios))
+    observations, actions, rewards = [seen], [], []
+    memories: list[State | None] = [None] * len(policies)
+    for step in range(n_steps(task)):
+        posted = []
+        for row, policy in enumerate(policies):
+            start = np.full(1, step == 0)
+            action, memories[row] = policy.predict(observations[-1][row], memories[row], start, deterministic=True)
+            posted.append(action)
+        charged = np.clip(np.array(posted) + noise[: len(policies), step], 0.0, cap).astype(np.float32)
+        seen, earned, *_ = envs.step(charged)
+        observations.append(seen)
+        actions.append(charged)
+        rewards.append(earned)
+    return np.stack(observations, axis=1), np.stack(actions, axis=1), np.stack(rewards, axis=1)
 
 
 def _buffers(played: Transitions, buffer: Any) -> list[Any]:
-    """Return one of Minari's buffers for each day; the observation after a day is the day's own, as in the environment."""
+    """Return one of Minari's buffers for each day."""
+    steps = played.rewards.shape[1]
+    last = np.arange(steps) == steps - 1
     return [
         buffer(
             id=place,
             options=scenario._asdict(),
-            observations=np.stack([played.observations[place]] * 2),
-            actions=played.actions[place][None],
-            rewards=played.rewards[place : place + 1],
-            terminations=np.array([True]),
-            truncations=np.array([False]),
-            infos={name: np.repeat(values[place], 2) for name, values in played.infos.items()},
+            observations=played.observations[place],
+            actions=played.actions[place],
+            rewards=played.rewards[place],
+            terminations=last,
+            truncations=np.zeros(steps, dtype=np.bool_),
+            infos={name: np.repeat(values[place : place + 1], steps + 1, axis=0) for name, values in played.infos.items()},
         )
         for place, scenario in enumerate(played.scenarios)
     ]
@@ -270,7 +290,7 @@ def _buffers(played: Transitions, buffer: Any) -> list[Any]:
 
 def _specification(task: GameSpec, split: str) -> Any:
     """Return what `recover_environment` makes the environment from."""
-    specification = deepcopy(gymnasium.spec(DAY_AHEAD_ID))
+    specification = deepcopy(gymnasium.spec(HOURLY_ID if task.env == "hourly" else DAY_AHEAD_ID))
     told = {name: value for name, value in task.arguments().items() if value is not None}
     specification.kwargs = {**told, "split": split, "solver": "structured"}
     return specification
@@ -291,12 +311,15 @@ def _metadata(config: DatasetConfig, played: Transitions) -> dict[str, Any]:
         "citations": list(_CITATIONS),
     }
     names = ", ".join(config.behaviours)
+    hourly = config.task.env == "hourly"
+    kind = "a step an hour" if hourly else "one step each (a contextual bandit)"
+    best = "best charges known" if hourly else "exact optimum"
     return {
         "algorithm_name": names,
         "author": {"the gridtoll authors"},
         "description": (
-            f"Network charges posted by {names} for {len(played.rewards)} {config.split} days of {community.name}, one step each (a "
-            "contextual bandit), with the exact optimum of every day in the infos. Scores are normalised: no charge is 0, the optimum 1."
+            f"Network charges posted by {names} for {len(played.rewards)} {config.split} days of {community.name}, {kind}, "
+            f"with the {best} of every day in the infos. Scores are normalised: no charge is 0, the {best} 1."
         ),
         "requirements": [f"gridtoll>={__version__}"],
         "eval_env_spec": _specification(config.task, "test").to_json(),
@@ -312,10 +335,10 @@ def _reach_disk(file: Path) -> None:
         os.fsync(opened.fileno())
 
 
-def _make_namespaces(out: Path) -> None:
+def _make_namespaces(out: Path, namespace: str) -> None:
     """Give each level of the namespace the file by which Minari knows it."""
     place = out
-    for part in NAMESPACE.split("/"):
+    for part in namespace.split("/"):
         place /= part
         place.mkdir(exist_ok=True)
         if not (place / "namespace_metadata.json").exists():

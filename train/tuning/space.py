@@ -23,10 +23,11 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from ...envs.errors import unknown_name
+from ...envs.games.spec import GameName
 from ...envs.written import not_finite, read_text
 
 SPACES: Final = Path(__file__).parent / "spaces"
-"""Where the spaces that come with the package are, one file for each algorithm."""
+"""Where the spaces that come with the package are, one file for each algorithm; those of the hourly game in a folder of their own."""
 
 
 class Trial(Protocol):
@@ -185,16 +186,19 @@ def read_space(path: Path) -> Space:
     return Space({name: _parameter(f"[{name}] in {path}", table) for name, table in tables.items()})
 
 
-def shipped_space(algorithm: str) -> Space:
-    """Return the space that comes with the package for an algorithm.
+def shipped_space(algorithm: str, env: GameName = "day-ahead") -> Space:
+    """Return the space that comes with the package for an algorithm in a game.
 
     Raises:
         ValueError: If there is none.
     """
-    known = sorted(file.stem for file in SPACES.glob("*.toml"))
+    folder = SPACES / "hourly" if env == "hourly" else SPACES
+    known = sorted(file.stem for file in folder.glob("*.toml"))
     if algorithm not in known:
-        raise ValueError(f"{unknown_name('an algorithm with a space of its own', algorithm, known)} Give one with --space FILE.")
-    return read_space(SPACES / f"{algorithm}.toml")
+        raise ValueError(
+            f"{unknown_name(f'an algorithm with a space of its own in the {env} game', algorithm, known)} Give one with --space FILE."
+        )
+    return read_space(folder / f"{algorithm}.toml")
 
 
 def _parameter(where: str, table: Any) -> Range | Choice:

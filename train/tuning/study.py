@@ -101,10 +101,11 @@ def open_study(config: TuneConfig, storage: str) -> Study:
     optuna = _optuna()
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # a trial that fails is told of in a line of ours, not with its traceback
     _accept_experimental()
+    game = "" if config.task.env == "day-ahead" else f" {config.task.env}"
     kept = optuna.storages.RDBStorage(storage, heartbeat_interval=HEARTBEAT_S, grace_period=2 * HEARTBEAT_S)
     study = optuna.create_study(
         storage=kept,
-        study_name=f"gridtoll {config.algorithm} on {config.task.community} {config.task.information}",
+        study_name=f"gridtoll {config.algorithm} on {config.task.community} {config.task.information}{game}",
         direction="maximize",
         pruner=optuna.pruners.MedianPruner(n_startup_trials=STARTUP_TRIALS, n_warmup_steps=POINTS // 4),
         load_if_exists=True,
@@ -127,7 +128,7 @@ def open_study(config: TuneConfig, storage: str) -> Study:
 def _see_to_defaults(study: Study, config: TuneConfig) -> None:
     """Make the algorithm's own settings the next trial, where the space holds them and no trial has them: none then finds worse ones."""
     try:
-        defaults = config.space.stored(settings_of(make_algorithm(config.algorithm, {})))
+        defaults = config.space.stored(settings_of(make_algorithm(config.algorithm, {}, env=config.task.env)))
     except (TypeError, ValueError):  # a class without defaults for all its settings, or with some outside the space
         return
     killed = _optuna().trial.TrialState.FAIL
@@ -266,7 +267,7 @@ def _learned(trial: Any, config: TuneConfig, settings: Mapping[str, Any]) -> flo
                 workers=workers,
                 watch=watch,
             )
-            make_algorithm(config.algorithm, settings).learn(practice)
+            make_algorithm(config.algorithm, settings, env=config.task.env).learn(practice)
         best.append(watch.best)
         trial.set_user_attr(f"clearings of seed {seed}", practice.effort.clearings)
     return float(np.mean(best))

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ...agents.learned.settings import ALGORITHM_NAMES
+from ...agents.learned.settings import HOURLY_ALGORITHMS
 from ...agents.packages import require_research_packages
 from ..ground.held_out import require_not_held_out
 from ..ground.locks import writing_into
@@ -63,7 +63,7 @@ def tune(config: TuneConfig, folder: Path, workers: Workers, *, storage: str | N
     """
     require_not_held_out(config.task, "tuning")  # this and what follows before anything is written
     _require_packages(config.algorithm)
-    space = within_budget(config.space, config.algorithm, config.steps)
+    space = within_budget(config.space, config.algorithm, config.steps, env=config.task.env)
     clipped = what_was_left_out(config.space, space)
     for name, words in clipped.items():
         _log.warning("trials of %d training days can try `%s` from %s", config.steps, name, words)
@@ -79,7 +79,7 @@ def tune(config: TuneConfig, folder: Path, workers: Workers, *, storage: str | N
 
 def _require_packages(algorithm: str) -> None:
     """Find out now, not after the last trial, that a package is missing that trials or the files need."""
-    of_zoo = ("yaml",) if algorithm in ALGORITHM_NAMES else ()
+    of_zoo = ("yaml",) if algorithm in HOURLY_ALGORITHMS else ()
     require_research_packages(("optuna", "sqlalchemy", *packages_of(algorithm), *of_zoo), f"tuning {algorithm!r}")
 
 
@@ -119,6 +119,7 @@ def _toml(config: TuneConfig, settings: Mapping[str, Any], value: float, trials:
     task = config.task
     origin: dict[str, Any] = {
         "algorithm": config.algorithm,
+        "env": task.env,
         "community": task.community,
         "information": task.information,
         "tariff": task.tariff,

@@ -68,9 +68,9 @@ def test_a_dataset_is_read_back_as_it_was_played(played: Transitions, tmp_path: 
     assert folder == tmp_path / CONFIG.dataset_id
     assert (len(dataset), dataset.total_steps) == (12, 12)
     for place, episode in enumerate(dataset):
-        np.testing.assert_array_equal(episode.observations, np.stack([played.observations[place]] * 2))
-        np.testing.assert_array_equal(episode.actions, played.actions[place][None])
-        np.testing.assert_array_equal(episode.rewards, played.rewards[place : place + 1])
+        np.testing.assert_array_equal(episode.observations, played.observations[place])
+        np.testing.assert_array_equal(episode.actions, played.actions[place])
+        np.testing.assert_array_equal(episode.rewards, played.rewards[place])
         assert episode.terminations.tolist() == [True]
         assert episode.truncations.tolist() == [False]
         assert set(episode.infos) == set(INFO_UNITS)
@@ -95,11 +95,11 @@ def test_the_environment_is_recovered_and_pays_what_the_dataset_says(
 
 def test_the_optimum_is_that_of_the_day_and_nobody_beats_it(played: Transitions) -> None:
     infos = played.infos
-    assert (played.rewards <= infos["upper_bound_eur"] + 1e-9).all()
+    assert (played.rewards[:, 0] <= infos["upper_bound_eur"] + 1e-9).all()
     by_optimum = infos["behaviour"] == 1
     assert 0 < by_optimum.sum() < 12
-    np.testing.assert_allclose(played.actions[by_optimum, 0], infos["optimum_charge"][by_optimum], rtol=1e-6)
-    np.testing.assert_allclose(played.rewards[by_optimum], infos["optimum_eur"][by_optimum], rtol=0, atol=1e-4)
+    np.testing.assert_allclose(played.actions[by_optimum, 0, 0], infos["optimum_charge"][by_optimum], rtol=1e-6)
+    np.testing.assert_allclose(played.rewards[by_optimum, 0], infos["optimum_eur"][by_optimum], rtol=0, atol=1e-4)
     again = play(Episode(TASK, played.scenarios[0], (float(infos["optimum_charge"][0]),)))
     assert again.objective_eur == pytest.approx(infos["optimum_eur"][0], rel=1e-9)
 
@@ -166,6 +166,28 @@ def test_noise_moves_charges_no_further_than_the_cap(workers: Workers) -> None:
     charges = play_dataset(config, workers).actions
     assert charges.min() == 0.0
     assert 0.1 < charges.max() <= 1.0
+
+
+def test_an_episode_of_the_hourly_game_is_a_day_of_24_steps_that_can_be_played_again(
+    workers: Workers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = GameSpec(env="hourly", community="two-prosumers")
+    config = DatasetConfig(task=task, behaviours=("random", "best-found"), episodes=4, noise=0.01, seed=3)
+    played = play_dataset(config, workers)
+    folder = write_dataset(config, played, tmp_path)
+    assert folder.parent == tmp_path / "gridtoll" / "hourly"
+    dataset = load(config, tmp_path, monkeypatch)
+    assert (len(dataset), dataset.total_steps) == (4, 96)
+    environment = dataset.recover_environment()
+    for episode, facts in zip(dataset, dataset.storage.get_episode_metadata(range(4)), strict=True):
+        observation, _ = environment.reset(options={name: int(value) for name, value in facts["options"].items()})
+        for step in range(24):
+            np.testing.assert_array_equal(observation, episode.observations[step])
+            observation, reward, over, *_ = environment.step(episode.actions[step])
+            assert reward == pytest.approx(episode.rewards[step], rel=1e-9, abs=1e-12)
+            assert over == episode.terminations[step] == (step == 23)
+        assert episode.infos["optimum_charge"].shape == (25, 24)
+        assert episode.rewards.sum() <= episode.infos["upper_bound_eur"][0] * (1 + 1e-9)
 
 
 def test_settings_that_cannot_be_are_refused() -> None:

@@ -293,7 +293,10 @@ def test_the_three_commands_play_the_hourly_game(tmp_path: Path, capsys: pytest.
         (("evaluate", "zero", "--env", "hourly", "--charges-per", "hour"), "--charges-per must go with --env day-ahead"),
         (("evaluate", "day-ahead"), "must lead from hour to hour"),
         (("train", "--out", "run", "--discount", "0.9"), "--discount must go with --env hourly"),
-        (("train", "--env", "hourly", "--out", "run", "--algorithm", "dqn"), "algorithm must be one of sac, ppo, td3"),
+        (
+            ("train", "--env", "hourly", "--out", "run", "--algorithm", "dqn"),
+            "--algorithm must be one of crossq, ppo, recurrent-ppo, sac, td3, tqc",
+        ),
         (("optimum", "--env", "hourly", "--day", "3", "--plans", "0"), "a search needs"),
     ],
 )
