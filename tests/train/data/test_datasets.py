@@ -15,7 +15,8 @@ from minari.namespace import list_local_namespaces
 
 from gridtoll.envs import Scenario
 from gridtoll.envs.games.spec import GameSpec
-from gridtoll.train.data.datasets import INFO_UNITS, DatasetConfig, Transitions, play_dataset, write_dataset
+from gridtoll.train.data.dataset_config import DatasetConfig
+from gridtoll.train.data.datasets import INFO_UNITS, Transitions, play_dataset, write_dataset
 from gridtoll.train.ground.rounds import training_scenarios
 from gridtoll.train.task import Episode, environment_of, observe, play
 from gridtoll.train.workers import Workers

@@ -19,7 +19,8 @@ from gridtoll.envs.community.sources import COMMUNITY_NAMES, DEFAULT_COMMUNITY, 
 from gridtoll.envs.games.spec import GameSpec
 from gridtoll.train.commands import evaluate as command
 from gridtoll.train.compare.row_files import load_rows
-from gridtoll.train.data.datasets import DatasetConfig, play_dataset
+from gridtoll.train.data.dataset_config import DatasetConfig
+from gridtoll.train.data.datasets import play_dataset
 from gridtoll.train.ground import held_out
 from gridtoll.train.ground.config import TrainConfig
 from gridtoll.train.ground.held_out import held_out_tasks, require_not_held_out
