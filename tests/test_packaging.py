@@ -25,7 +25,12 @@ import gridtoll
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("envs", "agents", "train")
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-WHEEL_TESTS = [f"tests/test_{name}.py" for name in ("packaging", "documents", "day", "reward", "tariff", "two_prosumers")]
+WHEEL_TESTS = [
+    "tests/test_packaging.py",
+    "tests/test_documents.py",
+    *(f"tests/envs/community/test_{name}.py" for name in ("day", "two_prosumers")),
+    *(f"tests/envs/account/test_{name}.py" for name in ("reward", "tariff")),
+]
 """What the wheel is tried with: its contents, every module's import and examples, the command line, a community with its clearing."""
 
 
@@ -170,7 +175,19 @@ def test_the_built_wheel_holds_the_package_and_passes_tests_in_an_environment_of
     (site / "dependencies.pth").write_text(f"{Path(pytest.__file__).parent.parent}\n", encoding="utf-8")
     assert Path(run(python, "-P", "-c", "import gridtoll; print(gridtoll.__file__)", cwd=tmp_path).strip()).is_relative_to(site)
     assert run(home / "bin" / "gridtoll", "--help", cwd=tmp_path).startswith("usage: gridtoll")
-    run(python, "-P", "-m", "pytest", "-o", "pythonpath=", "-o", f"cache_dir={tmp_path}", "-m", "not wheel and not long", *WHEEL_TESTS)
+    run(
+        python,
+        "-P",
+        "-m",
+        "pytest",
+        "-o",
+        "pythonpath=tests/support",
+        "-o",
+        f"cache_dir={tmp_path}",
+        "-m",
+        "not wheel and not long",
+        *WHEEL_TESTS,
+    )
 
 
 @pytest.fixture
