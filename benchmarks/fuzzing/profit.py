@@ -23,7 +23,7 @@ from .cases import Case
 
 TOLERANCE = 1e-9
 """What a clearing's certificate may read."""
-FACTOR = 100.0
+FACTOR = 200.0
 """Times the tolerance, of what is at stake: more than the profit of a certified clearing of an ordinary style was ever
 seen to miss, which is 44 times."""
 _ATTEMPTS = (("highs", True), ("highs-ipm", True), ("highs-ipm", False), ("highs-ds", False))  # HiGHS gives up on one program in 1,000
