@@ -32,10 +32,10 @@ from gridtoll.envs.games.spec import GameSpec
 from gridtoll.envs.grid.grid import IntArray
 from gridtoll.envs.market.exact.compiled import StructuredMarket
 from gridtoll.train.ground.config import training_of
+from gridtoll.train.ground.playing import play_days
 from gridtoll.train.ground.runs import RunFolder, write_text
 from gridtoll.train.ground.text import table, with_interval
 from gridtoll.train.learning import learn
-from gridtoll.train.playing import play_days
 from gridtoll.train.references.hours import Effort, HourlyEnds, search_day
 from gridtoll.train.scoring.chosen import find_best_schedule
 from gridtoll.train.scoring.leaders import learned_policy, make_leader

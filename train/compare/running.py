@@ -26,11 +26,11 @@ from ...envs.errors import ClearingError
 from ..data.onnx_files import Exportable, save_onnx
 from ..ground.errors import is_for_want_of_a_package, is_not_the_algorithms
 from ..ground.locks import LOCK, writing_into
+from ..ground.playing import Leaders, play_days, same_for_all
 from ..ground.runs import commit, sha256, write_text
 from ..learning.algorithms import CLAIRVOYANTS, TaskAlgorithm, foresee, make_algorithm, settings_of
 from ..learning.learn import alone_in_this_process
 from ..learning.practice import CurvePoint, Effort, TaskPractice
-from ..playing import Leaders, play_days, same_for_all
 from ..references.ends import Ends, references
 from ..references.optima import daily_bill_eur
 from ..scoring.evaluate import NORMALISATION_FLOOR, Leader, evaluate_leader

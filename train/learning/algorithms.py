@@ -27,8 +27,8 @@ from ...envs.community.calendar import Scenario
 from ...envs.errors import unknown_name
 from ...envs.games.spec import GameName, GameSpec
 from ..ground.config import DEFAULT_TRAININGS, TrainConfig
+from ..ground.playing import Leaders
 from ..ground.runs import RunFolder
-from ..playing import Leaders
 from ..references.ends import references
 from ..scoring.leaders import learned_policy, make_leader
 from ..task import n_steps

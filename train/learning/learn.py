@@ -42,10 +42,10 @@ from ...envs.market.exact.compiled import see_to_machine_code
 from ..ground.config import TrainConfig
 from ..ground.held_out import require_not_held_out
 from ..ground.locks import writing_into
+from ..ground.playing import play_days
 from ..ground.progress import Progress, progress
 from ..ground.rounds import Rounds, training_scenarios
 from ..ground.runs import RunFolder, require_new
-from ..playing import play_days
 from ..references.optima import daily_bill_eur
 from ..task import batch_of, environment_of, n_charges, n_steps
 from ..workers import Workers

@@ -28,8 +28,8 @@ from ...envs.market.exact.compiled import StructuredMarket
 from ...envs.market.exact.solution import Clearing
 from ...envs.market.mechanism import EXACT, Mechanism
 from ..ground.held_out import require_not_held_out
+from ..ground.playing import play_days
 from ..ground.rounds import training_scenarios
-from ..playing import play_days
 from ..references.optima import labels
 from ..task import environment_of, exact_market_of, n_charges, n_steps
 from ..workers import Workers

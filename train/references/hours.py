@@ -30,7 +30,7 @@ from ...envs.community.day import Day
 from ...envs.games.hourly import HourlyGame
 from ...envs.games.spec import GameSpec
 from ...envs.market.exact.compiled import StructuredMarket
-from ..playing import play_days
+from ..ground.playing import play_days
 from ..task import environment_of
 
 Array = NDArray[np.float64]

@@ -27,8 +27,8 @@ _SOURCES: Final[dict[str, tuple[str, ...]]] = {
     "optima": ("agents/optimum/one_charge/search.py", "agents/optimum/one_charge/hours.py", *_CLEARING),
     "brackets": ("agents/optimum/many_charges/several.py", *_CLEARING),
     "hourly": ("train/references/hours.py",),
-    "best-schedule": ("agents/fixed/hourly.py", "agents/fixed/day_ahead.py", "train/playing.py"),
-    "best-constant": ("agents/fixed/day_ahead.py", "train/playing.py"),
+    "best-schedule": ("agents/fixed/hourly.py", "agents/fixed/day_ahead.py", "train/ground/playing.py"),
+    "best-constant": ("agents/fixed/day_ahead.py", "train/ground/playing.py"),
 }
 """Where each kind of answer comes from: these modules, and all that they import. How days are cut from data is not among the sources of
 optima, because their keys hold the data of the day itself."""

@@ -17,9 +17,9 @@ from ...envs.games.hourly import HourlyGame
 from ...envs.games.spec import GameSpec
 from ...envs.market.exact.compiled import StructuredMarket, see_to_machine_code
 from ..ground.held_out import require_not_held_out
+from ..ground.playing import play_days, same_for_all
 from ..ground.progress import progress
 from ..ground.rounds import every_training_scenario, training_scenarios
-from ..playing import play_days, same_for_all
 from ..references.answers import Form, look_up
 from ..task import environment_of, n_charges
 from ..workers import Workers

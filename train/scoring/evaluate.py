@@ -25,8 +25,8 @@ from ...agents.policy import Policy
 from ...envs.community.calendar import Scenario
 from ...envs.games.spec import GameSpec
 from ..ground.errors import ModelMismatchError
+from ..ground.playing import Leaders, PlayedDay, play_days, same_for_all
 from ..ground.runs import commit
-from ..playing import Leaders, PlayedDay, play_days, same_for_all
 from ..references.ends import Ends, references
 from ..references.hours import Effort
 from ..references.optima import daily_bill_eur, scenario_hash

@@ -23,8 +23,8 @@ from ...envs.errors import unknown_name
 from ...envs.games.spec import GameSpec
 from ...envs.written import number
 from ..ground.config import TrainConfig
+from ..ground.playing import Leaders, same_for_all
 from ..ground.runs import RunFolder
-from ..playing import Leaders, same_for_all
 from ..references.ends import Ends, hourly_references, references
 from ..references.hours import Effort
 from ..task import environment_of, n_charges

@@ -160,8 +160,9 @@ def test_a_package_that_a_command_will_need_at_its_end_is_asked_for_before_any_w
 
 
 def test_the_quick_plan_needs_no_package_beyond_the_dependencies() -> None:
+    """``best-found`` stands in for ``optimum`` in games that have no proved one; the plan's game has."""
     plan = read_plan(find_plan("quick").read_bytes(), source="quick")
-    assert {entry.algorithm for entry in plan.algorithms} == {name for name in ALGORITHMS if not packages_of(name)}
+    assert {entry.algorithm for entry in plan.algorithms} == {name for name in ALGORITHMS if not packages_of(name)} - {"best-found"}
 
 
 @pytest.mark.parametrize("name", sorted(set(ALGORITHMS) - set(CLAIRVOYANTS)))

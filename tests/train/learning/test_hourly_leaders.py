@@ -23,8 +23,8 @@ from gridtoll.train.cli import main
 from gridtoll.train.compare.row_files import ROW_ENDINGS, load_rows, save_rows
 from gridtoll.train.ground import held_out
 from gridtoll.train.ground.errors import ModelMismatchError
+from gridtoll.train.ground.playing import play_days
 from gridtoll.train.ground.rounds import training_scenarios
-from gridtoll.train.playing import play_days
 from gridtoll.train.references import ends as module
 from gridtoll.train.references import hours
 from gridtoll.train.references.ends import find_hourly, hourly_references

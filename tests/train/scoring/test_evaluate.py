@@ -16,7 +16,7 @@ from gridtoll.agents.optimum import Optimum, solve_optimum
 from gridtoll.envs.community.calendar import Scenario
 from gridtoll.envs.games.spec import GameSpec
 from gridtoll.train.ground.errors import ModelMismatchError
-from gridtoll.train.playing import PlayedDay, play_days
+from gridtoll.train.ground.playing import PlayedDay, play_days
 from gridtoll.train.references import optima, solve
 from gridtoll.train.references.ends import references
 from gridtoll.train.references.optima import labels, scenario_hash

@@ -13,12 +13,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..agents.policy import Policy, State
-from ..envs.adapters.vector import PricingVectorEnv
-from ..envs.community.calendar import Scenario
-from ..envs.games.spec import GameSpec
-from .ground.progress import progress
-from .task import as_options, batch_of
+from ...agents.policy import Policy, State
+from ...envs.adapters.vector import PricingVectorEnv
+from ...envs.community.calendar import Scenario
+from ...envs.games.spec import GameSpec
+from ..task import as_options, batch_of
+from .progress import progress
 
 _SIDE_BY_SIDE: Final = 32
 """Days played in one batch; more gain nothing once every core is busy."""
