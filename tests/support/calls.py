@@ -13,6 +13,7 @@ from typing import Any
 import gridtoll
 
 ROOT = Path(gridtoll.__file__).resolve().parent
+ROOMS = ("envs", "agents", "train")
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,15 @@ class Calls:
         return Counter(self.calls).most_common()
 
 
+def _in_package(file: Path) -> str | None:
+    """A file's path within the package; None where it is not of its rooms: tests and a virtual environment stand in the clone as well."""
+    path = file.resolve()
+    if not (file.is_file() and path.is_relative_to(ROOT)):
+        return None
+    within = path.relative_to(ROOT)
+    return within.as_posix() if within.parts[0] in ROOMS else None
+
+
 def calls_of(action: Callable[[], Any]) -> Calls:
     """The calls that an action takes in this thread, the action itself left out."""
     found: list[tuple[str, str]] = []
@@ -54,9 +64,7 @@ def calls_of(action: Callable[[], Any]) -> Calls:
             return
         code = frame.f_code
         if code.co_filename not in own:
-            path = Path(code.co_filename)
-            inside = path.is_file() and path.resolve().is_relative_to(ROOT) and "tests" not in path.resolve().relative_to(ROOT).parts
-            own[code.co_filename] = path.resolve().relative_to(ROOT).as_posix() if inside else None
+            own[code.co_filename] = _in_package(Path(code.co_filename))
         if (name := own[code.co_filename]) is not None:
             found.append((name, code.co_name))
 
