@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
 
-import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
@@ -19,39 +17,7 @@ from ..envs.community.calendar import Scenario
 from ..envs.games.spec import GameSpec
 from ..envs.grid.power_flow import require_linear
 from ..envs.market.exact.compiled import StructuredMarket
-from ..envs.market.mechanism import EXACT, ExactResponse, read_mechanism
-
-
-@dataclass(frozen=True)
-class Episode:
-    """One day to be played: the scenario, and the charges in EUR/kWh in the order of the action space."""
-
-    task: GameSpec
-    scenario: Scenario
-    charges: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How an episode ended.
-
-    Attributes:
-        objective_eur: The environment's reward.
-        profit_eur: The operator's profit.
-        welfare_eur: Prosumers and operator together.
-        primal_residual: Of the clearing, scaled.
-        dual_residual: Of the clearing, scaled.
-        gap: Of the clearing, scaled.
-        solver: What cleared it.
-    """
-
-    objective_eur: float
-    profit_eur: float
-    welfare_eur: float
-    primal_residual: float
-    dual_residual: float
-    gap: float
-    solver: str
+from ..envs.market.mechanism import EXACT, ExactResponse, Mechanism, read_mechanism
 
 
 @lru_cache(maxsize=4)
@@ -61,12 +27,17 @@ def environment_of(task: GameSpec) -> PricingEnv:
     Raises:
         ValueError: If a name in the task is unknown or a number out of range.
     """
-    return _environment(task, solver="structured" if task.mechanism == EXACT else None)
-
-
-def _environment(task: GameSpec, **machine: Any) -> PricingEnv:
     kinds: dict[str, type[PricingEnv]] = {kind.game_name: kind for kind in (DayAheadEnv, HourlyEnv)}
-    return kinds[task.env](**task.arguments(), **machine)
+    return kinds[task.env](**task.arguments(), solver="structured" if task.mechanism == EXACT else None)
+
+
+def market_of(task: GameSpec, *, threads: int | None = None) -> Mechanism[Any]:
+    """Return what clears many of a task's days at once: a new market of so many threads where it is the exact one, else the process's own.
+
+    Raises:
+        ValueError: If a name in the task is unknown or a number out of range.
+    """
+    return StructuredMarket(threads=threads) if task.mechanism == EXACT else environment_of(task).mechanism
 
 
 def batch_of(task: GameSpec, num_envs: int, *, threads: int | None = None) -> PricingVectorEnv:
@@ -77,9 +48,7 @@ def batch_of(task: GameSpec, num_envs: int, *, threads: int | None = None) -> Pr
     Raises:
         ValueError: If a name in the task is unknown or a number out of range.
     """
-    arguments = task.arguments() | {"community": environment_of(task).community}
-    if task.mechanism == EXACT:
-        arguments["mechanism"] = StructuredMarket(threads=threads)
+    arguments = task.arguments() | {"community": environment_of(task).community, "mechanism": market_of(task, threads=threads)}
     return PricingVectorEnv(num_envs, env=task.env, autoreset_mode=AutoresetMode.DISABLED, **arguments)
 
 
@@ -121,24 +90,3 @@ def observe(task: GameSpec, scenario: Scenario) -> NDArray[Any]:
     """Return what a leader observes before the day, shape (size,)."""
     observation, _ = environment_of(task).reset(options=scenario._asdict())
     return observation
-
-
-def play(episode: Episode) -> Outcome:
-    """Play one day.
-
-    Raises:
-        ValueError: If the charges cannot be posted.
-        ClearingError: If the market could not be cleared.
-    """
-    environment = environment_of(episode.task)
-    environment.reset(options=episode.scenario._asdict())
-    _, reward, _, _, info = environment.step(np.array(episode.charges))
-    return Outcome(
-        objective_eur=float(reward),
-        profit_eur=info["profit_eur"],
-        welfare_eur=info["welfare_eur"],
-        primal_residual=info["primal_residual"],
-        dual_residual=info["dual_residual"],
-        gap=info["gap"],
-        solver=info["solver"],
-    )

@@ -211,29 +211,9 @@ def final_infos(observations: NDArray[Any], final: InfosOfRows, num_envs: int) -
     return infos | {"final_info": in_rows([final], num_envs), "_final_info": infos["_final_obs"].copy()}
 
 
-def by_key(values: Mapping[str, Any], mask: NDArray[np.bool_]) -> dict[str, Any]:
-    """Return `info` in the vector format: each value with an entry for every row, and beside it which rows have one.
-
-    Args:
-        values: Arrays with an axis of the rows in the mask in front, or dictionaries in the vector format already.
-        mask: Which rows have values, shape (num_envs,); others are left 0 or None.
-    """
-    result: dict[str, Any] = {}
-    for name, value in values.items():
-        result[name], result[f"_{name}"] = value if mask.all() else _with_gaps(value, mask), mask.copy()
-    return result
-
-
 def as_objects(rows: NDArray[Any]) -> NDArray[np.object_]:
     """Return rows of a table, shape (R, size), as R objects, shape (R,): the form of ``final_obs``."""
     objects = np.empty(len(rows), dtype=object)
     for row, values in enumerate(rows):
         objects[row] = values
     return objects
-
-
-def _with_gaps(value: NDArray[Any], mask: NDArray[np.bool_]) -> NDArray[Any]:
-    shape = (len(mask), *value.shape[1:])
-    full = np.full(shape, None) if value.dtype == object else np.zeros(shape, value.dtype)
-    full[mask] = value
-    return full

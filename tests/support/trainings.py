@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
+from gridtoll.agents.fixed.day_ahead import ConstantPolicy
 from gridtoll.agents.learned.settings import DEFAULTS
+from gridtoll.envs.community.calendar import Scenario
 from gridtoll.envs.games.spec import GameSpec
 from gridtoll.train.ground.config import TrainConfig
+from gridtoll.train.ground.playing import PlayedDay, play_days, same_for_all
 
 TASK = GameSpec(community="two-prosumers")
+
+
+def played_alone(task: GameSpec, scenario: Scenario, charges: Sequence[float]) -> PlayedDay:
+    """Return what charges that stand come to on one day, played by itself."""
+    [day] = play_days(task, same_for_all(ConstantPolicy(charges)), [scenario], threads=1)
+    return day
 
 
 def tiny(algorithm: str = "sac", **changes: object) -> TrainConfig:

@@ -14,10 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...agents.policy import Policy, State
-from ...envs.adapters.vector import PricingVectorEnv
+from ...envs.adapters.vector_format import read_rows
 from ...envs.community.calendar import Scenario
+from ...envs.errors import ClearingError
+from ...envs.games.game import Game, Plays
 from ...envs.games.spec import GameSpec
-from ..task import as_options, batch_of
+from ...envs.market.mechanism import Mechanism
+from ..task import environment_of, market_of
 from .progress import progress
 
 _SIDE_BY_SIDE: Final = 32
@@ -69,7 +72,7 @@ def play_days(
     """Play every scenario from its first step to its last with the leader's deterministic charges.
 
     Leaders are asked one by one, in the order of the scenarios within a step. What comes of a day does not depend on the others, nor on how
-    many are cleared at once.
+    many are cleared at once. Days that were played before are kept with the game.
 
     Args:
         task: The game.
@@ -82,19 +85,20 @@ def play_days(
         ValueError: If a leader posts charges that cannot be posted.
         ClearingError: If a day could not be cleared.
     """
+    game, market = environment_of(task).game, market_of(task, threads=threads)
     played: list[PlayedDay] = []
     with progress(label or "", len(scenarios), quiet=label is None, leave=False) as bar:
         for first in range(0, len(scenarios), _SIDE_BY_SIDE):
             some = scenarios[first : first + _SIDE_BY_SIDE]
-            played += _play_together(batch_of(task, len(some), threads=threads), [leaders(each) for each in some], some)
+            played += _play_together(game, market, [leaders(each) for each in some], some)
             bar.update(len(some))
     return played
 
 
-def _play_together(envs: PricingVectorEnv, leaders: Sequence[Policy], scenarios: Sequence[Scenario]) -> list[PlayedDay]:
+def _play_together(game: Game[Any], market: Mechanism[Any], leaders: Sequence[Policy], scenarios: Sequence[Scenario]) -> list[PlayedDay]:
     """Play one day in each row."""
     rows = range(len(scenarios))
-    observations, _ = envs.reset(options=as_options(scenarios))
+    states: Sequence[Any] = [game.begin(scenario) for scenario in scenarios]
     memories: list[State | None] = [None] * len(rows)
     start, over = np.ones(1, dtype=np.bool_), False
     posted: list[list[NDArray[np.float64]]] = [[] for _ in rows]
@@ -103,21 +107,22 @@ def _play_together(envs: PricingVectorEnv, leaders: Sequence[Policy], scenarios:
     while not over:
         actions = []
         for row, leader in enumerate(leaders):
-            action, memories[row] = leader.predict(observations[row], memories[row], start, deterministic=True)
+            action, memories[row] = leader.predict(game.observe(states[row]), memories[row], start, deterministic=True)
             actions.append(action)
-        observations, rewards, ended, _, infos = envs.step(np.array(actions))
-        sums["objective"] += rewards
+        plays = _step(game, market, states, np.array(actions))
+        states, infos = plays.states, plays.infos()
+        sums["objective"] += plays.carried_out.rewards_eur
         sums["profit"] += infos["profit_eur"]
         sums["welfare"] += infos["welfare_eur"]
         for name, worst in residuals.items():
             residuals[name] = np.where(np.abs(infos[name]) > np.abs(worst), infos[name], worst)
         for row in rows:
-            posted[row].append(envs.outcome(row).charge)
+            posted[row].append(plays.charge[row])
             solvers[row].add(str(infos["solver"][row]))
-        start, over = np.zeros(1, dtype=np.bool_), bool(ended.all())
+        start, over = np.zeros(1, dtype=np.bool_), all(state.over for state in states)
     return [
         PlayedDay(
-            charges=_carried_out(posted[row], envs.setting.tariff.n_basis),
+            charges=_carried_out(posted[row], game.setting.tariff.n_basis),
             objective_eur=float(sums["objective"][row]),
             profit_eur=float(sums["profit"][row]),
             welfare_eur=float(sums["welfare"][row]),
@@ -126,6 +131,17 @@ def _play_together(envs: PricingVectorEnv, leaders: Sequence[Policy], scenarios:
         )
         for row in rows
     ]
+
+
+def _step(game: Game[Any], market: Mechanism[Any], states: Sequence[Any], actions: NDArray[Any]) -> Plays[Any, Any]:
+    """Play a step of every day; a clearing that fails says how to replay it."""
+    coefficients = read_rows(game.setting, actions, len(states), rows=range(len(states)))
+    try:
+        return game.play(market, states, coefficients)
+    except ClearingError as error:
+        if error.number is None:
+            raise
+        raise ClearingError(f"{error} {game.replay(states[error.number], coefficients[error.number])}.") from error
 
 
 def _carried_out(posted: Sequence[NDArray[np.float64]], n_basis: int) -> Any:

@@ -15,7 +15,7 @@ from gymnasium.vector import AutoresetMode, VectorWrapper
 from numpy.typing import ArrayLike, NDArray
 
 from ...envs.adapters.vector import PricingVectorEnv
-from ...envs.adapters.vector_format import Infos, as_objects, by_key
+from ...envs.adapters.vector_format import Infos, as_objects
 from ...envs.arrays import Array
 from ...envs.community.calendar import Scenario
 from ...envs.community.community import Community
@@ -58,7 +58,7 @@ class Rounds(VectorWrapper[Observation, ArrayLike, Observation, ArrayLike, NDArr
         last, rewards, terminated, truncated, infos = self.env.step(actions)
         if not terminated.all():
             return last, rewards, terminated, truncated, infos
-        ended = by_key({"final_obs": as_objects(last), "final_info": infos}, terminated)
+        ended = {"final_obs": as_objects(last), "final_info": infos, "_final_obs": terminated.copy(), "_final_info": terminated.copy()}
         observations, begun = self.reset()
         return observations, rewards, terminated, truncated, begun | ended
 

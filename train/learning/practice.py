@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -24,14 +24,12 @@ from ...envs.errors import ClearingError
 from ...envs.games.game import Observation
 from ...envs.games.spec import GameSpec
 from ...envs.games.transition import Transitions
-from ...envs.market.exact.compiled import StructuredMarket
 from ...envs.market.exact.solution import Clearing
-from ...envs.market.mechanism import EXACT, Mechanism
 from ..ground.held_out import require_not_held_out
 from ..ground.playing import play_days
 from ..ground.rounds import training_scenarios
 from ..references.optima import labels
-from ..task import environment_of, exact_market_of, n_charges, n_steps
+from ..task import environment_of, exact_market_of, market_of, n_charges, n_steps
 from ..workers import Workers
 
 _NEARBY: Final = (1e-5, 1e-4, 1e-3)
@@ -111,7 +109,7 @@ class TaskPractice:
         self.curve: list[CurvePoint] = []
         self._watch = watch
         self._game = environment_of(task).game
-        self._market: Mechanism[Any] = StructuredMarket(threads=workers.jobs) if task.mechanism == EXACT else environment_of(task).mechanism
+        self._market = market_of(task, threads=workers.jobs)
         self._days = {
             "train": training_scenarios(task),
             "validation": self._game.setting.community.scenarios("validation", validation_days),
@@ -210,9 +208,6 @@ class TaskPractice:
 
     def _earned(self, leaders: Callable[[Scenario], Policy], scenarios: Sequence[Scenario]) -> Array:
         """Return what leaders earn on whole days in EUR, shape (D,)."""
-        if n_steps(self.task) == 1:  # days that were played before are kept with the game
-            charges = [leaders(scenario).predict(self._observe(scenario), deterministic=True)[0] for scenario in scenarios]
-            return self._played(scenarios, np.array(charges))[1].rewards_eur
         played = play_days(self.task, leaders, scenarios, threads=self.workers.jobs)
         return np.array([day.objective_eur for day in played])
 

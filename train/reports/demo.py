@@ -11,8 +11,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ...agents.fixed.day_ahead import ConstantPolicy
 from ...envs.community.calendar import Scenario
 from ..ground.config import TrainConfig
+from ..ground.playing import play_days
 from ..ground.plots import draw_intervals, draw_learning_curve, draw_profit_against_charge, draw_regret_per_day, save_figure
 from ..ground.runs import RunFolder, write_text
 from ..ground.text import Report, with_interval
@@ -23,7 +25,7 @@ from ..scoring.evaluation import Evaluation, summary_table
 from ..scoring.leaders import learned_leader, make_leader
 from ..scoring.rows import write_rows
 from ..statistics.intervals import Interval, over_weeks
-from ..task import Episode, environment_of, play
+from ..task import environment_of
 from ..workers import Workers
 
 DEMO: Final = TrainConfig()
@@ -152,11 +154,13 @@ def _draw_one_day(axes: Axes, config: TrainConfig, evaluations: Mapping[str, Eva
         for name in ("best constant", "learned", "optimum")
     }
     charges = np.union1d(np.linspace(0.0, cap, _CURVE_POINTS), [charge for charge, _ in chosen.values()])  # tops are kinks
-    outcomes = workers.map(play, [Episode(config.task, scenario, (float(charge),)) for charge in charges], "picture")
+    posted = iter([ConstantPolicy([charge]) for charge in charges])
+    label = None if workers.quiet else "picture"
+    played = play_days(config.task, lambda _: next(posted), [scenario] * len(charges), threads=workers.jobs, label=label)
     draw_profit_against_charge(
         axes,
         charges,
-        [outcome.objective_eur for outcome in outcomes],
+        [day.objective_eur for day in played],
         chosen=chosen,
         upper_bound_eur=row.upper_bound_eur,
         title=f"{row.date}: the test day of median regret",

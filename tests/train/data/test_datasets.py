@@ -12,13 +12,14 @@ import pytest
 import torch
 from minari.dataset.minari_storage import MinariStorage
 from minari.namespace import list_local_namespaces
+from trainings import played_alone
 
 from gridtoll.envs import Scenario
 from gridtoll.envs.games.spec import GameSpec
 from gridtoll.train.data.dataset_config import DatasetConfig
 from gridtoll.train.data.datasets import INFO_UNITS, Transitions, play_dataset, write_dataset
 from gridtoll.train.ground.rounds import training_scenarios
-from gridtoll.train.task import Episode, environment_of, observe, play
+from gridtoll.train.task import environment_of, observe
 from gridtoll.train.workers import Workers
 
 TASK = GameSpec(community="two-prosumers")
@@ -101,7 +102,7 @@ def test_the_optimum_is_that_of_the_day_and_nobody_beats_it(played: Transitions)
     assert 0 < by_optimum.sum() < 12
     np.testing.assert_allclose(played.actions[by_optimum, 0, 0], infos["optimum_charge"][by_optimum], rtol=1e-6)
     np.testing.assert_allclose(played.rewards[by_optimum, 0], infos["optimum_eur"][by_optimum], rtol=0, atol=1e-4)
-    again = play(Episode(TASK, played.scenarios[0], (float(infos["optimum_charge"][0]),)))
+    again = played_alone(TASK, played.scenarios[0], (float(infos["optimum_charge"][0]),))
     assert again.objective_eur == pytest.approx(infos["optimum_eur"][0], rel=1e-9)
 
 
@@ -231,7 +232,7 @@ def test_an_offline_learner_earns_more_than_the_policy_it_learned_from(
         return float(grid[expected.argmax()])
 
     scenarios = environment_of(TASK).community.scenarios("validation", 28)
-    mine = [play(Episode(TASK, scenario, (learned(scenario),))).objective_eur for scenario in scenarios]
+    mine = [played_alone(TASK, scenario, (learned(scenario),)).objective_eur for scenario in scenarios]
     random = np.random.default_rng(1).uniform(0, 1, (4, len(scenarios)))
-    behaviour = [[play(Episode(TASK, s, (charge,))).objective_eur for s, charge in zip(scenarios, row, strict=True)] for row in random]
+    behaviour = [[played_alone(TASK, s, (charge,)).objective_eur for s, charge in zip(scenarios, row, strict=True)] for row in random]
     assert np.mean(mine) > 2 * np.mean(behaviour) > 0

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from trainings import played_alone
 
 from gridtoll.agents.fixed.day_ahead import ConstantPolicy
 from gridtoll.agents.optimum.one_charge import search
@@ -20,7 +21,7 @@ from gridtoll.train.references import answers, optima
 from gridtoll.train.references.ends import references
 from gridtoll.train.references.solve import Settings, Solved, solve
 from gridtoll.train.scoring.chosen import find_best_constant
-from gridtoll.train.task import Episode, environment_of, observe, play
+from gridtoll.train.task import environment_of, observe
 from gridtoll.train.workers import Workers
 
 TASK = GameSpec(community="two-prosumers")
@@ -56,7 +57,7 @@ def test_days_are_played_as_the_environment_plays_them(make: Make) -> None:
     charges = np.array([[0.0], [0.1], [0.2], [0.4]])
     assert (practice.n_charges, practice.n_observed) == (1, practice.observations(scenarios).shape[1])
     assert np.array_equal(practice.observations(scenarios), [observe(TASK, scenario) for scenario in scenarios])
-    played = [play(Episode(TASK, scenario, tuple(charge))).objective_eur for scenario, charge in zip(scenarios, charges, strict=True)]
+    played = [played_alone(TASK, scenario, tuple(charge)).objective_eur for scenario, charge in zip(scenarios, charges, strict=True)]
     assert practice.rewards(scenarios, charges).tolist() == played
     assert practice.slopes(scenarios, charges)[0].tolist() == played
 
@@ -155,7 +156,7 @@ def test_validation_gives_the_mean_reward_and_a_point_of_the_curve(make: Make) -
     practice = make(watch=heard.append)
     practice.rewards(practice.scenarios("train")[:2], np.full((2, 1), 0.1))
     earned = practice.validate(ConstantPolicy([0.15]))
-    days = [play(Episode(TASK, scenario, (0.15,))).objective_eur for scenario in practice.scenarios("validation")]
+    days = [played_alone(TASK, scenario, (0.15,)).objective_eur for scenario in practice.scenarios("validation")]
     assert earned == pytest.approx(np.mean(days), rel=1e-12)
     assert practice.curve == heard
     [point] = practice.curve

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from trainings import played_alone
 
 from gridtoll.agents.optimum import Optimum, solve_optimum
 from gridtoll.envs.community.calendar import Scenario
@@ -24,7 +25,7 @@ from gridtoll.train.references.ends import references
 from gridtoll.train.references.optima import _key, find_optima, find_optimum, keep, labels
 from gridtoll.train.references.optima_table import COLUMNS, summary_of, summary_table, write_rows
 from gridtoll.train.references.solve import Settings, resolved, solve_scenario
-from gridtoll.train.task import Episode, environment_of, play
+from gridtoll.train.task import environment_of
 from gridtoll.train.workers import Workers
 
 TASK = GameSpec(community="two-prosumers")
@@ -65,7 +66,7 @@ def test_an_answer_is_the_optimum_of_another_market_and_what_no_charge_earns() -
     assert found.charges == pytest.approx((best.charge,), abs=1e-9)
     assert found.recleared_profit_eur == pytest.approx(best.recleared_profit_eur, rel=1e-9)
     assert found.recleared_welfare_eur == pytest.approx(best.recleared_welfare_eur, rel=1e-9)
-    assert found.zero_eur == pytest.approx(play(Episode(TASK, DAYS[0], (0.0,))).objective_eur, rel=1e-12)
+    assert found.zero_eur == pytest.approx(played_alone(TASK, DAYS[0], (0.0,)).objective_eur, rel=1e-12)
     assert found.closed
     assert (found.optimum.charge, found.optimum.upper_bound_eur, found.optimum.certificate) == (
         found.charges[0],
@@ -208,7 +209,7 @@ def test_hourly_charges_are_certified_together_and_kept() -> None:
     assert found.closed
     assert found.profit_eur == pytest.approx(found.recleared_profit_eur, rel=1e-9)
     assert found.recleared_profit_eur >= daily.recleared_profit_eur - 1e-9
-    assert play(Episode(hourly, DAYS[0], found.charges)).profit_eur == pytest.approx(found.recleared_profit_eur, rel=1e-9)
+    assert played_alone(hourly, DAYS[0], found.charges).profit_eur == pytest.approx(found.recleared_profit_eur, rel=1e-9)
     assert find_optimum(hourly, DAYS[0], Settings()) == (found, True)
     with pytest.raises(ValueError, match="one coefficient for the day"):
         labels(hourly, DAYS[:1], Workers(1))
@@ -220,7 +221,7 @@ def test_of_several_coefficients_the_best_found_and_a_bound_are_known() -> None:
     zonal = replace(TASK, tariff="zonal")
     [ends] = references(zonal, DAYS[:1], Workers(1))
     assert len(ends.charges) == 2
-    assert play(Episode(zonal, DAYS[0], ends.charges)).objective_eur == pytest.approx(ends.best_eur, rel=1e-9)
+    assert played_alone(zonal, DAYS[0], ends.charges).objective_eur == pytest.approx(ends.best_eur, rel=1e-9)
     assert ends.zero_eur < ends.best_eur <= ends.upper_bound_eur
 
 
