@@ -6,8 +6,11 @@ raises ``ClearingError``. Nothing else is raised on purpose.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from typing import TypeVar
+
+Name = TypeVar("Name", bound=str)
 
 
 class ClearingError(RuntimeError):
@@ -32,6 +35,23 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> ValueError:
     near = get_close_matches(str(name), names, n=1, cutoff=0.4)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return ValueError(f"{kind} must be one of {', '.join(names)}; got {name!r}.{hint}")
+
+
+def known_name(kind: str, name: str, known: Sequence[Name]) -> Name:
+    """Return the known name that was given.
+
+    Args:
+        kind: What is being named, as :func:`unknown_name` takes it.
+        name: What came.
+        known: Every accepted name.
+
+    Raises:
+        ValueError: If it is none of them.
+    """
+    for each in known:
+        if name == each:
+            return each
+    raise unknown_name(kind, name, known)
 
 
 def two_readings(word: str, both: str, path: str) -> ValueError:

@@ -33,7 +33,8 @@ from gridtoll.envs.games.spec import GameSpec
 from gridtoll.envs.games.transition import Rules, transitions
 from gridtoll.envs.grid.network import Network
 from gridtoll.envs.grid.power_flow import DcPowerFlow, LinearPowerFlow, make_power_flow, register_power_flow, require_linear
-from gridtoll.envs.market.mechanism import Allocation, Mechanism, make_mechanism, mechanism_names, register_mechanism
+from gridtoll.envs.market.mechanism import MECHANISMS as REGISTERED
+from gridtoll.envs.market.mechanism import Allocation, Mechanism, make_mechanism, register_mechanism
 from gridtoll.envs.market.solvers import make_market
 from gridtoll.train.cli import main
 from gridtoll.train.learning.practice import TaskPractice
@@ -255,10 +256,10 @@ def test_names_are_given_once_and_unknown_ones_are_refused_with_those_there_are(
     def another(network: Network) -> DcPowerFlow:
         return DcPowerFlow(network)
 
-    before = mechanism_names()
+    before = REGISTERED.names()
     with plugged_in():
-        assert mechanism_names() == (*before, "retail-only", "mid-price")
-    assert mechanism_names() == before, "what a test registers goes with it"
+        assert REGISTERED.names() == (*before, "retail-only", "mid-price")
+    assert REGISTERED.names() == before, "what a test registers goes with it"
     with pytest.raises(ValueError, match="each power flow must have a name of its own, got 'dc'"):
         register_power_flow("dc", another)
     with pytest.raises(ValueError, match="each mechanism must have a name of its own, got 'exact'"):

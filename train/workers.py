@@ -21,7 +21,7 @@ from multiprocessing.connection import Connection, wait
 from types import ModuleType, TracebackType
 from typing import Any, Final, Literal, Protocol, TypeVar, get_args
 
-from ..envs.errors import unknown_name
+from ..envs.errors import known_name
 from ..envs.machine import available_cores
 from ..envs.market.exact.compiled import see_to_machine_code
 from .ground.progress import progress
@@ -88,8 +88,7 @@ class Workers:
     def __init__(self, jobs: int | None = 1, *, backend: Backend = "local", quiet: bool = True, apart: bool = False) -> None:
         if jobs is not None and jobs < 1:
             raise ValueError(f"`jobs` must be at least 1, got {jobs}.")
-        if backend not in get_args(Backend):
-            raise unknown_name("`backend`", backend, get_args(Backend))
+        known_name("`backend`", backend, get_args(Backend))
         for name in ("ray", "joblib") if backend == "ray" else ():  # now, before anything is computed that would be handed to them
             _optional_package(name)
         self.jobs = available_cores() if jobs is None and backend == "local" else jobs
@@ -161,6 +160,12 @@ class _LocalPool:
         self._pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_start_worker, initargs=(theirs,))
 
     def results(self, function: Callable[[Item], Result], todo: Sequence[Item]) -> Iterator[tuple[int, Result]]:
+        """Yield the place of an item and its result, as each is done.
+
+        Raises:
+            ValueError: If no process could start, because the user's script has no main guard.
+            BrokenProcessPool: If one was killed.
+        """
         try:
             yield from self._results(function, todo)
         except BrokenProcessPool:
@@ -175,6 +180,7 @@ class _LocalPool:
             yield places[future], future.result()
 
     def close(self, *, now: bool) -> None:
+        """End the processes, at once or when they have done what they are at."""
         if now:
             self._line.close()
         self._pool.shutdown(cancel_futures=True)

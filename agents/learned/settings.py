@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final, Literal, get_args
 
-from ...envs.errors import unknown_name
+from ...envs.errors import known_name
 from ...envs.games.spec import GameName
 
 ALGORITHM_NAMES: Final = ("sac", "ppo", "td3", "tqc", "crossq")
@@ -53,10 +53,8 @@ class LearnerSettings:
         Raises:
             ValueError: If the algorithm or what it sees is unknown or a number is not positive; all such numbers are named.
         """
-        if self.algorithm not in HOURLY_ALGORITHMS:
-            raise unknown_name("algorithm", self.algorithm, HOURLY_ALGORITHMS)
-        if self.sees not in get_args(Sees):
-            raise unknown_name("`sees`", self.sees, get_args(Sees))
+        known_name("algorithm", self.algorithm, HOURLY_ALGORITHMS)
+        known_name("`sees`", self.sees, get_args(Sees))
         numbers = {name: getattr(self, name) for name in ("learning_rate", "batch_size", "updates", "warmup_days", "exploration")}
         numbers |= {f"hidden[{place}]": units for place, units in enumerate(self.hidden)}
         bad = [f"`{name}` {value}" for name, value in numbers.items() if not value > 0]
@@ -110,6 +108,4 @@ def default_settings(algorithm: str, env: GameName) -> LearnerSettings:
     if algorithm == "recurrent-ppo" and env == "day-ahead":
         raise ValueError("`algorithm` recurrent-ppo must go with `env` hourly: a day of one step leaves nothing to remember.")
     known = DEFAULTS_OF[env]
-    if algorithm not in known:
-        raise unknown_name("algorithm", algorithm, list(known))
-    return known[algorithm]
+    return known[known_name("algorithm", algorithm, list(known))]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal, cast, get_args
+from typing import Final, Literal, get_args
 
 from ..community.day import Array
-from ..errors import unknown_name
+from ..errors import known_name
 from .settlement import Settlement, Settlements
 
 Objective = Literal["profit", "welfare"]
@@ -19,10 +19,8 @@ def check_objective(objective: str) -> Objective:
     Raises:
         ValueError: If it is unknown.
     """
-    for known in get_args(Objective):
-        if objective == known:
-            return cast(Objective, known)
-    raise unknown_name("`objective`", objective, get_args(Objective))
+    known: Objective = known_name("`objective`", objective, get_args(Objective))
+    return known
 
 
 def reward(settlement: Settlement, objective: Objective = "profit") -> float:

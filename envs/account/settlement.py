@@ -23,13 +23,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from operator import attrgetter, is_
-from typing import Any, Final, Literal, NamedTuple, cast, get_args
+from typing import Any, Final, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..community.day import Array, Day
-from ..errors import unknown_name
+from ..errors import known_name
 from ..grid.network import Network
 from ..grid.power_flow import DcPowerFlow, Flow, PowerFlow
 from ..market.mechanism import Allocation
@@ -98,15 +98,13 @@ def check_flows(flows: str) -> Flows:
     Raises:
         ValueError: If it is unknown.
     """
-    for known in get_args(Flows):
-        if flows == known:
-            return cast(Flows, known)
-    raise unknown_name("the account of `flows`", flows, get_args(Flows))
+    known: Flows = known_name("the account of `flows`", flows, get_args(Flows))
+    return known
 
 
 def base_flow(day: Day, network: Network) -> Array:
     """Return the flows of the base injection alone in kW, shape (T, L); a day without any may leave its buses out."""
-    return network.grid.flow(day.base_injection) if day.base_injection.any() else np.zeros((day.n_periods, network.grid.n_branches))
+    return np.asarray(DcPowerFlow(network).base_flow(day.base_injection[None])[0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,11 +181,11 @@ def settle_many(
     Raises:
         ValueError: If `flows` is unknown.
     """
-    known, physics = check_flows(flows), DcPowerFlow(network) if power_flow is None else power_flow
+    physics = DcPowerFlow(network) if power_flow is None else power_flow
     rows, parts = max(1, _AT_ONCE // clearings[0].trade.size), []
     for first in range(0, len(days), rows):
         c = slice(first, first + rows)
-        parts.append(_settled(days[c], physics, charges[c], clearings[c], flows=known, charge_base=charge_base))
+        parts.append(_settled(days[c], physics, charges[c], clearings[c], flows=flows, charge_base=charge_base))
     return Settlements(parts[0] if len(parts) == 1 else {name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
 
 
@@ -295,13 +293,15 @@ def flow_kw(day: Day, network: Network, clearing: Allocation, *, flows: Flows = 
     Raises:
         ValueError: If `flows` is unknown.
     """
-    flow: Array = _flow([day], DcPowerFlow(network), _cleared([clearing]), check_flows(flows)).branch_kw[0]
-    return flow
+    return np.asarray(_flow([day], DcPowerFlow(network), _cleared([clearing]), flows).branch_kw[0])
 
 
 def _flow(days: Sequence[Day], physics: PowerFlow, c: _Cleared, flows: Flows) -> Flow:
     """Return what flows on R days by one of the accounts."""
-    net = c.traded_kw if flows == "trades" else c.renewable_used + c.storage_discharge - c.storage_charge - c.demand
+    net = c.traded_kw
+    if flows != "trades":
+        check_flows(flows)
+        net = c.renewable_used + c.storage_discharge - c.storage_charge - c.demand
     bases = list(map(attrgetter("base_injection"), days))
     if len(set(map(id, bases))) == 1:
         return physics.of(net, bases[0][None])

@@ -28,13 +28,13 @@ charges       τ       EUR/kWh       (T, N, N)     what a traded kWh costs, half
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal, cast, get_args
+from typing import Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ..community.day import Array
-from ..errors import unknown_name
+from ..errors import known_name, unknown_name
 from ..grid.network import Network
 
 Period = Literal["day", "hour"]
@@ -150,10 +150,8 @@ def check_period(per: str) -> Period:
     Raises:
         ValueError: If it is unknown.
     """
-    for known in get_args(Period):
-        if per == known:
-            return cast(Period, known)
-    raise unknown_name("the period a charge stands for", per, get_args(Period))
+    known: Period = known_name("the period a charge stands for", per, get_args(Period))
+    return known
 
 
 def make_tariff(kind: str, network: Network, per: Period = "day") -> Tariff:

@@ -182,7 +182,9 @@ class PricingVectorEnv(VectorEnv[Observation, ArrayLike, NDArray[Any]]):
             self._played = rows, plays
             earned[rows], ended[rows] = plays.carried_out.rewards_eur, [state.over for state in plays.states]
             self._show(rows, plays.states)
-            told = [(rows, of_states(self.game, states, plays.states) | plays.infos())]
+            said = plays.infos()
+            self.fallbacks += int(np.count_nonzero(said.get("fallback", ())))
+            told = [(rows, of_states(self.game, states, plays.states) | said)]
             if self.autoreset_mode is AutoresetMode.SAME_STEP and ended.any():
                 waiting = np.flatnonzero(ended).tolist()
                 final, told = parted(told[0], waiting)
@@ -263,15 +265,13 @@ class PricingVectorEnv(VectorEnv[Observation, ArrayLike, NDArray[Any]]):
 
     def _play(self, rows: Sequence[int], states: Sequence[Any], coefficients: Sequence[Array]) -> Plays[Any, Any]:
         try:
-            plays = self.game.play(self.mechanism, states, coefficients)
+            return self.game.play(self.mechanism, states, coefficients)
         except ClearingError as error:
             if error.number is None:
                 raise
             k = error.number
             told = f"{self.game.replay(states[k], coefficients[k])}; seed {self._random.seeds[rows[k]]}."
             raise ClearingError(f"row {rows[k]}: {error} {told}") from error
-        self.fallbacks += sum(bool(each.evidence.info().get("fallback")) for each in plays.cleared)
-        return plays
 
 
 PricingVectorEnv.__signature__ = signature_of(PricingVectorEnv.__init__, "day-ahead", "hourly")  # type: ignore[attr-defined]

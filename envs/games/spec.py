@@ -15,8 +15,8 @@ from ..account.objective import Objective, check_objective
 from ..account.settlement import Flows, check_flows
 from ..account.tariff import TARIFF_NAMES, Period, check_period
 from ..community.sources import DEFAULT_COMMUNITY
-from ..errors import unknown_name
-from ..grid.power_flow import DC, power_flow_names
+from ..errors import known_name
+from ..grid.power_flow import DC, POWER_FLOWS
 from ..market.mechanism import EXACT
 from .observation.observer import Information, check_information
 
@@ -99,24 +99,20 @@ class GameSpec:
 
     def __post_init__(self) -> None:
         """Check every name and number that needs no community."""
-        if self.env not in get_args(GameName):
-            raise unknown_name("`env`", self.env, get_args(GameName))
-        if self.tariff not in TARIFF_NAMES:
-            raise unknown_name("tariff", self.tariff, TARIFF_NAMES)
+        known_name("`env`", self.env, get_args(GameName))
+        known_name("tariff", self.tariff, TARIFF_NAMES)
         check_period(self.charges_per)
         check_objective(self.objective)
         check_information(self.information)
         check_flows(self.flows)
-        if self.power_flow not in power_flow_names():
-            raise unknown_name("`power_flow`", self.power_flow, power_flow_names())
+        POWER_FLOWS.known(self.power_flow)
         object.__setattr__(self, "charge_cap", _finite("charge_cap", self.charge_cap, above=True))
         object.__setattr__(self, "import_fee", _finite("import_fee", self.import_fee, above=False))
         self._check_hours()
 
     def _check_hours(self) -> None:
         """Check what only the hourly game has, and what only the other has."""
-        if self.belief not in get_args(Belief):
-            raise unknown_name("`belief`", self.belief, get_args(Belief))
+        known_name("`belief`", self.belief, get_args(Belief))
         if not (np.isfinite(self.forecast_error) and 0 <= self.forecast_error < 1):
             raise ValueError(f"`forecast_error` must be at least 0 and below 1, a share of the truth, got {self.forecast_error!r}.")
         if not 1 <= self.days <= MOST_DAYS or int(self.days) != self.days:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Array
-from ..errors import unknown_name
+from ..registry import Registry
 from .network import Network
 
 DC: Final = "dc"
@@ -122,7 +122,7 @@ class DcPowerFlow:
 
     def of(self, net_kw: Array, base_kw: Array) -> Flow:
         """Return what flows; see :class:`PowerFlow`."""
-        limit, base = self.branch_limit_kw, self._base_flow(base_kw)
+        limit, base = self.branch_limit_kw, self.base_flow(base_kw)
         flow: Array = net_kw @ self.ptdf.T + base
         size = np.abs(flow)
         loading = size / limit
@@ -134,8 +134,8 @@ class DcPowerFlow:
             secure=loading.max(axis=(1, 2), initial=0.0) <= SECURE,
         )
 
-    def _base_flow(self, base_kw: Array) -> Array:
-        """Return the flows of base injections alone in kW, shape (R, T, L), of injections of shape (R, T, B)."""
+    def base_flow(self, base_kw: Array) -> Array:
+        """Return the flows of base injections alone in kW, shape (R, T, L), of injections as :meth:`of` takes them, shape (R, T, B)."""
         flows = np.zeros((*base_kw.shape[:2], len(self.branch_limit_kw)))
         for day in np.flatnonzero(base_kw.any(axis=(1, 2))):
             flows[day] = self.network.grid.flow(base_kw[day])
@@ -162,27 +162,21 @@ def require_linear(power_flow: PowerFlow) -> LinearPowerFlow:
     return linear
 
 
-_MAKERS: Final[dict[str, Callable[[Network], PowerFlow]]] = {DC: DcPowerFlow}
+POWER_FLOWS: Final[Registry[Callable[[Network], PowerFlow]]] = Registry("power flow")
+"""Every power flow by name."""
 
 
 def register_power_flow(name: str, make: Callable[[Network], PowerFlow]) -> None:
     """Make a power flow known under a name.
 
     Args:
-        name: What ``power_flow`` says.
+        name: Letters, digits and hyphens: what ``power_flow`` says.
         make: Returns the power flow of a network.
 
     Raises:
-        ValueError: If another one has this name.
+        ValueError: If the name cannot be one, or another power flow has it.
     """
-    if _MAKERS.get(name, make) is not make:
-        raise ValueError(f"each power flow must have a name of its own, got {name!r} for {make!r} beside {_MAKERS[name]!r}.")
-    _MAKERS[name] = make
-
-
-def power_flow_names() -> tuple[str, ...]:
-    """Return the names of all power flows."""
-    return tuple(_MAKERS)
+    POWER_FLOWS.register(name, make)
 
 
 def make_power_flow(name: str, network: Network) -> PowerFlow:
@@ -191,6 +185,7 @@ def make_power_flow(name: str, network: Network) -> PowerFlow:
     Raises:
         ValueError: If the name is unknown.
     """
-    if name not in _MAKERS:
-        raise unknown_name("`power_flow`", name, power_flow_names())
-    return _MAKERS[name](network)
+    return POWER_FLOWS[name](network)
+
+
+register_power_flow(DC, DcPowerFlow)

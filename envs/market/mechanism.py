@@ -18,14 +18,15 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import nan
-from typing import Any, Final, Protocol, Self, TypeVar, runtime_checkable
+from typing import Any, Final, Generic, Protocol, Self, TypeVar, runtime_checkable
 
 from numpy.typing import ArrayLike
 
 from ..community.day import Array, Day
 from ..errors import unknown_name
+from ..registry import Registry
 from ..written import number
-from .exact.solution import Clearing
+from .exact.solution import QUANTITIES, Clearing
 
 EXACT: Final = "exact"
 """The name of the mechanism that solves the followers' program exactly."""
@@ -107,16 +108,7 @@ class Allocation(Protocol):
         ...
 
 
-_BY_PERIOD: Final = (
-    "demand",
-    "renewable_used",
-    "grid_import",
-    "grid_export",
-    "storage_charge",
-    "storage_discharge",
-    "trade",
-    "trade_price",
-)
+E_co = TypeVar("E_co", bound=Evidence, covariant=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +127,7 @@ class Noted:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Allocated:
+class Allocated(Generic[E_co]):
     """An :class:`Allocation` with a price for each trade, for mechanisms that have no arrays of their own.
 
     Quantities are those of :class:`~gridtoll.envs.market.exact.solution.Clearing`, in kW and of shape (T, N) where nothing else is said.
@@ -151,6 +143,7 @@ class Allocated:
         trade: p, shape (T, N, N), from row to column.
         trade_price: π in EUR/kWh, shape (T, N, N).
         evidence: What shows how good it is.
+        objective_eur: What the followers' program is worth at it, NaN where the mechanism does not say.
         nodal_price: None: each trade has its own.
     """
 
@@ -163,13 +156,18 @@ class Allocated:
     stored_energy: Array
     trade: Array
     trade_price: Array
-    evidence: Evidence
+    evidence: E_co
+    objective_eur: float = nan
     nodal_price: None = None
 
-    def first_period(self, *, objective_eur: float = nan) -> Allocated:  # noqa: ARG002 - it has no objective of its own
-        """Return its first period."""
-        rows: dict[str, Any] = {name: getattr(self, name)[:1] for name in _BY_PERIOD}
-        return replace(self, stored_energy=self.stored_energy[:2], **rows)
+    def first_period(self, *, objective_eur: float = nan) -> Allocated[E_co]:
+        """Return its first period; the evidence is that of the whole.
+
+        Args:
+            objective_eur: What the followers' program is worth in that period, which their settlement says.
+        """
+        rows: dict[str, Any] = {name: getattr(self, name)[:1] for name in (*QUANTITIES, "trade_price")}
+        return replace(self, stored_energy=self.stored_energy[:2], objective_eur=objective_eur, **rows)
 
 
 A = TypeVar("A", bound=Allocation)
@@ -200,7 +198,8 @@ class ExactResponse(Mechanism[Clearing], Protocol):
         ...
 
 
-_MAKERS: Final[dict[str, Callable[..., Mechanism[Allocation]]]] = {}
+MECHANISMS: Final[Registry[Callable[..., Mechanism[Allocation]]]] = Registry("mechanism")
+"""Every mechanism by name."""
 
 
 def register_mechanism(name: str, make: Callable[..., Mechanism[Allocation]]) -> None:
@@ -213,16 +212,7 @@ def register_mechanism(name: str, make: Callable[..., Mechanism[Allocation]]) ->
     Raises:
         ValueError: If the name cannot be one, or another mechanism has it.
     """
-    if not name.replace("-", "").isalnum():
-        raise ValueError(f"a mechanism's name must be of letters, digits and hyphens, got {name!r}.")
-    if _MAKERS.get(name, make) is not make:
-        raise ValueError(f"each mechanism must have a name of its own, got {name!r} for {make!r} beside {_MAKERS[name]!r}.")
-    _MAKERS[name] = make
-
-
-def mechanism_names() -> tuple[str, ...]:
-    """Return the names of all mechanisms."""
-    return tuple(_MAKERS)
+    MECHANISMS.register(name, make)
 
 
 def make_mechanism(text: str) -> Mechanism[Allocation]:
@@ -232,11 +222,11 @@ def make_mechanism(text: str) -> Mechanism[Allocation]:
         ValueError: If there is no such mechanism, or it has no such parameter.
     """
     name, parameters = read_mechanism(text)
-    known = inspect.signature(_MAKERS[name]).parameters
+    known = inspect.signature(MECHANISMS[name]).parameters
     for parameter in parameters:
         if parameter not in known:
             raise unknown_name(f"a parameter of mechanism {name!r}", parameter, known)
-    return _MAKERS[name](**parameters)
+    return MECHANISMS[name](**parameters)
 
 
 def read_mechanism(text: str) -> tuple[str, dict[str, Any]]:
@@ -246,8 +236,7 @@ def read_mechanism(text: str) -> tuple[str, dict[str, Any]]:
         ValueError: If there is no such mechanism, or a parameter is not written ``name=value``.
     """
     name, _, rest = text.partition(":")
-    if name not in _MAKERS:
-        raise unknown_name("`mechanism`", name, mechanism_names())
+    MECHANISMS.known(name)
     parameters: dict[str, Any] = {}
     for part in rest.split(",") if rest else ():
         key, equals, value = part.partition("=")

@@ -36,10 +36,10 @@ class MidPrice:
 
     share: float = 0.5
 
-    def clear_many(self, days: Sequence[Day], charges: Array | Sequence[Array]) -> list[Allocated]:
+    def clear_many(self, days: Sequence[Day], charges: Array | Sequence[Array]) -> list[Allocated[Noted]]:
         return [self._priced(*each) for each in zip(days, make_market("structured").clear_many(days, charges), strict=True)]
 
-    def _priced(self, day: Day, found: Clearing) -> Allocated:
+    def _priced(self, day: Day, found: Clearing) -> Allocated[Noted]:
         price = self.share * day.import_price + (1 - self.share) * day.export_price
         quantities: dict[str, Any] = {entry.name: getattr(found, entry.name) for entry in fields(Allocated) if hasattr(found, entry.name)}
         own = {"trade_price": price[:, None, None] + np.zeros_like(found.trade), "nodal_price": None}
@@ -68,5 +68,5 @@ def plugged_in() -> Iterator[None]:
         yield
     finally:
         for name in ("retail-only", "mid-price"):
-            del mechanism._MAKERS[name]
-        del power_flow._MAKERS["twice-the-losses"]
+            del mechanism.MECHANISMS._makers[name]
+        del power_flow.POWER_FLOWS._makers["twice-the-losses"]

@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from typing import Final, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...agents.fixed.hourly import SchedulePolicy
 from ...agents.optimum.hourly_game.bound import bound_hourly
@@ -25,6 +24,7 @@ from ...agents.optimum.hourly_game.search import HourlyDay, day_ahead_hints, sea
 from ...agents.optimum.many_charges.several import Bracket
 from ...agents.optimum.one_charge.hours import solve_hours
 from ...envs.account.social import solve_social
+from ...envs.arrays import Array
 from ...envs.community.calendar import Scenario
 from ...envs.community.day import Day
 from ...envs.games.hourly import HourlyGame
@@ -33,7 +33,6 @@ from ...envs.market.exact.compiled import StructuredMarket
 from ..ground.playing import play_days
 from ..task import environment_of
 
-Array = NDArray[np.float64]
 _CENT: Final = 0.01
 """Earnings in EUR below which gaps are not taken as shares of them: of next to nothing every share is large."""
 

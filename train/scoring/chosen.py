@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...agents.fixed.day_ahead import N_SAMPLE, BestConstant, ConstantPolicy, best_constant
 from ...agents.fixed.hourly import best_schedule
 from ...agents.optimum.hourly_game.search import HourlyDay
+from ...envs.arrays import Array
 from ...envs.community.calendar import Scenario
 from ...envs.games.hourly import HourlyGame
 from ...envs.games.spec import GameSpec
@@ -23,8 +23,6 @@ from ..ground.rounds import every_training_scenario, training_scenarios
 from ..references.answers import Form, look_up
 from ..task import environment_of, n_charges
 from ..workers import Workers
-
-Array = NDArray[np.float64]
 
 SCHEDULE_DAYS: Final = 16
 """Training scenarios the best schedule is found on; each costs a gradient through the day in every step."""

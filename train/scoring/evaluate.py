@@ -16,7 +16,7 @@ their normalised regret would be noise: they are listed as excluded and left out
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from math import nan
 from typing import Final
 
@@ -33,12 +33,14 @@ from ..references.optima import daily_bill_eur, scenario_hash
 from ..task import environment_of
 from ..workers import Workers
 from .evaluation import Evaluation
-from .rows import Row
+from .rows import COLUMNS, Row
 
 NORMALISATION_FLOOR: Final = 1e-3
 """Least J* − J_ref that is divided by, as a share of the community's mean daily retail bill."""
 MISMATCH_TOLERANCE: Final = 1e-6
 """By how much a leader may exceed the upper bound, relative to the bound, before model and optimum are said to disagree."""
+_OF_TASK: Final = tuple(entry.name for entry in fields(GameSpec) if entry.name in COLUMNS)
+_OF_PLAYED: Final = tuple(entry.name for entry in fields(PlayedDay) if entry.name in COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -132,22 +134,6 @@ def _row(task: GameSpec, leader: Leader, scenario: Scenario, played: PlayedDay, 
         gridtoll=__version__,
         commit=commit() or "",
     )
-
-
-_OF_TASK: Final = (
-    "community",
-    "tariff",
-    "charges_per",
-    "flows",
-    "objective",
-    "information",
-    "env",
-    "belief",
-    "forecast_error",
-    "mechanism",
-    "power_flow",
-)
-_OF_PLAYED: Final = ("profit_eur", "welfare_eur", "objective_eur", "primal_residual", "dual_residual", "gap", "solver")
 
 
 def _require_bounded(rows: Sequence[Row]) -> None:

@@ -13,12 +13,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ...envs.arrays import Array
 from ...envs.community.calendar import week_of
 from ..ground.text import about_intervals, left_out, table, with_interval
 from ..statistics.intervals import Interval, Statistic, interquartile_mean, mean, over_weeks, worst_decile_mean
 from .rows import Row
 
-Array = NDArray[np.float64]
 _NOTHING: Final = Interval(float("nan"), float("nan"), float("nan"))
 
 

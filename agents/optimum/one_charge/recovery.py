@@ -17,7 +17,7 @@ import numpy as np
 from ....envs.account.settlement import Flows
 from ....envs.account.tariff import Tariff
 from ....envs.community.day import Day
-from ....envs.errors import ClearingError, unknown_name
+from ....envs.errors import ClearingError, known_name
 from ....envs.grid.network import Network
 from ....envs.market.mechanism import ExactResponse
 from ..yardstick import EXACTNESS, require_agreement
@@ -96,8 +96,7 @@ def smallest_recovering_charge(
     basis = one_basis(day, tariff, cap=cap, tolerance=charge_tolerance)
     if not np.isfinite(cost_eur):
         raise ValueError(f"`cost_eur` must be a finite number of EUR, got {cost_eur}.")
-    if of not in get_args(Recovered):
-        raise unknown_name("`of`", of, get_args(Recovered))
+    known_name("`of`", of, get_args(Recovered))
     began = time.perf_counter()
     # Charges alone are what is left of profit where losses, overload and imports cost and earn nothing; prosumers do not see those prices.
     account = day if of == "profit" else replace(day, loss_price=np.zeros_like(day.loss_price), overload_price=0.0, import_fee=0.0)

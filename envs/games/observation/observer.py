@@ -14,7 +14,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal, cast, get_args
+from typing import Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from ...community.calendar import Scenario
 from ...community.community import Community
 from ...community.day import Day
-from ...errors import unknown_name
+from ...errors import known_name
 from .fields import Field, Values
 from .full import full_fields, full_values
 from .public import FORECAST_ERROR, Geometry, forecast_factors, make_geometry, public_fields, public_values
@@ -89,10 +89,8 @@ def check_information(information: str) -> Information:
     Raises:
         ValueError: If it is unknown.
     """
-    for known in get_args(Information):
-        if information == known:
-            return cast(Information, known)
-    raise unknown_name("`information`", information, get_args(Information))
+    known: Information = known_name("`information`", information, get_args(Information))
+    return known
 
 
 def make_observer(information: str, community: Community) -> Observer:

@@ -27,11 +27,12 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from ...community.day import Array, Day
-from ...errors import ClearingError, unknown_name
+from ...errors import ClearingError, known_name
 from ..exact.market_data import power_unit, price_unit, read_charges
 from ..exact.solution import Clearing
+from ..mechanism import Allocated
 from .orders import orders_of
-from .outcome import AuctionAllocation, AuctionEvidence
+from .outcome import AuctionEvidence
 
 NAME: Final = "call-auction"
 Pricing = Literal["uniform", "pair"]
@@ -65,13 +66,12 @@ class CallAuction:
         steps: object = self.steps  # they may come from the command line
         if not isinstance(steps, int) or isinstance(steps, bool) or steps < 1:
             raise ValueError(f"`steps` of {NAME} must be a whole number from 1, got {self.steps!r}.")
-        if self.pricing not in get_args(Pricing):
-            raise unknown_name(f"`pricing` of {NAME}", self.pricing, get_args(Pricing))
+        known_name(f"`pricing` of {NAME}", self.pricing, get_args(Pricing))
         k: object = self.k
         if not isinstance(k, int | float) or not 0.0 <= k <= 1.0:
             raise ValueError(f"`k` of {NAME} must be a number from 0 to 1, got {self.k!r}.")
 
-    def clear_many(self, days: Sequence[Day], charges: Array | Sequence[Array]) -> list[AuctionAllocation]:
+    def clear_many(self, days: Sequence[Day], charges: Array | Sequence[Array]) -> list[Allocated[AuctionEvidence]]:
         """Hold the auction of each day; see :class:`~gridtoll.envs.market.mechanism.Mechanism`.
 
         Raises:
@@ -82,7 +82,7 @@ class CallAuction:
             raise ValueError(f"each day must have its charges, got {len(days)} days and {len(charges)} arrays of charges.")
         return [self._clear(day, read_charges(day, each)) for day, each in zip(days, charges, strict=True)]
 
-    def _clear(self, day: Day, charges: Array) -> AuctionAllocation:
+    def _clear(self, day: Day, charges: Array) -> Allocated[AuctionEvidence]:
         from .matching import dual_bound, gain, match  # noqa: PLC0415 - SciPy's and Clarabel's solvers load slowly, and only here
         from .prices import trade_prices  # noqa: PLC0415
 
@@ -155,11 +155,11 @@ def _clear_exactly(day: Day) -> Clearing:
     return StructuredMarket(threads=1).clear(day, np.zeros((day.n_prosumers, day.n_prosumers)))
 
 
-def _allocation(day: Day, charges: Array, plan: Clearing, price: Array, evidence: AuctionEvidence) -> AuctionAllocation:
+def _allocation(day: Day, charges: Array, plan: Clearing, price: Array, evidence: AuctionEvidence) -> Allocated[AuctionEvidence]:
     trade = evidence.matching.trade
     for array in (plan.demand, trade, price):
         array.setflags(write=False)
-    return AuctionAllocation(
+    return Allocated(
         demand=plan.demand,
         renewable_used=plan.renewable_used,
         grid_import=plan.grid_import,

@@ -44,17 +44,9 @@ class Certificate:
         return abs(self.primal_residual) <= tolerance and abs(self.dual_residual) <= tolerance and abs(self.gap) <= tolerance
 
 
-BY_PERIOD: Final = (
-    "demand",
-    "renewable_used",
-    "grid_import",
-    "grid_export",
-    "storage_charge",
-    "storage_discharge",
-    "trade",
-    "nodal_price",
-    "storage_price",
-)
+QUANTITIES: Final = ("demand", "renewable_used", "grid_import", "grid_export", "storage_charge", "storage_discharge", "trade")
+"""What every allocation has in kW for each period, whatever made it."""
+BY_PERIOD: Final = (*QUANTITIES, "nodal_price", "storage_price")
 """Fields of a clearing with a row for every period; stored energy has one more."""
 
 

@@ -20,28 +20,28 @@ from gridtoll.envs.community.day import Array, Day
 from gridtoll.envs.community.sources import load_community
 from gridtoll.envs.games.spec import GameSpec
 from gridtoll.envs.grid.network import Network
-from gridtoll.envs.market.call_auction import AuctionAllocation, CallAuction
+from gridtoll.envs.market.call_auction import AuctionEvidence, CallAuction
 from gridtoll.envs.market.call_auction.auction import plan_alone
 from gridtoll.envs.market.call_auction.orders import orders_of
-from gridtoll.envs.market.mechanism import Mechanism, make_mechanism
+from gridtoll.envs.market.mechanism import Allocated, Mechanism, make_mechanism
 from gridtoll.envs.market.solvers import make_market
 from gridtoll.train.task import exact_market_of
 
 EXACT = make_market("structured")
 
 
-def held(day: Day, charges: Array, **parameters: Any) -> AuctionAllocation:
+def held(day: Day, charges: Array, **parameters: Any) -> Allocated[AuctionEvidence]:
     [found] = CallAuction(**parameters).clear_many([day], [charges])
     return found
 
 
-def efficiency(day: Day, charges: Array, found: AuctionAllocation) -> float:
+def efficiency(day: Day, charges: Array, found: Allocated[AuctionEvidence]) -> float:
     """The share of what the exact clearing gains that the auction keeps; 1 where there is nothing to gain."""
     alone, best = plan_alone(day).objective_eur, EXACT.clear(day, charges).objective_eur
     return (alone - found.objective_eur) / (alone - best) if alone - best > 1e-6 * day.turnover_eur else 1.0
 
 
-def require_promises(day: Day, network: Network, charges: Array, found: AuctionAllocation) -> None:
+def require_promises(day: Day, network: Network, charges: Array, found: Allocated[AuctionEvidence]) -> None:
     """Nobody loses; energy, payments and the operator's revenue add up; the exact clearing is at least as good."""
     rounding = 1e-8 * day.turnover_eur
     settled = settle(day, network, charges, found)
