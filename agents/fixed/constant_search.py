@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..curves.network import require_positive
-from ..packages import research_package
+from ...envs.packages import research_package
 from ..practice import Practice
 from .day_ahead import ConstantPolicy
 

@@ -18,7 +18,7 @@ from gymnasium import spaces
 from stable_baselines3 import PPO, SAC, TD3
 from stable_baselines3.common.base_class import BaseAlgorithm
 
-from ..packages import research_package
+from ...envs.packages import research_package
 from .normalised import ModelPolicy, Statistics, read_statistics, statistics_beside
 
 _BUILT_IN: Final[dict[str, type[BaseAlgorithm]]] = {"sac": SAC, "td3": TD3, "ppo": PPO}

@@ -33,7 +33,7 @@ from numpy.typing import ArrayLike, NDArray
 from stable_baselines3.common.policies import BasePolicy
 
 from ...envs.arrays import Array
-from ..packages import require_research_packages, research_package
+from ...envs.packages import require_research_packages, research_package
 from ..policy import Observation, State
 
 EXPORTERS: Final = ("onnx", "onnxscript")

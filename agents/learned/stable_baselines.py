@@ -54,7 +54,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from ...envs.arrays import Array
 from ..curves.day_features import N_PUBLIC, DayActions
-from ..packages import research_package
+from ...envs.packages import research_package
 from ..policy import Observation, State
 from .onnx_policy import ActingCharges
 from .settings import LearnerSettings

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from ...agents.learned.onnx_policy import EXPORTERS
-from ...agents.packages import require_research_packages
+from ...envs.packages import require_research_packages
 from ..compare.row_files import gather_rows, require_row_format, save_rows
 from ..data.dataset_config import DATASET_SPLITS, DatasetConfig
 from ..data.datasets import play_dataset, require_new_dataset, write_dataset

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ...agents.learned.onnx_policy import EXPORTERS
-from ...agents.packages import INSTALL_RESEARCH, missing_packages
+from ...envs.packages import INSTALL_RESEARCH, missing_packages
 from ...envs.games.spec import GameSpec
 from ..ground.locks import LOCK, writing_into
 from ..ground.progress import progress

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ... import __version__
-from ...agents.packages import require_research_packages, research_package
+from ...envs.packages import require_research_packages, research_package
 from ...agents.policy import Policy, State
 from ...envs import DAY_AHEAD_ID, HOURLY_ID
 from ...envs.community.calendar import Scenario, split_hash

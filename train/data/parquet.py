@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final, get_type_hints
 
 from ... import __version__
-from ...agents.packages import research_package
+from ...envs.packages import research_package
 from ...envs.files import write_atomically
 from ..ground.runs import commit
 from ..scoring.rows import Row

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from typing import Final
 
-from ...agents.packages import MissingPackageError
+from ...envs.packages import MissingPackageError
 
 _OF_THE_MACHINE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.EROFS, errno.ESTALE})
 

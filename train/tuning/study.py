@@ -29,7 +29,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from ...agents.packages import MissingPackageError, research_package
+from ...envs.packages import MissingPackageError, research_package
 from ...envs.games.spec import GameSpec
 from ..ground.errors import is_for_want_of_a_package, is_not_the_algorithms
 from ..learning.algorithms import make_algorithm, settings_of

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ...agents.learned.settings import HOURLY_ALGORITHMS
-from ...agents.packages import require_research_packages
+from ...envs.packages import require_research_packages
 from ..ground.held_out import require_not_held_out
 from ..ground.locks import writing_into
 from ..ground.runs import commit, versions, write_text

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from ...agents.learned.settings import HOURLY_ALGORITHMS, LearnerSettings, default_settings
 from ...agents.learned.stable_baselines import arguments_of, day_of
-from ...agents.packages import research_package
+from ...envs.packages import research_package
 from ...envs import DAY_AHEAD_ID, HOURLY_ID
 from ...envs.games.spec import GameSpec
 from ..ground.config import DEFAULT_TRAININGS

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gridtoll.agents.packages import MissingPackageError, missing_packages, require_research_packages
+from gridtoll.envs.packages import MissingPackageError, missing_packages, require_research_packages
 from gridtoll.envs.market.exact.compiled import StructuredMarket
 from gridtoll.train.cli import main
 from gridtoll.train.compare.cells import state_of

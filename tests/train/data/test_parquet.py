@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from gridtoll.agents.packages import research_package
+from gridtoll.envs.packages import research_package
 from gridtoll.train.compare.row_files import gather_rows, load_rows, save_rows
 from gridtoll.train.data import parquet
 from gridtoll.train.data.parquet import UNITS, read_parquet, write_parquet

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gridtoll.agents.learned.settings import ALGORITHM_NAMES
-from gridtoll.agents.packages import MissingPackageError
+from gridtoll.envs.packages import MissingPackageError
 from gridtoll.envs.games.spec import GameSpec
 from gridtoll.train.learning.algorithms import require_budget
 from gridtoll.train.tuning.budget import what_was_left_out, within_budget

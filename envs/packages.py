@@ -15,10 +15,11 @@ class MissingPackageError(ValueError):
     """A package that only some uses need cannot be imported; says nothing about what was to be done with it."""
 
 
-def research_package(name: str, purpose: str) -> ModuleType:
-    """Import a package of the extra ``[research]``.
+def package_of(extra: str, name: str, purpose: str) -> ModuleType:
+    """Import a package of an extra.
 
     Args:
+        extra: Which brings it, for example ``"ledger"``.
         name: Of the module.
         purpose: What it is needed for, the beginning of the message where it is missing.
 
@@ -29,8 +30,14 @@ def research_package(name: str, purpose: str) -> ModuleType:
         return import_module(name)
     except ImportError as error:
         raise MissingPackageError(
-            f"{purpose} needs the package `{name.partition('.')[0]}`, which cannot be imported here ({error}). Run `{INSTALL_RESEARCH}`."
+            f"{purpose} needs the package `{name.partition('.')[0]}`, which cannot be imported here ({error}). "
+            f'Run `pip install "gridtoll[{extra}]"`.'
         ) from error
+
+
+def research_package(name: str, purpose: str) -> ModuleType:
+    """Import a package of the extra ``[research]``; see :func:`package_of`."""
+    return package_of("research", name, purpose)
 
 
 def require_research_packages(names: Sequence[str], purpose: str) -> None:
