@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..curves.network import require_positive
 from ...envs.packages import research_package
+from ..curves.network import require_positive
 from ..practice import Practice
 from .day_ahead import ConstantPolicy
 

@@ -53,8 +53,8 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env import VecEnv
 
 from ...envs.arrays import Array
-from ..curves.day_features import N_PUBLIC, DayActions
 from ...envs.packages import research_package
+from ..curves.day_features import N_PUBLIC, DayActions
 from ..policy import Observation, State
 from .onnx_policy import ActingCharges
 from .settings import LearnerSettings

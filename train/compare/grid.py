@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ...agents.learned.onnx_policy import EXPORTERS
-from ...envs.packages import INSTALL_RESEARCH, missing_packages
 from ...envs.games.spec import GameSpec
+from ...envs.packages import INSTALL_RESEARCH, missing_packages
 from ..ground.locks import LOCK, writing_into
 from ..ground.progress import progress
 from ..learning.algorithms import OPTIMUM, is_network, packages_of

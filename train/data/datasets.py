@@ -26,11 +26,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ... import __version__
-from ...envs.packages import require_research_packages, research_package
 from ...agents.policy import Policy, State
 from ...envs import DAY_AHEAD_ID, HOURLY_ID
 from ...envs.community.calendar import Scenario, split_hash
 from ...envs.games.spec import GameSpec
+from ...envs.packages import require_research_packages, research_package
 from ..ground.held_out import require_not_held_out
 from ..ground.rounds import training_scenarios
 from ..ground.runs import commit, versions, write_text

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, Final, get_type_hints
 
 from ... import __version__
-from ...envs.packages import research_package
 from ...envs.files import write_atomically
+from ...envs.packages import research_package
 from ..ground.runs import commit
 from ..scoring.rows import Row
 

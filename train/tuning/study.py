@@ -29,8 +29,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from ...envs.packages import MissingPackageError, research_package
 from ...envs.games.spec import GameSpec
+from ...envs.packages import MissingPackageError, research_package
 from ..ground.errors import is_for_want_of_a_package, is_not_the_algorithms
 from ..learning.algorithms import make_algorithm, settings_of
 from ..learning.practice import CurvePoint, TaskPractice

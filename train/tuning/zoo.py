@@ -16,9 +16,9 @@ from typing import Any, Final
 
 from ...agents.learned.settings import HOURLY_ALGORITHMS, LearnerSettings, default_settings
 from ...agents.learned.stable_baselines import arguments_of, day_of
-from ...envs.packages import research_package
 from ...envs import DAY_AHEAD_ID, HOURLY_ID
 from ...envs.games.spec import GameSpec
+from ...envs.packages import research_package
 from ..ground.config import DEFAULT_TRAININGS
 from ..learning.learn import reward_unit_eur
 from ..task import environment_of, n_charges, n_steps

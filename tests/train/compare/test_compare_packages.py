@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from gridtoll.envs.packages import MissingPackageError, missing_packages, require_research_packages
 from gridtoll.envs.market.exact.compiled import StructuredMarket
+from gridtoll.envs.packages import MissingPackageError, missing_packages, require_research_packages
 from gridtoll.train.cli import main
 from gridtoll.train.compare.cells import state_of
 from gridtoll.train.compare.grid import compare

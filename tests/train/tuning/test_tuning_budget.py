@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from gridtoll.agents.learned.settings import ALGORITHM_NAMES
-from gridtoll.envs.packages import MissingPackageError
 from gridtoll.envs.games.spec import GameSpec
+from gridtoll.envs.packages import MissingPackageError
 from gridtoll.train.learning.algorithms import require_budget
 from gridtoll.train.tuning.budget import what_was_left_out, within_budget
 from gridtoll.train.tuning.space import Choice, Range, Space, shipped_space
