@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "communities": "list, show and export communities",
     "compare": "compare algorithms over seeds, communities and information classes, from one file",
     "demo": "train, evaluate and draw, all in one go",
+    "ledger": "write settled days down so that nobody can change them unseen, and verify them",
     "study": "redo the source paper's study on open software, and go further",
 }
 
