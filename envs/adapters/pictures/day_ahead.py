@@ -108,7 +108,7 @@ def draw_grid(axes: Axes, network: Network, day: Day, outcome: Outcome[Any] | No
     """
     place, grid = network.grid.bus_position, network.grid
     ends = np.stack([place[grid.branch_from], place[grid.branch_to]], axis=1)  # (L, 2, 2)
-    at = _apart(place[network.prosumer_bus])
+    at = apart(place[network.prosumer_bus])
     few = min(1.0, 24.0 / network.n_prosumers)  # symbols shrink where there are many
     axes.set_axis_off()
     axes.set_aspect("equal", adjustable="datalim")
@@ -126,7 +126,7 @@ def draw_grid(axes: Axes, network: Network, day: Day, outcome: Outcome[Any] | No
             list(ends), array=loading[peak], cmap=_LOADING, norm=load_scale, linewidths=width, capstyle="round", zorder=1
         )
         axes.add_collection(lines)
-        unit, per_unit = _unit(day)
+        unit, per_unit = unit_of(day)
         sold = day.period_hours * clearing.traded_kw.sum(axis=0) / per_unit
         most = float(np.abs(sold).max()) or 1.0
         size = few * (150.0 + 450.0 * np.abs(sold) / most)
@@ -154,7 +154,7 @@ def _colour_bar(axes: Axes, drawn: ScalarMappable, box: tuple[float, float, floa
 
 def draw_power(axes: Axes, day: Day, outcome: Outcome[Any] | None) -> None:
     """Draw the community's totals hour by hour."""
-    unit, per_unit = _unit(day)
+    unit, per_unit = unit_of(day)
     edges = np.arange(day.n_periods + 1) * day.period_hours
 
     def line(values: Array, label: str, colour: str, style: str = "-") -> None:
@@ -199,13 +199,13 @@ def head(axes: Axes, title: str) -> None:
     axes.legend(frameon=False, fontsize=8.5, loc="lower left", bbox_to_anchor=(-0.02, 0.99), ncols=3, columnspacing=1.4, handlelength=1.6)
 
 
-def _unit(day: Day) -> tuple[str, float]:
+def unit_of(day: Day) -> tuple[str, float]:
     """Return the unit of power a community is read in, and its size in kW."""
     return ("MW", 1000.0) if day.demand_max.mean() > 1000.0 else ("kW", 1.0)
 
 
-def _apart(at: Array) -> Array:
-    """Move prosumers at one bus a little to the right, one after the other, so that each can be seen."""
+def apart(at: Array) -> Array:
+    """Move prosumers at one bus, shape (N, 2), a little to the right, one after the other, so that each can be seen."""
     same = (at[:, None, :] == at[None, :, :]).all(axis=2)
     before = np.tril(same, k=-1).sum(axis=1)
     return at + 0.03 * np.stack([before, np.zeros(len(at))], axis=1)

@@ -6,24 +6,22 @@ come otherwise.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.animation import PillowWriter
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from ...community.day import Array, Day
-from ...files import write_atomically
 from ...games.hourly import charge_of_hours
 from ...games.outcome import Outcome
 from ...games.tail import first_hour
+from .animation import write_animation
 from .day_ahead import DOTS_PER_INCH, INK, QUIET, draw_grid, draw_power, draw_prices, head
 
 if TYPE_CHECKING:  # the environment draws by this module, not the other way round
@@ -46,35 +44,6 @@ def hourly_picture(env: HourlyEnv) -> NDArray[np.uint8]:
     canvas.draw()  # type: ignore[no-untyped-call]
     pixels: NDArray[np.uint8] = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
     return pixels[..., :3].copy()
-
-
-def write_animation(path: str | Path, frames: Sequence[NDArray[np.uint8]], *, frames_per_second: float = 2.0) -> None:
-    """Write pictures as an animated GIF that repeats.
-
-    Args:
-        path: Where to; an existing file is replaced.
-        frames: RGB arrays of one shape (height, width, 3), at least one.
-        frames_per_second: How fast it runs.
-
-    Raises:
-        ValueError: If there is no picture.
-    """
-    if not len(frames):
-        raise ValueError("an animation must have at least one picture, got none.")
-    height, width = frames[0].shape[:2]
-    figure = Figure(figsize=(width / DOTS_PER_INCH, height / DOTS_PER_INCH), dpi=DOTS_PER_INCH)
-    FigureCanvasAgg(figure)
-    with tempfile.TemporaryDirectory() as folder:
-        draft = Path(folder) / "animation.gif"  # Matplotlib's writer wants a path
-        writer = PillowWriter(fps=frames_per_second)  # type: ignore[arg-type] # any number will do
-        writer.setup(figure, draft)
-        for frame in frames:
-            figure.clear()
-            figure.figimage(frame)
-            writer.grab_frame()
-        writer.finish()
-        content = draft.read_bytes()
-    write_atomically(path, lambda file: file.write(content))
 
 
 def animate(env: HourlyEnv, actions: Sequence[ArrayLike], path: str | Path, *, day: int, price_path: int = 0) -> float:

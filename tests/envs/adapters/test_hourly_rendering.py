@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from gridtoll.envs import HourlyEnv
-from gridtoll.envs.adapters.pictures.hourly import animate, hourly_picture, write_animation
+from gridtoll.envs.adapters.pictures.animation import write_animation
+from gridtoll.envs.adapters.pictures.hourly import animate, hourly_picture
 
 
 def test_every_hour_has_a_picture_of_its_own() -> None:

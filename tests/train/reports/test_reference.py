@@ -105,8 +105,8 @@ def test_the_task_discriminates(groups: dict[tuple[str, str], Group]) -> None:
 
 def test_the_readme_says_what_the_results_say(groups: dict[tuple[str, str], Group]) -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    lines = re.findall(r"^\| `([a-z0-9-]+)` \| ([0-9.]+) \| ([0-9.]+) \| ([0-9,]+) \|$", text, flags=re.MULTILINE)
-    assert len(lines) == len(groups[DEFAULT, "public"].algorithms)
+    lines = re.findall(r"^\| `([a-z0-9-]+)` \| ([0-9.]+) \| ([0-9.]+) \| ([0-9,]+) \| ", text, flags=re.MULTILINE)
+    assert {"optimum", "supervised", "first-order", "sac", "best-constant", "random", "zero"} <= {name for name, *_ in lines}
     for name, public, full, clearings in lines:
         assert public == f"{100 * scored(groups[DEFAULT, 'public'], name).iqm:.1f}"
         assert full == f"{100 * scored(groups[DEFAULT, 'full'], name).iqm:.1f}"
