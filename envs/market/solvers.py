@@ -11,6 +11,8 @@ from typing import Literal, get_args
 from ..errors import unknown_name
 from .call_auction import NAME as CALL_AUCTION
 from .call_auction import CallAuction
+from .continuous_auction import NAME as CONTINUOUS_AUCTION
+from .continuous_auction import ContinuousAuction
 from .exact.market import P2PMarket
 from .mechanism import EXACT, Allocation, ExactResponse, Mechanism, make_mechanism, read_mechanism, register_mechanism
 
@@ -58,3 +60,4 @@ def choose_mechanism(mechanism: str | Mechanism[Allocation], solver: str | None,
 
 register_mechanism(EXACT, make_market)
 register_mechanism(CALL_AUCTION, CallAuction)
+register_mechanism(CONTINUOUS_AUCTION, ContinuousAuction)

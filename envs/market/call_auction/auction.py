@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Literal, get_args
+from typing import Final, Literal, TypeVar, get_args
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -30,9 +30,11 @@ from ...community.day import Array, Day
 from ...errors import ClearingError, known_name
 from ..exact.market_data import power_unit, price_unit, read_charges
 from ..exact.solution import Clearing
-from ..mechanism import Allocated
+from ..mechanism import Allocated, Evidence
 from .orders import orders_of
 from .outcome import AuctionEvidence
+
+E = TypeVar("E", bound=Evidence)
 
 NAME: Final = "call-auction"
 Pricing = Literal["uniform", "pair"]
@@ -106,7 +108,7 @@ class CallAuction:
             one_price_periods=int(one_price.sum()),
             plans=plan.evidence,
         )
-        return _allocation(day, charges, plan, price, evidence)
+        return allocation(day, charges, plan, trade=matching.trade, price=price, evidence=evidence)
 
 
 def plan_alone(day: Day) -> Clearing:
@@ -155,8 +157,17 @@ def _clear_exactly(day: Day) -> Clearing:
     return StructuredMarket(threads=1).clear(day, np.zeros((day.n_prosumers, day.n_prosumers)))
 
 
-def _allocation(day: Day, charges: Array, plan: Clearing, price: Array, evidence: AuctionEvidence) -> Allocated[AuctionEvidence]:
-    trade = evidence.matching.trade
+def allocation(day: Day, charges: Array, plan: Clearing, *, trade: Array, price: Array, evidence: E) -> Allocated[E]:
+    """Return what an auction made of a day.
+
+    Args:
+        day: The day.
+        charges: τ in EUR/kWh, shape (T, N, N).
+        plan: What prosumers do with their contracts fixed.
+        trade: What is traded in kW, shape (T, N, N).
+        price: At which price in EUR/kWh, shape (T, N, N).
+        evidence: What shows that the auction kept its rules.
+    """
     for array in (plan.demand, trade, price):
         array.setflags(write=False)
     return Allocated(
