@@ -20,7 +20,6 @@ surpluses and charge revenue sum to the gross welfare; and where 0 < p_ij < P_ij
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import repeat
 from operator import attrgetter, is_
 from typing import Any, Final, Literal, NamedTuple, get_args
@@ -33,6 +32,9 @@ from ..errors import known_name
 from ..grid.network import Network
 from ..grid.power_flow import DcPowerFlow, Flow, PowerFlow
 from ..market.mechanism import Allocation
+from .settled import Settlement, Settlements
+
+__all__ = ["Flows", "Settlement", "Settlements", "base_flow", "check_flows", "flow_kw", "settle", "settle_many"]
 
 Flows = Literal["trades", "injections"]
 _AT_ONCE: Final = 2**16
@@ -41,55 +43,6 @@ _SCALARS_OF_DAY: Final = attrgetter("period_hours", "overload_price", "import_fe
 _OF_PROSUMERS: Final = ("utility_slope", "utility_curvature", "grid_friction", "storage_wear", "trade_friction")
 _ARRAYS_OF_DAY: Final = (*_OF_PROSUMERS, "import_price", "export_price", "loss_price")
 """What the settlement needs of a day beside these scalars and its base injection."""
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Settlement:
-    """The money and energy of one cleared day.
-
-    Attributes:
-        profit_eur: Π, the operator's profit: revenue and import fee less losses and overload.
-        revenue_eur: Charges collected, Σ Δ τ p.
-        import_fee_eur: Fee collected on imports, Σ Δ ν m.
-        loss_cost_eur: What the operator pays for the losses the community causes; below 0 where it relieves the base injection's flows.
-        overload_cost_eur: What the operator pays for flow above the branch limits.
-        welfare_eur: Prosumers' surplus and operator's profit together; the retailer stands outside.
-        gross_welfare_eur: Prosumers' surplus before charges.
-        surplus_eur: Each prosumer's surplus after charges, shape (N,).
-        payment_eur: What each prosumer receives for its trades from the others, shape (N,); sums to zero.
-        charge_eur: What each prosumer pays in charges, shape (N,); sums to the revenue.
-        traded_kwh: Σ Δ p.
-        charged_kwh: Σ Δ B p with B the sum of the tariff's basis matrices.
-        charged_kwh_by_coefficient: Σ Δ B^k p, shape (K,).
-        import_kwh: Bought from the retailer.
-        export_kwh: Sold to the retailer.
-        loss_kwh: Losses the community causes, Σ Δ w (f² − f_base²).
-        overload_kwh: Energy above the branch limits.
-        flow_kw: f, shape (T, L), positive from ``branch_from`` to ``branch_to``.
-        peak_loading: Greatest |f| over its branch limit; 0 where no branch has a limit.
-        network_secure: Whether every flow is within its limit (to a relative 1e-9, the accuracy of a clearing).
-    """
-
-    profit_eur: float
-    revenue_eur: float
-    import_fee_eur: float
-    loss_cost_eur: float
-    overload_cost_eur: float
-    welfare_eur: float
-    gross_welfare_eur: float
-    surplus_eur: Array
-    payment_eur: Array
-    charge_eur: Array
-    traded_kwh: float
-    charged_kwh: float
-    charged_kwh_by_coefficient: Array
-    import_kwh: float
-    export_kwh: float
-    loss_kwh: float
-    overload_kwh: float
-    flow_kw: Array
-    peak_loading: float
-    network_secure: bool
 
 
 def check_flows(flows: str) -> Flows:
@@ -105,28 +58,6 @@ def check_flows(flows: str) -> Flows:
 def base_flow(day: Day, network: Network) -> Array:
     """Return the flows of the base injection alone in kW, shape (T, L); a day without any may leave its buses out."""
     return np.asarray(DcPowerFlow(network).base_flow(day.base_injection[None])[0])
-
-
-@dataclass(frozen=True, eq=False)
-class Settlements:
-    """The settlements of R days.
-
-    Attributes:
-        values: Each field of :class:`Settlement` by name, with an axis of length R in front.
-    """
-
-    values: Mapping[str, NDArray[Any]]
-
-    def __len__(self) -> int:
-        """Return R."""
-        return len(self.values["profit_eur"])
-
-    def row(self, number: int) -> Settlement:
-        """Return one day's settlement."""
-        chosen: dict[str, Any] = {}
-        for name, values in self.values.items():
-            chosen[name] = values[number] if values.ndim > 1 else values[number].item()
-        return Settlement(**chosen)
 
 
 def settle(
@@ -258,11 +189,11 @@ class _Cleared(NamedTuple):
 
 
 def _cleared(clearings: Sequence[Allocation]) -> _Cleared:
-    trade = (arrays := _together(clearings, _Cleared._fields[:-2]))["trade"]
+    trade = (arrays := _together(clearings, _Cleared._fields[:-2], apart=True))["trade"]
     if any(map(is_, map(attrgetter("nodal_price"), clearings), repeat(None))):  # each trade has its own
-        worth = trade * _together(clearings, ["trade_price"])["trade_price"]
+        worth = trade * _together(clearings, ["trade_price"], apart=True)["trade_price"]
         return _Cleared(**arrays, traded_kw=_sold_less_bought(trade), received_eur=_sold_less_bought(worth))
-    price = _together(clearings, ["nodal_price"])["nodal_price"]
+    price = _together(clearings, ["nodal_price"], apart=True)["nodal_price"]
     weights = np.stack([np.ones_like(price), price], axis=-1)  # (R, T, N, 2): one product is quicker than sums over short axes
     net = trade @ weights - trade.transpose(0, 1, 3, 2) @ weights
     return _Cleared(**arrays, traded_kw=net[..., 0], received_eur=0.5 * (price * net[..., 0] + net[..., 1]))
@@ -274,13 +205,16 @@ def _sold_less_bought(of_trade: Array) -> Array:
     return net
 
 
-def _together(rows: Sequence[Day] | Sequence[Allocation], names: Sequence[str]) -> dict[str, Array]:
-    """Return arrays of R days or clearings, each with an axis in front: of length 1 where all are one object, as a year's limits are."""
+def _together(rows: Sequence[Day] | Sequence[Allocation], names: Sequence[str], *, apart: bool = False) -> dict[str, Array]:
+    """Return arrays of R days or clearings, each with an axis in front: of length 1 where all are one object, as a year's limits are.
+
+    With ``apart`` it has length R even so, as when one clearing is settled twice.
+    """
     found: dict[str, Array] = {}
     for name in names:
         arrays = list(map(attrgetter(name), rows))
         first = arrays[0]
-        if len(set(map(id, arrays))) == 1:
+        if len(arrays) == 1 or (not apart and len(set(map(id, arrays))) == 1):
             found[name] = first[None]
         else:
             found[name] = np.concatenate(arrays).reshape(len(arrays), *first.shape)  # twice as quick as np.stack

@@ -18,7 +18,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import nan
-from typing import Any, Final, Generic, Protocol, Self, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, Self, TypeVar, runtime_checkable
 
 from numpy.typing import ArrayLike
 
@@ -27,6 +27,10 @@ from ..errors import unknown_name
 from ..registry import Registry
 from ..written import number
 from .exact.solution import QUANTITIES, Clearing
+from .frames import allocation_frame
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 EXACT: Final = "exact"
 """The name of the mechanism that solves the followers' program exactly."""
@@ -168,6 +172,17 @@ class Allocated(Generic[E_co]):
         """
         rows: dict[str, Any] = {name: getattr(self, name)[:1] for name in (*QUANTITIES, "trade_price")}
         return replace(self, stored_energy=self.stored_energy[:2], objective_eur=objective_eur, **rows)
+
+    def to_frame(self, prosumer_names: Sequence[str] | None = None) -> DataFrame:
+        """Return it as a table, one row for each period and prosumer; :func:`.allocation_frame` has the columns.
+
+        Args:
+            prosumer_names: Of the N prosumers; numbers from 0 where absent.
+
+        Raises:
+            ValueError: If there are not N names.
+        """
+        return allocation_frame(self, prosumer_names)
 
 
 A = TypeVar("A", bound=Allocation)

@@ -15,21 +15,33 @@ from ...envs.community.day import Array, Day
 from ...envs.files import write_atomically
 from ...envs.games.spec import GameSpec
 from ...envs.market.mechanism import Allocation
+from ..data.prosumers import Posted, write_prosumers
 from ..ground.text import Report, lines
 from ..task import environment_of
-from .options import OF_HOURS, add_game_options, add_report_options, add_scenario_options, charges_from, existing_parent, task_from
+from .options import (
+    OF_HOURS,
+    add_game_options,
+    add_prosumers_option,
+    add_report_options,
+    add_scenario_options,
+    charges_from,
+    existing_parent,
+    prosumers_path,
+    task_from,
+)
 
 DESCRIPTION = """\
 Clear the peer-to-peer market of one day at a network charge, and settle it.
 
 The prosumers' response is the one solution of a convex program, solved exactly: the residuals and the gap printed are recomputed from the
 answer alone, scaled, and below 1e-9. With --npz every input and output array is written, so that anyone can verify the answer with another
-solver. Another --mechanism prints its own evidence in their place.
+solver. Another --mechanism prints its own evidence in their place. With --prosumers a table says who pays and who gains.
 """
 EXAMPLES = """\
   gridtoll clear --day 180 --charge 0.2
   gridtoll clear --community ieee9 --day 12 --tariff zonal --charge 0.1,0.3 --json
   gridtoll clear --day 180 --charge 0.2 --npz day180.npz
+  gridtoll clear --day 180 --charge 0.2 --prosumers day180.csv
 """
 
 
@@ -55,6 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="EUR/kWh: one number, or as many as the tariff has coefficients, separated by commas (hour by hour with --charges-per hour)",
     )
     parser.add_argument("--npz", type=Path, metavar="FILE", help="write every input and output array to this file")
+    add_prosumers_option(parser)
     add_game_options(parser, without=(*OF_HOURS, "objective", "information"))
     add_report_options(parser)
 
@@ -63,6 +76,7 @@ def run(options: argparse.Namespace) -> Report:
     """Clear the day."""
     task = task_from(options)
     existing_parent(options.npz)
+    prosumers = prosumers_path(options)
     environment = environment_of(task)
     environment.reset(options=Scenario(options.day, options.price_path)._asdict())
     setting, day = environment.setting, environment.day
@@ -74,6 +88,8 @@ def run(options: argparse.Namespace) -> Report:
     if options.npz is not None:
         arrays = verification_arrays(task, day, charges, clearing, settlement)
         write_atomically(options.npz, lambda file: np.savez_compressed(file, **arrays))
+    if prosumers is not None:
+        write_prosumers(prosumers, [Posted(task, environment.scenario, charges_from(options.charge))])
     evidence = {name: value for name, value in clearing.evidence.info().items() if name != "fallback"}  # who cleared it says `solver`
     values = {**{name: getattr(settlement, name) for name in _SETTLED}, **evidence, "seconds": seconds}
     return Report(

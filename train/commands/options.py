@@ -11,6 +11,7 @@ from typing import Any, Final, get_args
 from ...envs.games.spec import HOURLY_ONLY, GameSpec
 from ...envs.machine import available_cores
 from ...envs.written import number, whole_number
+from ..data.tables import require_table_format
 from ..workers import Backend, Workers
 
 
@@ -74,6 +75,28 @@ def add_scenario_options(parser: argparse.ArgumentParser) -> None:
     """Add which day is meant."""
     parser.add_argument("--day", type=whole, required=True, metavar="K", help="day of the data year, from 0")
     parser.add_argument("--price-path", type=whole, default=0, metavar="P", help="which synthetic price path, from 0 (default: 0)")
+
+
+def add_prosumers_option(parser: argparse._ActionsContainer) -> None:
+    """Add where the table of who pays and who gains is written."""
+    parser.add_argument(
+        "--prosumers",
+        type=Path,
+        metavar="FILE",
+        help="write a row for each prosumer (surplus with and without trade, bill, charge, energy) to this file (.csv, .xlsx or .parquet)",
+    )
+
+
+def prosumers_path(options: argparse.Namespace) -> Path | None:
+    """Return where that table goes, refusing it before the work begins where it cannot be written.
+
+    Raises:
+        ValueError: If the file cannot be written there, or not in this format.
+    """
+    path = existing_parent(options.prosumers)
+    if path is not None:
+        require_table_format(path)
+    return path
 
 
 def add_report_options(parser: argparse.ArgumentParser) -> None:

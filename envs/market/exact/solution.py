@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isnan, nan
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ...community.day import Array
+from ..frames import allocation_frame
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 TOLERANCE = 1e-9
 """Greatest scaled primal residual, dual residual and duality gap a clearing may be returned with."""
@@ -136,3 +140,14 @@ class Clearing:
     def evidence(self) -> KktEvidence:
         """What shows that it is the optimum."""
         return KktEvidence(self.certificate, self.solver, self.fallback)
+
+    def to_frame(self, prosumer_names: Sequence[str] | None = None) -> DataFrame:
+        """Return it as a table, one row for each period and prosumer; :func:`.allocation_frame` has the columns.
+
+        Args:
+            prosumer_names: Of the N prosumers; numbers from 0 where absent.
+
+        Raises:
+            ValueError: If there are not N names.
+        """
+        return allocation_frame(self, prosumer_names)

@@ -245,3 +245,10 @@ def test_many_days_settle_together_as_each_does_alone_to_the_last_bit(n: int, pe
                 one, other = getattr(together.row(row), field.name), getattr(alone[k], field.name)
                 assert type(one) is type(other)
                 np.testing.assert_array_equal(one, other, strict=isinstance(one, np.ndarray), err_msg=field.name)
+
+
+def test_one_clearing_settled_twice_gives_two_full_rows() -> None:
+    case = settled(random_day(3), random_network(2), 0.03)
+    twice = settle_many([case.day] * 2, case.network, np.stack([case.charges] * 2), [case.clearing] * 2)
+    assert {name: len(values) for name, values in twice.values.items()} == dict.fromkeys(twice.values, 2)
+    assert twice.row(1).peak_loading == twice.row(0).peak_loading == case.settlement.peak_loading

@@ -1,0 +1,163 @@
+"""``gridtoll optimum``: the best charges of one day with what is proved of them, or those of a whole split into the store."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Final, get_args
+
+from ....agents.optimum.miqp import MiqpSolver, require_solver
+from ...ground.plots import require_format
+from ...ground.text import Report
+from ...references.hours import Effort
+from ...references.solve import Method, Settings, resolved
+from ...task import n_charges
+from ..games import add_effort_options, game_from, refuse
+from ..options import (
+    add_backend_options,
+    add_game_options,
+    add_prosumers_option,
+    add_report_options,
+    decimal,
+    existing_parent,
+    natural,
+    positive,
+    prosumers_path,
+    whole,
+)
+from .days import solve_hourly, solve_split
+from .one_day import solve_day
+
+DESCRIPTION = """\
+Find the charges that earn the operator most on one day, with a proof that none up to the cap earn more than the upper bound; or those of
+all days of a split, into the store that every command takes optima from.
+
+The exact method is for tariffs with one coefficient for the day (unique and distance), or one for each hour where nobody has storage. All
+others go to the search: the best charges it found, and a bound that no charges exceed. closed says whether both have met (to 1e-6); only
+then are the charges optimal. --method miqp solves small communities by mixed-integer programming, as an independent check.
+
+The charges are cleared again from scratch; recleared_profit_eur is what the operator earns then. relative_gap is (upper bound - profit) /
+what is at stake: the greatest of charge revenue, import fee, losses and overload. With --objective welfare, the charges are those of
+greatest welfare, and the bound is on welfare. With --hard-limits only charges count that keep every branch within its limit; where there
+is none, charge is null and secure is false, which is proved.
+docs/optimum.md and docs/several.md explain what is proved and how.
+
+With --env hourly: the best sequence of charges found for a day of the hourly game, and a bound that no leader exceeds whatever prosumers
+believe; without storage both have met, and the sequence is optimal. docs/hourly.md has the proof.
+
+Answers are kept in the user's cache folder under a hash of the day's data, the game and the software. A split that was interrupted goes on
+where it was; days that fail are listed, the others are kept, and the exit code is 2.
+"""
+EXAMPLES = """\
+  gridtoll optimum --day 180
+  gridtoll optimum --community ieee9 --day 12 --tariff unique --json
+  gridtoll optimum --day 180 --plot day180.png --curve day180.csv
+  gridtoll optimum --day 180 --hard-limits --certificate day180.json --verify
+  gridtoll optimum --day 180 --recover 10
+  gridtoll optimum --day 180 --tariff zonal
+  gridtoll optimum --split test --jobs 2 --out optima.csv
+  gridtoll optimum --split train --days 40 --backend ray
+  gridtoll optimum --env hourly --day 180
+  gridtoll optimum --env hourly --belief announced --split test --days 60
+"""
+_OF_ONE_CHARGE: Final = ("hard_limits", "recover", "certificate", "verify", "curve", "plot")
+_OF_ONE_DAY: Final = ("price_path", "recover", "certificate", "verify", "curve", "plot")
+_OF_A_SPLIT: Final = ("days", "out")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--day", type=whole, metavar="K", help="one day of the data year, from 0")
+    which.add_argument("--split", metavar="S", help="all days of a split: train, validation or test")
+    parser.add_argument("--price-path", type=whole, metavar="P", help="with --day: which synthetic price path, from 0 (default: 0)")
+    parser.add_argument("--days", type=positive, metavar="N", help="with --split: only so many days, spread evenly over it")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="with --split: write one row a day to this CSV file")
+    parser.add_argument("--recompute", action="store_true", help="compute anew what the store has already")
+    _add_method_options(parser)
+    _add_proof_options(parser)
+    add_effort_options(parser)
+    add_prosumers_option(parser)
+    add_game_options(parser, without=("information",))
+    add_backend_options(parser)
+    add_report_options(parser)
+
+
+def _add_method_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("the method")
+    group.add_argument("--method", choices=get_args(Method), help="default: exact where it applies, search elsewhere")
+    group.add_argument(
+        "--tolerance", type=decimal, default=1e-6, metavar="R", help="relative gap at which exact and miqp end (default: %(default)s)"
+    )
+    group.add_argument("--hard-limits", action="store_true", help="keep every branch within its limit, or prove that no charge does")
+    group.add_argument(
+        "--starts", type=positive, metavar="N", help=f"starts of the search (default: {Settings.starts}; hourly {Effort.starts})"
+    )
+    group.add_argument("--seed", type=natural, default=0, metavar="S", help="of the search (default: %(default)s)")
+    group.add_argument(
+        "--solver", choices=get_args(MiqpSolver), default="scip", help="of miqp; gurobi needs a licence of one's own (default: %(default)s)"
+    )
+    group.add_argument("--time-limit", type=decimal, default=100.0, metavar="S", help="of miqp, in seconds (default: %(default)s)")
+    group.add_argument("--force", action="store_true", help="let miqp try communities whose programs seldom finish")
+
+
+def _add_proof_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("of one day with one charge")
+    group.add_argument(
+        "--recover",
+        type=decimal,
+        metavar="EUR",
+        help="find also the least charge that recovers this cost of the day, or prove that none does",
+    )
+    group.add_argument(
+        "--recover-of", default="profit", choices=("profit", "revenue"), help="what has to recover it (default: %(default)s)"
+    )
+    group.add_argument("--certificate", type=Path, metavar="FILE", help="keep the proof in this file (.json)")
+    group.add_argument("--verify", action="store_true", help="check the proof with new clearings by CVXPY and Clarabel")
+    group.add_argument(
+        "--curve", type=Path, metavar="FILE", help="write profit against charge, exact pieces and bounds, into this file (.csv)"
+    )
+    group.add_argument("--plot", type=Path, metavar="FILE", help="draw profit against charge into this file (.png, .svg or .pdf)")
+
+
+def run(options: argparse.Namespace) -> Report:
+    """Solve the day, or the days."""
+    task = game_from(options)
+    refuse(options, *((_OF_A_SPLIT, "a split (--split)") if options.split is None else (_OF_ONE_DAY, "one day (--day)")))
+    for path in (options.curve, options.certificate, options.out):
+        existing_parent(path)
+    if task.env == "hourly":
+        refuse(options, ("plot", "prosumers"), "--env day-ahead")
+        return solve_hourly(options, task)
+    prosumers_path(options)
+    settings = resolved(task, _settings(options))
+    if settings.method == "miqp":
+        _require_solver(settings)
+    if existing_parent(options.plot) is not None:
+        require_format(options.plot)
+    if options.split is not None:
+        return solve_split(options, task, settings)
+    if settings.method != "exact" or n_charges(task) != 1:
+        refuse(options, _OF_ONE_CHARGE, "one charge for the day and the exact method")
+    return solve_day(options, task, settings)
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    return Settings(
+        method=options.method,
+        tolerance=options.tolerance,
+        hard_limits=options.hard_limits,
+        starts=options.starts or Settings.starts,
+        seed=options.seed,
+        solver=options.solver,
+        time_limit_s=options.time_limit,
+        force=options.force,
+    )
+
+
+def _require_solver(settings: Settings) -> None:
+    """Refuse a solver that is not here, before a day is looked at."""
+    try:
+        require_solver(settings.solver)
+    except ImportError as error:
+        raise ValueError(str(error)) from error
