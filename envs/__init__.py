@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import gymnasium
 
+from .account.objective import register_objective
 from .account.settlement import Settlement, Settlements, settle, settle_many
 from .account.tariff import TARIFF_NAMES, Tariff, make_tariff
 from .adapters.day_ahead import DayAheadEnv
@@ -27,8 +28,8 @@ from .community.day import Day, make_day
 from .community.sources import COMMUNITY_NAMES, export_community, load_community
 from .errors import ClearingError
 from .games.observation.observer import Observer, make_observer
-from .games.outcome import Outcome
 from .games.spec import GameSpec
+from .games.transition import Outcome
 from .grid.grid import Grid, make_grid
 from .grid.network import Network, make_network
 from .grid.power_flow import register_power_flow
@@ -72,6 +73,7 @@ __all__ = [
     "make_observer",
     "make_tariff",
     "register_mechanism",
+    "register_objective",
     "register_power_flow",
     "settle",
     "settle_many",

@@ -23,7 +23,7 @@ from promises import (
 from sameness import assert_same
 
 from gridtoll.agents.fixed.day_ahead import ConstantPolicy, RandomPolicy, ZeroPolicy
-from gridtoll.envs.account.objective import Objective, gradient_weights, reward, rewards
+from gridtoll.envs.account.objective import OBJECTIVES
 from gridtoll.envs.account.tariff import make_tariff
 from gridtoll.envs.adapters.day_ahead import DayAheadEnv
 from gridtoll.envs.community.calendar import Scenario
@@ -97,14 +97,15 @@ def test_every_game_keeps_its_promises_under_every_mechanism(name: str, mechanis
     require_game(game, mechanism(), scenarios, charges)
 
 
-@pytest.mark.parametrize("objective", ["profit", "welfare"])
-def test_every_objective_keeps_its_promises(objective: Objective) -> None:
+@pytest.mark.parametrize("name", ["profit", "welfare", "even", "lean"])
+@pytest.mark.usefixtures("_plugged_in")
+def test_every_objective_keeps_its_promises(name: str) -> None:
     days, charges = days_and_charges()
     network = load_community("ieee9").network
-    rules = Rules(network=network, basis=network.distance, flows="trades", objective=objective)
-    settlements = transitions(rules, make_market(), days, np.stack(charges)).settlements
-    weights = gradient_weights(objective)
-    require_objective(lambda settlement: reward(settlement, objective), weights, settlements, rewards(settlements, objective))
+    rules = Rules(network=network, basis=network.distance, flows="trades", objective=name)
+    played = transitions(rules, make_market(), days, np.stack(charges))
+    require_objective(OBJECTIVES[name], days, played.settlements)
+    assert played.rewards_eur.tolist() == OBJECTIVES[name].value(played.settlements.values).tolist()
 
 
 def test_every_leader_that_does_not_learn_keeps_its_promises() -> None:
@@ -188,6 +189,40 @@ def test_a_power_flow_registered_outside_changes_the_losses_of_a_step(game: str)
 
 
 @pytest.mark.usefixtures("_plugged_in")
+@pytest.mark.parametrize("game", ["DayAhead", "Hourly"])
+def test_an_objective_registered_outside_rewards_in_environments_by_its_name(game: str) -> None:
+    single = gymnasium.make(f"gridtoll.envs:gridtoll/{game}-v0", community="ieee9", objective="even", solver="structured").unwrapped
+    rows = gymnasium.make_vec(
+        f"gridtoll.envs:gridtoll/{game}-v0", num_envs=2, community="ieee9", objective="even", autoreset_mode="Disabled"
+    )
+    rows.reset(options={"day": 180})
+    earned = rows.step(np.array([[0.1], [0.3]]))[1]
+    for row, charge in enumerate((0.1, 0.3)):
+        single.reset(options={"day": 180})
+        _, reward_eur, _, _, info = single.step(np.array([charge]))
+        settlement = single.outcome.settlement  # type: ignore[attr-defined]
+        assert reward_eur == earned[row] == info["profit_eur"] + settlement.surplus_eur.min()
+    rows.close()
+
+
+@pytest.mark.usefixtures("_plugged_in")
+def test_the_gradient_of_an_objective_outside_is_that_of_its_weights(tmp_path: Any) -> None:
+    practice = practice_of(GameSpec(community="ieee9", objective="lean"), tmp_path)
+    scenarios, step = [Scenario(180, 0)], 1e-5
+    _, [[slope]] = practice.slopes(scenarios, np.array([[0.2]]))
+    [below], [above] = (practice.rewards(scenarios, np.array([[0.2 + side]])) for side in (-step, step))
+    assert slope == pytest.approx((above - below) / (2 * step), rel=1e-5)
+    with pytest.raises(ValueError, match=r"gradients need an objective that is a weighted sum .* and 'even' has no `weights`"):
+        practice_of(GameSpec(community="ieee9", objective="even"), tmp_path).slopes(scenarios, np.array([[0.2]]))
+
+
+@pytest.mark.usefixtures("_plugged_in")
+def test_no_leader_is_scored_against_an_optimum_of_an_objective_outside(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", "zero", "--days", "1", "--community", TINY, "--objective", "lean"]) == 2
+    assert "exact optima and bounds are made for the objectives 'profit' and 'welfare', got 'lean'" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("_plugged_in")
 def test_a_leader_outside_plays_under_a_mechanism_outside() -> None:
     """The plug points meet: a leader of three lines, a mechanism of ten, the package's game between them."""
 
@@ -207,6 +242,7 @@ def test_a_leader_outside_plays_under_a_mechanism_outside() -> None:
     [
         ({"mechanism": "mid-price:share=0.1"}, "exact optima and gradients need `mechanism` 'exact'.*got 'mid-price:share=0.1'"),
         ({"power_flow": "twice-the-losses"}, "exact optima and gradients need a power flow that is the linear one.*got TwiceTheLosses"),
+        ({"objective": "even"}, "exact optima and bounds are made for the objectives 'profit' and 'welfare', got 'even'|has no `weights`"),
     ],
 )
 @pytest.mark.parametrize("kind", ["exact", "search", "miqp", "per hour", "slopes"])

@@ -9,6 +9,7 @@ from typing import Any, cast
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
+from ..envs.account.objective import require_exact
 from ..envs.adapters.day_ahead import DayAheadEnv
 from ..envs.adapters.hourly import HourlyEnv
 from ..envs.adapters.pricing import PricingEnv
@@ -53,11 +54,20 @@ def batch_of(task: GameSpec, num_envs: int, *, threads: int | None = None) -> Pr
 
 
 def exact_market_of(task: GameSpec) -> ExactResponse:
-    """Return what clears a task's days in this process, where that is the exact market.
+    """Return what clears a task's days in this process, where something can be proved of their optima.
 
     Raises:
-        ValueError: If another mechanism clears, or another power flow than the linear one says what flows: nothing can be proved of an
-            optimum then.
+        ValueError: As :func:`exact_response_of`, or if another objective than profit or welfare is maximised.
+    """
+    require_exact(task.objective)
+    return exact_response_of(task)
+
+
+def exact_response_of(task: GameSpec) -> ExactResponse:
+    """Return what clears a task's days in this process, where its response and its gradients are known exactly.
+
+    Raises:
+        ValueError: If another mechanism clears, or another power flow than the linear one says what flows.
     """
     name, _ = read_mechanism(task.mechanism)
     if name != EXACT:

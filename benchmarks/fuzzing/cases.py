@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gridtoll.envs.account.objective import Objective
+from gridtoll.envs.account.objective import ExactObjective
 from gridtoll.envs.account.settlement import Flows
 from gridtoll.envs.account.tariff import Tariff, make_tariff
 from gridtoll.envs.community.day import Array, Day, make_day
@@ -42,7 +42,7 @@ class Case:
     tariff: Tariff | None
     cap: float
     flows: Flows
-    objective: Objective
+    objective: ExactObjective
     hard_limits: bool
 
     @property
@@ -72,7 +72,7 @@ def case_of(style: str, seed: int) -> Case:
     n_buses = network.grid.n_buses if network is not None else 1
     day = make_day(label=f"{style}:{seed}", n_buses=n_buses, **changed)
     flows: Flows = "injections" if random.random() < 0.3 else "trades"
-    objective: Objective = "welfare" if random.random() < 0.15 else "profit"
+    objective: ExactObjective = "welfare" if random.random() < 0.15 else "profit"
     return Case(
         style=style,
         seed=seed,

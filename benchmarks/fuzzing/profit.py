@@ -12,7 +12,7 @@ from referee.program import Program
 from scipy.optimize import linprog
 from scipy.sparse import block_array, coo_array, csr_array, diags_array
 
-from gridtoll.agents.optimum.yardstick import yardstick_eur
+from gridtoll.envs.account.objective import OBJECTIVES
 from gridtoll.envs.account.settlement import settle
 from gridtoll.envs.grid.network import Network
 from gridtoll.envs.market.exact import Clearing
@@ -92,7 +92,7 @@ def exactness(case: Case, network: Network, market: ExactResponse) -> Exactness 
         on_piece_eur=margin.on_piece(),
         proved_eur=margin.proved(TOLERANCE),
         reference_eur=margin.within(distance(day, case.charges, optimum).norm),
-        stake_eur=yardstick_eur(day, settled, "profit"),
+        stake_eur=OBJECTIVES["profit"].yardstick_eur(day, settled),
         turnover_eur=day.turnover_eur,
     )
 

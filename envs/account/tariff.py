@@ -113,7 +113,8 @@ class Tariff:
         Raises:
             ValueError: If the action has the wrong shape or any entry is not a number, negative or above the cap; all are named.
         """
-        wanted = self.n_coefficients(n_periods)
+        k = len(self.basis)
+        wanted = k if self.per == "day" else k * n_periods
         try:
             values = np.asarray(action, dtype=np.float64)
         except (TypeError, ValueError):
@@ -132,7 +133,6 @@ class Tariff:
                 f"{_listed([f'{float(values[where])!r} at coefficient {where} ({names[where]})' for where in bad])}. "
                 "Pass charges in EUR/kWh, or raise `charge_cap`."
             )
-        k = len(self.basis)
         return np.array(np.broadcast_to(np.clip(values, 0.0, cap).reshape(-1, k), (n_periods, k)))
 
     def action(self, coefficients: Array) -> Array:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import gymnasium
@@ -11,9 +10,8 @@ from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
 from ..community.calendar import Scenario
-from ..games.game import Observation, Plays
-from ..games.hourly import Hour, HourlyGame, HourState, whole_day
-from ..games.outcome import Outcome
+from ..games.hourly import Hour, HourlyGame, whole_day
+from ..games.transition import Outcome
 from .pricing import PricingEnv
 
 
@@ -115,23 +113,15 @@ class HourlyEnv(PricingEnv):
     default_solver = "structured"
     game: HourlyGame
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        """Build the environment; see the class for the arguments."""
-        super().__init__(*arguments, **named)
-        self.played: list[Hour] = []
-
-    def reset(self, *, seed: int | None = None, options: Mapping[str, Any] | None = None) -> tuple[Observation, dict[str, Any]]:
-        """Begin an episode; see :meth:`.pricing.PricingEnv.reset`."""
-        self.played = []
-        return super().reset(seed=seed, options=options)
-
-    def _note(self, plays: Plays[HourState, Any], outcome: Outcome[Any]) -> None:
-        self.played.append(Hour(plays.days[0], plays.cleared[0], outcome, plays.states[0]))
+    @property
+    def played(self) -> list[Hour]:
+        """The hours of the episode carried out so far."""
+        return [Hour(plays.days[0], plays.cleared[0], plays.outcome(0), plays.states[0]) for plays in self._plays]
 
     def hours_of_day(self) -> list[Hour]:
         """Return the hours carried out of the day the last one belongs to."""
-        n_periods = self.community.n_periods
-        return self.played[(len(self.played) - 1) // n_periods * n_periods :] if self.played else []
+        played, n_periods = self.played, self.community.n_periods
+        return played[(len(played) - 1) // n_periods * n_periods :] if played else []
 
     def day_outcome(self) -> Outcome[Any]:
         """Return that day as one outcome: hours carried out, and the rest as it is planned.

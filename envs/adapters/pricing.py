@@ -17,10 +17,10 @@ from ..community.community import Community
 from ..community.day import Day
 from ..community.sources import DEFAULT_COMMUNITY
 from ..errors import ClearingError, unknown_name
-from ..games.game import Game, Observation, Plays
+from ..games.game import Game, Observation
 from ..games.observation.observer import BOUND
-from ..games.outcome import Outcome
 from ..games.spec import GameName
+from ..games.transition import Outcome, Plays
 from ..market.mechanism import EXACT, Allocation, Mechanism
 from ..market.solvers import Solver, choose_mechanism
 from .arguments import game_of, signature_of
@@ -72,8 +72,8 @@ class PricingEnv(gymnasium.Env[Observation, ArrayLike]):
         self.render_mode = render_mode
         self.action_space: spaces.Space[Any] = action_space(self.game)
         self.observation_space: spaces.Space[Any] = observation_space(self.game)
-        self.outcome: Outcome[Any] | None = None
         self._state: Any = None
+        self._plays: list[Plays[Any, Any]] = []  # the steps of the episode so far
 
     @property
     def state(self) -> Any:
@@ -85,6 +85,11 @@ class PricingEnv(gymnasium.Env[Observation, ArrayLike]):
         if self._state is None:
             raise ResetNeeded("an episode begins with `reset`; call it first.")
         return self._state
+
+    @property
+    def outcome(self) -> Outcome[Any] | None:
+        """What the last step led to, with all arrays; None before the first of an episode."""
+        return self._plays[-1].outcome(0) if self._plays else None
 
     @property
     def scenario(self) -> Scenario:
@@ -129,7 +134,7 @@ class PricingEnv(gymnasium.Env[Observation, ArrayLike]):
         """
         super().reset(seed=seed)
         self._state = self.game.begin(self.setting.pick(self.np_random, options or {}))
-        self.outcome = None
+        self._plays = []
         if self.render_mode == "human":
             self.render()
         return self.game.observe(self._state), self.game.info(self._state)
@@ -156,15 +161,13 @@ class PricingEnv(gymnasium.Env[Observation, ArrayLike]):
             plays = self.game.play(self.mechanism, [before], [coefficients])
         except ClearingError as error:
             raise ClearingError(f"{error} {self.game.replay(before, coefficients)}; seed {self.np_random_seed}.") from error
-        self._state, self.outcome = plays.states[0], plays.outcome(0)
-        self._note(plays, self.outcome)
+        [after] = plays.states
+        self._state = after
+        self._plays.append(plays)
         if self.render_mode == "human":
             self.render()
-        info = self.game.info(before, self._state) | self.outcome.info()
-        return self.game.observe(self._state), float(plays.carried_out.rewards_eur[0]), self._state.over, False, info
-
-    def _note(self, plays: Plays[Any, Any], outcome: Outcome[Any]) -> None:
-        """Take note of a step."""
+        info, observation = self.game.info(before, after), self.game.observe(after)
+        return observation, plays.carried_out.rewards_eur.item(0), after.over, False, info | plays.info(0)
 
 
 def action_space(game: Game[Any]) -> spaces.Box:

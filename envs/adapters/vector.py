@@ -17,9 +17,9 @@ from ..community.community import Community
 from ..community.day import Array, Day
 from ..community.sources import DEFAULT_COMMUNITY
 from ..errors import ClearingError
-from ..games.game import Observation, Plays
-from ..games.outcome import Outcome
+from ..games.game import Observation
 from ..games.spec import GameName
+from ..games.transition import Outcome, Plays
 from ..market.mechanism import EXACT, Allocation, Mechanism
 from ..market.solvers import Solver, choose_mechanism
 from .arguments import game_of, signature_of

@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from ..community.day import Array
 from ..errors import unknown_name
 from ..games.game import Game, State
-from ..games.outcome import as_array
 from ..games.setting import Setting
+from ..games.transition import as_array
 
 Infos = dict[str, Any]
 InfosOfRows = tuple[Sequence[int], Infos]

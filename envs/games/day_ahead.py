@@ -11,10 +11,10 @@ import numpy as np
 from ..community.calendar import Scenario
 from ..community.day import Array, Day
 from ..market.mechanism import Mechanism
-from .game import A, Observation, Plays
+from .game import A, Observation
 from .observation.observer import Observer, make_observer
 from .setting import Setting
-from .transition import transitions
+from .transition import Plays, transitions
 
 CACHE_BYTES: Final = 256 * 2**20
 """Most memory the episodes kept by :class:`Episodes` may take. All 792 of the default community's training scenarios take 12 MB."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +12,8 @@ from ..community.calendar import Scenario
 from ..community.day import Array, Day
 from ..market.mechanism import Allocation, Mechanism
 from .observation.fields import Field
-from .outcome import Outcome, infos
 from .setting import Setting
-from .transition import Transitions
+from .transition import Plays
 
 Observation = NDArray[np.float32]
 
@@ -64,36 +62,6 @@ class Observer(Protocol):
 
 S = TypeVar("S", bound=State)
 A = TypeVar("A", bound=Allocation)
-S_co = TypeVar("S_co", bound=State, covariant=True)
-A_co = TypeVar("A_co", bound=Allocation, covariant=True)
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Plays(Generic[S_co, A_co]):
-    """A step of R episodes.
-
-    Attributes:
-        charge: γ in EUR/kWh as the actions were read, shape (R, coefficients).
-        days: What was cleared, length R: the days, or what is left of them.
-        cleared: What prosumers answered to them, length R.
-        carried_out: What was settled of it.
-        states: Where the episodes stand now, length R.
-    """
-
-    charge: Array
-    days: Sequence[Day]
-    cleared: Sequence[A_co]
-    carried_out: Transitions[A_co]
-    states: Sequence[S_co]
-
-    def outcome(self, row: int) -> Outcome[A_co]:
-        """Return what the step led to in one episode, with all arrays."""
-        of = self.carried_out
-        return Outcome(charge=self.charge[row], charges=of.charges[row], clearing=of.clearings[row], settlement=of.settlements.row(row))
-
-    def infos(self) -> dict[str, NDArray[Any]]:
-        """Return what `info` says of the step as arrays of shape (R,), ``charge`` in EUR/kWh of shape (R, coefficients)."""
-        return infos(self.charge, self.carried_out.clearings, self.carried_out.settlements)
 
 
 class Game(Protocol[S]):

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import methodcaller
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -33,19 +34,21 @@ from ..community.calendar import Scenario
 from ..community.day import Array, Day
 from ..market.exact.solution import BY_PERIOD, Clearing
 from ..market.mechanism import Mechanism
-from .game import A, Observation, Plays
+from .game import A, Observation
 from .observation.hourly import DayView, HourlyObserver, make_hourly_observer
 from .observation.public import forecast_factors
-from .outcome import Outcome
 from .setting import Setting
 from .spec import GameSpec
-from .tail import first_hour, forecast_of, tail_of
-from .transition import cleared
+from .tail import forecast_of, hour_of, tail_of
+from .transition import Outcome, Plays, cleared
 
 LEAST_FACTOR: Final = 0.1
 """Forecasts are at least this share of the truth: a load of 0 would have no utility curvature."""
 _KEPT: Final = 1024
 """Days kept for when their scenario comes up again; one of the default community takes 40 kB."""
+
+_SEEN: Final = ("traded_kwh", "import_kwh", "export_kwh")
+"""What a leader sees of the last hour."""
 
 
 class Loaded(NamedTuple):
@@ -55,6 +58,7 @@ class Loaded(NamedTuple):
     day: Day  # as it comes
     forecast: Day  # as it is expected; the same object without forecast error
     view: DayView
+    hours: tuple[Day, ...]  # each hour as a day of its own
     info: Mapping[str, Any]
 
 
@@ -68,7 +72,8 @@ class HourState:
         hour: The hour to be priced; T once the episode is over.
         hours_played: Hours carried out so far.
         stored: Energy in each store, kWh, shape (N,).
-        last: What the last hour led to.
+        last_kwh: What was traded, imported and exported in the last hour.
+        over: Whether the episode is over.
     """
 
     loaded: Loaded
@@ -76,7 +81,8 @@ class HourState:
     hour: int
     hours_played: int
     stored: Array
-    last: Settlement | None = None
+    last_kwh: Sequence[float] = (0.0, 0.0, 0.0)
+    over: bool = False
 
     @property
     def scenario(self) -> Scenario:
@@ -87,11 +93,6 @@ class HourState:
     def day(self) -> Day:
         """The data of the day at hand as it comes."""
         return self.loaded.day
-
-    @property
-    def over(self) -> bool:
-        """Whether the episode is over."""
-        return self.hour == self.loaded.day.n_periods
 
 
 class Hour(NamedTuple):
@@ -134,12 +135,14 @@ class HourlyGame:
         known = kept.pop(scenario, None)
         if known is None:
             day = self.setting.day_of(scenario)
-            factors, forecast = np.ones((3, day.n_periods)), day
+            t = day.n_periods
+            factors, forecast = np.ones((3, t)), day
             if self.spec.forecast_error:
-                factors = forecast_factors(self.setting.community, scenario, day.n_periods, error=self.spec.forecast_error)
+                factors = forecast_factors(self.setting.community, scenario, t, error=self.spec.forecast_error)
                 factors = np.maximum(factors, LEAST_FACTOR)
                 forecast = forecast_of(day, factors)
-            known = Loaded(scenario, day, forecast, self.observer.view(scenario, day, factors), self.setting.info(scenario))
+            view, hours = self.observer.view(scenario, day, factors), tuple(hour_of(day, hour) for hour in range(t))
+            known = Loaded(scenario, day, forecast, view, hours, self.setting.info(scenario))
             while len(kept) >= _KEPT:
                 del kept[next(iter(kept))]
         kept[scenario] = known
@@ -152,22 +155,23 @@ class HourlyGame:
 
     def play(self, mechanism: Mechanism[A], states: Sequence[HourState], coefficients: Sequence[Array]) -> Plays[HourState, A]:
         """Carry out one hour in each of R states, which may stand at different hours; see :class:`.game.Game`."""
-        tariff = self.setting.tariff
-        tails = [tail_of(each.day, each.hour, each.stored, forecast=each.loaded.forecast) for each in states]
-        charges = [tariff.charges(each[state.hour :]) for state, each in zip(states, coefficients, strict=True)]
-        charge = np.stack(list(map(tariff.action, coefficients)))
+        tariff, days = self.setting.tariff, [state.loaded.hours[state.hour] for state in states]
+        charges = list(map(tariff.charges, [each[state.hour :] for state, each in zip(states, coefficients, strict=True)]))
+        charge, now = np.stack(list(map(tariff.action, coefficients))), np.stack([each[:1] for each in charges])
+        tails = [tail_of(each.loaded.day, each.hour, each.stored, forecast=each.loaded.forecast) for each in states]
         plans = cleared(mechanism, tails, charges)
-        hours = [first_hour(tail, plan) for tail, plan in zip(tails, plans, strict=True)]
-        now = np.stack([each[:1] for each in charges])
-        carried_out = self.setting.rules.settled_many([day for day, _ in hours], now, [hour for _, hour in hours])
-        settlements = [carried_out.settlements.row(row) for row in range(len(states))]
-        after = [self._after(*each) for each in zip(states, plans, settlements, strict=True)]
-        of_hours = [plan.first_period(objective_eur=_objective(each)) for plan, each in zip(plans, settlements, strict=True)]
-        return Plays(charge=charge, days=tails, cleared=plans, carried_out=replace(carried_out, clearings=of_hours), states=after)
+        carried_out = self.setting.rules.settled_many(days, now, list(map(methodcaller("first_period"), plans)))
+        values = carried_out.settlements.values
+        seen = np.stack([values[name] for name in _SEEN], axis=-1).tolist()
+        after = [self._after(*each) for each in zip(states, plans, seen, strict=True)]
+        objective = -values["surplus_eur"].sum(axis=1)
+        return Plays(charge=charge, days=tails, cleared=plans, carried_out=carried_out, states=after, objective_eur=objective)
 
     def observe(self, state: HourState) -> Observation:
         """Return what the leader sees of a state, shape (size,)."""
-        return self.observer.observe(state.loaded.view, hour=state.hour, days_left=state.days_left, stored=state.stored, last=state.last)
+        return self.observer.observe(
+            state.loaded.view, hour=state.hour, days_left=state.days_left, stored=state.stored, last_kwh=state.last_kwh
+        )
 
     def info(self, state: HourState, after: HourState | None = None) -> dict[str, Any]:
         """Return what `info` says of a state, or of the hour that led from it to the one after."""
@@ -180,14 +184,16 @@ class HourlyGame:
         posted = self.setting.tariff.action(coefficients).tolist()
         return f"In the hourly game: community {where}, stored energy {state.stored.tolist()} kWh, step({posted})"
 
-    def _after(self, state: HourState, plan: A, settlement: Settlement) -> HourState:
+    def _after(self, state: HourState, plan: A, seen: Sequence[float]) -> HourState:
         """Return the state after the first hour of a plan."""
-        stored = np.clip(plan.stored_energy[1], 0.0, state.day.storage_capacity)  # rounding must not add up
-        stored.setflags(write=False)
         loaded, days_left, hour = state.loaded, state.days_left, state.hour + 1
-        if hour == loaded.day.n_periods and days_left:
-            loaded, days_left, hour = self.load(state.scenario._replace(day=state.scenario.day + 1)), days_left - 1, 0
-        return HourState(loaded=loaded, days_left=days_left, hour=hour, hours_played=state.hours_played + 1, stored=stored, last=settlement)
+        stored = np.clip(plan.stored_energy[1], 0.0, loaded.day.storage_capacity)  # rounding must not add up
+        stored.setflags(write=False)
+        ends = hour == len(loaded.hours)
+        if ends and days_left:
+            loaded, days_left, hour, ends = self.load(state.scenario._replace(day=state.scenario.day + 1)), days_left - 1, 0, False
+        played = state.hours_played + 1
+        return HourState(loaded=loaded, days_left=days_left, hour=hour, hours_played=played, stored=stored, last_kwh=seen, over=ends)
 
 
 def make_hourly(setting: Setting) -> HourlyGame:

@@ -5,8 +5,9 @@ Both games stand on it, and both their environments, so that a row of a batch ca
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -38,6 +39,8 @@ class Setting:
         days: Days an episode may begin on, in rising order.
         charge_cap: Greatest coefficient in EUR/kWh.
         rules: What the money depends on beside the day and the charges.
+        read: Returns an action as validated coefficients in EUR/kWh, shape (T, K): :meth:`.Tariff.read` for these days and this cap, which
+            raises ``ValueError`` if the charge has the wrong shape, is not a number, negative or above the cap.
     """
 
     spec: GameSpec
@@ -46,19 +49,16 @@ class Setting:
     days: IntArray
     charge_cap: float
     rules: Rules
+    read: Callable[[Any], Array] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Say once how actions are read."""
+        object.__setattr__(self, "read", partial(self.tariff.read, n_periods=self.community.n_periods, cap=self.charge_cap))
 
     @property
     def n_charges(self) -> int:
         """Coefficients that an action holds."""
         return self.tariff.n_coefficients(self.community.n_periods)
-
-    def read(self, action: Any) -> Array:
-        """Return an action as validated coefficients in EUR/kWh, shape (T, K).
-
-        Raises:
-            ValueError: If the charge has the wrong shape, is not a number, negative or above the cap.
-        """
-        return self.tariff.read(action, self.community.n_periods, self.charge_cap)
 
     def day_of(self, scenario: Scenario) -> Day:
         """Return the data of a scenario, with the import fee of the game.

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, Self, get_args
 
 import numpy as np
 
-from ..account.objective import Objective, check_objective
+from ..account.objective import OBJECTIVES
 from ..account.settlement import Flows, check_flows
 from ..account.tariff import TARIFF_NAMES, Period, check_period
 from ..community.sources import DEFAULT_COMMUNITY
@@ -62,7 +62,7 @@ class GameSpec:
     )
     tariff: str = field(default="distance", metadata=_said("what is priced: unique (each kWh alike), distance, zonal or line", metavar="T"))
     charges_per: Period = field(default="day", metadata=_said("how long a charge stands", metavar="day|hour"))
-    objective: Objective = field(default="profit", metadata=_said("what the leader is rewarded with", metavar="profit|welfare"))
+    objective: str = field(default="profit", metadata=_said("what the leader is rewarded with", metavar="profit|welfare"))
     information: Information = field(
         default="public",
         metadata=_said("what the leader observes: forecasts and totals, or every private parameter", metavar="public|full"),
@@ -102,7 +102,7 @@ class GameSpec:
         known_name("`env`", self.env, get_args(GameName))
         known_name("tariff", self.tariff, TARIFF_NAMES)
         check_period(self.charges_per)
-        check_objective(self.objective)
+        OBJECTIVES.known(self.objective)
         check_information(self.information)
         check_flows(self.flows)
         POWER_FLOWS.known(self.power_flow)

@@ -49,12 +49,17 @@ def tail_of(day: Day, hour: int, stored: Array, *, forecast: Day | None = None) 
     if forecast is not None and not sure:
         for name in BY_PERIOD:
             rows[name] = np.concatenate([getattr(day, name)[hour : hour + 1], getattr(forecast, name)[hour + 1 :]])
-    tail = replace(day, label=f"{day.label}/from hour {hour}", storage_start=stored, storage_end=day.stored_at_end, **rows)
-    return tail if sure else replace(tail, storage_end=np.minimum(day.stored_at_end, stored + within_reach(tail)))
+    end = day.storage_start if day.storage_end is None else day.storage_end
+    tail = replace(day, label=f"{day.label}/from hour {hour}", storage_start=stored, storage_end=end, **rows)
+    return tail if sure else replace(tail, storage_end=np.minimum(end, stored + within_reach(tail)))
+
+
+def hour_of(day: Day, hour: int) -> Day:
+    """Return one period of a day as a day of its own, to be settled; what its stores begin and end with is not that period's."""
+    rows = {name: getattr(day, name)[hour : hour + 1] for name in (*BY_PERIOD, "base_injection")}
+    return replace(day, label=f"{day.label}/period {hour}", **rows)
 
 
 def first_hour(tail: Day, plan: A) -> tuple[Day, A]:
     """Return the first hour of a tail as a day of its own, and the plan's part of it."""
-    rows = {name: getattr(tail, name)[:1] for name in (*BY_PERIOD, "base_injection")}
-    day = replace(tail, label=f"{tail.label}/hour", storage_end=np.minimum(plan.stored_energy[1], tail.storage_capacity), **rows)
-    return day, plan.first_period()
+    return replace(hour_of(tail, 0), storage_end=np.minimum(plan.stored_energy[1], tail.storage_capacity)), plan.first_period()

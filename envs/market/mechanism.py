@@ -107,8 +107,12 @@ class Allocation(Protocol):
         """What shows how good it is."""
         ...
 
-    def first_period(self, *, objective_eur: float = ...) -> Self:
-        """Return its first period: what is carried out of a plan. The settlement says what it is worth to the prosumers together."""
+    def first_period(self) -> Self:
+        """Return its first period: what is carried out of a plan."""
+        ...
+
+    def valued(self, objective_eur: float) -> Self:
+        """Return the same with what the followers' program is worth at it, which a settlement says of a first period."""
         ...
 
 
@@ -164,14 +168,14 @@ class Allocated(Generic[E_co]):
     objective_eur: float = nan
     nodal_price: None = None
 
-    def first_period(self, *, objective_eur: float = nan) -> Allocated[E_co]:
-        """Return its first period; the evidence is that of the whole.
-
-        Args:
-            objective_eur: What the followers' program is worth in that period, which their settlement says.
-        """
+    def first_period(self) -> Allocated[E_co]:
+        """Return its first period; the evidence is that of the whole, and the objective is not known."""
         rows: dict[str, Any] = {name: getattr(self, name)[:1] for name in (*QUANTITIES, "trade_price")}
-        return replace(self, stored_energy=self.stored_energy[:2], objective_eur=objective_eur, **rows)
+        return replace(self, stored_energy=self.stored_energy[:2], objective_eur=nan, **rows)
+
+    def valued(self, objective_eur: float) -> Allocated[E_co]:
+        """Return the same with what the followers' program is worth at it."""
+        return replace(self, objective_eur=objective_eur)
 
     def to_frame(self, prosumer_names: Sequence[str] | None = None) -> DataFrame:
         """Return it as a table, one row for each period and prosumer; :func:`.allocation_frame` has the columns.

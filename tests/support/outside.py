@@ -1,15 +1,16 @@
-"""What stands outside the package and plugs in by name: two mechanisms and a power flow, each about ten lines."""
+"""What stands outside the package and plugs in by name: two mechanisms, a power flow and two objectives, each about ten lines."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gridtoll.envs.account.objective import OBJECTIVES, Account, register_objective
 from gridtoll.envs.community.day import Day
 from gridtoll.envs.grid import power_flow
 from gridtoll.envs.grid.network import Network
@@ -58,15 +59,43 @@ class TwiceTheLosses:
         return replace(flow, loss_kw=2.0 * flow.loss_kw)
 
 
+class Even:
+    """The operator's profit and what the prosumer who is worst off is left with: no sum of quantities, so without weights."""
+
+    weights = None
+
+    def value(self, quantities: Mapping[str, Any]) -> Any:
+        return quantities["profit_eur"] + quantities["surplus_eur"].min(axis=-1)
+
+    def yardstick_eur(self, day: Day, account: Account | None) -> float:
+        return day.turnover_eur
+
+
+class Lean:
+    """The operator's profit, less 5 EUR for each kWh lost: a weighted sum, which gradients take."""
+
+    weights: Final = {"profit_eur": 1.0, "loss_kwh": -5.0}
+
+    def value(self, quantities: Mapping[str, Any]) -> Any:
+        return quantities["profit_eur"] - 5.0 * quantities["loss_kwh"]
+
+    def yardstick_eur(self, day: Day, account: Account | None) -> float:
+        return OBJECTIVES["profit"].yardstick_eur(day, account)
+
+
 @contextmanager
 def plugged_in() -> Iterator[None]:
-    """Within it all three are known: ``"retail-only"``, ``"mid-price"`` and ``"twice-the-losses"``."""
+    """Within it all are known: ``"retail-only"``, ``"mid-price"``, ``"twice-the-losses"``, ``"even"`` and ``"lean"``."""
     mechanism.register_mechanism("retail-only", RetailOnly)
     mechanism.register_mechanism("mid-price", MidPrice)
     power_flow.register_power_flow("twice-the-losses", TwiceTheLosses)
+    register_objective("even", Even())
+    register_objective("lean", Lean())
     try:
         yield
     finally:
         for name in ("retail-only", "mid-price"):
             del mechanism.MECHANISMS._makers[name]
         del power_flow.POWER_FLOWS._makers["twice-the-losses"]
+        for name in ("even", "lean"):
+            del OBJECTIVES._makers[name]

@@ -6,7 +6,7 @@ Whoever adds a mechanism, a power flow, a game or a leader calls the function of
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from sameness import assert_same
 
 from gridtoll.agents.policy import Policy
-from gridtoll.envs.account.settlement import Settlement, Settlements
+from gridtoll.envs.account.objective import Objective
+from gridtoll.envs.account.settlement import Settlements
 from gridtoll.envs.account.settlement_cotangent import QUANTITIES
 from gridtoll.envs.community.calendar import Scenario
 from gridtoll.envs.community.day import Day
@@ -136,21 +137,29 @@ def require_policy(policy: Policy, observations: Sequence[NDArray[Any]], *, n_ch
         policy.predict(shown, memory, np.array([False]), deterministic=False)
 
 
-def require_objective(value: Callable[[Settlement], float], weights: dict[str, float], settlements: Settlements, values: Array) -> None:
-    """An objective is worth the same of one day and of many, and is the sum of settlement quantities that its weights say.
+def require_objective(objective: Objective, days: Sequence[Day], settlements: Settlements) -> None:
+    """An objective is worth the same of one day and of many, is the sum of settlement quantities that its weights say, and has a yardstick.
 
     Args:
-        value: Of one settlement.
-        weights: Under which quantities are differentiated.
-        settlements: Of several days.
-        values: Of these, shape (R,).
+        objective: Any.
+        days: Several.
+        settlements: Of these.
     """
-    assert set(weights) <= set(QUANTITIES)
-    for row in range(len(settlements)):
+    before = {name: values.copy() for name, values in settlements.values.items()}
+    together, weights = np.array(objective.value(settlements.values), dtype=np.float64), objective.weights
+    assert together.shape == (len(days),)
+    for row, day in enumerate(days):
         settlement = settlements.row(row)
-        assert value(settlement) == values[row]
-        weighted = sum(weight * np.sum(getattr(settlement, name)) for name, weight in weights.items())
-        assert values[row] == pytest.approx(weighted, rel=1e-12, abs=1e-9)
+        assert float(objective.value(vars(settlement))) == together[row], "what comes of a day may not depend on others"
+        if weights is not None:
+            assert set(weights) <= set(QUANTITIES)
+            weighted = sum(weight * np.sum(getattr(settlement, name)) for name, weight in weights.items())
+            assert together[row] == pytest.approx(weighted, rel=1e-12, abs=1e-9)
+        for account in (None, settlement):
+            assert 0.0 < objective.yardstick_eur(day, account) < np.inf
+    for name, values in settlements.values.items():
+        np.testing.assert_array_equal(values, before[name], err_msg="nothing may be written into a settlement")
+    assert pickle.loads(pickle.dumps(objective)).weights == weights
 
 
 def _require_feasible(day: Day, found: Allocation) -> None:

@@ -17,8 +17,9 @@ from ...agents.policy import Policy, State
 from ...envs.adapters.vector_format import read_rows
 from ...envs.community.calendar import Scenario
 from ...envs.errors import ClearingError
-from ...envs.games.game import Game, Plays
+from ...envs.games.game import Game
 from ...envs.games.spec import GameSpec
+from ...envs.games.transition import Plays
 from ...envs.market.mechanism import Mechanism
 from ..task import environment_of, market_of
 from .progress import progress

@@ -29,7 +29,7 @@ from ..ground.held_out import require_not_held_out
 from ..ground.playing import play_days
 from ..ground.rounds import training_scenarios
 from ..references.optima import labels
-from ..task import environment_of, exact_market_of, market_of, n_charges, n_steps
+from ..task import environment_of, exact_response_of, market_of, n_charges, n_steps
 from ..workers import Workers
 
 _NEARBY: Final = (1e-5, 1e-4, 1e-3)
@@ -170,7 +170,7 @@ class TaskPractice:
         Raises:
             ValueError: If the response of what clears is not known exactly.
         """
-        exact_market_of(self.task)
+        exact_response_of(self.task)
         self._require_one_step("gradients of a day's reward")
         days, played = self._played(scenarios, charges)
         self.spend(steps=len(scenarios), clearings=len(scenarios))

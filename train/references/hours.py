@@ -23,6 +23,7 @@ from ...agents.optimum.hourly_game.bound import bound_hourly
 from ...agents.optimum.hourly_game.search import HourlyDay, day_ahead_hints, search_hourly
 from ...agents.optimum.many_charges.several import Bracket
 from ...agents.optimum.one_charge.hours import solve_hours
+from ...envs.account.objective import require_exact
 from ...envs.account.social import solve_social
 from ...envs.arrays import Array
 from ...envs.community.calendar import Scenario
@@ -127,7 +128,7 @@ def search_day(task: GameSpec, scenario: Scenario, effort: Effort) -> HourlyEnds
             env.tariff,
             cap=env.charge_cap,
             flows=env.setting.rules.flows,
-            objective=env.setting.rules.objective,
+            objective=require_exact(task.objective),
             market=market,
         )
         bracket, hints = day_ahead_hints(walk, seed=effort.seed, max_clearings=1)

@@ -14,7 +14,7 @@ import numpy as np
 from ...agents.optimum import Optimum, solve_hours, solve_optimum
 from ...agents.optimum.many_charges.several import CLOSED, solve_several
 from ...agents.optimum.miqp import MiqpSolver, solve_miqp
-from ...envs.account.objective import Objective
+from ...envs.account.objective import ExactObjective, of_both
 from ...envs.community.calendar import Scenario
 from ...envs.community.day import Array
 from ...envs.games.spec import GameSpec
@@ -77,7 +77,7 @@ class Solved:
     method: Method
     charges: tuple[float, ...]
     charge_cap: float
-    objective: Objective
+    objective: ExactObjective
     profit_eur: float
     recleared_profit_eur: float
     welfare_eur: float
@@ -105,7 +105,7 @@ class Solved:
     @property
     def best_eur(self) -> float:
         """The objective there, cleared again: what a leader's reward is compared with."""
-        return self.recleared_welfare_eur if self.objective == "welfare" else self.recleared_profit_eur
+        return of_both(self.objective, profit_eur=self.recleared_profit_eur, welfare_eur=self.recleared_welfare_eur)
 
     @property
     def optimum(self) -> Optimum:

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from ...agents.optimum import solve_optimum
-from ...envs.account.objective import Objective
+from ...envs.account.objective import ExactObjective
 from ...envs.account.settlement import Flows, Settlement
 from ...envs.account.tariff import make_tariff
 from ...envs.community.calendar import Scenario
@@ -160,7 +160,7 @@ class Equilibrium:
     clearings: int
 
 
-def equilibrium(case: Case, *, tariff: str = "distance", hard_limits: bool = False, objective: Objective = "profit") -> Equilibrium:
+def equilibrium(case: Case, *, tariff: str = "distance", hard_limits: bool = False, objective: ExactObjective = "profit") -> Equilibrium:
     """Return the exact equilibrium of a case, from the user's cache where it was solved before: several questions share it.
 
     Args:
@@ -178,7 +178,7 @@ def equilibrium(case: Case, *, tariff: str = "distance", hard_limits: bool = Fal
     return look_up(Form("optima", Equilibrium), key, solved)[0]
 
 
-def _solved(situation: Situation, *, tariff: str, hard_limits: bool, objective: Objective) -> Equilibrium:
+def _solved(situation: Situation, *, tariff: str, hard_limits: bool, objective: ExactObjective) -> Equilibrium:
     found = solve_optimum(
         situation.day,
         situation.network,

@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 
 from ....envs.account.gradient import coefficient_gradient
-from ....envs.account.objective import gradient_weights, reward
+from ....envs.account.objective import gradient_weights, require_exact, reward
 from ....envs.account.settlement_cotangent import settlement_cotangent
 from ....envs.community.calendar import Scenario
 from ....envs.community.day import Array
 from ....envs.games.hourly import Hour, HourlyGame, HourState, whole_day
-from ....envs.games.outcome import Outcome
 from ....envs.games.tail import first_hour
+from ....envs.games.transition import Outcome
 from ....envs.market.exact.adjoint import vector_jacobians
 from ....envs.market.exact.convert import point_of
 from ....envs.market.exact.cotangent import Cotangent, dimensionless, per_charge
@@ -221,13 +221,14 @@ def day_ahead_hints(day: HourlyDay, *, seed: int = 0, max_clearings: int = 1500)
     """
     base = day.game.setting
     loaded, network = day.start.loaded, base.community.network
+    objective = require_exact(base.rules.objective)
     bracket = solve_several(
         loaded.day,
         network,
         replace(base.tariff, per="hour"),
         cap=base.charge_cap,
         flows=base.rules.flows,
-        objective=base.rules.objective,
+        objective=objective,
         market=day.market,
         n_starts=3,
         seed=seed,
@@ -237,7 +238,7 @@ def day_ahead_hints(day: HourlyDay, *, seed: int = 0, max_clearings: int = 1500)
     hints = [bracket.coefficients]
     if base.tariff.n_basis == 1:
         optimum = solve_optimum(
-            loaded.day, network, base.tariff, cap=base.charge_cap, flows=base.rules.flows, objective=base.rules.objective, market=day.market
+            loaded.day, network, base.tariff, cap=base.charge_cap, flows=base.rules.flows, objective=objective, market=day.market
         )
         hints.append(np.full(day.shape, optimum.charge))
     return bracket, hints

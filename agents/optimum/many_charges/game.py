@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 
 from ....envs.account.gradient import action_gradient, settlement_gradient
-from ....envs.account.objective import Objective, check_objective, gradient_weights
+from ....envs.account.objective import ExactObjective, gradient_weights, require_exact
 from ....envs.account.settlement import Flows, Settlement, base_flow, check_flows
 from ....envs.account.tariff import Tariff
 from ....envs.community.day import Array, Day
@@ -79,11 +79,19 @@ class Game:
     """
 
     def __init__(
-        self, day: Day, network: Network, tariff: Tariff, *, cap: float, flows: Flows, objective: Objective, market: ExactResponse | None
+        self,
+        day: Day,
+        network: Network,
+        tariff: Tariff,
+        *,
+        cap: float,
+        flows: Flows,
+        objective: ExactObjective,
+        market: ExactResponse | None,
     ) -> None:
         self.day, self.network, self.tariff, self.cap = day, network, tariff, cap
         self.flows: Flows = check_flows(flows)
-        self.objective: Objective = check_objective(objective)
+        self.objective: ExactObjective = require_exact(objective)
         self.market = P2PMarket() if market is None else market
         self.clearings = 0
         self.n_coefficients = tariff.n_coefficients(day.n_periods)

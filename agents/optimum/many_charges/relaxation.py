@@ -34,7 +34,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse import csc_array
 
-from ....envs.account.objective import Objective
+from ....envs.account.objective import ExactObjective
 from ....envs.community.day import Array
 from ....envs.errors import ClearingError
 from .relaxation_limits import greatest_multipliers
@@ -100,7 +100,7 @@ class Relaxation:
             bounds alone where absent.
     """
 
-    def __init__(self, program: Program, *, objective: Objective, ceiling: Array, least_value: float | None = None) -> None:
+    def __init__(self, program: Program, *, objective: ExactObjective, ceiling: Array, least_value: float | None = None) -> None:
         self.program = program
         self._objective = objective
         self._ceiling = ceiling

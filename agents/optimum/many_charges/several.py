@@ -14,16 +14,16 @@ from typing import Final
 
 import numpy as np
 
-from ....envs.account.objective import Objective
+from ....envs.account.objective import OBJECTIVES, ExactObjective
 from ....envs.account.settlement import Flows
 from ....envs.account.tariff import Tariff
 from ....envs.community.day import Array, Day
 from ....envs.errors import ClearingError
+from ....envs.games.tail import hour_of
 from ....envs.grid.network import Network
 from ....envs.market.mechanism import ExactResponse
-from ..one_charge.hours import hour_of
+from ..agreement import EXACTNESS
 from ..one_charge.search import solve_optimum
-from ..yardstick import EXACTNESS, yardstick_eur
 from .branch import branch_and_bound
 from .game import Game
 from .lagrangian import decoupled_bound
@@ -63,7 +63,7 @@ class Bracket:
         upper_bound_eur: The least of the bounds; no charges in [0, cap] exceed it.
         proof: Which proof it came from.
         bounds: All bounds that were worked out.
-        relative_gap: (bound − best) over what is at stake (:mod:`..yardstick`), as :class:`.Optimum` has it.
+        relative_gap: (bound − best) over what is at stake (:mod:`~gridtoll.envs.account.objective`), as :class:`.Optimum` has it.
         relative_width: (bound − best) over the best, infinite where that is not above 0.
         reached_eur: What each start reached.
         clearings: Market clearings used.
@@ -73,7 +73,7 @@ class Bracket:
     action: Array
     coefficients: Array
     charge_cap: float
-    objective: Objective
+    objective: ExactObjective
     best_eur: float
     revenue_eur: float
     upper_bound_eur: float
@@ -105,7 +105,7 @@ def solve_several(
     *,
     cap: float,
     flows: Flows = "trades",
-    objective: Objective = "profit",
+    objective: ExactObjective = "profit",
     market: ExactResponse | None = None,
     n_starts: int = 6,
     seed: int = 0,
@@ -174,7 +174,10 @@ def _bracketed(game: Game, began: float, *, n_starts: int, seed: int, max_cleari
     clock = time.perf_counter()
     if game.n_coefficients == 2 and max_nodes:
         searched, bound = branch_and_bound(
-            game, best, max_clearings=max_nodes, tolerance=0.5 * CLOSED * yardstick_eur(game.day, best.settlement, game.objective)
+            game,
+            best,
+            max_clearings=max_nodes,
+            tolerance=0.5 * CLOSED * OBJECTIVES[game.objective].yardstick_eur(game.day, best.settlement),
         )
         best = max(best, searched, key=lambda play: play.goal_eur)
         bounds.append(Bound("branch and bound", bound, time.perf_counter() - clock))
@@ -214,7 +217,7 @@ def _bracket(game: Game, action: Array, bounds: list[Bound], reached: list[float
     """Clear the best charges again from scratch and report them."""
     play = game.play(action)
     least = min(bounds, key=lambda bound: bound.bound_eur)
-    yardstick = yardstick_eur(game.day, play.settlement, game.objective)
+    yardstick = OBJECTIVES[game.objective].yardstick_eur(game.day, play.settlement)
     if play.goal_eur > least.bound_eur + EXACTNESS * (game.day.turnover_eur + abs(play.goal_eur)):
         raise ClearingError(
             f"no charges may exceed a proved bound: on day {game.day.label!r} {least.proof!r} gives at most {least.bound_eur!r} EUR, "

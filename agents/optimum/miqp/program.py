@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import block_array, csr_array, eye_array, kron
 
-from ....envs.account.objective import Objective
+from ....envs.account.objective import ExactObjective
 from ....envs.account.settlement import Flows, base_flow
 from ....envs.community.day import Array, Day
 from ....envs.grid.network import Network
@@ -81,7 +81,7 @@ def single_level_program(
     *,
     cap: float,
     flows: Flows,
-    objective: Objective,
+    objective: ExactObjective,
 ) -> Program:
     """Return the program of one day; its objective is in units of ``data.objective_unit``.
 
@@ -166,7 +166,7 @@ def _grid_terms(day: Day, network: Network, data: MarketData, follower: Follower
     )
 
 
-def _followers_share(follower: Follower, objective: Objective, blocks: dict[str, slice], linear: Array, quadratic: Array) -> None:
+def _followers_share(follower: Follower, objective: ExactObjective, blocks: dict[str, slice], linear: Array, quadratic: Array) -> None:
     """Fill in the charge revenue by equation (1), or what the followers gain without it."""
     linear[blocks["quantity"]] = -follower.cost
     if objective == "welfare":

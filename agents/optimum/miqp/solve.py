@@ -15,7 +15,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from ....envs.account.objective import Objective, check_objective
+from ....envs.account.objective import LEAST_SHARE, OBJECTIVES, ExactObjective, of_both, require_exact
 from ....envs.account.settlement import Flows, check_flows
 from ....envs.account.tariff import Tariff
 from ....envs.community.day import Array, Day
@@ -27,7 +27,6 @@ from ....envs.market.exact.market import P2PMarket
 from ....envs.market.exact.market_data import MarketData, Structure, scale
 from ....envs.market.exact.solution import Clearing
 from ....envs.market.mechanism import ExactResponse
-from ..yardstick import LEAST_SHARE, yardstick_eur
 from .answer import Answer, MiqpError, Status, optional_package
 from .follower import Follower, make_follower
 from .gurobi import solve_with_gurobi
@@ -64,7 +63,7 @@ class MiqpResult:
         solver_objective_eur: The objective by the solver's own account.
         difference_eur: The solver's account less the re-cleared one; within ``accuracy_eur``, or an error is raised.
         upper_bound_eur: No coefficients in [0, cap] take the objective higher, up to ``accuracy_eur``.
-        relative_gap: (upper bound − re-cleared objective) over what is at stake (:mod:`..yardstick`).
+        relative_gap: (upper bound − re-cleared objective) over what is at stake (:mod:`~gridtoll.envs.account.objective`).
         revenue_eur: Charge revenue there.
         turnover_eur: The day's turnover, which the solver's accuracy is a share of.
         pairs: Complementarity pairs of the program.
@@ -75,7 +74,7 @@ class MiqpResult:
 
     action: Array
     charge_cap: float
-    objective: Objective
+    objective: ExactObjective
     status: Status
     recleared_profit_eur: float
     recleared_welfare_eur: float
@@ -98,7 +97,7 @@ class MiqpResult:
     @property
     def recleared_eur(self) -> float:
         """The objective at the charges found, cleared again."""
-        return self.recleared_welfare_eur if self.objective == "welfare" else self.recleared_profit_eur
+        return of_both(self.objective, profit_eur=self.recleared_profit_eur, welfare_eur=self.recleared_welfare_eur)
 
 
 def complementarity_pairs(day: Day) -> int:
@@ -129,7 +128,7 @@ def solve_miqp(
     *,
     cap: float,
     flows: Flows = "trades",
-    objective: Objective = "profit",
+    objective: ExactObjective = "profit",
     solver: MiqpSolver = "scip",
     time_limit_s: float = 100.0,
     relative_gap: float = 1e-6,
@@ -162,7 +161,7 @@ def solve_miqp(
     began = time.perf_counter()
     _check(solver, cap=cap, time_limit_s=time_limit_s, relative_gap=relative_gap)
     market = P2PMarket() if market is None else market
-    game = _Game(day, network, tariff, cap=cap, flows=check_flows(flows), objective=check_objective(objective))
+    game = _Game(day, network, tariff, cap=cap, flows=check_flows(flows), objective=require_exact(objective))
     if len(game.program.pairs) > pair_limit and not force:
         raise ValueError(_refusal(day, tariff, len(game.program.pairs), pair_limit))
     unit = game.data.objective_unit
@@ -184,7 +183,7 @@ def solve_miqp(
             f"{action} EUR/kWh it reckons {answer.value * unit!r} EUR and the clearing gives {recleared!r}."
         )
     bound = max(answer.bound * unit, recleared)
-    divisor = yardstick_eur(day, settlement, game.objective)
+    divisor = OBJECTIVES[game.objective].yardstick_eur(day, settlement)
     return MiqpResult(
         action=action,
         charge_cap=cap,
@@ -208,7 +207,7 @@ def solve_miqp(
 class _Game:
     """One day's single-level program, and the way back from coefficients to a settled clearing."""
 
-    def __init__(self, day: Day, network: Network, tariff: Tariff, *, cap: float, flows: Flows, objective: Objective) -> None:
+    def __init__(self, day: Day, network: Network, tariff: Tariff, *, cap: float, flows: Flows, objective: ExactObjective) -> None:
         self.objective = objective
         self._day, self._tariff, self._cap = day, tariff, cap
         self._rules = Rules(network=network, basis=tariff.basis, flows=flows, objective=objective)

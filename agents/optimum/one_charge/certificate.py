@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ....envs.account.objective import Objective
+from ....envs.account.objective import ExactObjective
 from ....envs.account.settlement import Flows
 from ....envs.community.day import Array, Day
 from ....envs.files import write_atomically
@@ -87,7 +87,7 @@ class Certificate:
     network: Network
     basis: Array
     flows: Flows
-    objective: Objective
+    objective: ExactObjective
     charge_cap: float
     charge: float
     best_eur: float

@@ -10,15 +10,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ....envs.account.objective import Objective
+from ....envs.account.objective import OBJECTIVES, ExactObjective, of_both
 from ....envs.account.settlement import Flows
 from ....envs.account.tariff import Tariff
-from ....envs.community.day import BY_PERIOD, Array, Day
+from ....envs.community.day import Array, Day
+from ....envs.games.tail import hour_of
 from ....envs.games.transition import Rules, transition
 from ....envs.grid.network import Network
 from ....envs.market.exact.market import P2PMarket
 from ....envs.market.mechanism import ExactResponse
-from ..yardstick import require_agreement, yardstick_eur
+from ..agreement import require_agreement
 from .search import Optimum, solve_optimum
 
 
@@ -32,7 +33,7 @@ class HourlyOptimum:
         objective: What is maximised.
         goal_eur: The objective at the charges, the sum of the periods'.
         upper_bound_eur: No charges in [0, cap] take it higher.
-        relative_gap: (upper bound − goal) over what is at stake (:mod:`..yardstick`), as for one charge.
+        relative_gap: (upper bound − goal) over what is at stake (:mod:`~gridtoll.envs.account.objective`), as for one charge.
         recleared_eur: The objective when the whole day is cleared at the charges.
         revenue_eur: Charge revenue there.
         clearings: Market clearings used.
@@ -42,7 +43,7 @@ class HourlyOptimum:
 
     charges: Array
     charge_cap: float
-    objective: Objective
+    objective: ExactObjective
     goal_eur: float
     upper_bound_eur: float
     relative_gap: float
@@ -60,7 +61,7 @@ def solve_hours(
     *,
     cap: float,
     flows: Flows = "trades",
-    objective: Objective = "profit",
+    objective: ExactObjective = "profit",
     market: ExactResponse | None = None,
     tolerance: float = 1e-6,
 ) -> HourlyOptimum:
@@ -103,9 +104,9 @@ def solve_hours(
     rules = Rules(network=network, basis=tariff.basis, flows=flows, objective=objective)
     again = transition(rules, market, day, posted)
     settlement, recleared = again.settlement, again.reward_eur
-    goal = sum(hour.welfare_eur if objective == "welfare" else hour.profit_eur for hour in hours)
+    goal = sum(of_both(objective, profit_eur=hour.profit_eur, welfare_eur=hour.welfare_eur) for hour in hours)
     bound = max(sum(hour.upper_bound_eur for hour in hours), goal, recleared)
-    yardstick = yardstick_eur(day, settlement, objective)
+    yardstick = OBJECTIVES[objective].yardstick_eur(day, settlement)
     require_agreement(day, goal, recleared, yardstick=yardstick, tolerance=tolerance)
     return HourlyOptimum(
         charges=charges,
@@ -120,9 +121,3 @@ def solve_hours(
         seconds=sum(hour.seconds for hour in hours),
         hours=hours,
     )
-
-
-def hour_of(day: Day, period: int) -> Day:
-    """Return one period of a day without storage as a day of its own."""
-    rows = {name: getattr(day, name)[period : period + 1] for name in (*BY_PERIOD, "base_injection")}
-    return replace(day, label=f"{day.label}/period {period}", **rows)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ....envs.account.objective import Objective, check_objective
+from ....envs.account.objective import ExactObjective, require_exact
 from ....envs.account.settlement import Flows, base_flow, check_flows
 from ....envs.community.day import Array, Day
 from ....envs.errors import ClearingError
@@ -120,11 +120,11 @@ class ChargeLine:
         basis: Array,
         *,
         flows: Flows,
-        objective: Objective = "profit",
+        objective: ExactObjective = "profit",
         market: ExactResponse | None = None,
     ) -> None:
         self.day = day
-        self.objective: Objective = check_objective(objective)
+        self.objective: ExactObjective = require_exact(objective)
         self.network = network
         self.basis = basis
         self.flows: Flows = check_flows(flows)

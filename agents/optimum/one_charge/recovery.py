@@ -20,7 +20,7 @@ from ....envs.community.day import Day
 from ....envs.errors import ClearingError, known_name
 from ....envs.grid.network import Network
 from ....envs.market.mechanism import ExactResponse
-from ..yardstick import EXACTNESS, require_agreement
+from ..agreement import EXACTNESS, require_agreement
 from .bounds import Norms, norms, upper_bound
 from .chord import Chord
 from .line import ChargeLine, LinePoint, Piece

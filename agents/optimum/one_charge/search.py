@@ -19,7 +19,7 @@ from math import inf, isfinite, nan
 
 import numpy as np
 
-from ....envs.account.objective import Objective
+from ....envs.account.objective import OBJECTIVES, ExactObjective, of_both
 from ....envs.account.settlement import Flows
 from ....envs.account.tariff import Tariff
 from ....envs.community.day import Array, Day
@@ -27,7 +27,7 @@ from ....envs.errors import ClearingError
 from ....envs.games.transition import Rules
 from ....envs.grid.network import Network
 from ....envs.market.mechanism import ExactResponse
-from ..yardstick import EXACTNESS, require_agreement, yardstick_eur
+from ..agreement import EXACTNESS, require_agreement
 from .bounds import norms, secure_part, upper_bound
 from .certificate import Certificate, PrunedGap, SolvedPiece
 from .chord import Chord
@@ -52,8 +52,9 @@ class Optimum:
         welfare_eur: Welfare of prosumers and operator there.
         recleared_welfare_eur: The same, cleared again.
         upper_bound_eur: No charge in [0, cap] takes the objective higher.
-        relative_gap: (upper bound − objective) over what is at stake (:mod:`..yardstick`): the greatest of charge revenue, import fee, cost
-            of losses and cost of overload at the optimum, and 1e-6 of the day's turnover; for welfare all of the turnover.
+        relative_gap: (upper bound − objective) over what is at stake, as :class:`.objective.Quantity` measures it: the greatest of
+            charge revenue, import fee, cost of losses and cost of overload at the optimum, and 1e-6 of the day's turnover; for
+            welfare all of the turnover.
         revenue_eur: Charge revenue at the optimum.
         clearings: Market clearings used, the last one included.
         seconds: Wall time.
@@ -65,7 +66,7 @@ class Optimum:
 
     charge: float
     charge_cap: float
-    objective: Objective
+    objective: ExactObjective
     profit_eur: float
     recleared_profit_eur: float
     welfare_eur: float
@@ -92,7 +93,7 @@ class Optimum:
     @property
     def recleared_eur(self) -> float:
         """The objective at the optimum, cleared again: what a policy's reward is compared with."""
-        return self.recleared_welfare_eur if self.objective == "welfare" else self.recleared_profit_eur
+        return of_both(self.objective, profit_eur=self.recleared_profit_eur, welfare_eur=self.recleared_welfare_eur)
 
 
 def solve_optimum(
@@ -102,7 +103,7 @@ def solve_optimum(
     *,
     cap: float,
     flows: Flows = "trades",
-    objective: Objective = "profit",
+    objective: ExactObjective = "profit",
     market: ExactResponse | None = None,
     tolerance: float = 1e-6,
     hard_limits: bool = False,
@@ -244,7 +245,7 @@ class _Search:
     @property
     def yardstick(self) -> float:
         """What the gap is measured by, in EUR."""
-        return yardstick_eur(self.line.day, self.incumbent, self.line.objective)
+        return OBJECTIVES[self.line.objective].yardstick_eur(self.line.day, self.incumbent)
 
     @property
     def open_bound(self) -> float:

@@ -23,7 +23,7 @@ from matplotlib.ticker import MaxNLocator, MultipleLocator
 from numpy.typing import NDArray
 
 from ...community.day import Array, Day
-from ...games.outcome import Outcome
+from ...games.transition import Outcome
 from ...grid.network import Network
 
 SIZE_INCHES = (12.0, 6.4)

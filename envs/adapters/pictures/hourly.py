@@ -19,8 +19,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...community.day import Array, Day
 from ...games.hourly import charge_of_hours
-from ...games.outcome import Outcome
 from ...games.tail import first_hour
+from ...games.transition import Outcome
 from .animation import write_animation
 from .day_ahead import DOTS_PER_INCH, INK, QUIET, draw_grid, draw_power, draw_prices, head
 

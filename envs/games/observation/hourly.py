@@ -28,13 +28,12 @@ forecasts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...account.settlement import Settlement
 from ...community.calendar import Scenario
 from ...community.community import Community
 from ...community.day import Array, Day
@@ -94,7 +93,7 @@ class HourlyObserver:
         now = np.vstack([np.hstack(parts), np.zeros((1, sum(part.shape[1] for part in parts)))])
         return DayView(base.observe(scenario, day), now, forecast)
 
-    def observe(self, view: DayView, *, hour: int, days_left: int, stored: Array, last: Settlement | None) -> NDArray[np.float32]:
+    def observe(self, view: DayView, *, hour: int, days_left: int, stored: Array, last_kwh: Sequence[float]) -> NDArray[np.float32]:
         """Return the observation of a state, shape (size,), within ±``BOUND``.
 
         Args:
@@ -102,7 +101,7 @@ class HourlyObserver:
             hour: The hour to be priced, T when the episode is over.
             days_left: Days of the episode after this one.
             stored: Energy of each store in kWh, shape (N,).
-            last: What the hour before led to, if there was one.
+            last_kwh: What was traded, imported and exported in the hour before.
         """
         community, n_periods = self.day_ahead.community, view.forecast.shape[1]
         capacity = community.storage_capacity
@@ -110,9 +109,8 @@ class HourlyObserver:
         share = float(stored.sum()) / (float(capacity.sum()) or 1.0)
         parts = [view.now[hour], [days_left, (share - 0.5) / 0.5]]
         if self.day_ahead.information == "public":
-            seen = (0.0, 0.0, 0.0) if last is None else (last.traded_kwh, last.import_kwh, last.export_kwh)
             per_load = 1.0 / self.day_ahead.geometry.total_load_kw  # an hour's energy in kWh is its power in kW
-            parts.append([(kwh * per_load - 0.5) / 0.5 for kwh in seen])
+            parts.append([(kwh * per_load - 0.5) / 0.5 for kwh in last_kwh])
         else:
             own = stored / np.where(capacity > 0, capacity, 1.0)
             parts += [(own - 0.5) / 0.5, (view.forecast.ravel() - 1.0) / 0.2]

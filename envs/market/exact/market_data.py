@@ -15,7 +15,7 @@ and the certificate know the true one only.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -49,8 +49,13 @@ class Structure:
     def of(cls, day: Day) -> Self:
         """Return the structure of a day."""
         n_periods, n_prosumers = day.demand_min.shape
-        seller, buyer = np.nonzero(day.can_trade)
-        return cls(n_periods=n_periods, n_prosumers=n_prosumers, seller=seller, buyer=buyer, owner=np.flatnonzero(day.has_storage))
+        seller, buyer = np.nonzero(day.trade_limit > 0)
+        return cls(n_periods=n_periods, n_prosumers=n_prosumers, seller=seller, buyer=buyer, owner=np.flatnonzero(day.storage_power > 0))
+
+    def side_by_side(self) -> Self:
+        """Return the same with pairs ordered by buyer − seller (modulo N) and then by seller: neighbours then share no prosumer."""
+        order = np.lexsort((self.seller, (self.buyer - self.seller) % self.n_prosumers))
+        return replace(self, seller=self.seller[order], buyer=self.buyer[order])
 
     @property
     def key(self) -> tuple[int, int, bytes, bytes, bytes]:
@@ -129,7 +134,7 @@ def scale(day: Day, charges: Array, structure: Structure) -> MarketData:
     pairs, stores = (shape[0], len(seller)), (shape[0], len(owner))
     energy_unit = power * day.period_hours
     stored_min = np.zeros(stores)
-    stored_min[-1] = day.stored_at_end[owner] / energy_unit
+    stored_min[-1] = (day.storage_start if day.storage_end is None else day.storage_end)[owner] / energy_unit
     curvature_unit = price / power
     worth_all = _WORTH_ALL * np.maximum(price, np.abs(day.import_price))[:, None]
     eased = np.clip(

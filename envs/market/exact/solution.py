@@ -121,14 +121,14 @@ class Clearing:
         net: Array = self.trade.sum(axis=2) - self.trade.sum(axis=1)
         return net
 
-    def first_period(self, *, objective_eur: float = nan) -> Clearing:
-        """Return its first period, the certificate being that of the whole.
-
-        Args:
-            objective_eur: What the followers' program is worth in that period, which their settlement says.
-        """
+    def first_period(self) -> Clearing:
+        """Return its first period; the certificate is that of the whole, and the objective is not known."""
         rows: dict[str, Any] = {name: getattr(self, name)[:1] for name in BY_PERIOD}
-        return replace(self, stored_energy=self.stored_energy[:2], objective_eur=objective_eur, **rows)
+        return replace(self, stored_energy=self.stored_energy[:2], objective_eur=nan, **rows)
+
+    def valued(self, objective_eur: float) -> Clearing:
+        """Return the same with what the followers' program is worth at it."""
+        return replace(self, objective_eur=objective_eur)
 
     @property
     def trade_price(self) -> Array:

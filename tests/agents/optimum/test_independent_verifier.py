@@ -19,7 +19,7 @@ from gridtoll.envs.market.exact.compiled import StructuredMarket
 from gridtoll.train.references.meaning import source_of
 
 FOLDER = Path(verification.__file__).parent
-THE_SEARCH = ("chord", "bounds", "line", "flat", "kernels", "idle", "search", "curve", "recovery", "yardstick", "sound")
+THE_SEARCH = ("chord", "bounds", "line", "flat", "kernels", "idle", "search", "curve", "recovery", "agreement", "sound")
 
 
 def test_it_imports_nothing_of_the_search_nor_of_the_settlement_nor_of_the_certificate_of_clearings() -> None:

@@ -10,8 +10,9 @@ import pytest
 from builders import DEGENERATE, random_day, random_network, retail_bill
 
 from gridtoll.agents.optimum import smallest_recovering_charge, solve_hours, solve_optimum, solve_several
+from gridtoll.agents.optimum.agreement import EXACTNESS, require_agreement
 from gridtoll.agents.optimum.one_charge.line import ChargeLine
-from gridtoll.agents.optimum.yardstick import EXACTNESS, LEAST_SHARE, require_agreement, yardstick_eur
+from gridtoll.envs.account.objective import LEAST_SHARE, OBJECTIVES
 from gridtoll.envs.account.settlement import settle
 from gridtoll.envs.account.social import solve_social
 from gridtoll.envs.account.tariff import make_tariff
@@ -31,14 +32,14 @@ class Account:
 
 def test_the_yardstick_is_the_greatest_of_what_is_at_stake() -> None:
     day = random_day(1)
-    assert yardstick_eur(day, Account(revenue_eur=2.0, loss_cost_eur=0.1), "profit") == 2.0
-    assert yardstick_eur(day, Account(revenue_eur=2.0, loss_cost_eur=-3.0), "profit") == 3.0
-    assert yardstick_eur(day, Account(revenue_eur=2.0, overload_cost_eur=77.0), "profit") == 77.0
-    assert yardstick_eur(day, Account(revenue_eur=2.0, import_fee_eur=4.0), "profit") == 4.0
-    assert yardstick_eur(day, Account(), "profit") == LEAST_SHARE * retail_bill(day)
-    assert yardstick_eur(day, None, "profit") == LEAST_SHARE * retail_bill(day)
-    assert yardstick_eur(day, Account(revenue_eur=0.1), "welfare") == retail_bill(day)
-    assert yardstick_eur(day, Account(overload_cost_eur=1e4), "welfare") == 1e4
+    assert OBJECTIVES["profit"].yardstick_eur(day, Account(revenue_eur=2.0, loss_cost_eur=0.1)) == 2.0
+    assert OBJECTIVES["profit"].yardstick_eur(day, Account(revenue_eur=2.0, loss_cost_eur=-3.0)) == 3.0
+    assert OBJECTIVES["profit"].yardstick_eur(day, Account(revenue_eur=2.0, overload_cost_eur=77.0)) == 77.0
+    assert OBJECTIVES["profit"].yardstick_eur(day, Account(revenue_eur=2.0, import_fee_eur=4.0)) == 4.0
+    assert OBJECTIVES["profit"].yardstick_eur(day, Account()) == LEAST_SHARE * retail_bill(day)
+    assert OBJECTIVES["profit"].yardstick_eur(day, None) == LEAST_SHARE * retail_bill(day)
+    assert OBJECTIVES["welfare"].yardstick_eur(day, Account(revenue_eur=0.1)) == retail_bill(day)
+    assert OBJECTIVES["welfare"].yardstick_eur(day, Account(overload_cost_eur=1e4)) == 1e4
 
 
 @pytest.mark.parametrize("kind", DEGENERATE)

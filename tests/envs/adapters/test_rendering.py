@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from gridtoll.envs.account.settlement import settle
 from gridtoll.envs.adapters.pictures.day_ahead import Window, draw_day, picture
 from gridtoll.envs.community.day import Day
-from gridtoll.envs.games.outcome import Outcome
+from gridtoll.envs.games.transition import Outcome
 from gridtoll.envs.grid.network import Network, make_network
 
 

@@ -234,7 +234,7 @@ def test_hourly_observations_do_not_depend_on_the_currency_or_the_unit_of_power(
     for community in (tiny(), tiny(money=7.46), tiny(unit=1000.0)):
         observer = make_hourly_observer("full", community, forecast_error=0.0)
         view = observer.view(Scenario(30, 1), community.day(30, price_path=1), np.ones((3, 24)))
-        seen.append(observer.observe(view, hour=12, days_left=0, stored=community.storage_start, last=None))
+        seen.append(observer.observe(view, hour=12, days_left=0, stored=community.storage_start, last_kwh=(0.0, 0.0, 0.0)))
     for other in seen[1:]:
         np.testing.assert_allclose(seen[0], other, atol=2e-6)
 

@@ -17,9 +17,9 @@ from calls import calls_of
 @pytest.mark.parametrize(
     ("game", "hours", "known", "most"),
     [
-        ("DayAhead", 0, True, (50, 16, 28)),
-        ("DayAhead", 0, False, (65, 18, 36)),
-        ("Hourly", 1, False, (90, 21, 48)),
+        ("DayAhead", 0, True, (35, 9, 14)),
+        ("DayAhead", 0, False, (45, 11, 16)),
+        ("Hourly", 1, False, (55, 13, 19)),
     ],
     ids=["day-ahead, a known day", "day-ahead, a new day", "hourly"],
 )

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import gridtoll
-from gridtoll.envs.account.objective import Objective, reward
+from gridtoll.envs.account.objective import reward
 from gridtoll.envs.account.settlement import Flows, settle
 from gridtoll.envs.account.tariff import make_tariff
 from gridtoll.envs.community.sources import load_community
@@ -20,7 +20,7 @@ from gridtoll.envs.market.exact.compiled import StructuredMarket
 
 @pytest.mark.parametrize("objective", ["profit", "welfare"])
 @pytest.mark.parametrize("flows", ["trades", "injections"])
-def test_it_is_clearing_settlement_and_reward_one_after_the_other(objective: Objective, flows: Flows) -> None:
+def test_it_is_clearing_settlement_and_reward_one_after_the_other(objective: str, flows: Flows) -> None:
     community = load_community("two-prosumers")
     day, network, tariff = community.day(0), community.network, make_tariff("distance", community.network)
     charges, market = np.full((day.n_periods, 2, 2), 0.03), P2PMarket()
@@ -35,7 +35,7 @@ def test_it_is_clearing_settlement_and_reward_one_after_the_other(objective: Obj
 
 
 @pytest.mark.parametrize("objective", ["profit", "welfare"])
-def test_many_days_are_each_as_they_are_alone_to_the_last_bit(objective: Objective) -> None:
+def test_many_days_are_each_as_they_are_alone_to_the_last_bit(objective: str) -> None:
     community, market = load_community("ieee9"), StructuredMarket()
     tariff = make_tariff("distance", community.network)
     rules = Rules(network=community.network, basis=tariff.basis, flows="trades", objective=objective)

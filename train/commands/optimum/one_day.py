@@ -75,7 +75,7 @@ def _verdict(solved: Solved, asked_for: Method | None) -> str:
     """Say in words what the search has shown; of the other methods the numbers say it."""
     if solved.method != "search":
         return ""
-    best = solved.recleared_welfare_eur if solved.objective == "welfare" else solved.recleared_profit_eur
+    best = solved.best_eur
     chosen = "" if asked_for else "the exact method does not take several coefficients, so these were searched for: "
     ends = f"{solved.objective} in [{best:.6g}, {solved.upper_bound_eur:.6g}] EUR (bound: {solved.proof})"
     return f"\n{chosen}{'proved optimal' if solved.closed else 'best found, not proved optimal'}, {ends}"

@@ -7,8 +7,7 @@ no prosumer, and adding one to its two balances need not wait for the one before
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -63,14 +62,15 @@ class Program(NamedTuple):
     stored: Array
 
 
-_programs: WeakKeyDictionary[Day, Program] = WeakKeyDictionary()
+PROGRAMS: Final[WeakKeyDictionary[Day, Program]] = WeakKeyDictionary()
+"""Those made so far, of days that are still in use."""
 
 
 def program_of(day: Day) -> Program:
     """Return the program of a day, made on first use: it takes as long as clearing a small market."""
-    known = _programs.get(day)
+    known = PROGRAMS.get(day)
     if known is None:
-        known = _programs[day] = _make(day)
+        known = PROGRAMS[day] = _make(day)
     return known
 
 
@@ -92,12 +92,12 @@ def keep_contracts(day: Day, without: Day, sold_kw: Array) -> None:
     arrays = {name: getattr(program, name).copy() for name in changed}
     for name, change in changed.items():
         arrays[name][:, :n] += change
-    _programs[day] = program._replace(**arrays, eased=program.eased - more)
+    PROGRAMS[day] = program._replace(**arrays, eased=program.eased - more)
 
 
 def _make(day: Day) -> Program:
     t, n = day.demand_min.shape
-    structure = _ordered(Structure.of(day))
+    structure = Structure.of(day).side_by_side()
     j, k = len(structure.owner), len(structure.seller)
     data = scale(day, np.zeros((t, n, n)), structure)
     none, idle, everybody = np.zeros((t, n)), np.zeros((t, j)), np.arange(n)
@@ -123,8 +123,3 @@ def _make(day: Day) -> Program:
         made[name] = np.array(array, order="C")
     power_unit, price_unit = data.power_unit, data.price_unit
     return Program(sizes=(t, n, j, k), power_unit=power_unit, price_unit=price_unit, period_hours=data.period_hours, **made)
-
-
-def _ordered(structure: Structure) -> Structure:
-    order = np.lexsort((structure.seller, (structure.buyer - structure.seller) % structure.n_prosumers))
-    return replace(structure, seller=structure.seller[order], buyer=structure.buyer[order])

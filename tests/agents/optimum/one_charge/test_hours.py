@@ -9,9 +9,9 @@ import pytest
 from builders import market, random_day, random_network
 
 from gridtoll.agents.optimum import solve_hours, solve_optimum
-from gridtoll.agents.optimum.one_charge.hours import hour_of
 from gridtoll.envs.account.settlement import settle
 from gridtoll.envs.account.tariff import make_tariff
+from gridtoll.envs.games.tail import hour_of
 
 CAP = 0.6
 
