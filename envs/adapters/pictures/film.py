@@ -18,7 +18,7 @@ from matplotlib.ticker import MultipleLocator
 from numpy.typing import ArrayLike, NDArray
 
 from ...community.day import Array, Day
-from ...games.outcome import Outcome
+from ...games.transition import Outcome
 from ...grid.network import Network
 from .animation import write_animation
 from .day_ahead import DOTS_PER_INCH, INK, QUIET, apart, unit_of
