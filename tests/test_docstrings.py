@@ -11,12 +11,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-NOT_YET = (
-    "agents/optimum/verification",
-    "train/reports",
-)
-"""Folders with functions that do not say it yet."""
-
 _ARRAY = re.compile(r"\b(Array|Arrays|ArrayLike|BoolArray|IntArray|Levels|NDArray|Observation|Tensor|Values|ndarray)\b")
 _SAYS = re.compile(r"(?i:\bshapes?\b|\bsee :)|\([A-Z],")  # "shape (T, N)", "see :func:`make_day`", "(T, N)"
 _RAISES = re.compile(r"^Raises:\n(?:[ \t]+.*\n?|\n)*", re.MULTILINE)  # what is wrong with a shape does not say which is right
@@ -49,12 +43,7 @@ def silent(source: str) -> list[str]:
 
 def test_public_functions_say_the_shapes_of_their_arrays_or_where_they_are_said() -> None:
     paths = [path.relative_to(ROOT) for folder in ("envs", "agents", "train") for path in sorted((ROOT / folder).rglob("*.py"))]
-    checked = [path for path in paths if not any(path.is_relative_to(folder) for folder in NOT_YET)]
-    assert [f"{path}: {name}" for path in checked for name in silent((ROOT / path).read_text(encoding="utf-8"))] == []
-
-
-def test_every_folder_that_need_not_say_them_yet_exists() -> None:
-    assert [folder for folder in NOT_YET if not (ROOT / folder).is_dir()] == []
+    assert [f"{path}: {name}" for path in paths for name in silent((ROOT / path).read_text(encoding="utf-8"))] == []
 
 
 @pytest.mark.parametrize(

@@ -208,6 +208,30 @@ def write_what_is_printed(document: Path) -> None:
     document.write_text(text, encoding="utf-8")
 
 
+_PATH = re.compile(r"`((?:[\w.-]+/)*[\w.-]+/|(?:[\w.-]+/)+[\w.-]+|[\w-]+\.py)`")
+
+
+def paths_in(text: str) -> list[str]:
+    """The files and folders of the repository that a document names in backticks: what begins with one of its folders, or ends in .py."""
+    outside_blocks = _FENCE.sub("", text)
+    tops = {each.name for each in ROOT.iterdir() if each.is_dir()}
+    return [path for path in _PATH.findall(outside_blocks) if path.split("/")[0] in tops or path.endswith(".py")]
+
+
+def test_every_file_that_a_document_names_is_there() -> None:
+    """The changelog is left out: it tells what was, files that are gone among it."""
+    named = [
+        (document, path) for document in DOCUMENTS if document.name != "CHANGELOG.md" for path in paths_in(document.read_text("utf-8"))
+    ]
+    assert len(named) > 50
+    assert [f"{document.relative_to(ROOT)}: {path}" for document, path in named if not (ROOT / path).exists()] == []
+
+
+def test_paths_are_told_from_other_words_in_backticks() -> None:
+    text = "`envs/games/spec.py`, `envs/market`, `envs/`, `kernels.py`, `a/b`, `module:Class`, `--days`\n```\n`envs/none.py`\n```\n"
+    assert paths_in(text) == ["envs/games/spec.py", "envs/market", "envs/", "kernels.py"]
+
+
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         for path in DOCUMENTS:

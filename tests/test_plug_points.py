@@ -19,6 +19,7 @@ from promises import (
     require_objective,
     require_policy,
     require_power_flow,
+    require_references,
 )
 from sameness import assert_same
 
@@ -38,6 +39,7 @@ from gridtoll.envs.market.mechanism import Allocation, Mechanism, make_mechanism
 from gridtoll.envs.market.solvers import make_market
 from gridtoll.train.cli import main
 from gridtoll.train.learning.practice import TaskPractice
+from gridtoll.train.references.hours import Effort
 from gridtoll.train.references.solve import Settings, resolved, solve
 from gridtoll.train.workers import Workers
 
@@ -106,6 +108,23 @@ def test_every_objective_keeps_its_promises(name: str) -> None:
     played = transitions(rules, make_market(), days, np.stack(charges))
     require_objective(OBJECTIVES[name], days, played.settlements)
     assert played.rewards_eur.tolist() == OBJECTIVES[name].value(played.settlements.values).tolist()
+
+
+KNOWN_OF = {
+    "one charge": GameSpec(community=TINY),
+    "one charge, welfare": GameSpec(community=TINY, objective="welfare"),
+    "several charges": GameSpec(community=TINY, tariff="zonal"),
+    "charges per hour": GameSpec(community=TINY, charges_per="hour"),
+    "hourly": GameSpec(community=TINY, env="hourly"),
+    "hourly, announced, with errors": GameSpec(community=TINY, env="hourly", belief="announced", forecast_error=0.1),
+}
+
+
+@pytest.mark.parametrize("name", KNOWN_OF)
+def test_what_is_known_of_days_keeps_its_promises_in_every_game(name: str) -> None:
+    days = [Scenario(60, 0), Scenario(170, 1)][: 1 if name == "several charges" else 2]  # the second takes ten seconds there
+    with Workers(1, quiet=True) as workers:
+        require_references(KNOWN_OF[name], days, workers, Effort(starts=0, plans=200, clearings=20))
 
 
 def test_every_leader_that_does_not_learn_keeps_its_promises() -> None:

@@ -31,6 +31,7 @@ from ..community.day import Array, Day
 from ..errors import known_name
 from ..grid.network import Network
 from ..grid.power_flow import DcPowerFlow, Flow, PowerFlow
+from ..market.exact.solution import sold_less_bought
 from ..market.mechanism import Allocation
 from .settled import Settlement, Settlements
 
@@ -192,17 +193,11 @@ def _cleared(clearings: Sequence[Allocation]) -> _Cleared:
     trade = (arrays := _together(clearings, _Cleared._fields[:-2], apart=True))["trade"]
     if any(map(is_, map(attrgetter("nodal_price"), clearings), repeat(None))):  # each trade has its own
         worth = trade * _together(clearings, ["trade_price"], apart=True)["trade_price"]
-        return _Cleared(**arrays, traded_kw=_sold_less_bought(trade), received_eur=_sold_less_bought(worth))
+        return _Cleared(**arrays, traded_kw=sold_less_bought(trade), received_eur=sold_less_bought(worth))
     price = _together(clearings, ["nodal_price"], apart=True)["nodal_price"]
     weights = np.stack([np.ones_like(price), price], axis=-1)  # (R, T, N, 2): one product is quicker than sums over short axes
     net = trade @ weights - trade.transpose(0, 1, 3, 2) @ weights
     return _Cleared(**arrays, traded_kw=net[..., 0], received_eur=0.5 * (price * net[..., 0] + net[..., 1]))
-
-
-def _sold_less_bought(of_trade: Array) -> Array:
-    """Return the sum over what each prosumer sells less that over what it buys, shape (R, T, N)."""
-    net: Array = of_trade.sum(axis=3) - of_trade.sum(axis=2)
-    return net
 
 
 def _together(rows: Sequence[Day] | Sequence[Allocation], names: Sequence[str], *, apart: bool = False) -> dict[str, Array]:

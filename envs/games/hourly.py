@@ -29,11 +29,9 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from ..account.settlement import Settlement
 from ..community.calendar import Scenario
 from ..community.day import Array, Day
-from ..market.exact.solution import BY_PERIOD, Clearing
-from ..market.mechanism import Mechanism
+from ..market.mechanism import Allocation, Mechanism
 from .game import A, Observation
 from .observation.hourly import DayView, HourlyObserver, make_hourly_observer
 from .observation.public import forecast_factors
@@ -203,7 +201,7 @@ def make_hourly(setting: Setting) -> HourlyGame:
     return HourlyGame(setting=setting, observer=observer)
 
 
-def whole_day(game: HourlyGame, loaded: Loaded, hours: Sequence[Outcome[Clearing]], plan: Clearing | None = None) -> Outcome[Clearing]:
+def whole_day(game: HourlyGame, loaded: Loaded, hours: Sequence[Outcome[Any]], plan: Allocation | None = None) -> Outcome[Any]:
     """Return the hours of a day carried out so far as one outcome, the rest as it is planned.
 
     Args:
@@ -218,7 +216,7 @@ def whole_day(game: HourlyGame, loaded: Loaded, hours: Sequence[Outcome[Clearing
     rest = [] if plan is None or len(hours) == loaded.day.n_periods else [plan]
     parts = {
         name: np.concatenate([*(getattr(each.clearing, name) for each in hours), *(getattr(each, name)[1:] for each in rest)])
-        for name in BY_PERIOD
+        for name in hours[0].clearing.by_period
     }
     stored = [
         hours[0].clearing.stored_energy[:1],
@@ -227,15 +225,10 @@ def whole_day(game: HourlyGame, loaded: Loaded, hours: Sequence[Outcome[Clearing
     ]
     now = np.concatenate([each.charges for each in hours])
     charges = np.concatenate([now, np.repeat(now[-1:], loaded.day.n_periods - len(hours), axis=0)])
-    clearing = replace(hours[-1].clearing, stored_energy=np.concatenate(stored), **parts)  # type: ignore[arg-type]
+    clearing = replace(hours[-1].clearing, stored_energy=np.concatenate(stored), **parts)
     settlement = game.setting.rules.settled(loaded.day, charges, clearing).settlement
-    clearing = replace(clearing, objective_eur=_objective(settlement))
+    clearing = clearing.valued(-float(settlement.surplus_eur.sum()))  # what the followers minimise
     return Outcome(charge=charge_of_hours(game, hours).ravel(), charges=charges, clearing=clearing, settlement=settlement)
-
-
-def _objective(settlement: Settlement) -> float:
-    """Return what the followers minimise: what their surpluses come to, less than nothing."""
-    return -float(settlement.surplus_eur.sum())
 
 
 def charge_of_hours(game: HourlyGame, hours: Sequence[Outcome[Any]]) -> Array:

@@ -18,7 +18,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import nan
-from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, Self, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, Self, TypeVar, runtime_checkable
 
 from numpy.typing import ArrayLike
 
@@ -26,7 +26,7 @@ from ..community.day import Array, Day
 from ..errors import unknown_name
 from ..registry import Registry
 from ..written import number
-from .exact.solution import QUANTITIES, Clearing
+from .exact.solution import QUANTITIES, Clearing, sold_less_bought
 from .frames import allocation_frame
 
 if TYPE_CHECKING:
@@ -107,6 +107,16 @@ class Allocation(Protocol):
         """What shows how good it is."""
         ...
 
+    @property
+    def traded_kw(self) -> Array:
+        """Power sold less power bought in trades, shape (T, N)."""
+        ...
+
+    @property
+    def by_period(self) -> tuple[str, ...]:
+        """Its fields with a row for every period; stored energy has one more."""
+        ...
+
     def first_period(self) -> Self:
         """Return its first period: what is carried out of a plan."""
         ...
@@ -153,7 +163,10 @@ class Allocated(Generic[E_co]):
         evidence: What shows how good it is.
         objective_eur: What the followers' program is worth at it, NaN where the mechanism does not say.
         nodal_price: None: each trade has its own.
+        by_period: The fields with a row for every period; stored energy has one more.
     """
+
+    by_period: ClassVar = (*QUANTITIES, "trade_price")
 
     demand: Array
     renewable_used: Array
@@ -168,9 +181,14 @@ class Allocated(Generic[E_co]):
     objective_eur: float = nan
     nodal_price: None = None
 
+    @property
+    def traded_kw(self) -> Array:
+        """Power sold less power bought in trades, shape (T, N)."""
+        return sold_less_bought(self.trade)
+
     def first_period(self) -> Allocated[E_co]:
         """Return its first period; the evidence is that of the whole, and the objective is not known."""
-        rows: dict[str, Any] = {name: getattr(self, name)[:1] for name in (*QUANTITIES, "trade_price")}
+        rows: dict[str, Any] = {name: getattr(self, name)[:1] for name in self.by_period}
         return replace(self, stored_energy=self.stored_energy[:2], objective_eur=nan, **rows)
 
     def valued(self, objective_eur: float) -> Allocated[E_co]:

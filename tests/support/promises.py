@@ -21,8 +21,15 @@ from gridtoll.envs.account.settlement_cotangent import QUANTITIES
 from gridtoll.envs.community.calendar import Scenario
 from gridtoll.envs.community.day import Day
 from gridtoll.envs.games.game import Game, State
+from gridtoll.envs.games.make import make_game
+from gridtoll.envs.games.spec import GameSpec
 from gridtoll.envs.grid.power_flow import Flow, PowerFlow
 from gridtoll.envs.market.mechanism import Allocation, ExactResponse, Mechanism
+from gridtoll.train.ground.playing import play_days
+from gridtoll.train.references.ends import references
+from gridtoll.train.references.hours import Effort
+from gridtoll.train.scoring.leaders import make_leader
+from gridtoll.train.workers import Workers
 
 Array = NDArray[np.float64]
 
@@ -135,6 +142,37 @@ def require_policy(policy: Policy, observations: Sequence[NDArray[Any]], *, n_ch
         again, _ = policy.predict(shown, None, np.array([True]), deterministic=True)
         np.testing.assert_array_equal(charges, again)
         policy.predict(shown, memory, np.array([False]), deterministic=False)
+
+
+def require_references(task: GameSpec, scenarios: Sequence[Scenario], workers: Workers, effort: Effort | None = None) -> None:
+    """What is known of days is one answer for each, which any leader can check: the best charges earn what is said, and nobody earns more
+    than the bound.
+
+    Args:
+        task: Any game whose market is the exact one.
+        scenarios: Several.
+        workers: Compute what is not in the store.
+        effort: How hard hourly sequences are searched for.
+    """
+    found = references(task, scenarios, workers, effort)
+    assert len(found) == len(scenarios)
+    again = references(task, scenarios, workers, effort)
+    assert str(again) == str(found), "an answer from the store is the answer that was kept"
+    leaders = {name: make_leader(name, task, scenarios, workers, seed=0, effort=effort) for name in ("best-found", "zero", "random")}
+    earned = {name: [day.objective_eur for day in play_days(task, leader.on, scenarios)] for name, leader in leaders.items()}
+    cap = make_game(task).setting.charge_cap
+    for row, ends in enumerate(found):
+        off = 1e-9 + 1e-6 * abs(ends.best_eur)
+        assert all(0.0 <= charge <= cap for charge in ends.charges)
+        assert earned["best-found"][row] == pytest.approx(ends.best_eur, rel=1e-6, abs=1e-9), "what is said to be earned was earned"
+        assert earned["zero"][row] == pytest.approx(ends.zero_eur, rel=1e-9, abs=1e-9)
+        assert ends.zero_eur <= ends.best_eur + off, "no charge is among those looked at"
+        assert max(earned["random"][row], ends.best_eur) <= ends.upper_bound_eur + off
+        assert ends.relative_gap >= 0.0
+        assert not ends.certified or ends.upper_bound_eur - ends.best_eur <= 1e-3 * max(abs(ends.best_eur), 1e-3)
+        assert ends.method
+        assert ends.clearings >= 1
+        assert ends.seconds >= 0.0
 
 
 def require_objective(objective: Objective, days: Sequence[Day], settlements: Settlements) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import torch
 
@@ -15,6 +15,9 @@ from ...envs.files import write_atomically
 from ...envs.games.spec import GameSpec
 from ..ground.runs import commit, versions
 from ..task import environment_of, n_charges
+
+_FROM_THE_FIRST: Final = ("community", "tariff", "charges_per", "objective", "information", "flows", "charge_cap", "import_fee")
+"""Fields of a game that every file says."""
 
 
 class Exportable(Protocol):
@@ -64,12 +67,12 @@ def save_onnx(path: Path, policy: Exportable, task: GameSpec, *, name: str, seed
 
 
 def task_of(policy: OnnxPolicy) -> GameSpec:
-    """Return the game an ONNX file was made for.
+    """Return the game an ONNX file was made for; what a game came to say later has its default in files of before.
 
     Raises:
-        ValueError: If its metadata do not say.
+        ValueError: If its metadata do not say what they said from the first.
     """
-    names = [name for name in asdict(GameSpec()) if name not in policy.facts]
+    names = [name for name in _FROM_THE_FIRST if name not in policy.facts]
     if names:
         raise ValueError(f"the metadata of an ONNX policy must name its game, but {', '.join(names)} are missing.")
-    return GameSpec(**{name: policy.facts[name] for name in asdict(GameSpec())})
+    return GameSpec(**{name: policy.facts[name] for name in asdict(GameSpec()) if name in policy.facts})

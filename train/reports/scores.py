@@ -57,7 +57,7 @@ class Scored:
 
     @property
     def distinct(self) -> Array:
-        """Normalised regret with one row where all seeds are the same: it is then an algorithm without randomness."""
+        """Normalised regret, shape (seeds, days), with one row where all seeds are the same: it is then an algorithm without randomness."""
         return self.normalised[:1] if np.ptp(self.normalised, axis=0).max(initial=0.0) == 0 else self.normalised
 
     @property

@@ -252,7 +252,8 @@ def _worst_pictures(group: Group, place: int, worst: WorstDay) -> Pictures:
         f"{worst.chosen.objective_eur:.2f} EUR, the optimum is {worst.optimum.charge:.3f} EUR/kWh with "
         f"{worst.optimum.objective_eur:.2f} EUR."
     )
-    hours = f"Mean nodal price and power traded by hour on {worst.date}, at the optimal charge and at that of {worst.algorithm}."
+    price = f"Mean {worst.chosen.price_of} price"
+    hours = f"{price} and power traded by hour on {worst.date}, at the optimal charge and at that of {worst.algorithm}."
     return Pictures(
         (
             Picture(f"{group.slug}-worst-{place}-charge", svg_of(charge_figure(worst)), alt),

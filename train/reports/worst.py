@@ -18,9 +18,10 @@ from ...envs.arrays import Array
 from ...envs.community.calendar import Scenario
 from ...envs.community.day import Day
 from ...envs.games.spec import GameSpec
+from ...envs.market.price_levels import price_levels
 from ..ground.plots import draw_profit_against_charge, style
 from ..references.optima import scenario_hash
-from ..task import environment_of, exact_market_of
+from ..task import environment_of
 from .results import Results
 from .scores import Group, Scored
 
@@ -35,7 +36,8 @@ class Market:
     Attributes:
         charge: EUR/kWh.
         objective_eur: What the leader is rewarded with.
-        price: Mean of prosumers' nodal prices in EUR/kWh, shape (T,).
+        price_of: What the price is of: ``"nodal"`` or ``"trade"``.
+        price: Mean of prosumers' nodal prices in EUR/kWh, or of the trades', NaN where there were none, shape (T,).
         traded_kw: Power traded, shape (T,).
         profit_eur: The operator's profit.
         traded_kwh: Energy traded.
@@ -44,6 +46,7 @@ class Market:
 
     charge: float
     objective_eur: float
+    price_of: str
     price: Array
     traded_kw: Array
     profit_eur: float
@@ -110,7 +113,7 @@ def clear_again(results: Results, group: Group, scored: Scored, place: int) -> W
     charge, best = float(row["charge"]), float(row["optimum_charge"])
     most = min(environment.charge_cap, 1.4 * max(charge, best, 0.05))
     charges = np.linspace(0.0, most, _N_CHARGES)
-    chosen, optimum = _market(task, scenario, charge), _market(task, scenario, best)
+    chosen, optimum = market_at(task, scenario, charge), market_at(task, scenario, best)
     off = abs(chosen.objective_eur - float(row["objective_eur"]))
     if scenario_hash(task, scenario) != row["scenario_hash"] or off > _AGREE * max(1.0, abs(chosen.objective_eur)):
         raise ValueError(f"the data of {group.community} are not those of the rows: day {scenario.day} clears at {off:.2g} EUR from them.")
@@ -125,7 +128,7 @@ def clear_again(results: Results, group: Group, scored: Scored, place: int) -> W
         chosen=chosen,
         optimum=optimum,
         charges=charges,
-        profits=np.array([_market(task, scenario, float(each)).objective_eur for each in charges]),
+        profits=np.array([market_at(task, scenario, float(each)).objective_eur for each in charges]),
         upper_bound_eur=float(row["upper_bound_eur"]),
         data=environment.day_of(scenario),
     )
@@ -172,7 +175,7 @@ def market_figure(worst: WorstDay) -> Figure:
         look = {"color": style(name, place)[0], "linestyle": ("-", "--")[place], "linewidth": 1.4}
         prices.step(hours, _steps(market.price), where="post", label=f"{name}, {market.charge:.3f} EUR/kWh", **look)
         trades.step(hours, 1e3 * _steps(market.traded_kw), where="post", **look)
-    prices.set_ylabel("mean nodal price\n(EUR/kWh)", fontsize=8)
+    prices.set_ylabel(f"mean {worst.chosen.price_of} price\n(EUR/kWh)", fontsize=8)
     trades.set_ylabel("traded", fontsize=8)
     trades.yaxis.set_major_formatter(EngFormatter(unit="W"))  # households trade kW, transmission grids GW
     trades.set_xlabel("hour of the day", fontsize=8)
@@ -205,14 +208,17 @@ def _worst_row(results: Results, group: Group, scored: Scored, place: int) -> Ma
     return {str(name): value for name, value in mine.loc[mine["normalised_regret"].idxmax()].items()}
 
 
-def _market(task: GameSpec, scenario: Scenario, charge: float) -> Market:
+def market_at(task: GameSpec, scenario: Scenario, charge: float) -> Market:
+    """Return a day cleared at one charge in EUR/kWh, by whatever clears the game."""
     setting = environment_of(task).setting
-    played = setting.transition(exact_market_of(task), setting.day_of(scenario), [charge])
+    played = setting.transition(environment_of(task).mechanism, setting.day_of(scenario), [charge])
     clearing, settled = played.clearing, played.settlement
+    price = price_levels(clearing)
     return Market(
         charge=charge,
         objective_eur=played.reward_eur,
-        price=clearing.nodal_price.mean(axis=1),
+        price_of=price.of,
+        price=price.mean,
         traded_kw=clearing.trade.sum(axis=(1, 2)),
         profit_eur=settled.profit_eur,
         traded_kwh=settled.traded_kwh,

@@ -23,24 +23,24 @@ SECURE = 1e-9
 
 
 def product(first: tuple[float, float], second: tuple[float, float]) -> Array:
-    """Return the product of two straight lines, each given by its values at both ends."""
+    """Return the product of two straight lines, each given by its values at both ends, as (β₀, β₁, β₂), shape (3,)."""
     (a, b), (c, d) = first, second
     return np.array([a * c, 0.5 * (a * d + b * c), b * d])
 
 
 def straight(start: float, end: float) -> Array:
-    """Return a straight line."""
+    """Return a straight line as (β₀, β₁, β₂), shape (3,)."""
     return np.array([start, 0.5 * (start + end), end])
 
 
 def value(beta: Array, t: float) -> float:
-    """Return a quadratic at t."""
+    """Return a quadratic (β₀, β₁, β₂), shape (3,), at t."""
     s = 1.0 - t
     return float(s * s * beta[0] + 2.0 * s * t * beta[1] + t * t * beta[2])
 
 
 def top(beta: Array, low: float, high: float) -> tuple[float, float]:
-    """Return the t in [low, high] at which a quadratic is greatest, and its value there."""
+    """Return the t in [low, high] at which a quadratic (β₀, β₁, β₂), shape (3,), is greatest, and its value there."""
     places = [low, high]
     bend = beta[0] - 2.0 * beta[1] + beta[2]
     if bend < 0.0:
@@ -59,7 +59,7 @@ class Way:
 
     @cached_property
     def smooth(self) -> Array:
-        """The goal in EUR, overload left out."""
+        """The goal in EUR, overload left out, as (β₀, β₁, β₂), shape (3,)."""
         program, a, b = self.program, self.left, self.right
         revenue = product((a.charge, b.charge), (a.charged_kwh, b.charged_kwh))
         fee = program.day.import_fee * straight(a.imported_kwh, b.imported_kwh)
@@ -94,7 +94,14 @@ class Way:
         return np.where(flow > self.program.limit_kw, 1.0, 0.0) - np.where(flow < -self.program.limit_kw, 1.0, 0.0)
 
     def overload(self, side: Array) -> Array:
-        """Return what the branches beyond their limits at one t cost in EUR: a straight line, nowhere above the overload itself."""
+        """Return what the branches beyond their limits at one t cost in EUR: a straight line, nowhere above the overload itself.
+
+        Args:
+            side: Which these are, as :meth:`beyond` returns them, shape (T, L).
+
+        Returns:
+            (β₀, β₁, β₂), shape (3,).
+        """
         day, limit = self.program.day, np.broadcast_to(self.program.limit_kw, side.shape)
         over = side != 0.0
         bound = total(limit[over])
@@ -131,7 +138,11 @@ class Way:
         return found
 
     def secure(self, room_kw: Array | float = 0.0) -> tuple[float, float]:
-        """Return the least and greatest t at which every |flow| is within its limit and some room more; the first is greater if none is."""
+        """Return the least and greatest t at which every |flow| is within its limit and some room more; the first is greater if none is.
+
+        Args:
+            room_kw: How much more than its limit a flow may be, in kW, a number or of shape (T, L).
+        """
         low, high = 0.0, 1.0
         limit = np.broadcast_to(self.program.limit_kw * (1.0 + SECURE) + room_kw, self.left.flow_kw.shape)
         for sign in (1.0, -1.0):
@@ -145,7 +156,7 @@ class Way:
 
 
 def finite(numbers: Array, what: str) -> Array:
-    """Return numbers that are all finite.
+    """Return numbers of any shape that are all finite, as they are.
 
     Raises:
         CertificateError: If one is not.

@@ -26,7 +26,7 @@ BLOCKS = 7
 
 
 def total(*factors: Array) -> float:
-    """Return the sum of the entries' products, summed in the longest floating-point numbers that the machine has."""
+    """Return the sum of the products of entries of arrays of one shape, in the longest floating-point numbers that the machine has."""
     product = factors[0]
     for factor in factors[1:]:
         product = product * factor
@@ -79,7 +79,7 @@ class Program:
         return vector[BLOCKS * self.day.demand_max.size :].reshape(self.day.n_periods, len(self.seller))
 
     def join(self, blocks: list[Array], trades: Array) -> Array:
-        """Return the vector of seven T×N blocks and T×P trades."""
+        """Return the vector, shape (V,), of seven blocks of shape (T, N) and trades of shape (T, P)."""
         return np.concatenate([*(block.ravel() for block in blocks), trades.ravel()])
 
     def worth(self, nodal: Array, storage: Array) -> Array:
@@ -127,7 +127,14 @@ class Program:
 
 
 def program_of(day: Day, network: Network, basis: Array, *, flows: str) -> Program:
-    """Return the program of a day, with charges γ·``basis`` and the account ``flows`` of what the wires carry."""
+    """Return the program of a day.
+
+    Args:
+        day: The day, in EUR, kW and kWh.
+        network: Where its N prosumers sit.
+        basis: What a charge γ of 1 EUR/kWh charges each trade, 1, shape (N, N) or (T, N, N).
+        flows: Which account of what the wires carry.
+    """
     hours, shape = day.period_hours, day.demand_max.shape
     seller, buyer = np.nonzero(day.can_trade)
     wide = np.broadcast_to

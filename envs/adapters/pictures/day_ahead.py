@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from ...community.day import Array, Day
 from ...games.transition import Outcome
 from ...grid.network import Network
+from ...market.price_levels import price_levels
 
 SIZE_INCHES = (12.0, 6.4)
 DOTS_PER_INCH = 100
@@ -177,13 +178,14 @@ def draw_power(axes: Axes, day: Day, outcome: Outcome[Any] | None) -> None:
 
 
 def draw_prices(axes: Axes, day: Day, outcome: Outcome[Any] | None) -> None:
-    """Draw retail prices hour by hour, and between them the range of the prosumers' own."""
+    """Draw retail prices hour by hour, and between them the range of the prosumers' own, or of their trades."""
     edges = np.arange(day.n_periods + 1) * day.period_hours
     if outcome is not None:
-        clearing = outcome.clearing
-        low, high = clearing.nodal_price.min(axis=1), clearing.nodal_price.max(axis=1)
-        axes.stairs(high, edges, baseline=low, fill=True, color="#56b4e9", alpha=0.4, label="nodal, least to greatest")
-        axes.stairs(clearing.nodal_price.mean(axis=1), edges, color="#0072b2", lw=1.8, label="nodal, mean", baseline=None)
+        price = price_levels(outcome.clearing)
+        axes.stairs(
+            price.greatest, edges, baseline=price.least, fill=True, color="#56b4e9", alpha=0.4, label=f"{price.of}, least to greatest"
+        )
+        axes.stairs(price.mean, edges, color="#0072b2", lw=1.8, label=f"{price.of}, mean", baseline=None)
     axes.stairs(day.import_price, edges, baseline=None, color=INK, lw=1.8, label="import")
     axes.stairs(day.export_price, edges, baseline=None, color="#d55e00", lw=1.8, label="export")
     axes.set_xlabel("hour of the day")

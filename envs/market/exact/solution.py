@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isnan, nan
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from ...community.day import Array
 from ..frames import allocation_frame
@@ -54,6 +54,12 @@ BY_PERIOD: Final = (*QUANTITIES, "nodal_price", "storage_price")
 """Fields of a clearing with a row for every period; stored energy has one more."""
 
 
+def sold_less_bought(of_trade: Array) -> Array:
+    """Return the sum over what each prosumer sells less that over what it buys, shape (…, N), of values of trades, shape (…, N, N)."""
+    net: Array = of_trade.sum(axis=-1) - of_trade.sum(axis=-2)
+    return net
+
+
 @dataclass(frozen=True)
 class KktEvidence:
     """What shows that a clearing is the optimum.
@@ -96,7 +102,10 @@ class Clearing:
         iterations: Interior-point iterations and polishing steps, (0, k) where the interior point was not needed.
         seconds: Wall time of the clearing.
         fallback: Whether the solver asked for missed its tolerance and CVXPY cleared the day instead.
+        by_period: The fields with a row for every period; stored energy has one more.
     """
+
+    by_period: ClassVar = BY_PERIOD
 
     demand: Array
     renewable_used: Array
@@ -118,8 +127,7 @@ class Clearing:
     @property
     def traded_kw(self) -> Array:
         """Power sold less power bought in trades, shape (T, N)."""
-        net: Array = self.trade.sum(axis=2) - self.trade.sum(axis=1)
-        return net
+        return sold_less_bought(self.trade)
 
     def first_period(self) -> Clearing:
         """Return its first period; the certificate is that of the whole, and the objective is not known."""

@@ -281,3 +281,17 @@ def test_a_task_in_metadata_is_the_task(tmp_path: Path) -> None:
     assert task_of(OnnxPolicy(tmp_path / "policy.onnx")) == task.changed(charge_cap=0.7)
     with pytest.raises(ValueError, match="must name its game, but community"):
         task_of(loaded(written(Linear()), tmp_path))
+
+
+def test_a_file_of_before_the_game_had_other_fields_is_of_the_game_as_it_was(tmp_path: Path, workers: Workers) -> None:
+    """Fields come with defaults, which are what was played before: an exchange format must go on being read."""
+    later = ("env", "belief", "forecast_error", "days", "mechanism", "power_flow")
+    facts = {name: value for name, value in asdict(TASK).items() if name not in later} | {"charge_cap": 1.0}
+    assert len(facts) + len(later) == len(asdict(TASK))
+    (tmp_path / "policy.onnx").write_bytes(written(Linear(), **facts))
+    assert task_of(OnnxPolicy(tmp_path / "policy.onnx")) == TASK.changed(charge_cap=1.0)
+    for name in facts:
+        some = {known: value for known, value in facts.items() if known != name}
+        if name != "charge_cap":  # without which it is no policy at all
+            with pytest.raises(ValueError, match=f"must name its game, but {name} are missing"):
+                task_of(loaded(written(Linear(), **some), tmp_path))

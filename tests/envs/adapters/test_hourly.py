@@ -130,6 +130,18 @@ def test_every_hour_carried_out_is_an_equilibrium_of_its_own_account() -> None:
 # --- tails ----------------------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("mechanism", ["exact", "call-auction"])
+def test_a_day_is_joined_of_its_hours_and_the_rest_of_the_plan_whatever_clears(mechanism: str) -> None:
+    env = HourlyEnv("ieee9", mechanism=mechanism)
+    env.reset(options={"day": 180})
+    earned = [env.step([0.1])[1] for _ in range(9)]
+    assert env.day_outcome().clearing.trade.shape == (24, 9, 9)
+    earned += [env.step([0.1])[1] for _ in range(15)]
+    whole = env.day_outcome()
+    assert sum(earned) == pytest.approx(whole.settlement.profit_eur)
+    assert whole.clearing.objective_eur == -whole.settlement.surplus_eur.sum()
+
+
 def test_the_tail_of_an_optimal_plan_is_optimal() -> None:
     day = random_day(3)
     charges = 0.05 * (1 - np.eye(5))

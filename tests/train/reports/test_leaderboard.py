@@ -8,12 +8,15 @@ import hashlib
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from compared import SHARES, make_comparison
 
+from gridtoll.envs.community.calendar import Scenario
+from gridtoll.envs.games.spec import GameSpec
 from gridtoll.train.commands import report as command
 from gridtoll.train.ground.text import Report
 from gridtoll.train.reports.board import duels_of, leaderboard, parts_of
@@ -23,7 +26,7 @@ from gridtoll.train.reports.figures import looks
 from gridtoll.train.reports.results import Results, pack, read_results
 from gridtoll.train.reports.scores import Group, groups_of
 from gridtoll.train.reports.story import BANDIT, glance, tell
-from gridtoll.train.reports.worst import clear_again
+from gridtoll.train.reports.worst import clear_again, market_at, market_figure
 from gridtoll.train.reports.writing import write_report
 from gridtoll.train.statistics.intervals import interquartile_mean
 
@@ -207,6 +210,19 @@ def test_the_worst_day_cleared_again_is_what_its_row_says(results: Results, grou
     assert worst.profits[0] == pytest.approx(row["zero_eur"], rel=1e-9)
     means = best.normalised.mean(axis=0)
     assert int(group.counted["day"].iloc[int(np.argmax(means))]) == worst.day
+
+
+def test_a_day_of_an_auction_is_drawn_with_the_prices_of_its_trades(results: Results, group: Group) -> None:
+    best = group.players[0]
+    [place] = worst_days(group, best, 1)
+    worst = clear_again(results, group, best, place)
+    market = market_at(GameSpec(community="ieee9", mechanism="call-auction"), Scenario(180, 0), 0.1)
+    assert market.price_of == "trade"
+    assert market.price.shape == (24,)
+    assert np.isfinite(market.price[market.traded_kw > 0]).all()
+    figure = market_figure(replace(worst, chosen=market, optimum=market))
+    assert figure.axes[0].get_ylabel() == "mean trade price\n(EUR/kWh)"
+    assert market_figure(worst).axes[0].get_ylabel() == "mean nodal price\n(EUR/kWh)"
 
 
 def test_a_day_that_clears_otherwise_than_its_row_says_is_not_drawn(folder: Path, tmp_path: Path) -> None:
