@@ -1,0 +1,164 @@
+"""The charge that is best under the call auction, with a bound: the profit at the right end of every stretch, and no other charge matters.
+
+Between two breakpoints the matching does not change, and neither do the plans that prosumers make with their contracts fixed. The
+operator's profit is then γ·E less what losses and overload cost, which rises with γ; welfare does not move at all, as charges change hands.
+Since a stretch holds its right end, the best of the right ends, and of no charge, is the best of all charges:
+
+    Π(γ) ≤ max over breakpoints γ_k of Π(γ_k).
+
+Where a period's breakpoint is only known to within δ (the multipliers leave a gap, and lines that are nearly parallel meet nowhere in
+particular), the bound counts what δ more of charge would bring.
+
+With flows of trades and no import fee the profit is a sum over periods of what their matchings alone say, and all right ends are compared
+at once; else each is played. The best is always played: at its right end or, where that lies a rounding beyond the breakpoint, a little
+before.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from ....envs.account.settlement import Settlement
+from ....envs.account.tariff import Tariff
+from ....envs.community.day import Array, Day
+from ....envs.games.transition import Rules, transition
+from ....envs.market.call_auction import CallAuction
+from ....envs.market.call_auction.auction import plan_alone
+from ....envs.market.call_auction.orders import Orders, orders_of
+from ..yardstick import require_agreement, yardstick_eur
+from .check import gap_eur_per_h
+from .stretches import CLOSE, Stretch, stretches_of
+
+_BACK: Final = (0.0, 1e-9, 1e-8)
+"""How far before a right end the best is played too, as shares of the cap: rounding may have put it a little beyond its breakpoint."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class AuctionOptimum:
+    """The best charge under a call auction.
+
+    Attributes:
+        charge: EUR/kWh.
+        best_eur: The objective there, as played.
+        upper_bound_eur: No charge from 0 to the cap takes the objective higher.
+        relative_gap: How far that is above, as a share of what is at stake (:mod:`..yardstick`).
+        settlement: Who pays whom there.
+        zero_eur: The objective without a charge.
+        breakpoints: Charges in (0, cap) at which some period's matching changes.
+        matchings: How many times the day was matched.
+        plays: How many times it was played, plans after the auction included.
+        seconds: Wall time.
+        orders: What prosumers submit.
+        stretches: Every period's, in rising order: the proof (:func:`.check.verify`).
+    """
+
+    charge: float
+    best_eur: float
+    upper_bound_eur: float
+    relative_gap: float
+    settlement: Settlement
+    zero_eur: float
+    breakpoints: int
+    matchings: int
+    plays: int
+    seconds: float
+    orders: Orders
+    stretches: Sequence[Sequence[Stretch]]
+
+
+def solve_call_auction(day: Day, rules: Rules, tariff: Tariff, mechanism: CallAuction, *, cap: float) -> AuctionOptimum:
+    """Find the best charge of one day under a call auction.
+
+    Args:
+        day: The day.
+        rules: What the money depends on, and what is maximised.
+        tariff: What is charged: one coefficient for the day.
+        mechanism: The auction.
+        cap: Greatest charge in EUR/kWh.
+
+    Raises:
+        ValueError: If the tariff has several coefficients.
+        ClearingError: If the day cannot be cleared, or what was proved does not come of playing it.
+    """
+    if tariff.n_basis != 1 or tariff.per != "day":
+        raise ValueError(f"breakpoints are those of one coefficient for the day, got a {tariff.kind} tariff per {tariff.per}.")
+    began, basis = time.perf_counter(), tariff.basis[0]
+    orders = orders_of(day, plan_alone(day), mechanism.steps)
+    stretches, matchings = stretches_of(day, orders, basis, cap=cap)
+    ends = np.array(sorted({stretch.high.charge for each in stretches for stretch in each}))
+    plays: dict[float, tuple[float, Settlement]] = {}
+
+    def play(charge: float) -> float:
+        if charge not in plays:
+            played = transition(rules, mechanism, day, np.broadcast_to(charge * basis, (day.n_periods, *basis.shape)))
+            plays[charge] = played.reward_eur, played.settlement
+        return plays[charge][0]
+
+    zero = play(0.0)
+    by_matching = rules.objective == "profit" and rules.flows == "trades" and day.import_fee == 0
+    earned = _earned(day, rules, stretches, ends) if by_matching else np.array([play(charge) for charge in ends])
+    best = float(ends[int(np.argmax(earned))])
+    best = max((best - back * cap for back in _BACK if best > back * cap), key=play)
+    if not play(best) > zero:
+        best = 0.0
+    best_eur, settlement = play(best), plays[best][1]
+    yardstick = yardstick_eur(day, settlement, rules.objective)
+    if best > 0 and by_matching:
+        require_agreement(day, float(earned.max()), best_eur, yardstick=yardstick, tolerance=1e-6)
+    bound = max(zero, best_eur, float((earned + _unsure(day, orders, basis, stretches, ends)).max()))
+    return AuctionOptimum(
+        charge=best,
+        best_eur=best_eur,
+        upper_bound_eur=bound,
+        relative_gap=(bound - best_eur) / yardstick,
+        settlement=settlement,
+        zero_eur=zero,
+        breakpoints=int((ends < cap).sum()),
+        matchings=matchings,
+        plays=len(plays),
+        seconds=time.perf_counter() - began,
+        orders=orders,
+        stretches=stretches,
+    )
+
+
+def _earned(day: Day, rules: Rules, stretches: Sequence[Sequence[Stretch]], ends: Array) -> Array:
+    """Return the operator's profit in EUR at each end, shape (ends,), from the matchings alone."""
+    trades = [np.stack([stretch.high.trade for stretch in each]) for each in stretches]
+    profit = np.zeros(len(ends))
+    network = rules.network.grid
+    for period, each in enumerate(stretches):
+        net = trades[period].sum(axis=2) - trades[period].sum(axis=1)  # (stretches, N)
+        base = day.base_injection[period] @ network.ptdf.T if day.base_injection.shape[1] else np.zeros(network.n_branches)
+        flow = net @ rules.network.prosumer_ptdf.T + base
+        lost = (network.loss_coefficient * (flow**2 - base**2)).sum(axis=1)
+        over = np.maximum(0.0, np.abs(flow) - network.branch_limit_kw).sum(axis=1)
+        which = np.searchsorted([stretch.high.charge for stretch in each], ends)
+        energy = np.array([stretch.high.energy_kw for stretch in each])[which]
+        profit += day.period_hours * (ends * energy - day.loss_price[period] * lost[which] - day.overload_price * over[which])
+    return profit
+
+
+def _unsure(day: Day, orders: Orders, basis: Array, stretches: Sequence[Sequence[Stretch]], ends: Array) -> Array:
+    """Return what each end might earn more in EUR, shape (ends,), because breakpoints are known only so well.
+
+    A breakpoint where the charged energy falls by ΔE is where two lines meet, each known to within a gap: it lies within gap/ΔE of there.
+    """
+    energy, shift = np.zeros(len(ends)), np.zeros(len(ends))
+    for period, each in enumerate(stretches):
+        charges = np.array([stretch.high.charge for stretch in each])
+        sizes = np.array([stretch.high.energy_kw for stretch in each])
+        gaps = np.array([gap_eur_per_h(day, orders, basis, stretch, period) for stretch in each])
+        fall = np.maximum(sizes[:-1] - sizes[1:], 0.0)
+        moved = np.divide(gaps[:-1] + gaps[1:], fall, out=np.zeros_like(fall), where=fall > CLOSE * max(sizes.max(initial=0.0), 1e-300))
+        room = charges[1:] - charges[:-1]
+        moved = np.append(np.minimum(moved, room), 0.0)
+        energy += sizes[np.searchsorted(charges, ends)]
+        np.maximum.at(shift, np.searchsorted(ends, charges), moved)
+    unsure: Array = day.period_hours * energy * shift
+    return unsure
