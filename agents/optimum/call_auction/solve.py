@@ -23,6 +23,7 @@ from typing import Final
 
 import numpy as np
 
+from ....envs.account.objective import OBJECTIVES, require_exact
 from ....envs.account.settlement import Settlement
 from ....envs.account.tariff import Tariff
 from ....envs.community.day import Array, Day
@@ -30,7 +31,7 @@ from ....envs.games.transition import Rules, transition
 from ....envs.market.call_auction import CallAuction
 from ....envs.market.call_auction.auction import plan_alone
 from ....envs.market.call_auction.orders import Orders, orders_of
-from ..yardstick import require_agreement, yardstick_eur
+from ..agreement import require_agreement
 from .check import gap_eur_per_h
 from .stretches import CLOSE, Stretch, stretches_of
 
@@ -46,7 +47,7 @@ class AuctionOptimum:
         charge: EUR/kWh.
         best_eur: The objective there, as played.
         upper_bound_eur: No charge from 0 to the cap takes the objective higher.
-        relative_gap: How far that is above, as a share of what is at stake (:mod:`..yardstick`).
+        relative_gap: How far that is above, as a share of what is at stake (:mod:`~gridtoll.envs.account.objective`).
         settlement: Who pays whom there.
         zero_eur: The objective without a charge.
         breakpoints: Charges in (0, cap) at which some period's matching changes.
@@ -82,7 +83,7 @@ def solve_call_auction(day: Day, rules: Rules, tariff: Tariff, mechanism: CallAu
         cap: Greatest charge in EUR/kWh.
 
     Raises:
-        ValueError: If the tariff has several coefficients.
+        ValueError: If the tariff has several coefficients, or the objective is neither profit nor welfare.
         ClearingError: If the day cannot be cleared, or what was proved does not come of playing it.
     """
     if tariff.n_basis != 1 or tariff.per != "day":
@@ -107,7 +108,7 @@ def solve_call_auction(day: Day, rules: Rules, tariff: Tariff, mechanism: CallAu
     if not play(best) > zero:
         best = 0.0
     best_eur, settlement = play(best), plays[best][1]
-    yardstick = yardstick_eur(day, settlement, rules.objective)
+    yardstick = OBJECTIVES[require_exact(rules.objective)].yardstick_eur(day, settlement)
     if best > 0 and by_matching:
         require_agreement(day, float(earned.max()), best_eur, yardstick=yardstick, tolerance=1e-6)
     bound = max(zero, best_eur, float((earned + _unsure(day, orders, basis, stretches, ends)).max()))
