@@ -21,7 +21,7 @@ from ..envs.market.exact.compiled import StructuredMarket
 from ..envs.market.mechanism import EXACT, ExactResponse, Mechanism, read_mechanism
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def environment_of(task: GameSpec) -> PricingEnv:
     """Return this process's environment of a task, the exact market cleared by the compiled kernel.
 

@@ -11,6 +11,8 @@ from ...envs.games.spec import GameSpec
 from ..references.hours import Effort
 from .options import task_from, whole
 
+_FEW: Final = 20
+"""Clearings that the search for a schedule to be kept takes at least."""
 _HOURLY_ONLY: Final = ("plans", "discount")
 _DAY_AHEAD_ONLY: Final = ("method", "hard_limits", "recover", "certificate", "verify", "curve", "force")
 
@@ -58,7 +60,9 @@ def refuse(options: argparse.Namespace, names: Sequence[str], where: str) -> Non
 def effort_from(options: argparse.Namespace, *, seed: int = Effort.seed) -> Effort:
     """Return the effort the options ask for."""
     given = {"plans": options.plans, "starts": getattr(options, "starts", None)}
-    return replace(Effort(seed=seed), **{name: value for name, value in given.items() if value is not None})
+    effort = replace(Effort(seed=seed), **{name: value for name, value in given.items() if value is not None})
+    share = effort.plans / Effort.plans  # who wants fewer plans wants less of the search before them too
+    return replace(effort, clearings=max(_FEW, round(share * Effort.clearings)))
 
 
 def title_of(task: GameSpec) -> str:

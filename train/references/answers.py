@@ -89,10 +89,12 @@ def look_up_days(
     form: Form[A],
     scenarios: Sequence[Scenario],
     keys: Sequence[Key],
-    compute: Callable[[Scenario], A],
+    compute: Callable[[Any], A],
     workers: Workers,
     *,
     label: str,
+    questions: Sequence[Any] | None = None,
+    before: Callable[[Sequence[int]], None] | None = None,
     recompute: bool = False,
 ) -> list[Found[A]]:
     """Return the answers for scenarios, what is not stored computed by the workers and kept one by one.
@@ -103,9 +105,11 @@ def look_up_days(
         form: Of the answers.
         scenarios: Which days under which prices.
         keys: One for each.
-        compute: Finds the answer of one; it must pickle.
+        compute: Finds the answer of one question; it must pickle.
         workers: Compute.
         label: Of the progress bar.
+        questions: What `compute` is given of each, the scenarios where absent.
+        before: Told which are not stored, before they are computed.
         recompute: Whether to compute all of them, and keep the new answers.
     """
     found: dict[int, Found[A]] = {}
@@ -114,7 +118,12 @@ def look_up_days(
         if answer is not None:
             found[number] = Found.kept(scenario, answer)
     missing = [number for number in range(len(scenarios)) if number not in found]
-    for which, (answer, error) in workers.each(partial(_attempt, compute), [scenarios[number] for number in missing], label):
+    if missing and before is not None:
+        before(missing)
+    asked = scenarios if questions is None else questions
+    for which, (answer, error) in workers.each(
+        partial(_attempt, compute), [(scenarios[number], asked[number]) for number in missing], label
+    ):
         number = missing[which]
         found[number] = Found(scenarios[number], answer, error=error)
         if answer is not None:
@@ -138,10 +147,11 @@ def all_of(found: Sequence[Found[A]], what: str) -> list[A]:
     return [entry.solved for entry in found if entry.solved is not None]
 
 
-def _attempt(compute: Callable[[Scenario], A], scenario: Scenario) -> tuple[A | None, str | None]:
+def _attempt(compute: Callable[[Any], A], asked: tuple[Scenario, Any]) -> tuple[A | None, str | None]:
     """Solve one scenario of several; what cannot be solved is an answer as well, so that the others go on."""
+    scenario, question = asked
     try:
-        return compute(scenario), None
+        return compute(question), None
     except (ClearingError, MiqpError, ValueError) as error:
         return None, f"day {scenario.day}, price path {scenario.price_path}: {error}"
 

@@ -15,6 +15,7 @@ What is said to be earned was earned: best charges are played again in the game.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
@@ -25,11 +26,15 @@ from ...envs.games.spec import GameSpec
 from ..task import environment_of, exact_market_of
 from ..workers import Workers
 from .answers import Form, Found, all_of, look_up_days
-from .hours import Effort, HourlyEnds, search_day
+from .hours import Effort, HourlyEnds, about_seconds, search_day
 from .optima import OPTIMUM, content_key, find_optima
 
 _HOURLY: Final[Form[HourlyEnds]] = Form("hourly", HourlyEnds)
+_SEQUENCE: Final = "the best sequence"
+_LONG_S: Final = 60.0
+"""Least seconds that are worth a word before they begin."""
 _FORMAT: Final = 1
+_log = logging.getLogger(__name__)
 
 
 class Ends(Protocol):
@@ -94,15 +99,31 @@ def references(task: GameSpec, scenarios: Sequence[Scenario], workers: Workers, 
         ValueError: If the market is not the exact one, of whose answers alone something can be proved.
         ClearingError: If some failed; the others are kept.
     """
-    exact_market_of(task)
-    if task.env == "hourly":
-        return hourly_references(task, scenarios, workers, effort)
-    return all_of(find_optima(task, scenarios, workers), OPTIMUM)
+    [found] = references_of([(task, scenarios)], workers, effort)
+    return found
+
+
+def references_of(
+    games: Sequence[tuple[GameSpec, Sequence[Scenario]]], workers: Workers, effort: Effort | None = None
+) -> list[Sequence[Ends]]:
+    """Return what is known of scenarios of several games, those of hourly ones searched side by side; the rest as :func:`references`."""
+    for task, _ in games:
+        exact_market_of(task)
+    hourly = [(task, scenario) for task, scenarios in games if task.env == "hourly" for scenario in scenarios]
+    searched = iter(all_of(_find(hourly, workers, effort), _SEQUENCE))
+    found: list[Sequence[Ends]] = []
+    for task, scenarios in games:
+        if task.env == "hourly":
+            found.append([next(searched) for _ in scenarios])
+        else:
+            solved = all_of(find_optima(task, scenarios, workers), OPTIMUM)
+            found.append(solved)
+    return found
 
 
 def hourly_references(task: GameSpec, scenarios: Sequence[Scenario], workers: Workers, effort: Effort | None = None) -> list[HourlyEnds]:
     """Return what is known of scenarios of the hourly game, all of them; arguments and errors as :func:`references`."""
-    return all_of(find_hourly(task, scenarios, workers, effort), "the best sequence")
+    return all_of(find_hourly(task, scenarios, workers, effort), _SEQUENCE)
 
 
 def find_hourly(
@@ -121,14 +142,45 @@ def find_hourly(
         ValueError: If the market is not the exact one.
     """
     exact_market_of(task)
+    return _find([(task, scenario) for scenario in scenarios], workers, effort, recompute=recompute)
+
+
+def _find(
+    days: Sequence[tuple[GameSpec, Scenario]], workers: Workers, effort: Effort | None, *, recompute: bool = False
+) -> list[Found[HourlyEnds]]:
+    """Return what became of days of one or several hourly games, having said how long it takes where that is long."""
     effort = effort or Effort()
-    keys = [_key(task, scenario, effort) for scenario in scenarios]
-    compute = partial(_search, task, effort)
-    return look_up_days(_HOURLY, scenarios, keys, compute, workers, label="references", recompute=recompute)
+    keys = [_key(*day, effort) for day in days]
+
+    def say(missing: Sequence[int]) -> None:
+        if not workers.quiet:
+            _say_how_long([days[number] for number in missing], workers, effort)
+
+    scenarios = [scenario for _, scenario in days]
+    compute = partial(_search, effort)
+    return look_up_days(_HOURLY, scenarios, keys, compute, workers, label="references", questions=days, before=say, recompute=recompute)
 
 
-def _search(task: GameSpec, effort: Effort, scenario: Scenario) -> HourlyEnds:
-    return search_day(task, scenario, effort)
+def _search(effort: Effort, day: tuple[GameSpec, Scenario]) -> HourlyEnds:
+    return search_day(*day, effort)
+
+
+def _say_how_long(days: Sequence[tuple[GameSpec, Scenario]], workers: Workers, effort: Effort) -> None:
+    """Say how long a search is going to take, where somebody may want to know before it begins."""
+    of_game = {task: about_seconds(task, scenario, effort) for task, scenario in days}
+    side_by_side = max(1, min(workers.jobs or 1, len(days)))
+    seconds = max(sum(of_game[task] for task, _ in days) / side_by_side, *of_game.values())
+    if seconds >= _LONG_S:
+        each = len(days) // len(of_game)
+        where = f" in each of {len(of_game)} communities" if len(of_game) > 1 else ""
+        _log.warning(
+            "the best sequences of %s%s are searched for, which takes about %.0f minutes; they are kept. "
+            "With --plans %d it takes about a fourth of that, and finds less.",
+            f"{each} day{'' if each == 1 else 's'}",
+            where,
+            max(1.0, seconds / 60),
+            max(1, effort.plans // 4),
+        )
 
 
 def _key(task: GameSpec, scenario: Scenario, effort: Effort) -> dict[str, Any]:

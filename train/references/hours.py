@@ -108,6 +108,21 @@ class HourlyEnds:
         return self.plans
 
 
+def about_seconds(task: GameSpec, scenario: Scenario, effort: Effort) -> float:
+    """Return about how long :func:`search_day` takes in this process, from one clearing of the day.
+
+    Plans are for what is left of a day, half of it on average, and each takes a millisecond besides; the bound and the best constant charge
+    take as long as 250 clearings. On communities of 13, 32 and 93 prosumers it came within a third of what it took.
+    """
+    env, market = environment_of(replace(task, belief="standing", information="public")), StructuredMarket(threads=1)
+    day, charges = env.day_of(scenario), 0.3 * env.charge_cap * env.tariff.basis.sum(axis=0)
+    market.clear(day, charges)  # loads the machine code
+    began = time.perf_counter()
+    market.clear(day, charges)
+    once = time.perf_counter() - began
+    return effort.plans * (0.6 * once + 1e-3) + (2 * effort.clearings + 250) * once
+
+
 def search_day(task: GameSpec, scenario: Scenario, effort: Effort) -> HourlyEnds:
     """Return what is known of one scenario, computed in this process.
 

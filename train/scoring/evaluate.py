@@ -86,7 +86,14 @@ def evaluate(
 
 
 def evaluate_leader(
-    leader: Leader, task: GameSpec, scenarios: Sequence[Scenario], workers: Workers, *, split: str, effort: Effort | None = None
+    leader: Leader,
+    task: GameSpec,
+    scenarios: Sequence[Scenario],
+    workers: Workers,
+    *,
+    split: str,
+    effort: Effort | None = None,
+    scale: Sequence[Ends] | None = None,
 ) -> Evaluation:
     """Score a leader, which may know the days it plays; other arguments and errors as :func:`evaluate`.
 
@@ -97,10 +104,11 @@ def evaluate_leader(
         workers: See :func:`evaluate`.
         split: Where the scenarios come from, for the rows.
         effort: How hard best sequences of the hourly game are searched for.
+        scale: What is known of the scenarios, looked up or searched for where absent.
     """
     if task.days != 1:
         raise ValueError(f"days are scored one by one, so that `days` must be 1, got {task.days}.")
-    scale = references(task, scenarios, workers, effort)
+    scale = references(task, scenarios, workers, effort) if scale is None else scale
     played = play_days(task, leader.on, scenarios, threads=workers.jobs, label=None if workers.quiet else leader.name)
     rows = tuple(_row(task, leader, *each, split=split) for each in zip(scenarios, played, scale, strict=True))
     _require_bounded(rows)

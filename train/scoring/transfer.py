@@ -14,6 +14,7 @@ from ...envs.community.calendar import Scenario
 from ...envs.games.spec import GameSpec
 from ..ground.held_out import held_out_tasks
 from ..ground.text import Report, table, with_interval
+from ..references.ends import references_of
 from ..references.hours import Effort
 from ..task import environment_of
 from ..workers import Workers
@@ -42,11 +43,12 @@ def evaluate_held_out(
         ClearingError: If a day could not be cleared.
         ModelMismatchError: If the leader earns more than the upper bound.
     """
-    evaluations = []
-    for task in held_out_tasks(home):
-        scenarios = environment_of(task).community.scenarios(split, days)
-        evaluations.append(evaluate_leader(leader_for(task, scenarios), task, scenarios, workers, split=split, effort=effort))
-    return evaluations
+    games = [(task, environment_of(task).community.scenarios(split, days)) for task in held_out_tasks(home)]
+    known = references_of(games, workers, effort)
+    return [
+        evaluate_leader(leader_for(task, scenarios), task, scenarios, workers, split=split, scale=scale)
+        for (task, scenarios), scale in zip(games, known, strict=True)
+    ]
 
 
 def held_out_report(evaluations: Sequence[Evaluation], *, seed: int) -> Report:

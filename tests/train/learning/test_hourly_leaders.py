@@ -27,7 +27,7 @@ from gridtoll.train.ground.playing import play_days
 from gridtoll.train.ground.rounds import training_scenarios
 from gridtoll.train.references import ends as module
 from gridtoll.train.references import hours
-from gridtoll.train.references.ends import find_hourly, hourly_references
+from gridtoll.train.references.ends import find_hourly, hourly_references, references, references_of
 from gridtoll.train.references.hours import Effort, HourlyEnds
 from gridtoll.train.scoring import chosen
 from gridtoll.train.scoring.chosen import find_best_schedule
@@ -118,6 +118,29 @@ def test_a_day_that_fails_is_told_and_the_others_are_kept(monkeypatch: pytest.Mo
     with pytest.raises(ClearingError, match="1 of 2 days was not found: day 20"):
         hourly_references(TINY, DAYS, ONE, effort)
     assert find_hourly(TINY, DAYS[:1], ONE, effort)[0].was_stored
+
+
+def test_days_of_several_games_are_searched_together_and_known_as_each_is_alone() -> None:
+    effort = replace(QUICK, plans=150, seed=11)
+    games = [(TINY, DAYS[:2]), (TINY.day_ahead, DAYS[:1]), (replace(TINY, belief="announced"), DAYS[:1])]
+    together = references_of(games, ONE, effort)
+    assert [len(each) for each in together] == [2, 1, 1]
+    for (task, days), known in zip(games, together, strict=True):
+        assert [ends.best_eur for ends in known] == [ends.best_eur for ends in references(task, days, ONE, effort)]
+
+
+def test_a_long_search_says_how_long_it_takes_before_it_begins(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    effort = replace(QUICK, plans=100, seed=12)
+    assert 0.0 < hours.about_seconds(TINY, DAYS[0], effort) < 30.0
+    find_hourly(TINY, DAYS[:1], Workers(1, quiet=False), effort)
+    assert caplog.messages == [], "a short one begins without a word"
+    monkeypatch.setattr(module, "about_seconds", lambda *_: 600.0)
+    find_hourly(TINY, DAYS[:1], Workers(1, quiet=False), effort)
+    assert caplog.messages == [], "what is stored is not searched for"
+    for workers in (Workers(1, quiet=True), Workers(1, quiet=False)):
+        find_hourly(TINY, DAYS[1:2], workers, effort, recompute=True)
+    [note] = caplog.messages
+    assert "of 1 day are searched for, which takes about 10 minutes; they are kept. With --plans 25" in note
 
 
 @pytest.mark.parametrize("given", [{"plans": 0}, {"starts": -1}, {"clearings": 0}, {"seed": -1}])
