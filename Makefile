@@ -11,7 +11,7 @@ PYTEST := $(BIN)/pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # the tests fill the machine by themselves
-.PHONY: help venv demo test test-long check lint types coverage wheel bench fuzz reference format documents lock clean
+.PHONY: help venv demo test test-long check lint types coverage wheel docs bench fuzz reference format documents lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,12 +37,12 @@ demo: $(INSTALLED) ## train on simbench-rural, evaluate on unseen days, print a 
 	$(BIN)/gridtoll demo
 
 test: $(READY) ## run the fast tests
-	$(PYTEST) -m "not long and not wheel"
+	$(PYTEST) -m "not long and not site and not wheel"
 
 test-long: $(READY) ## run the long tests
 	$(PYTEST) -m long || [ $$? -eq 5 ] # pytest's exit status where no test is marked so
 
-check: lint types coverage wheel ## everything CI wants of a commit: format, lint, types, tests, coverage, documents, wheel
+check: lint types coverage wheel docs ## everything CI wants of a commit: format, lint, types, tests, coverage, documents, wheel, site
 
 lint: $(READY) ## check format and style
 	$(BIN)/ruff format --check
@@ -54,11 +54,15 @@ types: $(READY) ## check types
 # The two folders that hold the economics must stay above 95% of their lines; the command line is run by its tests in processes of
 # their own, which coverage does not see.
 coverage: $(READY) ## run the fast tests and check what they cover
-	$(PYTEST) -m "not long and not wheel" --cov --cov-report=
+	$(PYTEST) -m "not long and not site and not wheel" --cov --cov-report=
 	$(BIN)/coverage report --include="envs/*,agents/*" --fail-under=95.01
 
 wheel: $(READY) ## build the wheel, install it elsewhere and run tests against it
 	$(BIN)/pytest -m wheel
+
+docs: $(READY) ## build the site into build/docs, where every warning is an error, and open it in a browser
+	$(BIN)/sphinx-build -b html --fail-on-warning --keep-going --quiet -d build/doctrees docs build/docs
+	$(BIN)/pytest -m site
 
 bench: $(READY) ## measure clearings, the environment and optima on this machine, each briefly
 	$(BIN)/python benchmarks/run.py

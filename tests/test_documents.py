@@ -28,7 +28,7 @@ import pytest
 import gridtoll
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(path for path in (ROOT / "docs").rglob("*.md") if "_generated" not in path.parts)])
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _EXEMPT = re.compile(r"<!-- not executed: .+? -->\s*\Z", re.DOTALL)
 _LONG = re.compile(r"<!-- long -->\s*\Z")
@@ -232,7 +232,16 @@ def test_paths_are_told_from_other_words_in_backticks() -> None:
     assert paths_in(text) == ["envs/games/spec.py", "envs/market", "envs/", "kernels.py"]
 
 
+def keep_pictures(folder: Path) -> None:
+    """Replace the pictures of the documents by those that their code has just drawn."""
+    for drawn in folder.iterdir():
+        kept = ROOT / "docs" / "figures" / drawn.name
+        if kept.is_file():
+            kept.write_bytes(drawn.read_bytes())
+
+
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         for path in DOCUMENTS:
             write_what_is_printed(path)
+        keep_pictures(Path(folder))

@@ -103,7 +103,7 @@ def make_grid(
 
     Raises:
         ValueError: Naming everything that is wrong; also where the reactances around a loop cancel (see
-        :mod:`~gridtoll.envs.grid.ptdf`).
+            :mod:`~gridtoll.envs.grid.ptdf`).
     """
     door = Door(f"grid {name!r}")
     buses = door.names("bus_names", bus_names)

@@ -3,7 +3,7 @@
 ==============================================  ======================================  ================================================
 game                                            best charges                            bound
 ==============================================  ======================================  ================================================
-day-ahead, one coefficient                      the exact optimum                       the same, proved (:mod:`..optima`)
+day-ahead, one coefficient                      the exact optimum                       the same, proved (:mod:`.optima`)
 day-ahead, one for each hour, nobody stores     the exact optimum                       the same, proved
 day-ahead, several                              the best found by a search              proved; certified where both have met
 hourly, nobody stores                           the exact optimum                       the same, proved

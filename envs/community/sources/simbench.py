@@ -6,15 +6,15 @@ farms, trades, heat pumps and electric vehicles summed) and all solar plants and
 and energy from SimBench; how they run is decided by the market, not by SimBench's profiles. In the scenarios "0" and "1" hardly anybody
 has solar power to sell (one plant in ``1-LV-semiurb4--0-sw``), so that there is no trade to charge.
 
-===================  ======================  =========  ====  =========
-name                 SimBench's code         prosumers  sun   batteries
-===================  ======================  =========  ====  =========
-simbench-rural       ``1-LV-rural1--2-sw``          13     8          5
-simbench-rural2      ``1-LV-rural2--2-sw``          93    11          8
-simbench-rural3      ``1-LV-rural3--2-sw``         118    27         16
-simbench-semiurb4    ``1-LV-semiurb4--2-sw``        39     6          4
-simbench-urban6      ``1-LV-urban6--2-sw``          53    12          7
-===================  ======================  =========  ====  =========
+===================  =======================  =========  ====  =========
+name                 SimBench's code          prosumers  sun   batteries
+===================  =======================  =========  ====  =========
+simbench-rural       ``1-LV-rural1--2-sw``           13     8          5
+simbench-rural2      ``1-LV-rural2--2-sw``           93    11          8
+simbench-rural3      ``1-LV-rural3--2-sw``          118    27         16
+simbench-semiurb4    ``1-LV-semiurb4--2-sw``         39     6          4
+simbench-urban6      ``1-LV-urban6--2-sw``           53    12          7
+===================  =======================  =========  ====  =========
 """
 
 from __future__ import annotations

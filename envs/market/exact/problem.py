@@ -1,6 +1,6 @@
 """The followers' program in CVXPY, compiled once per structure.
 
-In the dimensionless form of :mod:`.market_data` (a period lasts 1), over hours t, prosumers i and pairs ij that may trade:
+In the dimensionless form of :mod:`.market_data` (a period lasts 1), over hours t, prosumers i and pairs ij that may trade::
 
     minimise   Σ ½a·d² − b·d + λᵐ·m − λˣ·x + ½ε_g·(m² + x²) + ½κ·(c² + s²) + τ·p + ½ε·p²
     subject to r + m − x + s − c − d − Σ_j p_ij + Σ_j p_ji = 0      (dual −μ: CVXPY's Lagrangian adds dual × left side)

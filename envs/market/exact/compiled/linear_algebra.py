@@ -1,7 +1,7 @@
 """Normal equations of the market: T blocks of N×N in a chain, factorised and solved in compiled loops.
 
 Every variable v enters the balance of one or two prosumers or the storage equation of one owner, with signs that are the same for every
-day. Weighting each variable by w_v, the normal matrix in (μ, σ) is
+day. Weighting each variable by w_v, the normal matrix in (μ, σ) is::
 
     hour t:        K_t  (N×N)   Σ w over the variables at a prosumer; a graph Laplacian of the w of trades
     owner j:       C_t  (N×J)   −(η·w_c + w_s/η) between μ of the owner and σ; one entry a column

@@ -1,0 +1,1 @@
+"""What makes the site's pages that do not stand in `docs/` as they are."""
