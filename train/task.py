@@ -16,7 +16,7 @@ from ..envs.adapters.pricing import PricingEnv
 from ..envs.adapters.vector import PricingVectorEnv
 from ..envs.community.calendar import Scenario
 from ..envs.games.spec import GameSpec
-from ..envs.grid.power_flow import require_linear
+from ..envs.grid.power_flow import is_linear, require_linear
 from ..envs.market.exact.compiled import StructuredMarket
 from ..envs.market.mechanism import EXACT, ExactResponse, Mechanism, read_mechanism
 
@@ -51,6 +51,17 @@ def batch_of(task: GameSpec, num_envs: int, *, threads: int | None = None) -> Pr
     """
     arguments = task.arguments() | {"community": environment_of(task).community, "mechanism": market_of(task, threads=threads)}
     return PricingVectorEnv(num_envs, env=task.env, autoreset_mode=AutoresetMode.DISABLED, **arguments)
+
+
+def is_provable(task: GameSpec) -> bool:
+    """Return whether optima of a task can be proved: the exact market clears, and the linear power flow says what flows."""
+    return read_mechanism(task.mechanism)[0] == EXACT and has_linear_flow(task)
+
+
+def has_linear_flow(task: GameSpec) -> bool:
+    """Return whether the linear power flow of the network says what flows."""
+    power_flow = environment_of(task).setting.rules.power_flow
+    return power_flow is None or is_linear(power_flow)
 
 
 def exact_market_of(task: GameSpec) -> ExactResponse:

@@ -142,19 +142,24 @@ class DcPowerFlow:
         return flows
 
 
+def is_linear(power_flow: PowerFlow) -> bool:
+    """Return whether a power flow is the linear one of its network."""
+    linear, dc = power_flow.linear, DcPowerFlow(power_flow.network)
+    return linear is not None and (
+        np.array_equal(linear.ptdf, dc.ptdf)
+        and np.array_equal(linear.loss_coefficient, dc.loss_coefficient)
+        and np.array_equal(linear.branch_limit_kw, dc.branch_limit_kw)
+    )
+
+
 def require_linear(power_flow: PowerFlow) -> LinearPowerFlow:
     """Return a power flow as the linear one of its network, which exact optima and gradients are made of.
 
     Raises:
         ValueError: If it is another, so that nothing exact can be said of it.
     """
-    linear, dc = power_flow.linear, DcPowerFlow(power_flow.network)
-    same = linear is not None and (
-        np.array_equal(linear.ptdf, dc.ptdf)
-        and np.array_equal(linear.loss_coefficient, dc.loss_coefficient)
-        and np.array_equal(linear.branch_limit_kw, dc.branch_limit_kw)
-    )
-    if linear is None or not same:
+    linear = power_flow.linear
+    if linear is None or not is_linear(power_flow):
         raise ValueError(
             "exact optima and gradients need a power flow that is the linear one of its network, as 'dc' is, got "
             f"{type(power_flow).__name__}. Search by playing, or leave `power_flow` at {DC!r}."

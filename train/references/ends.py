@@ -6,6 +6,8 @@ game                                            best charges                    
 day-ahead, one coefficient                      the exact optimum                       the same, proved (:mod:`.optima`)
 day-ahead, one for each hour, nobody stores     the exact optimum                       the same, proved
 day-ahead, several                              the best found by a search              proved; certified where both have met
+day-ahead, call auction, one coefficient        the optimum by its breakpoints          the same, proved
+day-ahead, any other market                     the best found on a grid of charges     none: it is infinite
 hourly, nobody stores                           the exact optimum                       the same, proved
 hourly                                          the best found by a search              for any leader and belief (:mod:`.hours`)
 ==============================================  ======================================  ================================================
@@ -96,7 +98,7 @@ def references(task: GameSpec, scenarios: Sequence[Scenario], workers: Workers, 
         effort: How hard hourly sequences are searched for; the day-ahead game has settings of its own.
 
     Raises:
-        ValueError: If the market is not the exact one, of whose answers alone something can be proved.
+        ValueError: If the hourly game is not that of the exact market.
         ClearingError: If some failed; the others are kept.
     """
     [found] = references_of([(task, scenarios)], workers, effort)
@@ -108,7 +110,8 @@ def references_of(
 ) -> list[Sequence[Ends]]:
     """Return what is known of scenarios of several games, those of hourly ones searched side by side; the rest as :func:`references`."""
     for task, _ in games:
-        exact_market_of(task)
+        if task.env == "hourly":
+            exact_market_of(task)
     hourly = [(task, scenario) for task, scenarios in games if task.env == "hourly" for scenario in scenarios]
     searched = iter(all_of(_find(hourly, workers, effort), _SEQUENCE))
     found: list[Sequence[Ends]] = []

@@ -26,7 +26,7 @@ from ..workers import Workers
 from .answers import Form, Found, all_of, look_up, look_up_days
 from .solve import Method, Settings, Solved, numbers_of, resolved, solve
 
-_FOLDERS: Final[dict[Method, str]] = {"exact": "optima", "search": "brackets"}
+_FOLDERS: Final[dict[Method, str]] = {"exact": "optima", "search": "brackets", "breakpoints": "breakpoints", "played": "played"}
 _SETTINGS: Final[dict[Method, tuple[str, ...]]] = {"exact": ("tolerance", "hard_limits"), "search": ("starts", "seed")}
 LABEL_TOLERANCE: Final = 1e-5
 """Relative gap that does for an optimum that is only learned from, where the usual one is not reached."""
@@ -133,6 +133,8 @@ def _key(task: GameSpec, scenario: Scenario, settings: Settings) -> dict[str, An
     """Return everything an answer depends on but the software, settings resolved."""
     environment = environment_of(task)
     method = settings.method or "exact"
+    proved_of_the_exact_market = method in ("exact", "search", "miqp")
+    other = {} if proved_of_the_exact_market else _of_other_markets(task, environment.day_of(scenario).label)
     return {
         "format": _FORMAT,
         **content_key(environment.day_of(scenario), environment.community.network, environment.tariff.basis),
@@ -142,7 +144,13 @@ def _key(task: GameSpec, scenario: Scenario, settings: Settings) -> dict[str, An
         "objective": task.objective,
         "method": method,
         **{name: getattr(settings, name) for name in _SETTINGS.get(method, ())},
+        **other,
     }
+
+
+def _of_other_markets(task: GameSpec, label: str) -> dict[str, str]:
+    """Return what an answer of another market or power flow depends on besides; what is drawn at random is drawn for a day by its name."""
+    return {"mechanism": task.mechanism, "power_flow": task.power_flow, "label": label}
 
 
 def content_key(day: Day, network: Network, basis: Array) -> dict[str, str]:

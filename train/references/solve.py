@@ -1,28 +1,40 @@
-"""The best charges of one scenario by one of three methods, in numbers.
+"""The best charges of one scenario by one of several methods, in numbers.
 
-``exact`` is the certified search, for one coefficient a day, or one an hour where nobody has storage. ``search`` is for all other tariffs
-and returns the best charges found with a bound that none exceed. ``miqp`` is the independent cross-check for small communities.
+===============  ===============================================================================================  ======================
+method           what it is for                                                                                   what bounds it
+===============  ===============================================================================================  ======================
+``exact``        the exact market: one coefficient a day, or one an hour where nobody has storage                 proved to be the best
+``search``       the exact market: all other tariffs                                                              a bound none exceed
+``miqp``         the exact market: an independent cross-check for small communities                               proved by the solver
+``breakpoints``  the call auction: one coefficient a day                                                          proved to be the best
+``played``       any other market or power flow: a grid of charges, and closer ones around the best               nothing: best found
+===============  ===============================================================================================  ======================
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 
 from ...agents.optimum import Optimum, solve_hours, solve_optimum
+from ...agents.optimum.call_auction import solve_call_auction
 from ...agents.optimum.many_charges.several import CLOSED, solve_several
 from ...agents.optimum.miqp import MiqpSolver, solve_miqp
-from ...envs.account.objective import ExactObjective, of_both
+from ...agents.optimum.played import best_played
+from ...envs.account.objective import ExactObjective, of_both, require_exact
 from ...envs.community.calendar import Scenario
 from ...envs.community.day import Array
 from ...envs.games.spec import GameSpec
-from ...envs.games.transition import Transition
+from ...envs.games.transition import Transition, transitions
+from ...envs.market.call_auction import NAME as CALL_AUCTION
+from ...envs.market.call_auction import CallAuction
 from ...envs.market.exact.compiled import StructuredMarket
-from ..task import environment_of, exact_market_of, n_charges
+from ...envs.market.mechanism import read_mechanism
+from ..task import environment_of, exact_market_of, has_linear_flow, is_provable, n_charges
 
-Method = Literal["exact", "search", "miqp"]
+Method = Literal["exact", "search", "miqp", "breakpoints", "played"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +42,7 @@ class Settings:
     """How the best charges are sought.
 
     Attributes:
-        method: None for ``"exact"`` where that applies and ``"search"`` elsewhere.
+        method: None for the first of the module's table that applies.
         tolerance: Relative gap at which ``exact`` and ``miqp`` end.
         hard_limits: Whether every branch must stay within its limit; only one charge for the day can be found so.
         starts: Constant and random starts of ``search``.
@@ -121,18 +133,46 @@ def resolved(task: GameSpec, settings: Settings) -> Settings:
     Raises:
         ValueError: If the method asked for does not apply, or something is asked of it that it cannot do.
     """
+    method: Method = settings.method or _first_method(task)
+    _require_applies(task, method)
+    if settings.hard_limits and (method != "exact" or n_charges(task) != 1):
+        raise ValueError("hard limits must go with one charge for the day and the exact method.")
+    return Settings(**asdict(settings) | {"method": method})
+
+
+def _first_method(task: GameSpec) -> Method:
+    """Return the first method of the module's table that applies."""
+    if is_provable(task):
+        return "exact" if n_charges(task) == 1 or _hours_apart(task) else "search"
+    return "breakpoints" if _has_breakpoints(task) else "played"
+
+
+def _hours_apart(task: GameSpec) -> bool:
+    """Return whether each hour's charge can be found by itself."""
     environment = environment_of(task)
-    one = n_charges(task) == 1
-    hours_apart = environment.tariff.n_basis == 1 and not (environment.community.storage_power > 0).any()
-    method: Method = settings.method or ("exact" if one or hours_apart else "search")
-    if method == "exact" and not one and not hours_apart:
+    return environment.tariff.n_basis == 1 and not (environment.community.storage_power > 0).any()
+
+
+def _has_breakpoints(task: GameSpec) -> bool:
+    """Return whether the response is known by all charges at which it jumps."""
+    return read_mechanism(task.mechanism)[0] == CALL_AUCTION and n_charges(task) == 1 and has_linear_flow(task)
+
+
+def _require_applies(task: GameSpec, method: Method) -> None:
+    """Refuse a method that cannot solve a task."""
+    if method in ("exact", "search", "miqp"):
+        exact_market_of(task)
+    require_exact(task.objective)
+    if method == "exact" and n_charges(task) != 1 and not _hours_apart(task):
         raise ValueError(
             f"the exact method needs a tariff of one coefficient for the day, or of one for each hour where nobody has storage, got "
             f"{task.tariff!r} per {task.charges_per} with {n_charges(task)} coefficients. Use --method search, which returns a bracket."
         )
-    if settings.hard_limits and (method != "exact" or not one):
-        raise ValueError("hard limits must go with one charge for the day and the exact method.")
-    return Settings(**asdict(settings) | {"method": method})
+    if method == "breakpoints" and not _has_breakpoints(task):
+        raise ValueError(
+            f"breakpoints are those of mechanism {CALL_AUCTION!r} with one coefficient for the day, got {task.mechanism!r} and "
+            f"{task.tariff!r} per {task.charges_per}. Use --method played, which returns the best found."
+        )
 
 
 def solve(task: GameSpec, scenario: Scenario, settings: Settings) -> Solved:
@@ -143,6 +183,10 @@ def solve(task: GameSpec, scenario: Scenario, settings: Settings) -> Solved:
             return _search(task, scenario, settings)
         case "miqp":
             return _cross_check(task, scenario, settings)
+        case "breakpoints":
+            return _by_breakpoints(task, scenario)
+        case "played":
+            return _by_playing(task, scenario)
         case _ if n_charges(task) == 1:
             optimum = solve_scenario(task, scenario, tolerance=settings.tolerance, hard_limits=settings.hard_limits)
             return numbers_of(task, scenario, optimum)
@@ -186,6 +230,48 @@ def _search(task: GameSpec, scenario: Scenario, settings: Settings) -> Solved:
         clearings=bracket.clearings,
         seconds=bracket.seconds,
         proof=bracket.proof,
+        **again,
+    )
+
+
+def _by_breakpoints(task: GameSpec, scenario: Scenario) -> Solved:
+    setting, mechanism = environment_of(task).setting, cast(CallAuction, environment_of(task).mechanism)
+    best = solve_call_auction(setting.day_of(scenario), setting.rules, setting.tariff, mechanism, cap=setting.charge_cap)
+    return Solved(
+        method="breakpoints",
+        charges=(best.charge,),
+        profit_eur=best.settlement.profit_eur,
+        welfare_eur=best.settlement.welfare_eur,
+        upper_bound_eur=best.upper_bound_eur,
+        relative_gap=best.relative_gap,
+        clearings=best.matchings + best.plays,
+        seconds=best.seconds,
+        proof=f"{best.breakpoints} breakpoints",
+        **_cleared_again(task, scenario, np.array([best.charge])),
+    )
+
+
+def _by_playing(task: GameSpec, scenario: Scenario) -> Solved:
+    setting, market = environment_of(task).setting, environment_of(task).mechanism
+    day = setting.day_of(scenario)
+
+    def play(charges: Array) -> Array:
+        """Return the rewards in EUR, shape (R,), of charges in EUR/kWh, shape (R, coefficients)."""
+        posted = np.stack([setting.tariff.charges(setting.read(action)) for action in charges])
+        return transitions(setting.rules, market, [day] * len(charges), posted).rewards_eur
+
+    best = best_played(play, n_charges(task), cap=setting.charge_cap)
+    again = _cleared_again(task, scenario, best.charges)
+    return Solved(
+        method="played",
+        charges=tuple(best.charges.tolist()),
+        profit_eur=again["recleared_profit_eur"],
+        welfare_eur=again["recleared_welfare_eur"],
+        upper_bound_eur=np.inf,
+        relative_gap=np.inf,
+        clearings=best.clearings,
+        seconds=best.seconds,
+        proof="none: the best of the charges that were played",
         **again,
     )
 

@@ -42,6 +42,9 @@ greatest welfare, and the bound is on welfare. With --hard-limits only charges c
 is none, charge is null and secure is false, which is proved.
 docs/optimum.md and docs/several.md explain what is proved and how.
 
+Another --mechanism: a call auction with one coefficient is solved by all charges at which it jumps (breakpoints), as exactly. Of others the
+best charge of a grid that was played is given (played), and nothing is proved. docs/mechanisms.md has both.
+
 With --env hourly: the best sequence of charges found for a day of the hourly game, and a bound that no leader exceeds whatever prosumers
 believe; without storage both have met, and the sequence is optimal. docs/hourly.md has the proof.
 
@@ -85,7 +88,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_method_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("the method")
-    group.add_argument("--method", choices=get_args(Method), help="default: exact where it applies, search elsewhere")
+    group.add_argument(
+        "--method", choices=get_args(Method), help="default: the first that applies of exact, search, breakpoints (call auction) and played"
+    )
     group.add_argument(
         "--tolerance", type=decimal, default=1e-6, metavar="R", help="relative gap at which exact and miqp end (default: %(default)s)"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from ....agents.optimum import Certificate, CertificateError, profit_curve, smallest_recovering_charge
@@ -68,11 +69,15 @@ def _numbers(solved: Solved) -> dict[str, Any]:
         values |= {"welfare_eur": solved.welfare_eur, "recleared_welfare_eur": solved.recleared_welfare_eur}
     if solved.hard_limits:
         values["secure"] = solved.secure
+    if not np.isfinite(solved.upper_bound_eur):
+        del values["upper_bound_eur"], values["relative_gap"]
     return values
 
 
 def _verdict(solved: Solved, asked_for: Method | None) -> str:
     """Say in words what the search has shown; of the other methods the numbers say it."""
+    if solved.method == "played":
+        return f"\nbest found of {solved.clearings} charges that were played; nothing is proved of this market"
     if solved.method != "search":
         return ""
     best = solved.best_eur

@@ -1,0 +1,126 @@
+"""The best charges under markets other than the exact one: proved where all breakpoints are known, else the best that was played."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gridtoll.agents.optimum.played import GRID, best_played
+from gridtoll.envs.arrays import Array
+from gridtoll.envs.community.calendar import Scenario
+from gridtoll.envs.games.spec import GameSpec
+from gridtoll.train.cli import main
+from gridtoll.train.references.ends import references
+from gridtoll.train.references.optima import find_optimum
+from gridtoll.train.references.solve import Settings, resolved
+from gridtoll.train.task import environment_of
+from gridtoll.train.workers import Workers
+
+DAY = Scenario(120, 0)
+CALL = GameSpec(community="two-prosumers", mechanism="call-auction")
+CONTINUOUS = GameSpec(community="two-prosumers", mechanism="continuous-auction")
+
+
+@pytest.mark.parametrize(
+    ("task", "method"),
+    [
+        (CALL, "breakpoints"),
+        (CALL.changed(tariff="zonal"), "played"),
+        (CALL.changed(charges_per="hour"), "played"),
+        (CONTINUOUS, "played"),
+        (GameSpec(community="two-prosumers"), "exact"),
+        (GameSpec(community="two-prosumers", tariff="zonal"), "search"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else " ".join(map(str, value.told().values())),
+)
+def test_each_market_has_its_method(task: GameSpec, method: str) -> None:
+    assert resolved(task, Settings()).method == method
+
+
+@pytest.mark.parametrize("task", [CALL, CONTINUOUS, CALL.changed(tariff="zonal")], ids=["breakpoints", "played", "several"])
+def test_the_best_charges_earn_what_is_said_and_are_kept(task: GameSpec, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRIDTOLL_CACHE", str(tmp_path))
+    first, stored = find_optimum(task, DAY, Settings())
+    assert not stored
+    game = environment_of(task)
+    game.reset(options=DAY._asdict())
+    assert game.step(np.array(first.charges))[1] == first.best_eur
+    again, stored = find_optimum(task, DAY, Settings())
+    assert stored
+    assert again == first
+    other, stored = find_optimum(task.changed(mechanism=f"{task.mechanism}:steps=3"), DAY, Settings())
+    assert not stored, "the same auction with other parameters is another market"
+    assert other.best_eur != first.best_eur
+    assert first.best_eur >= first.zero_eur
+
+
+def test_only_what_is_proved_is_called_certified() -> None:
+    with Workers(1, quiet=True) as workers:
+        [proved] = references(CALL, [DAY], workers)
+        [found] = references(CONTINUOUS, [DAY], workers)
+    assert proved.certified
+    assert proved.upper_bound_eur == pytest.approx(proved.best_eur, rel=1e-6)
+    assert not found.certified
+    assert found.upper_bound_eur == math.inf
+
+
+def test_methods_that_do_not_apply_are_refused() -> None:
+    with pytest.raises(ValueError, match="need `mechanism` 'exact', whose response is known exactly, got 'call-auction'"):
+        resolved(CALL, Settings(method="exact"))
+    with pytest.raises(ValueError, match=r"breakpoints are those of mechanism 'call-auction' with one coefficient .* Use --method played"):
+        resolved(CONTINUOUS, Settings(method="breakpoints"))
+    assert resolved(CALL, Settings(method="played")).method == "played"
+
+
+def test_the_command_says_a_bound_only_where_there_is_one(capsys: pytest.CaptureFixture[str]) -> None:
+    told = {}
+    for name in ("call-auction", "continuous-auction"):
+        assert main(["optimum", "--community", "two-prosumers", "--day", "120", "--mechanism", name, "--json"]) == 0
+        told[name] = json.loads(capsys.readouterr().out)
+    assert told["call-auction"]["method"] == "breakpoints"
+    assert told["call-auction"]["upper_bound_eur"] >= told["call-auction"]["recleared_profit_eur"]
+    assert told["continuous-auction"]["method"] == "played"
+    assert "upper_bound_eur" not in told["continuous-auction"]
+
+
+def test_leaders_are_scored_under_other_markets(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("call-auction", "continuous-auction"):
+        given = [
+            "evaluate",
+            "constant:0.1",
+            "--community",
+            "two-prosumers",
+            "--days",
+            "2",
+            "--mechanism",
+            name,
+            "--jobs",
+            "1",
+            "--quiet",
+            "--json",
+        ]
+        assert main(given) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert told["days"] == 2
+        assert 0.0 <= told["mean_regret_eur"] < math.inf, "the best that was played is played by nobody better here"
+
+
+def test_playing_finds_the_peak_between_the_points_of_the_grid_and_at_a_jump() -> None:
+    def jumping(charges: Array) -> Array:
+        return np.where(charges[:, 0] <= 0.4567, charges[:, 0], 0.1 * charges[:, 0])
+
+    found = best_played(jumping, 1, cap=1.0)
+    assert found.best_eur == pytest.approx(0.4567, abs=1e-5)
+    assert found.clearings < GRID + 100
+
+    def hill(charges: Array) -> Array:
+        below: Array = -((charges - np.array([0.2, 0.7])) ** 2).sum(axis=1)
+        return below
+
+    several = best_played(hill, 2, cap=1.0)
+    np.testing.assert_allclose(several.charges, [0.2, 0.7], atol=0.01)
+    assert several.charges.shape == (2,)
