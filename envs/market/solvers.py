@@ -9,6 +9,10 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 from ..errors import unknown_name
+from .admm import NAME as ADMM
+from .admm import Admm
+from .bilateral import NAME as BILATERAL
+from .bilateral import Bilateral
 from .call_auction import NAME as CALL_AUCTION
 from .call_auction import CallAuction
 from .continuous_auction import NAME as CONTINUOUS_AUCTION
@@ -61,3 +65,5 @@ def choose_mechanism(mechanism: str | Mechanism[Allocation], solver: str | None,
 register_mechanism(EXACT, make_market)
 register_mechanism(CALL_AUCTION, CallAuction)
 register_mechanism(CONTINUOUS_AUCTION, ContinuousAuction)
+register_mechanism(ADMM, Admm)
+register_mechanism(BILATERAL, Bilateral)

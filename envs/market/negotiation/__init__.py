@@ -1,0 +1,1 @@
+"""What mechanisms share in which each pair of prosumers holds a price and both sides answer it, round after round."""
