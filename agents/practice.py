@@ -45,6 +45,7 @@ class Practice(Protocol):
         price_level: The community's mean price over that of the named communities, which observations of prices are divided by.
         n_charges: C, charges posted for a day.
         n_observed: Numbers observed before a day.
+        n_periods: T, the periods of a day.
     """
 
     @property
@@ -85,6 +86,11 @@ class Practice(Protocol):
     @property
     def n_observed(self) -> int:
         """Numbers observed before a day."""
+        ...
+
+    @property
+    def n_periods(self) -> int:
+        """T, the periods of a day."""
         ...
 
     def scenarios(self, split: PracticeSplit) -> Sequence[Scenario]:

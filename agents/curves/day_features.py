@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from ...envs.arrays import Array
 from ...envs.community.calendar import Scenario
-from ...envs.community.community import HOURS_PER_DAY
+from ...envs.community.clock import HOURS_PER_DAY
 from ...envs.games.observation.observer import layout_of
 from ...envs.games.observation.public import CHARGE_LEVELS, public_fields
 from ..practice import Practice
@@ -40,10 +40,17 @@ PUBLIC_WEIGHT: Final = 0.3
 """What observed fields count for beside the revenue read off in units; twice as much is a little worse for the first-order leader and a
 little better for the supervised one."""
 
-_FIELDS: Final = {field.name: field for field in public_fields(HOURS_PER_DAY)}
-_LAYOUT: Final = layout_of(tuple(_FIELDS.values()))
-N_PUBLIC: Final = max(place.stop for place in _LAYOUT.values())
-"""Numbers in the public fields of a day."""
+_MONEY: Final = {field.name: field for field in public_fields(1)}
+"""Centre and scale of the fields of money, which are the same for days of any number of periods."""
+
+
+def n_public(n_periods: int) -> int:
+    """Return how many numbers the public fields of a day of T periods have."""
+    return sum(field.size for field in public_fields(n_periods))
+
+
+N_PUBLIC: Final = n_public(HOURS_PER_DAY)
+"""Numbers in the public fields of a day of hours."""
 _READ: Final = torch.tensor(np.linspace(0.2, 4.0, 20))  # where revenue is read off, in units
 
 
@@ -53,43 +60,53 @@ class DayFeatures(nn.Module):
     Args:
         n_observed: Numbers in an observation; the public fields come first among them.
         price_level: That of the community, by which its prices are divided in observations.
+        n_periods: T, the periods of a day.
 
     Raises:
         ValueError: If an observation is too short to hold the public fields.
     """
 
-    def __init__(self, n_observed: int, price_level: float = 1.0) -> None:
+    def __init__(self, n_observed: int, price_level: float = 1.0, *, n_periods: int = HOURS_PER_DAY) -> None:
         super().__init__()
-        if n_observed < N_PUBLIC:
+        if n_observed < n_public(n_periods):
             raise ValueError(
-                f"an observation must begin with the {N_PUBLIC} public fields of a day, got {n_observed} numbers. "
+                f"an observation must begin with the {n_public(n_periods)} public fields of a day, got {n_observed} numbers. "
                 "Use observations of gridtoll/DayAhead-v0."
             )
-        self.n_observed, self.price_level = n_observed, price_level
-        self.size = _LAYOUT["size"].start + 2 * (len(_READ) + 1)
+        self.n_observed, self.price_level, self.n_periods = n_observed, price_level, n_periods
+        self._layout = layout_of(public_fields(n_periods))
+        self.size = self._layout["size"].start + 2 * (len(_READ) + 1)
 
     def forward(self, observations: Tensor) -> Tensor:
         """Return the features, shape (B, size)."""
         observations = observations.double()
-        parts = [observations[:, : _LAYOUT["size"].start] * PUBLIC_WEIGHT]  # what follows is the same on all days of a community
-        position = (_unit(observations) * _READ / CHARGE_LEVELS[0]).clamp(max=float(len(CHARGE_LEVELS)))
+        parts = [observations[:, : self._layout["size"].start] * PUBLIC_WEIGHT]  # what follows is the same on all days of a community
+        position = (self._unit(observations) * _READ / CHARGE_LEVELS[0]).clamp(max=float(len(CHARGE_LEVELS)))
         corners = torch.arange(1, len(CHARGE_LEVELS) + 1, dtype=torch.float64)
         near = (1.0 - (position[:, :, None] - corners).abs()).clamp(min=0.0)  # linear between the levels, 0 where nothing is charged
         for name in ("revenue", "storage_revenue"):
-            read = (near * _values(observations, name)[:, None, :]).sum(dim=2)
+            read = (near * self._values(observations, name)[:, None, :]).sum(dim=2)
             top = read.amax(dim=1, keepdim=True)
             parts += [(read / (top + 1e-3) - 0.5) / 0.3, (top + 1e-2).log() + 1.0]
         return torch.cat(parts, dim=1)
 
     def unit(self, observations: Tensor) -> Tensor:
         """Return the day's unit of charge in EUR/kWh, shape (B, 1)."""
-        return self.price_level * _unit(observations.double())
+        return self.price_level * self._unit(observations.double())
 
     def worth(self, observations: Tensor) -> Tensor:
         """Return a guess of what there is to earn, by which rewards of different days become alike, shape (B,)."""
         observations = observations.double()
-        guessed = (_values(observations, name).amax(dim=1) for name in ("revenue", "storage_revenue"))
+        guessed = (self._values(observations, name).amax(dim=1) for name in ("revenue", "storage_revenue"))
         return self.price_level * sum(guessed, torch.tensor(LEAST_WORTH))
+
+    def _unit(self, observations: Tensor) -> Tensor:
+        """Return the day's unit of charge at a price level of 1, shape (B, 1)."""
+        return self._values(observations, "day_spread")[:, :1].clamp(min=LEAST_UNIT)
+
+    def _values(self, observations: Tensor, name: str) -> Tensor:
+        """Return the values of a public field in its own unit, at a price level of 1, shape (B, size)."""
+        return observations[:, self._layout[name]] * _MONEY[name].scale + _MONEY[name].centre
 
 
 class DayActions(nn.Module):
@@ -102,14 +119,15 @@ class DayActions(nn.Module):
         n_observed: Numbers in an observation; the public fields come first among them.
         cap: Greatest charge in EUR/kWh.
         price_level: That of the community.
+        n_periods: T, the periods of a day.
 
     Attributes:
         n_seen: Numbers that are learned from.
     """
 
-    def __init__(self, n_observed: int, cap: float, price_level: float = 1.0) -> None:
+    def __init__(self, n_observed: int, cap: float, price_level: float = 1.0, *, n_periods: int = HOURS_PER_DAY) -> None:
         super().__init__()
-        self.features, self._cap = DayFeatures(n_observed, price_level), cap
+        self.features, self._cap = DayFeatures(n_observed, price_level, n_periods=n_periods), cap
         self.n_seen = self.features.size
 
     def seen(self, observations: NDArray[Any]) -> NDArray[np.float32]:
@@ -139,7 +157,7 @@ def in_units(practice: Practice, scenarios: Sequence[Scenario]) -> tuple[Tensor,
     """
     if practice.n_charges != 1:
         raise ValueError(f"a leader of this kind must post one charge for a day, got a game with {practice.n_charges}. Use SAC, say.")
-    features = DayFeatures(practice.n_observed, practice.price_level)
+    features = DayFeatures(practice.n_observed, practice.price_level, n_periods=practice.n_periods)
     observed = torch.as_tensor(practice.observations(scenarios))
     return features(observed), features.unit(observed)[:, 0].numpy(), features.worth(observed).numpy()
 
@@ -149,13 +167,3 @@ def drawn(practice: Practice, n: int) -> NDArray[np.int64]:
     size = len(practice.scenarios("train"))
     passes = [practice.generator.permutation(size) for _ in range(-(-n // size))]
     return np.concatenate(passes)[:n].astype(np.int64)
-
-
-def _unit(observations: Tensor) -> Tensor:
-    """Return the day's unit of charge at a price level of 1, shape (B, 1)."""
-    return _values(observations, "day_spread")[:, :1].clamp(min=LEAST_UNIT)
-
-
-def _values(observations: Tensor, name: str) -> Tensor:
-    """Return the values of a public field in its own unit, at a price level of 1, shape (B, size)."""
-    return observations[:, _LAYOUT[name]] * _FIELDS[name].scale + _FIELDS[name].centre

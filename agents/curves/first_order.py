@@ -107,7 +107,13 @@ class FirstOrder:
             values, slopes = practice.slopes(scenarios, charges[:, None])
             played.add(days, charges / unit[days], values / worth[days], slopes[:, 0] * charges / worth[days])
             latest = NetworkPolicy(
-                PostingNetwork(practice.n_observed, self.surrogate(features, played), practice.charge_cap, practice.price_level)
+                PostingNetwork(
+                    practice.n_observed,
+                    self.surrogate(features, played),
+                    practice.charge_cap,
+                    practice.price_level,
+                    n_periods=practice.n_periods,
+                )
             )
             if number % 3 == 0 or number == len(rounds) - 1:
                 practice.validate(latest)

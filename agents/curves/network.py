@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ...envs.arrays import Array
+from ...envs.community.clock import HOURS_PER_DAY
 from ...envs.files import write_atomically
 from ..made_for import carried_over, require_fit
 from ..policy import Observation, State
@@ -114,11 +115,20 @@ class PostingNetwork(nn.Module):
         curve: From features to profit over the levels, in any unit.
         cap: Greatest charge in EUR/kWh.
         price_level: That of the community whose observations it maps.
+        n_periods: T, the periods of a day there.
     """
 
-    def __init__(self, n_observed: int, curve: Ensemble | Response | Radial, cap: float, price_level: float = 1.0) -> None:
+    def __init__(
+        self,
+        n_observed: int,
+        curve: Ensemble | Response | Radial,
+        cap: float,
+        price_level: float = 1.0,
+        *,
+        n_periods: int = HOURS_PER_DAY,
+    ) -> None:
         super().__init__()
-        self.features, self.curve, self.cap = DayFeatures(n_observed, price_level), curve.double(), cap
+        self.features, self.curve, self.cap = DayFeatures(n_observed, price_level, n_periods=n_periods), curve.double(), cap
         self.levels: Tensor
         self.register_buffer("levels", torch.tensor(LEVELS))
         self.eval()
@@ -165,7 +175,7 @@ class NetworkPolicy:
         """Write the weights, what shape they are of and what they were trained for; nothing in the file is an object of ours."""
         network = self.network
         facts = {"format": _FORMAT, "n_observed": network.features.n_observed, "cap": network.cap, "curve": network.curve.shape}
-        facts["price_level"] = network.features.price_level
+        facts |= {"price_level": network.features.price_level, "n_periods": network.features.n_periods}
         kept = io.BytesIO()
         torch.save({**facts, "weights": network.state_dict()}, kept)
         write_atomically(path, lambda file: file.write(kept.getvalue()))
@@ -189,7 +199,8 @@ class NetworkPolicy:
         level = kept.get("price_level", 1.0)  # 1 in files of before
         made = {"n_observed": kept["n_observed"], "n_charges": 1, "charge_cap": kept["cap"], "price_level": level}
         require_fit(f"the policy in {path}", carried_over(made, here), here)
-        network = PostingNetwork(kept["n_observed"], _curve_of(kept["curve"]), here["charge_cap"], here["price_level"])
+        curve, n_periods = _curve_of(kept["curve"]), kept.get("n_periods", HOURS_PER_DAY)  # of hours in files of before
+        network = PostingNetwork(kept["n_observed"], curve, here["charge_cap"], here["price_level"], n_periods=n_periods)
         network.load_state_dict(kept["weights"])
         return cls(network)
 

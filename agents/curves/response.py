@@ -102,7 +102,11 @@ class ResponseLearner:
                 scale = float(np.quantile(np.abs(values), 0.9))
             known = features[order[: len(units)]].float(), torch.as_tensor(np.log(units)).float(), torch.as_tensor(values / scale).float()
             self._fit(response, optimizer, schedule, known, updates=self.updates * (1 if policy else -(-first // self.round_days)))
-            policy = NetworkPolicy(PostingNetwork(practice.n_observed, copy.deepcopy(response), practice.charge_cap, practice.price_level))
+            policy = NetworkPolicy(
+                PostingNetwork(
+                    practice.n_observed, copy.deepcopy(response), practice.charge_cap, practice.price_level, n_periods=practice.n_periods
+                )
+            )
             before = len(units) - len(days)
             if number == len(rounds) - 1 or len(units) // self.validate_every > before // self.validate_every:
                 reached.append((practice.validate(policy), policy))

@@ -108,7 +108,13 @@ class Supervised:
                 schedule.step()
             if epoch in checkpoints:
                 policy = NetworkPolicy(
-                    PostingNetwork(practice.n_observed, _shifted(network, centre), practice.charge_cap, practice.price_level)
+                    PostingNetwork(
+                        practice.n_observed,
+                        _shifted(network, centre),
+                        practice.charge_cap,
+                        practice.price_level,
+                        n_periods=practice.n_periods,
+                    )
                 )
                 reached.append((practice.validate(policy), policy))
         return max(reached, key=lambda pair: pair[0])[1]

@@ -24,7 +24,7 @@ MOST_REMEMBERED: Final = 512
 
 
 class SchedulePolicy:
-    """Posts the same 24-hour schedule every day.
+    """Posts the same schedule every day.
 
     Args:
         schedule: γ in EUR/kWh, shape (T, K), or (K,) for charges that stand all day.
@@ -82,7 +82,7 @@ class DayAheadPolicy:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class BestSchedule:
-    """The 24-hour schedule with the greatest mean profit found over a sample of days.
+    """The schedule with the greatest mean profit found over a sample of days.
 
     Attributes:
         schedule: γ in EUR/kWh, shape (T, K).

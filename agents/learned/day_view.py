@@ -35,7 +35,9 @@ class DayView(gymnasium.Wrapper[Array, NDArray[Any], NDArray[Any], NDArray[Any]]
         charges = cast(spaces.Box, env.action_space).shape
         if charges != (1,) or not reward_unit > 0:
             raise ValueError(f"a view of the day takes one charge a day and a unit of reward > 0, got shape {charges} and {reward_unit}.")
-        self._day, self._unit = DayActions(game.observer.size, game.setting.charge_cap, game.setting.community.price_level), reward_unit
+        setting, community = game.setting, game.setting.community
+        self._day = DayActions(game.observer.size, setting.charge_cap, community.price_level, n_periods=community.n_periods)
+        self._unit = reward_unit
         self._observed: NDArray[Any] = np.zeros(game.observer.size, dtype=np.float32)
         self.action_space = spaces.Box(-1.0, 1.0, (1,), np.float32)
         self.observation_space = spaces.Box(-np.inf, np.inf, (self._day.n_seen,), np.float32)

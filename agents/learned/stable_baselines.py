@@ -53,8 +53,9 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env import VecEnv
 
 from ...envs.arrays import Array
+from ...envs.community.clock import HOURS_PER_DAY
 from ...envs.packages import research_package
-from ..curves.day_features import N_PUBLIC, DayActions
+from ..curves.day_features import DayActions, n_public
 from ..policy import Observation, State
 from .onnx_policy import ActingCharges
 from .settings import LearnerSettings
@@ -76,7 +77,13 @@ def to_charges(action: ArrayLike, cap: ArrayLike) -> Array:
 
 
 def day_of(
-    settings: LearnerSettings, n_observed: int, *, cap: ArrayLike, n_coefficients: int, price_level: float = 1.0
+    settings: LearnerSettings,
+    n_observed: int,
+    *,
+    cap: ArrayLike,
+    n_coefficients: int,
+    price_level: float = 1.0,
+    n_periods: int = HOURS_PER_DAY,
 ) -> DayActions | None:
     """Return how a learner sees a day and charges for it, None where it sees observations as they are.
 
@@ -86,9 +93,10 @@ def day_of(
         cap: Greatest charge in EUR/kWh, one number or shape (coefficients,).
         n_coefficients: Number of charges posted.
         price_level: That of the community.
+        n_periods: T, the periods of a day.
     """
-    applies = settings.sees == "day" and n_coefficients == 1 and n_observed >= N_PUBLIC
-    return DayActions(n_observed, float(np.max(cap)), price_level) if applies else None
+    applies = settings.sees == "day" and n_coefficients == 1 and n_observed >= n_public(n_periods)
+    return DayActions(n_observed, float(np.max(cap)), price_level, n_periods=n_periods) if applies else None
 
 
 def make_learner(settings: LearnerSettings, environment: VecEnv, *, seed: int, days: int = 50_000, hours: int = 1) -> BaseAlgorithm:
@@ -263,7 +271,14 @@ def write_weights(network: BasePolicy, file: BinaryIO) -> None:
 
 
 def load_policy(
-    file: Path, settings: LearnerSettings, n_observed: int, *, cap: ArrayLike, n_coefficients: int, price_level: float = 1.0
+    file: Path,
+    settings: LearnerSettings,
+    n_observed: int,
+    *,
+    cap: ArrayLike,
+    n_coefficients: int,
+    price_level: float = 1.0,
+    n_periods: int = HOURS_PER_DAY,
 ) -> LearnedPolicy:
     """Return the policy whose weights a file holds; no pickled objects are read.
 
@@ -274,13 +289,14 @@ def load_policy(
         cap: What +1 stands for in EUR/kWh, one number or shape (coefficients,).
         n_coefficients: Number of charges it posts.
         price_level: That of the community.
+        n_periods: T, the periods of a day.
 
     Raises:
         ValueError: If the weights do not fit the settings, the observation or the charges.
     """
     build = cast(Callable[..., BasePolicy], _class(settings.algorithm).policy_aliases[_policy(settings)])
     actions = spaces.Box(-1.0, 1.0, (n_coefficients,), np.float32)
-    day = day_of(settings, n_observed, cap=cap, n_coefficients=n_coefficients, price_level=price_level)
+    day = day_of(settings, n_observed, cap=cap, n_coefficients=n_coefficients, price_level=price_level, n_periods=n_periods)
     observed = spaces.Box(-np.inf, np.inf, (n_observed if day is None else day.n_seen,), np.float32)
     network = build(observed, actions, lambda _: settings.learning_rate, **_shape(settings))
     try:

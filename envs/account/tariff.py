@@ -33,6 +33,7 @@ from typing import Final, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..community.clock import HOURS_PER_DAY
 from ..community.day import Array
 from ..errors import known_name, unknown_name
 from ..grid.network import Network
@@ -57,7 +58,7 @@ class Tariff:
         kind: Name of the tariff, for reports.
         basis: B, shape (K, N, N), at least 0, zero on the diagonal.
         names: What each of the K coefficients prices.
-        per: ``"day"`` for coefficients that stand all day, ``"hour"`` for coefficients of each period.
+        per: ``"day"`` for coefficients that stand all day, ``"hour"`` for coefficients of each period, however long it is.
     """
 
     kind: str
@@ -95,7 +96,8 @@ class Tariff:
         """Return what each number of an action prices; charges per hour run through the periods, coefficients innermost."""
         if self.per == "day":
             return self.names
-        return tuple(f"hour {period}, {name}" for period in range(n_periods) for name in self.names)
+        word = "hour" if n_periods == HOURS_PER_DAY else "period"
+        return tuple(f"{word} {period}, {name}" for period in range(n_periods) for name in self.names)
 
     def read(self, action: ArrayLike, n_periods: int, cap: float) -> Array:
         """Return an action as validated coefficients.

@@ -30,7 +30,7 @@ class DayAheadEnv(PricingEnv):
 
     ## Action Space
 
-    `Box(0, charge_cap, (K,), float32)`: the coefficients γ of the tariff in EUR/kWh; with `charges_per="hour"` those of all T hours one
+    `Box(0, charge_cap, (K,), float32)`: the coefficients γ of the tariff in EUR/kWh; with `charges_per="hour"` those of all T periods one
     after the other, `(T·K,)`.
 
     | tariff     | K        | what a kWh sold by i to j is charged                                                |
@@ -47,11 +47,11 @@ class DayAheadEnv(PricingEnv):
     ## Observation Space
 
     `Box(-5, 5, (size,), float32)`. Each number is (value − centre) / scale, cut off at ±5, so that no running normalisation is needed.
-    `env.unwrapped.observer.layout` says where a field lies and `.read(observation)` returns values in the units below. T is 24, N the
-    number of prosumers, P̄ the mean load of a prosumer over the year.
+    `env.unwrapped.observer.layout` says where a field lies and `.read(observation)` returns values in the units below. T is the number
+    of periods of a day (24 hours, or 96 quarter-hours), N the number of prosumers, P̄ the mean load of a prosumer over the year.
 
-    `information="public"` is what an operator sees before the day, a size of 270 for every community. Forecasts carry a seeded error of
-    10% in every hour.
+    `information="public"` is what an operator sees before the day, a size of 9·T + 54 for every community: 270 for hours. Forecasts carry a
+    seeded error of 10% in every period.
 
     | field             | size | unit         | centre | scale | meaning |
     |-------------------|------|--------------|--------|-------|-----|
@@ -106,7 +106,7 @@ class DayAheadEnv(PricingEnv):
     |---------------|--------------------|-------------------------------------------------------------------------------------------|
     | `community`   | `"simbench-rural"` | a name, a folder of CSV files, or a `Community`                                           |
     | `tariff`      | `"distance"`       | `"unique"`, `"distance"`, `"zonal"` or `"line"`                                           |
-    | `charges_per` | `"day"`            | `"day"`: coefficients stand all day; `"hour"`: each hour has its own                      |
+    | `charges_per` | `"day"`            | `"day"`: coefficients stand all day; `"hour"`: each period has its own                    |
     | `split`       | `"train"`          | what `reset` draws days from: `"train"`, `"validation"` or `"test"`                       |
     | `objective`   | `"profit"`         | `"profit"` or `"welfare"`                                                                 |
     | `information` | `"public"`         | `"public"` or `"full"`                                                                    |

@@ -25,6 +25,9 @@ class HourlyEnv(PricingEnv):
     of that hour and pays for its losses and overloads. Then the next hour comes. Stores make this a sequential problem: what is charged now
     decides what they hold later, and what prosumers believe of later charges decides what they do now.
 
+    T is the number of periods of a day: 24 as a rule. Where the data have shorter periods, a step is one of them: a day of quarter-hours
+    has T = 96 steps, and "hour" means a period on this page.
+
     | `belief`      | what prosumers believe                                               |
     |---------------|----------------------------------------------------------------------|
     | `"standing"`  | the charge posted stands for all later hours, until it is changed    |
@@ -40,7 +43,7 @@ class HourlyEnv(PricingEnv):
     `"announced"`: `Box(0, charge_cap, (T·K,), float32)`, a schedule for all T hours of the day, coefficients of an hour side by side, as
     in `gridtoll/DayAhead-v0` with `charges_per="hour"`. The entries of this hour are charged, those of later hours announced, those of
     past hours ignored (they must be charges nevertheless). The size stays the same all day, so that any learner can be used, and posting
-    the same schedule 24 times keeps every announcement.
+    the same schedule T times keeps every announcement.
 
     Rounding at the edges is forgiven, anything else outside is refused.
 
@@ -52,7 +55,7 @@ class HourlyEnv(PricingEnv):
 
     | `information` | what it holds                                                                                | size            |
     |---------------|----------------------------------------------------------------------------------------------|-----------------|
-    | `"public"`    | forecasts, totals of the hour at hand, energy stored in total, trade of the hour before      | 308             |
+    | `"public"`    | forecasts, totals of the hour at hand, energy stored in total, trade of the hour before      | 308 (T = 24)    |
     | `"full"`      | the truth of all hours, every private parameter, what prosumers expect, every store's energy | the community's |
 
     A `"full"` observation is a state: what follows depends on it and on the actions, and on nothing else.
@@ -70,7 +73,7 @@ class HourlyEnv(PricingEnv):
 
     ## Episode End
 
-    After `24 · days` steps the episode terminates; none is truncated. A further step raises `gymnasium.error.ResetNeeded`.
+    After `T · days` steps the episode terminates; none is truncated. A further step raises `gymnasium.error.ResetNeeded`.
 
     ## Arguments
 
@@ -87,7 +90,7 @@ class HourlyEnv(PricingEnv):
     | `import_fee`     | the community's    | what the operator earns per kWh that prosumers import, in EUR/kWh                          |
     | `forecast_error` | `0.0`              | standard deviation of prosumers' relative errors about later hours, seeded by the day      |
     | `days`           | `1`                | days of an episode, 1 to 7; stores carry on, and each ends with at least `storage_start`   |
-    | `solver`         | `"structured"`     | what clears: the compiled kernel, or `"cvxpy"`, which compiles each of 24 lengths once     |
+    | `solver`         | `"structured"`     | what clears: the compiled kernel, or `"cvxpy"`, which compiles each of T lengths once      |
     | `mechanism`      | `"exact"`          | what clears: a name (`gridtoll.envs.market.mechanism`), or anything with `clear_many`      |
     | `power_flow`     | `"dc"`             | what flows in the wires: a name (`gridtoll.envs.grid.power_flow`)                          |
     | `render_mode`    | `None`             | `"rgb_array"`: the day so far, and the rest as it is planned                               |

@@ -56,7 +56,7 @@ class PricingVectorEnv(VectorEnv[Observation, ArrayLike, NDArray[Any]]):
     first observation; the last one of the episode that ended is in `infos["final_obs"]` and its `info` in `infos["final_info"]`, both in
     Gymnasium's format. With `NEXT_STEP`, which some of Gymnasium's wrappers need (`NormalizeObservation`), a step returns the last
     observation and `info`, and the step after that ignores the row's action and begins its next episode: of the day-ahead game every second
-    step plays nothing, of the hourly game one in 25. With `DISABLED` `reset` must come before the next step.
+    step plays nothing, of the hourly game one in T + 1. With `DISABLED` `reset` must come before the next step.
 
     ## Starting State
 

@@ -1,4 +1,4 @@
-"""A community: prosumers on a grid with a year of hourly data, from which days are cut.
+"""A community: prosumers on a grid with data of every hour, or of shorter periods, from which days are cut.
 
 Preferences follow from the load: utility b·d − ½·a·d² with a = s / load and b = λ_ref + s, λ_ref the year's mean import price, so that at
 the reference price everybody demands the load as measured. Loads count as at least a small share of the prosumer's own mean (see
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date, timedelta
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,10 +20,10 @@ from numpy.typing import ArrayLike
 from ..arrays import Array, Door
 from ..grid.network import Network
 from .calendar import Scenario, split_scenarios
+from .clock import HOURS_PER_DAY, MINUTES_PER_HOUR, NOT_STATED, periods_of_day, take_in_clock
 from .day import Day, make_day
 from .derivation import Derivation, Ledger
 from .door import (
-    HOURS_PER_DAY,
     as_date,
     check_last_date,
     check_service,
@@ -39,10 +39,13 @@ from .rules import filled_in, kinds_of, load_floor, preferences_of, write_prefer
 
 __all__ = ["HOURS_PER_DAY", "Community", "make_community"]
 
+_NOT_HASHED: Final = ("network", "derivations", "period_minutes", "time_zone")
+"""Fields of a community that no hash takes as they are."""
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Community:
-    """N prosumers with Y hours of data, whole days; build it with :func:`make_community`.
+    """N prosumers with Y periods of data, whole days; build it with :func:`make_community`.
 
     Attributes:
         name: How reports call the community.
@@ -69,6 +72,8 @@ class Community:
         charge_cap: Greatest charge in EUR/kWh at mean distance.
         parameters: Preferences and operator prices.
         derivations: What was filled in, raised to a floor or derived, see :mod:`~gridtoll.envs.community.derivation`.
+        period_minutes: Length of a period, one that divides the hour.
+        time_zone: What the fixed clock of the data is called; no number depends on it.
     """
 
     name: str
@@ -95,6 +100,8 @@ class Community:
     charge_cap: float
     parameters: MarketParameters
     derivations: tuple[Derivation, ...] = ()
+    period_minutes: int = MINUTES_PER_HOUR
+    time_zone: str = NOT_STATED
 
     @property
     def n_prosumers(self) -> int:
@@ -104,12 +111,17 @@ class Community:
     @property
     def n_days(self) -> int:
         """Number of whole days in the data."""
-        return int(self.load_kw.shape[0]) // HOURS_PER_DAY
+        return int(self.load_kw.shape[0]) // self.n_periods
 
     @property
     def n_periods(self) -> int:
-        """Periods of a day, each one hour."""
-        return HOURS_PER_DAY
+        """T, the periods of a day: 24 of 60 minutes, 96 of 15."""
+        return periods_of_day(self.period_minutes)
+
+    @property
+    def period_hours(self) -> float:
+        """Δ, the length of a period in hours."""
+        return self.period_minutes / MINUTES_PER_HOUR
 
     @property
     def n_price_paths(self) -> int:
@@ -133,11 +145,16 @@ class Community:
 
     @cached_property
     def content_hash(self) -> str:
-        """The sha256 over every array and number, names of arrays included, for artefacts."""
+        """The sha256 over every array and number, names of arrays included, for artefacts.
+
+        The length of a period counts where it is not an hour. What the clock is called does not.
+        """
         digest = hashlib.sha256()
         parts = {f"grid.{f.name}": getattr(self.network.grid, f.name) for f in fields(self.network.grid)}
         parts |= {f"network.{f.name}": getattr(self.network, f.name) for f in fields(self.network) if f.name != "grid"}
-        parts |= {f.name: getattr(self, f.name) for f in fields(self) if f.name not in {"network", "derivations"}}
+        parts |= {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _NOT_HASHED}
+        if self.period_minutes != MINUTES_PER_HOUR:
+            parts["period_minutes"] = self.period_minutes
         for name, value in sorted(parts.items()):
             digest.update(f"\n{name}:".encode())
             if isinstance(value, np.ndarray):
@@ -163,10 +180,11 @@ class Community:
         """
         index = self._checked("day", index, self.n_days)
         path = self._checked("price path", price_path, self.n_price_paths)
-        hours = slice(index * HOURS_PER_DAY, (index + 1) * HOURS_PER_DAY)
+        hours = slice(index * self.n_periods, (index + 1) * self.n_periods)
         numbers = self.parameters
         return make_day(
             label=f"{self.name}/day {index}/prices {path}",
+            period_hours=self.period_hours,
             **self.preferences(hours),
             renewable=self.renewable_kw[hours],
             import_price=self.import_price[hours],
@@ -195,7 +213,7 @@ class Community:
         return counted
 
     def preferences(self, hours: slice = slice(None)) -> dict[str, Any]:
-        """Return the fields of a day that follow from the loads of some hours, all if absent."""
+        """Return the fields of a day that follow from the loads of some periods, all if absent."""
         return preferences_of(self.counted_load_kw[hours], self.mean_load_kw, self._reference_price, self.parameters)
 
     @cached_property
@@ -233,16 +251,18 @@ def make_community(
     prosumer_names: Sequence[str] | None = None,
     renewable_kind: Sequence[str] | None = None,
     derivations: Sequence[Derivation] = (),
+    period_minutes: int = MINUTES_PER_HOUR,
+    time_zone: str = NOT_STATED,
 ) -> Community:
     """Build a validated :class:`Community`; what is absent follows from the data by rules.
 
     Rules and the numbers in them stand in :mod:`.rules` and :mod:`.parameters`. For the arguments, their shapes and units see
     :class:`Community`; scalars broadcast over prosumers. Columns of a DataFrame that bear the prosumers' names are put into the prosumers'
-    order, and give the names where ``prosumer_names`` is absent. An index of times must be the community's hours.
+    order, and give the names where ``prosumer_names`` is absent. An index of times must be the community's hours, or shorter periods.
 
     Raises:
-        ValueError: If types or shapes do not fit, labels contradict, hours do not make whole days, or numbers are out of range; all faults
-            at once.
+        ValueError: If types or shapes do not fit, labels contradict, periods do not make whole days, or numbers are out of range; all
+            faults at once.
 
     A warning is logged where settings and prices seem to be in different currencies, see :mod:`~gridtoll.envs.community.money`.
     """
@@ -250,9 +270,10 @@ def make_community(
     given_names, kinds = check_words(
         door, first_date=first_date, parameters=numbers, prosumer_names=prosumer_names, renewable_kind=renewable_kind, n_prosumers=n
     )
+    minutes = take_in_clock(door, period_minutes, time_zone)
     year = {"load_kw": load_kw, "renewable_kw": renewable_kw, "import_price": import_price}
     year |= {"export_price": export_price, "loss_price": loss_price}
-    names = take_in_year(door, year, names=given_names, n=n, first_date=first_date)
+    names = take_in_year(door, year, names=given_names, n=n, first_date=first_date, period_minutes=minutes)
     require_year(door)
     own = {"storage_power": storage_power, "storage_capacity": storage_capacity, "storage_efficiency": storage_efficiency}
     own |= {"storage_wear": storage_wear, "storage_start": storage_start, "import_limit": import_limit, "export_limit": export_limit}
@@ -260,7 +281,7 @@ def make_community(
     take_in_scalars(door, trade_friction=trade_friction, charge_cap=charge_cap, partners=partners)
     if not door.faults:
         check_service(door, numbers, names)
-        check_last_date(door, as_date(first_date), len(door.values["load_kw"]))
+        check_last_date(door, as_date(first_date), len(door.values["load_kw"]) // periods_of_day(minutes))
     door.raise_if_any()
     ledger = Ledger(list(derivations))
     nearest = None if partners is None else int(partners)
@@ -275,6 +296,8 @@ def make_community(
         first_date=as_date(first_date),
         partners=nearest,
         parameters=numbers,
+        period_minutes=minutes,
+        time_zone=time_zone,
         **made,
     )
     write_preferences(

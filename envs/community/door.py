@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..arrays import Array, Door
+from .clock import period_word, periods_of_day
 from .labels import by_prosumer, check_hours, names_of_columns
 from .parameters import MarketParameters
 from .rules import load_floor
 
-HOURS_PER_DAY: Final = 24
 KINDS: Final = ("solar", "wind", "none")
 _BY_HOUR_AND_PROSUMER: Final = ("load_kw", "renewable_kw")
 _PRICES: Final = ("import_price", "export_price", "loss_price")
@@ -50,9 +50,9 @@ def check_words(
 
 
 def take_in_year(
-    door: Door, year: Mapping[str, ArrayLike], *, names: tuple[str, ...] | None, n: int, first_date: date
+    door: Door, year: Mapping[str, ArrayLike], *, names: tuple[str, ...] | None, n: int, first_date: date, period_minutes: int
 ) -> tuple[str, ...] | None:
-    """Take in the hourly data, and return the prosumers' names: those given, or else those of the columns of the loads.
+    """Take in the data of every period, and return the prosumers' names: those given, or else those of the columns of the loads.
 
     Args:
         door: Takes in the values, and the faults.
@@ -61,14 +61,16 @@ def take_in_year(
         names: One name per prosumer, None where none were given.
         n: Number of prosumers N.
         first_date: Date of day 0.
+        period_minutes: Length of a period in minutes, one that divides the hour.
     """
     known = names or names_of_columns(year["load_kw"])
     in_order = {key: by_prosumer(door, key, year[key], known) if known else year[key] for key in _BY_HOUR_AND_PROSUMER}
     start: object = first_date
-    check_hours(door, year, start if isinstance(start, date) else None)
+    check_hours(door, year, start if isinstance(start, date) else None, period_minutes)
     shape = np.shape(in_order["load_kw"])
-    if len(shape) != 2 or shape[1] != n or shape[0] == 0 or shape[0] % HOURS_PER_DAY:
-        door.faults.append(f"`load_kw` must have shape (hours, {n}) with whole days of {HOURS_PER_DAY} hours, got {shape}.")
+    per_day, word = periods_of_day(period_minutes), period_word(period_minutes)
+    if len(shape) != 2 or shape[1] != n or shape[0] == 0 or shape[0] % per_day:
+        door.faults.append(f"`load_kw` must have shape ({word}, {n}) with whole days of {per_day} {word}, got {shape}.")
     else:
         door.numbers("load_kw", in_order["load_kw"], shape)
     hours = shape[0] if shape else 0
@@ -85,7 +87,7 @@ def take_in_year(
 
 
 def require_year(door: Door) -> None:
-    """Check the ranges of the hourly data."""
+    """Check the ranges of the data of every period."""
     axes = ("hour", "prosumer")
     for key in _BY_HOUR_AND_PROSUMER:
         door.require(key, "be at least 0 and finite", lambda v: np.isfinite(v) & (v >= 0), axes=axes)
@@ -170,12 +172,12 @@ def as_date(value: date) -> date:
     return date(value.year, value.month, value.day)
 
 
-def check_last_date(door: Door, first_date: date, n_hours: int) -> None:
+def check_last_date(door: Door, first_date: date, n_days: int) -> None:
     """Add a fault where the data runs past the last date there is."""
     try:
-        first_date + timedelta(days=n_hours // HOURS_PER_DAY)
+        first_date + timedelta(days=n_days)
     except OverflowError:
-        door.faults.append(f"`first_date` must leave room for {n_hours // HOURS_PER_DAY} days before the year 10000, got {first_date}.")
+        door.faults.append(f"`first_date` must leave room for {n_days} days before the year 10000, got {first_date}.")
 
 
 def _is_positive(value: Array) -> NDArray[np.bool_]:

@@ -8,14 +8,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ..arrays import MOST_LISTED, Door
-
-_HOUR: Final = np.timedelta64(1, "h")
+from .clock import MINUTES_PER_HOUR, period_word
 
 
 def names_of_columns(value: ArrayLike) -> tuple[str, ...] | None:
@@ -50,13 +49,14 @@ def by_prosumer(door: Door, name: str, value: ArrayLike, prosumer_names: Sequenc
     return np.asarray(value)[..., [labels.index(each) for each in prosumer_names]]
 
 
-def check_hours(door: Door, values: Mapping[str, ArrayLike], first_date: date | None) -> None:
+def check_hours(door: Door, values: Mapping[str, ArrayLike], first_date: date | None, period_minutes: int) -> None:
     """Add a fault for each table whose index is not the community's hours, or not that of the first table with an index.
 
     Args:
         door: Where faults are added.
         values: Hourly values by name, tables of shape (Y, …) with a row for each hour. What has no index is passed over.
         first_date: Date of the first hour, None where it is not known.
+        period_minutes: What lies between two rows.
     """
     first: tuple[str, np.ndarray[Any, Any]] | None = None
     for name, value in values.items():
@@ -65,21 +65,24 @@ def check_hours(door: Door, values: Mapping[str, ArrayLike], first_date: date | 
             continue
         if labels.dtype.kind == "M":
             if first_date is not None:
-                _check_times(door, name, labels, first_date)
+                _check_times(door, name, labels, first_date, period_minutes)
         elif first is None:
             first = name, labels
         elif not np.array_equal(labels, first[1]):
             door.faults.append(f"the index of `{name}` must be that of `{first[0]}`, got another. Align them first.")
 
 
-def _check_times(door: Door, name: str, times: np.ndarray[Any, Any], first_date: date) -> None:
-    expected = np.datetime64(first_date, "h") + _HOUR * np.arange(len(times))
+def _check_times(door: Door, name: str, times: np.ndarray[Any, Any], first_date: date, period_minutes: int) -> None:
+    hourly = period_minutes == MINUTES_PER_HOUR
+    step = np.timedelta64(1, "h") if hourly else np.timedelta64(period_minutes, "m")
+    expected = np.datetime64(first_date, "h" if hourly else "m") + step * np.arange(len(times))
     wrong = np.flatnonzero(times != expected)
     if len(wrong):
         row = int(wrong[0])
         door.faults.append(
-            f"the index of `{name}` must be hours that follow each other from `first_date`, row {row} must be {expected[row]}, "
-            f"got {times[row].astype('datetime64[s]')}. Give `first_date` the first day of the data, and one row to each hour."
+            f"the index of `{name}` must be {period_word(period_minutes)} that follow each other from `first_date`, "
+            f"row {row} must be {expected[row]}, got {times[row].astype('datetime64[s]')}. "
+            f"Give `first_date` the first day of the data, and one row to each {'hour' if hourly else 'period'}."
         )
 
 

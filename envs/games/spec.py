@@ -61,7 +61,9 @@ class GameSpec:
         default=DEFAULT_COMMUNITY, metadata=_said("a name from `gridtoll communities list`, or a folder of CSV files", metavar="C")
     )
     tariff: str = field(default="distance", metadata=_said("what is priced: unique (each kWh alike), distance, zonal or line", metavar="T"))
-    charges_per: Period = field(default="day", metadata=_said("how long a charge stands", metavar="day|hour"))
+    charges_per: Period = field(
+        default="day", metadata=_said("how long a charge stands: all day, or one period of the data (an hour)", metavar="day|hour")
+    )
     objective: str = field(default="profit", metadata=_said("what the leader is rewarded with", metavar="profit|welfare"))
     information: Information = field(
         default="public",

@@ -55,6 +55,7 @@ class Made:
     price_level: float = 1.0
     n_charges: int = 1
     n_observed: int = N_PUBLIC
+    n_periods: int = 24
     calls: dict[str, int] = field(default_factory=lambda: {"rewards": 0, "slopes": 0, "optima": 0, "validations": 0})
 
     def __post_init__(self) -> None:

@@ -187,6 +187,7 @@ def _day_of(config: TrainConfig) -> DayActions | None:
         cap=environment.charge_cap,
         n_coefficients=n_charges(config.task),
         price_level=environment.community.price_level,
+        n_periods=environment.community.n_periods,
     )
 
 

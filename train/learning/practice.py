@@ -133,6 +133,11 @@ class TaskPractice:
         return n_charges(self.task)
 
     @property
+    def n_periods(self) -> int:
+        """T, the periods of a day."""
+        return self._game.setting.community.n_periods
+
+    @property
     def n_observed(self) -> int:
         """Numbers observed before a day, or an hour."""
         return self._game.observer.size

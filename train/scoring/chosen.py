@@ -83,7 +83,7 @@ def mean_objective(task: GameSpec, scenarios: Sequence[Scenario], charges: Array
 
 
 def find_best_schedule(task: GameSpec, workers: Workers, *, seed: int) -> Array:
-    """Return the best 24-hour schedule found over a seeded sample of training scenarios, kept in the cache, EUR/kWh, shape (T, K).
+    """Return the best schedule found over a seeded sample of training scenarios, kept in the cache, EUR/kWh, shape (T, K).
 
     It climbs from the best constant charge along the mean of exact gradients, as prosumers take every charge as standing. A leader whose
     schedule is announced posts the same one: it is not sought again for that belief.

@@ -132,7 +132,8 @@ def learned_policy(run: RunFolder, task: GameSpec) -> LearnedPolicy:
     here = facts_of(task)
     made = {name: best.facts.get(name) for name in ("charge_cap", "price_level")}
     made |= {name: getattr(config.task, name) for name in _OF_GAME}
-    in_units = day_of(config.learner, here["n_observed"], cap=here["charge_cap"], n_coefficients=here["n_charges"]) is not None
+    seen = {"cap": here["charge_cap"], "n_coefficients": here["n_charges"], "n_periods": environment.community.n_periods}
+    in_units = day_of(config.learner, here["n_observed"], **seen) is not None
     require_fit(f"the leader in {run.path}", carried_over(made, here) if in_units else made, here)
     return load_policy(
         best.files["policy.pt"],
@@ -141,6 +142,7 @@ def learned_policy(run: RunFolder, task: GameSpec) -> LearnedPolicy:
         cap=environment.charge_cap,
         n_coefficients=n_charges(task),
         price_level=environment.community.price_level,
+        n_periods=environment.community.n_periods,
     )
 
 

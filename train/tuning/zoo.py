@@ -62,7 +62,14 @@ def _wrappers(learner: LearnerSettings, task: GameSpec) -> list[dict[str, dict[s
     environment, unit = environment_of(task), reward_unit_eur(task)
     if (
         task.env == "day-ahead"
-        and day_of(learner, environment.observer.size, cap=environment.charge_cap, n_coefficients=n_charges(task)) is not None
+        and day_of(
+            learner,
+            environment.observer.size,
+            cap=environment.charge_cap,
+            n_coefficients=n_charges(task),
+            n_periods=environment.community.n_periods,
+        )
+        is not None
     ):
         return [{"gridtoll.agents.learned.day_view.DayView": {"reward_unit": unit}}]
     return [{"gymnasium.wrappers.RescaleAction": {"min_action": -1.0, "max_action": 1.0}}]

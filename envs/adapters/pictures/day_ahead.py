@@ -97,15 +97,26 @@ def _panels(figure: Figure) -> tuple[Axes, Axes, Axes]:
     return grid, power, price
 
 
-def draw_grid(axes: Axes, network: Network, day: Day, outcome: Outcome[Any] | None, *, first_hour: int = 0) -> None:
-    """Draw branches with the loading of the peak hour, and prosumers with what they sold on balance over all hours.
+def clock_time(period: float, day: Day) -> str:
+    """Return when a period of a day begins, like 07:15."""
+    minutes = round(60 * day.period_hours * period)
+    return f"{minutes // 60:02d}:{minutes % 60:02d}"
+
+
+def _of_what(day: Day) -> str:
+    """Return what a day's periods are together: the day, or the one period it consists of."""
+    return "day" if day.n_periods > 1 else "hour" if day.period_hours == 1.0 else "period"
+
+
+def draw_grid(axes: Axes, network: Network, day: Day, outcome: Outcome[Any] | None, *, first_period: int = 0) -> None:
+    """Draw branches with the loading of the peak period, and prosumers with what they sold on balance over all periods.
 
     Args:
         axes: Where to draw.
         network: The grid and its prosumers.
-        day: The day, or an hour of one.
+        day: The day, or a period of one.
         outcome: What it led to, if anything yet.
-        first_hour: The hour of the clock its first period is.
+        first_period: Which period of the day its first one is.
     """
     place, grid = network.grid.bus_position, network.grid
     ends = np.stack([place[grid.branch_from], place[grid.branch_to]], axis=1)  # (L, 2, 2)
@@ -132,10 +143,8 @@ def draw_grid(axes: Axes, network: Network, day: Day, outcome: Outcome[Any] | No
         most = float(np.abs(sold).max()) or 1.0
         size = few * (150.0 + 450.0 * np.abs(sold) / most)
         nodes = axes.scatter(at[:, 0], at[:, 1], s=size, c=sold, cmap=_TRADES, norm=CenteredNorm(0.0, most), edgecolors=INK, zorder=3)
-        _colour_bar(axes, lines, (0.02, -0.06, 0.44, 0.022), f"line loading at {first_hour + peak:02d}:00 in % of the limit")
-        _colour_bar(
-            axes, nodes, (0.54, -0.06, 0.44, 0.022), f"net trade of the {'day' if day.n_periods > 1 else 'hour'} in {unit}h: bought | sold"
-        )
+        _colour_bar(axes, lines, (0.02, -0.06, 0.44, 0.022), f"line loading at {clock_time(first_period + peak, day)} in % of the limit")
+        _colour_bar(axes, nodes, (0.54, -0.06, 0.44, 0.022), f"net trade of the {_of_what(day)} in {unit}h: bought | sold")
     axes.scatter(place[:, 0], place[:, 1], s=10 * few, color=QUIET, linewidths=0, zorder=2)
     x, y = place[grid.slack_bus]
     axes.scatter(x, y, s=70 * few, marker="s", color=INK, linewidths=0, zorder=2)

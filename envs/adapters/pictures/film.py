@@ -21,7 +21,7 @@ from ...community.day import Array, Day
 from ...games.transition import Outcome
 from ...grid.network import Network
 from .animation import write_animation
-from .day_ahead import DOTS_PER_INCH, INK, QUIET, apart, unit_of
+from .day_ahead import DOTS_PER_INCH, INK, QUIET, apart, clock_time, unit_of
 
 if TYPE_CHECKING:  # the environment draws by these modules, not the other way round
     from ..day_ahead import DayAheadEnv
@@ -94,7 +94,7 @@ def _draw_frame(figure: Figure, network: Network, day: Day, outcome: Outcome[Any
     power, money = figure.add_subplot(layout[0]), figure.add_subplot(layout[1])
     _draw_power(power, day, outcome, period)
     _draw_collected(money, day, collected_eur(day, outcome), period)
-    clock = " to ".join(f"{int(each):02d}:{round(60 * (each % 1.0)):02d}" for each in day.period_hours * np.array([period, period + 1]))
+    clock = f"{clock_time(period, day)} to {clock_time(period + 1, day)}"
     figure.text(0.02, 0.93, f"{title}, {clock}", fontsize=12, fontweight="bold", color=INK)
     figure.text(0.02, 0.875, f"neighbours trade {traded[period]:.0f} {unit}", fontsize=10, color=INK)
     for x, colour, word in ((0.02, _SELLS, "sells"), (0.1, _BUYS, "buys"), (0.18, "white", "does not trade")):

@@ -22,7 +22,7 @@ from ...games.hourly import charge_of_hours
 from ...games.tail import first_hour
 from ...games.transition import Outcome
 from .animation import write_animation
-from .day_ahead import DOTS_PER_INCH, INK, QUIET, draw_grid, draw_power, draw_prices, head
+from .day_ahead import DOTS_PER_INCH, INK, QUIET, clock_time, draw_grid, draw_power, draw_prices, head
 
 if TYPE_CHECKING:  # the environment draws by this module, not the other way round
     from ..hourly import HourlyEnv
@@ -88,14 +88,14 @@ def _draw(figure: Figure, env: HourlyEnv) -> None:
         whole = env.day_outcome()
         day = whole_day_of(env)
         hour_day, _ = first_hour(played.tail, played.plan)
-        draw_grid(grid, env.community.network, hour_day, played.outcome, first_hour=reached - 1)
+        draw_grid(grid, env.community.network, hour_day, played.outcome, first_period=reached - 1)
         charges = charge_of_hours(env.game, [each.outcome for each in hours])
         earned = sum(each.outcome.settlement.profit_eur for each in hours)
-        title = f"{reached - 1:02d}:00 at {_posted(charges[-1])} EUR/kWh, {earned:,.2f} EUR so far"
+        title = f"{clock_time(reached - 1, day)} at {_posted(charges[-1])} EUR/kWh, {earned:,.2f} EUR so far"
     draw_power(panels[0], day, whole)
     draw_prices(panels[1], day, whole)
     if hours:
-        _draw_charges(panels[1], charges)
+        _draw_charges(panels[1], day.period_hours, charges)
     panels[1].set_xlabel("")
     panels[1].tick_params(labelbottom=False)
     _draw_stored(panels[2], day, whole)
@@ -117,9 +117,9 @@ def _index(env: HourlyEnv) -> int:
     return env.scenario.day - (1 if between_days else 0)
 
 
-def _draw_charges(axes: Axes, charges: Array) -> None:
+def _draw_charges(axes: Axes, period_hours: float, charges: Array) -> None:
     """Draw what was posted, one line a coefficient where they are few, else their range."""
-    edges = np.arange(len(charges) + 1)
+    edges = np.arange(len(charges) + 1) * period_hours
     if charges.shape[1] <= 2:
         for k, values in enumerate(charges.T):
             axes.stairs(values, edges, baseline=None, color=_COLOURS[k], lw=2.2, label="charge" if len(charges.T) == 1 else f"charge {k}")

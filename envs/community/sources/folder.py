@@ -57,6 +57,7 @@ def _write_folder(community: Community, folder: Path) -> None:
     values |= {"slack_bus": grid.bus_names[grid.slack_bus], "partners": community.partners or "all"}
     values |= {"trade_friction": community.trade_friction, "charge_cap": community.charge_cap}
     values |= {name: getattr(community.parameters, name) for name in MARKET_PARAMETER_NAMES}
+    values |= {"period_minutes": community.period_minutes, "time_zone": community.time_zone}
     _write(folder / "settings.csv", ("name", "value", "meaning"), ((key, values[key], text) for key, text in SETTINGS.items()))
     buses = zip(grid.bus_names, *grid.bus_position.T.tolist(), network.bus_zone.tolist(), strict=True)
     _write(folder / "buses.csv", BUS_COLUMNS, buses)
@@ -76,8 +77,8 @@ def _write_folder(community: Community, folder: Path) -> None:
 
 
 def _write_hours(community: Community, path: Path, header: Sequence[str], values: Array) -> None:
-    start = datetime.combine(community.first_date, time())
-    hours = ((start + timedelta(hours=hour)).strftime(HOUR_FORMAT) for hour in range(len(values)))
+    start, period = datetime.combine(community.first_date, time()), timedelta(minutes=community.period_minutes)
+    hours = ((start + number * period).strftime(HOUR_FORMAT) for number in range(len(values)))
     _write(path, (HOUR_COLUMN, *header), ((hour, *row) for hour, row in zip(hours, values.tolist(), strict=True)))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from .. import clock
 from . import tables
 
 FORMAT_VERSION: Final = 1
@@ -22,7 +23,11 @@ SETTINGS: Final = {
     "load_floor": "loads count as at least this share of the prosumer's mean, above 0",
     "overload_price": "what the operator pays for flow above a limit, EUR/kWh, at least 0",
     "import_fee": "what the operator earns on imports, EUR/kWh, at least 0",
+    "period_minutes": "minutes from row to row of the hourly files; divides 60; 60 if absent",
+    "time_zone": "name of the fixed clock of the hours, such as UTC; a label; not stated if absent",
 }
+DEFAULTS: Final = {"period_minutes": clock.MINUTES_PER_HOUR, "time_zone": clock.NOT_STATED}
+"""Settings that may be absent, as they are in folders of before."""
 BUS_COLUMNS: Final = ("bus", "x", "y", "zone")
 BRANCH_RULES: Final = {"r_pu": tables.NOT_NEGATIVE, "x_pu": tables.NOT_ZERO, "limit_kw": tables.LIMIT}
 PROSUMER_RULES: Final = {
@@ -50,16 +55,18 @@ row (line of the file, the header being row 1) and column, all at once. Powers a
 | `buses.csv` | bus | `bus` (name), optional `x`, `y` (for drawing) and `zone` (0, 1, …; clustered by distance if absent) |
 | `branches.csv` | line or transformer | `branch` (name), `from`, `to` (buses), `r_pu`, `x_pu` (on `base_power_kw`), `limit_kw` (or `inf`) |
 | `prosumers.csv` | prosumer | `prosumer` (name), `bus`, `storage_power_kw`, `storage_capacity_kwh` (0 without), optional ones below |
-| `load_kw.csv` | hour | `hour` (like 2016-01-31T23:00), then one column per prosumer: load, at least 0 |
-| `renewable_kw.csv` | hour | the same: available solar or wind power, at least 0 |
-| `prices.csv` | hour | `hour`, `import_price`, and per price path `export_price_0`, `loss_price_0`, `export_price_1`, … |
+| `load_kw.csv` | period | `hour` (when it begins, like 2016-01-31T23:00), then one column per prosumer: load, at least 0 |
+| `renewable_kw.csv` | period | the same: available solar or wind power, at least 0 |
+| `prices.csv` | period | `hour`, `import_price`, and per price path `export_price_0`, `loss_price_0`, `export_price_1`, … |
 
 Optional columns of `prosumers.csv`, filled by gridtoll's rules if absent: `renewable_kind` (solar, wind or none), `import_limit_kw`,
 `export_limit_kw`, `grid_friction_eur_per_kwh_per_kw` (above 0), `storage_efficiency` (one way, above 0 and at most 1),
 `storage_wear_eur_per_kwh_per_kw` (above 0), `storage_start_kwh` (at most the capacity; storage must end the day no emptier).
 
-Hours must follow each other without a gap and make whole days from 00:00, the same in the three hourly files. No clock changes: use one
-time zone without summer time. Export prices must not exceed the import price; loss prices are at least 0. One day is enough to clear it;
+A period is an hour, or what `period_minutes` in `settings.csv` says: 15 for rows at 00:00, 00:15, 00:30, … Powers are means over a period.
+Periods must follow each other without a gap and make whole days from 00:00, the same in the hourly files. No clock changes: use one
+time zone without summer time, and name it in the setting `time_zone`. Export prices must not exceed the import price; loss prices are at
+least 0. One day is enough to clear it;
 the test split needs data of 2 whole weeks, the validation split of 6.
 
 Numbers are digits with a decimal point, and perhaps a sign and an exponent: -0.5, 1e-3. Commas, spaces or underscores within a number,

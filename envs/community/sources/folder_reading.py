@@ -14,12 +14,13 @@ from ...grid.grid import make_grid
 from ...grid.network import Network, make_network
 from ...written import explained
 from ...written import number as read_number
+from ..clock import MINUTES_PER_HOUR, divides_the_hour, is_zone
 from ..community import Community, make_community
 from ..day import Array
 from ..derivation import Derivation, Ledger
 from ..parameters import MARKET_PARAMETER_NAMES, MarketParameters
 from . import tables
-from .folder_format import ALWAYS, BRANCH_RULES, BUS_COLUMNS, FORMAT_VERSION, KINDS, PROSUMER_RULES, SETTINGS, field_name
+from .folder_format import ALWAYS, BRANCH_RULES, BUS_COLUMNS, DEFAULTS, FORMAT_VERSION, KINDS, PROSUMER_RULES, SETTINGS, field_name
 from .tables import HOUR_COLUMN, Faults, Table, read_table
 
 _log = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ def read_folder(folder: Path, *, partners: int | Literal["all"] | None = None) -
     grid = _read_grid(faults, settings)
     prosumers = _read_prosumers(faults, () if grid is None else grid["bus_names"])
     names = prosumers.pop("prosumer_names", None)
-    year = _read_year(faults, names)
+    year = _read_year(faults, names, settings.get("period_minutes", MINUTES_PER_HOUR))
     _check_unit(faults, prosumers, year, names)
     faults.raise_if_any()
     asked = settings["partners"] if partners is None else partners
@@ -53,6 +54,8 @@ def read_folder(folder: Path, *, partners: int | Literal["all"] | None = None) -
             charge_cap=settings["charge_cap"],
             parameters=MarketParameters(**{name: settings[name] for name in MARKET_PARAMETER_NAMES}),
             prosumer_names=names,
+            period_minutes=settings["period_minutes"],
+            time_zone=settings["time_zone"],
             derivations=_derivations(grid or {}),
             **prosumers,
             **year,
@@ -76,6 +79,9 @@ def _read_settings(faults: Faults) -> dict[str, Any]:
     raw = {key: (row, cells[table.header.index("value")]) for (row, cells), k in zip(table.rows, names, strict=True) for key in _key(k)}
     settings: dict[str, Any] = {}
     for key in SETTINGS:
+        if key not in raw and key in DEFAULTS:
+            settings[key] = DEFAULTS[key]
+            continue
         if key not in raw:
             faults.add(file, f"the setting {key!r} is missing ({SETTINGS[key]}).")
             continue
@@ -105,8 +111,12 @@ def _setting(key: str, value: str) -> object:
         return value
     if key == "partners" and value == "all":
         return value
+    if key == "time_zone" and is_zone(value):
+        return value
     number = read_number(value)
-    whole = key in ("partners", "format")
+    if key == "period_minutes" and not divides_the_hour(int(number) if number == int(number) else number):
+        raise ValueError
+    whole = key in ("partners", "format", "period_minutes")
     positive = key in ("base_power_kw", "trade_friction", "charge_cap") or whole
     if not np.isfinite(number) or (positive and not number > 0) or (whole and number != int(number)):
         raise ValueError
@@ -159,19 +169,19 @@ def _read_prosumers(faults: Faults, bus_names: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def _read_year(faults: Faults, names: Sequence[str] | None) -> dict[str, Any]:
-    """Return the hourly arrays and the first date."""
+def _read_year(faults: Faults, names: Sequence[str] | None, period_minutes: int) -> dict[str, Any]:
+    """Return the arrays of every period and the first date."""
     found: dict[str, Any] = {}
     seen: dict[str, tuple[datetime | None, int]] = {}
     for key, file in (("load_kw", "load_kw.csv"), ("renewable_kw", "renewable_kw.csv")):
         table = read_table(faults, file, (HOUR_COLUMN, *(names or ())), others=names is None)
         if table is not None:
             found[key] = table.numbers(names or [c for c in table.header if c != HOUR_COLUMN], tables.NOT_NEGATIVE)
-            seen[file] = (table.hours(), len(table.rows))
+            seen[file] = (table.hours(period_minutes), len(table.rows))
     prices = read_table(faults, "prices.csv", (HOUR_COLUMN, "import_price", "export_price_0", "loss_price_0"), others=True)
     if prices is not None:
         found |= _prices(faults, prices)
-        seen["prices.csv"] = (prices.hours(), len(prices.rows))
+        seen["prices.csv"] = (prices.hours(period_minutes), len(prices.rows))
     for file, (first, count) in list(seen.items())[1:]:
         other, (other_first, other_count) = next(iter(seen.items()))
         if (first, count) != (other_first, other_count) and None not in (first, other_first):

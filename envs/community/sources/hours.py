@@ -1,4 +1,4 @@
-"""The column of hours: how an hour is written, and that hours follow each other."""
+"""The column of hours: how the beginning of a period is written, and that periods follow each other."""
 
 from __future__ import annotations
 
@@ -9,28 +9,31 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Final
 
+from ..clock import MINUTES_PER_HOUR, periods_of_day
 from .faults import Faults
 
 HOUR_COLUMN: Final = "hour"
 HOUR_FORMAT: Final = "%Y-%m-%dT%H:%M"
 _HOUR: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}")
 _OTHER_ORDER: Final = re.compile(r"[0-9]{1,2}[./-][0-9]{1,2}[./-][0-9]{2,4}.*|[0-9]{4}[./][0-9]{1,2}[./][0-9]{1,2}.*")
-_ONE_HOUR: Final = timedelta(hours=1)
 _PANDAS: Final = f"pandas writes it with to_csv(date_format={HOUR_FORMAT!r})"
 
 
-def read_hours(faults: Faults, file: str, cells: Sequence[tuple[int, str]]) -> datetime | None:
-    """Return the first hour, noting hours that do not follow each other, and days that are not whole; None if it cannot be read.
+def read_hours(faults: Faults, file: str, cells: Sequence[tuple[int, str]], period_minutes: int) -> datetime | None:
+    """Return the first hour, noting periods that do not follow each other, and days that are not whole; None if it cannot be read.
 
     Args:
         faults: Where to note them.
         file: Of the column.
         cells: Of the column, each with its row.
+        period_minutes: What must lie between two rows.
     """
+    period, per_day = timedelta(minutes=period_minutes), periods_of_day(period_minutes)
+    name = "one hour" if period_minutes == MINUTES_PER_HOUR else f"{period_minutes} minutes"
     times = [_time(text) for _, text in cells]
-    step = _other_step(times)
+    step = _other_step(times, period)
     if step is not None:
-        faults.add(file, f"rows must be one hour apart, {_came(step, len(times))}.", column=HOUR_COLUMN)
+        faults.add(file, f"rows must be {name} apart, {_came(step, len(times), period_minutes)}.", column=HOUR_COLUMN)
     before: datetime | None = None
     first: datetime | None = None
     for (row, text), now in zip(cells, times, strict=True):
@@ -39,16 +42,16 @@ def read_hours(faults: Faults, file: str, cells: Sequence[tuple[int, str]]) -> d
             faults.add(
                 file, f"must be a time like 2016-01-31T23:00, got {text!r}{style}.", row=row, column=HOUR_COLUMN, kind=f"time{style}"
             )
-            before = before and before + _ONE_HOUR
+            before = before and before + period
             continue
-        if before is not None and step is None and now != before + _ONE_HOUR:
-            wanted = f"must be one hour after the row before, {before + _ONE_HOUR:{HOUR_FORMAT}}, got {text} (a gap)."
+        if before is not None and step is None and now != before + period:
+            wanted = f"must be {name} after the row before, {before + period:{HOUR_FORMAT}}, got {text} (a gap)."
             faults.add(file, wanted, row=row, column=HOUR_COLUMN, kind="gap between hours")
         first, before = first or now, now
     if first is not None and first.hour + first.minute:
         faults.add(file, f"the first hour must be 00:00 of a day, got {first:{HOUR_FORMAT}}.", row=cells[0][0], column=HOUR_COLUMN)
-    if len(cells) % 24 and step is None:
-        faults.add(file, f"must have whole days of 24 rows, got {len(cells)} rows below the header.")
+    if len(cells) % per_day and step is None:
+        faults.add(file, f"must have whole days of {per_day} rows, got {len(cells)} rows below the header.")
     return first
 
 
@@ -71,19 +74,18 @@ def _style(text: str, time: datetime | None) -> str:
     return f" ({'a space for the T' if ' ' in text else 'seconds, or another form'}: {_PANDAS})"
 
 
-def _other_step(times: Sequence[datetime | None]) -> timedelta | None:
-    """Return the time between most rows, where that is not an hour."""
+def _other_step(times: Sequence[datetime | None], period: timedelta) -> timedelta | None:
+    """Return the time between most rows, where that is not a period."""
     steps = Counter(after - before for before, after in pairwise(times) if before is not None and after is not None)
     if not steps:
         return None
     step, count = steps.most_common(1)[0]
-    return step if step != _ONE_HOUR and 2 * count > len(times) else None
+    return step if step != period and 2 * count > len(times) else None
 
 
-def _came(step: timedelta, count: int) -> str:
-    minutes = step.total_seconds() / 60
-    if minutes > 0 and 60 % minutes == 0:
-        return (
-            f"got {count:,} rows {minutes:g} minutes apart. Average each {60 / minutes:g} rows of an hour into one, powers and prices alike"
-        )
-    return f"got most of {count:,} rows {minutes:g} minutes apart. Give every hour one row, in rising order"
+def _came(step: timedelta, count: int, period_minutes: int) -> str:
+    minutes = step / timedelta(minutes=1)
+    if minutes > 0 and MINUTES_PER_HOUR % minutes == 0:
+        return f"got {count:,} rows {minutes:g} minutes apart. Set period_minutes to {minutes:g} in settings.csv"
+    row = "every hour" if period_minutes == MINUTES_PER_HOUR else f"every {period_minutes} minutes"
+    return f"got most of {count:,} rows {minutes:g} minutes apart. Give {row} one row, in rising order"

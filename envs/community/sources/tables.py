@@ -102,10 +102,10 @@ class Table:
             found.append(position.get(value, -1))
         return found
 
-    def hours(self) -> datetime | None:
-        """Return the first hour, noting what is wrong with the column of hours; None if it cannot be read."""
+    def hours(self, period_minutes: int) -> datetime | None:
+        """Return when the first period begins, noting what is wrong with the column of hours; None if it cannot be read."""
         at = self.header.index(HOUR_COLUMN)
-        return read_hours(self.faults, self.file, [(row, cells[at]) for row, cells in self.rows])
+        return read_hours(self.faults, self.file, [(row, cells[at]) for row, cells in self.rows], period_minutes)
 
 
 def read_table(faults: Faults, file: str, required: Sequence[str], optional: Sequence[str] = (), *, others: bool = False) -> Table | None:

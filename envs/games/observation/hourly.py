@@ -109,7 +109,7 @@ class HourlyObserver:
         share = float(stored.sum()) / (float(capacity.sum()) or 1.0)
         parts = [view.now[hour], [days_left, (share - 0.5) / 0.5]]
         if self.day_ahead.information == "public":
-            per_load = 1.0 / self.day_ahead.geometry.total_load_kw  # an hour's energy in kWh is its power in kW
+            per_load = 1.0 / (community.period_hours * self.day_ahead.geometry.total_load_kw)  # kWh of a period as mean power
             parts.append([(kwh * per_load - 0.5) / 0.5 for kwh in last_kwh])
         else:
             own = stored / np.where(capacity > 0, capacity, 1.0)

@@ -1,9 +1,10 @@
 """What an operator knows before the day: calendar, published prices, forecasts, aggregates and history.
 
-The size does not depend on the community. Prosumers enter through totals and through sums over pairs binned by electrical distance, with
-power in units of the community's mean total load, so that a policy can be carried to another community.
+The size depends on the number of periods T of a day, and on nothing else of the community. Prosumers enter through totals and through
+sums over pairs binned by electrical distance, with power in units of the community's mean total load, so that a policy can be carried to
+another community with as many periods: 270 numbers for days of 24 hours, 918 for 96 quarter-hours.
 
-**Forecasts** are the truth times a seeded first-order autoregressive error with a standard deviation of 10% in every hour: one error for
+**Forecasts** are the truth times a seeded first-order autoregressive error with a standard deviation of 10% in every period: one error for
 the community's load, one for its renewables, one for the export price. Retail import prices are published, not forecast. Errors depend on
 nothing but the community's name, the day and the price path, so that a scenario looks the same whenever it comes up.
 
@@ -27,14 +28,14 @@ import numpy as np
 
 from ...arrays import IntArray
 from ...community.calendar import Scenario
-from ...community.community import HOURS_PER_DAY, Community
+from ...community.community import Community
 from ...community.day import Array, Day
 from .fields import Field, Values
 
 FORECAST_ERROR: Final = 0.1
 """Standard deviation of the relative forecast error in every hour."""
 FORECAST_MEMORY: Final = 0.8
-"""Correlation of the errors of neighbouring hours: a forecast that is off in the morning is still off at noon."""
+"""Correlation of the errors an hour apart: a forecast that is off in the morning is still off at noon."""
 RING_WIDTH: Final = 0.25
 """Width of the rings surplus and deficit are matched in, in units of the mean distance."""
 N_RINGS: Final = 11
@@ -127,14 +128,14 @@ def make_geometry(community: Community) -> Geometry:
 def forecast_factors(community: Community, scenario: Scenario, n_periods: int, *, error: float = FORECAST_ERROR) -> Array:
     """Return what load, renewables and export price are multiplied by in a scenario's forecasts, shape (3, T), at least 0.
 
-    ``error`` is their standard deviation in every hour. Seeded by the community's name, not by its content, whose last bits may differ from
-    machine to machine.
+    ``error`` is their standard deviation in every period. Seeded by the community's name, not by its content, whose last bits may differ
+    from machine to machine.
     """
     name = int.from_bytes(hashlib.sha256(community.name.encode()).digest()[:8], "big")
     shocks = np.random.default_rng((name, scenario.day, scenario.price_path)).standard_normal((3, n_periods))
-    errors = shocks.copy()
+    errors, memory = shocks.copy(), FORECAST_MEMORY**community.period_hours
     for period in range(1, n_periods):
-        errors[:, period] = FORECAST_MEMORY * errors[:, period - 1] + np.sqrt(1.0 - FORECAST_MEMORY**2) * shocks[:, period]
+        errors[:, period] = memory * errors[:, period - 1] + np.sqrt(1.0 - memory**2) * shocks[:, period]
     return np.maximum(1.0 + error * errors, 0.0)
 
 
@@ -243,9 +244,9 @@ def _mean(spread: Array, power: Array) -> float:
 
 def _history(community: Community, geometry: Geometry, scenario: Scenario) -> Values:
     """Return means over the day and the week before, as measured; the data year follows on itself."""
-    n_hours = community.n_days * HOURS_PER_DAY
-    first = scenario.day * HOURS_PER_DAY
-    past = [np.arange(first - HOURS_PER_DAY * days, first) % n_hours for days in (1, 7)]
+    per_day = community.n_periods
+    n_periods, first = community.n_days * per_day, scenario.day * per_day
+    past = [np.arange(first - per_day * days, first) % n_periods for days in (1, 7)]
     load, renewable = (
         np.array([power[hours].sum(axis=1).mean() for hours in past]) / geometry.total_load_kw
         for power in (community.load_kw, community.renewable_kw)

@@ -115,12 +115,12 @@ def test_a_cause_that_spoils_a_whole_file_is_one_line_with_its_remedy_and_hides_
     assert len(lines) == 2
 
 
-def test_quarter_hours_are_one_line_that_says_what_to_average(copy: Path) -> None:
+def test_quarter_hours_that_nobody_stated_are_one_line_that_says_what_to_set(copy: Path) -> None:
     start = datetime.fromisoformat("2016-01-01T00:00")
     quarters = [(start + timedelta(minutes=15 * number)).strftime("%Y-%m-%dT%H:%M") for number in range(4 * 24 * DAYS)]
     for file in (FILE, "renewable_kw.csv"):
         (copy / file).write_text("hour,seller,buyer\n" + "".join(f"{quarter},1,2\n" for quarter in quarters))
-    remedy = "Average each 4 rows of an hour into one, powers and prices alike."
+    remedy = "Set period_minutes to 15 in settings.csv."
     assert lines_of(copy)[:2] == [
         f"{file}, column 'hour': rows must be one hour apart, got 1,344 rows 15 minutes apart. {remedy}"
         for file in (FILE, "renewable_kw.csv")
