@@ -5,8 +5,9 @@ NumPy turns text into numbers, True into 1, None into NaN and 1.7 into bus 1 whe
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -153,3 +154,20 @@ def _first_type(array: NDArray[Any]) -> str:
     """Return the type of the first object that is no number, else of the first."""
     types = [type(each) for each in array.flat]
     return next((each.__name__ for each in types if not issubclass(each, int | float | np.number)), types[0].__name__)
+
+
+def plain(value: Any) -> Any:
+    """Return a value in JSON's own types; numbers that it has no word for become null, and what it does not know its text."""
+    match value:
+        case Mapping():
+            return {str(key): plain(item) for key, item in value.items()}
+        case np.ndarray() | np.generic():
+            return plain(value.tolist())
+        case list() | tuple():
+            return [plain(item) for item in value]
+        case float():
+            return value if math.isfinite(value) else None
+        case None | bool() | int() | str():
+            return value
+        case _:
+            return str(value)

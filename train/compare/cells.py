@@ -18,9 +18,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, get_args
 
+from ...envs.arrays import plain
 from ...envs.games.spec import GameSpec
 from ..ground.runs import read_json, sha256, versions, write_text
-from ..ground.text import plain
 
 SCHEMA: Final = 1
 """Version of this layout."""

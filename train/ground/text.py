@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
+from ...envs.arrays import plain
 from ..statistics.intervals import Interval
 
 
@@ -30,23 +28,6 @@ class Report:
     def as_json(self) -> str:
         """Return the values as one line of strict JSON; numbers that JSON has no word for (NaN, infinity) become null."""
         return json.dumps(plain(self.values), allow_nan=False)
-
-
-def plain(value: Any) -> Any:
-    """Return a value in JSON's own types; numbers that it has no word for become null, and what it does not know its text."""
-    match value:
-        case Mapping():
-            return {str(key): plain(item) for key, item in value.items()}
-        case np.ndarray() | np.generic():
-            return plain(value.tolist())
-        case list() | tuple():
-            return [plain(item) for item in value]
-        case float():
-            return value if math.isfinite(value) else None
-        case None | bool() | int() | str():
-            return value
-        case _:
-            return str(value)
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -143,7 +143,7 @@ class _Hour:
 class _Search:
     def __init__(self, game: Game, relaxed: DayRelaxation, best: Play, max_nodes: int) -> None:
         day, tariff, program = game.day, game.tariff, relaxed.program
-        self._max_nodes, self._known_goal = max_nodes, best.goal_eur / program.unit_eur
+        self._max_nodes = max_nodes
         self._known = _by_hour(game, best) / program.unit_eur
         owner = Structure.of(day).owner
         self._known_prices = best.clearing.storage_price[:, owner] / program.price_unit

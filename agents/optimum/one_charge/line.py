@@ -221,10 +221,6 @@ class ChargeLine:
         """Return the same variables and prices at another charge: no response there any more, but a point that bounds may use."""
         return replace(self._line_point(charge, point.variables.copy(), point.prices.copy(), None), relief=point.relief)
 
-    def relieved(self, point: LinePoint, piece: Piece) -> LinePoint:
-        """Return a point with the prices that relieve its pull on a piece, which makes bounds beside it tighter and no less valid."""
-        return replace(point, relief=self._relief(point.charge, self._loss_pull(point.flow_kw), piece.response))
-
     def _line_point(self, charge: float, x: Array, prices: Array, response: _Response | None) -> LinePoint:
         """Evaluate the leader's account at an exact response."""
         flat, day = self.flat, self.day

@@ -23,6 +23,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from ...arrays import plain
 from ...community.day import Array, Day
 from ...grid.network import Network
 from ...market.exact.solution import Clearing
@@ -112,7 +113,7 @@ def opening(book: Book, public_key: str) -> dict[str, Any]:
         "network": {
             "prosumer_ptdf": network.prosumer_ptdf.tolist(),
             "loss_coefficient": network.grid.loss_coefficient.tolist(),
-            "branch_limit_kw": _words(network.grid.branch_limit_kw.tolist()),
+            "branch_limit_kw": plain(network.grid.branch_limit_kw.tolist()),
         },
     }
 
@@ -131,7 +132,7 @@ def day_content(book: Book, settled: SettledDay) -> dict[str, Any]:
         "import_fee": day.import_fee,
         "base_flow_kw": base.tolist() if base.any() else None,
         "charge": settled.coefficients.tolist(),
-        "evidence": {name: _words(value) for name, value in settled.clearing.evidence.info().items()},
+        "evidence": {name: plain(value) for name, value in settled.clearing.evidence.info().items()},
         "operator": {name: getattr(settlement, name) for name in OPERATOR},
         "network_secure": settlement.network_secure,
     }
@@ -195,18 +196,3 @@ def _trades(power: Array, price: Array, charge: Array, friction: Array) -> dict[
         "charge": charge[period, partner].tolist(),
         "friction": friction[partner].tolist(),
     }
-
-
-def _words(value: Any) -> Any:
-    """Return a value in JSON's own types; numbers that it has no word for become null."""
-    match value:
-        case np.ndarray() | np.generic():
-            return _words(value.tolist())
-        case list() | tuple():
-            return [_words(item) for item in value]
-        case float():
-            return value if np.isfinite(value) else None
-        case bool() | int() | str() | None:
-            return value
-        case _:
-            return str(value)

@@ -16,23 +16,11 @@ direction; :func:`.one_sided.piece_ahead` finds the active set that is valid alo
 
 from __future__ import annotations
 
-from dataclasses import fields
-
-import numpy as np
-
 from ...community.day import Array
 from .kkt import ActiveSet, KktSystem
 from .market_data import MarketData
 from .point import Point, net_bought
 from .polish import adopt
-
-
-def zero_cotangent(data: MarketData) -> Point:
-    """Return a cotangent of zeros, to be filled in where a quantity depends on the clearing."""
-    structure = data.structure
-    t, n, j, k = structure.n_periods, structure.n_prosumers, len(structure.owner), len(structure.seller)
-    widths = {"charge": j, "discharge": j, "stored": j, "storage_price": j, "trade": k}
-    return Point(**{field.name: np.zeros((t, widths.get(field.name, n))) for field in fields(Point)})
 
 
 def vector_jacobian(data: MarketData, point: Point, cotangent: Point, *, active: ActiveSet | None = None) -> Array:

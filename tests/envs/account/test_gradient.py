@@ -24,7 +24,7 @@ from gridtoll.envs.community.day import Array, Day
 from gridtoll.envs.errors import ClearingError
 from gridtoll.envs.grid.network import Network, make_network
 from gridtoll.envs.market.exact import Clearing, one_sided
-from gridtoll.envs.market.exact.adjoint import vector_jacobian, zero_cotangent
+from gridtoll.envs.market.exact.adjoint import vector_jacobian
 from gridtoll.envs.market.exact.convert import point_of
 from gridtoll.envs.market.exact.cotangent import Cotangent
 from gridtoll.envs.market.exact.market_data import MarketData, Structure, read_charges, scale
@@ -104,7 +104,7 @@ def test_the_adjoint_is_the_transpose_of_the_response(name: str, level: float) -
     data, point = game.market_data(charges)
     direction = random.normal(size=data.charge.shape)
     slope = respond_along(data, replace(point), direction, reach=(-1.0, 1.0)).slope
-    cotangent = zero_cotangent(data)
+    cotangent = zeros_like(point)
     for field in fields(Point):  # prices that nothing determines have a weight too, and must not spoil the rest
         setattr(cotangent, field.name, random.normal(size=getattr(cotangent, field.name).shape))
     terms = [getattr(cotangent, field.name) * getattr(slope, field.name) for field in fields(Point)]
@@ -318,10 +318,15 @@ def test_where_many_variables_reach_a_bound_at_once_the_derivative_is_still_one_
     assert abs(np.sum(unproved * basis) - change) > 0.1 * abs(change)  # the active set read from the point alone is none of any direction
 
 
+def zeros_like(point: Point) -> Point:
+    """A cotangent of zeros."""
+    return Point(**{field.name: np.zeros_like(getattr(point, field.name)) for field in fields(Point)})
+
+
 def clearing_gradient_as_read(game: Game, charges: Array) -> Array:
     """The gradient of the traded energy on the active set that the point itself suggests."""
     data, point = game.market_data(charges)
-    cotangent = zero_cotangent(data)
+    cotangent = zeros_like(point)
     cotangent.trade[:] = data.power_unit * data.period_hours
     whole = np.zeros((6, 5, 5))
     whole[:, data.structure.seller, data.structure.buyer] = vector_jacobian(data, point, cotangent) / data.price_unit
