@@ -54,6 +54,23 @@ def number(text: str, *, words: bool = False) -> float:
     return value
 
 
+def charges_from(text: str) -> tuple[float, ...]:
+    """Read one charge, or several separated by commas.
+
+    Raises:
+        ValueError: If any of them is not a number.
+    """
+    charges, bad = list[float](), list[str]()
+    for part in text.split(","):
+        try:
+            charges.append(number(part))
+        except ValueError:
+            bad.append(part.strip())
+    if bad:
+        raise ValueError(f"charges must be numbers in EUR/kWh separated by commas, got {', '.join(map(repr, bad))} in {text!r}.")
+    return tuple(charges)
+
+
 def whole_number(text: str) -> int:
     """Return the whole number that a text is: an optional sign and digits.
 

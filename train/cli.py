@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "export": "write rows, datasets and policies in formats that other software reads",
     "communities": "list, show and export communities",
     "compare": "compare algorithms over seeds, communities and information classes, from one file",
+    "explore": "serve a page to play with: charges, days, batteries and rules, and what the market answers",
     "demo": "train, evaluate and draw, all in one go",
     "ledger": "write settled days down so that nobody can change them unseen, and verify them",
     "study": "redo the source paper's study on open software, and go further",

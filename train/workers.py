@@ -157,7 +157,7 @@ class _LocalPool:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         self._line, self._far_end = ours, theirs  # the far end stays open here, for processes not yet started
-        self._pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_start_worker, initargs=(theirs,))
+        self._pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=start_worker, initargs=(theirs,))
 
     def results(self, function: Callable[[Item], Result], todo: Sequence[Item]) -> Iterator[tuple[int, Result]]:
         """Yield the place of an item and its result, as each is done.
@@ -169,12 +169,12 @@ class _LocalPool:
         try:
             yield from self._results(function, todo)
         except BrokenProcessPool:
-            if not self._line.poll():  # no process has come as far as `_start_worker`
+            if not self._line.poll():  # no process has come as far as `start_worker`
                 raise ValueError(_NO_GUARD) from None
             raise
 
     def _results(self, function: Callable[[Item], Result], todo: Sequence[Item]) -> Iterator[tuple[int, Result]]:
-        with _single_threaded_children():  # processes start as tasks are handed in
+        with single_threaded_children():  # processes start as tasks are handed in
             places = {self._pool.submit(function, item): place for place, item in enumerate(todo)}
         for future in as_completed(places):
             yield places[future], future.result()
@@ -227,7 +227,7 @@ def _optional_package(name: str) -> ModuleType:
 
 
 @contextmanager
-def _single_threaded_children() -> Iterator[None]:
+def single_threaded_children() -> Iterator[None]:
     """Let processes started meanwhile use one thread each: they already fill the cores, and more threads only wait for each other."""
     before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
     os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
@@ -241,7 +241,7 @@ def _single_threaded_children() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _start_worker(line: Connection) -> None:
+def start_worker(line: Connection) -> None:
     """Leave interrupts to the parent, and end with it: a killed training would otherwise leave processes waiting for work for ever."""
     line.send_bytes(b"started")
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -15,6 +15,7 @@ from ...envs.community.day import Array, Day
 from ...envs.files import write_atomically
 from ...envs.games.spec import GameSpec
 from ...envs.market.mechanism import Allocation
+from ...envs.written import charges_from
 from ..data.prosumers import Posted, write_prosumers
 from ..ground.text import Report, lines
 from ..task import environment_of
@@ -24,7 +25,6 @@ from .options import (
     add_prosumers_option,
     add_report_options,
     add_scenario_options,
-    charges_from,
     existing_parent,
     prosumers_path,
     task_from,

@@ -8,14 +8,11 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from ...agents.learned.onnx_policy import OnnxPolicy
 from ...envs.community.calendar import Scenario
 from ...envs.games.spec import GameSpec
 from ..compare.row_files import require_row_format, save_rows
-from ..data.onnx_files import task_of
-from ..ground.config import TrainConfig
+from ..data.trained_game import trained_game
 from ..ground.plots import draw_regret_per_day, require_format, save_figure
-from ..ground.runs import RunFolder
 from ..ground.text import Report
 from ..scoring.evaluate import NORMALISATION_FLOOR, Leader, evaluate_leader
 from ..scoring.evaluation import Evaluation, summary_table
@@ -95,7 +92,7 @@ def run(options: argparse.Namespace) -> Report:
         require_row_format(options.rows)
     if options.plot is not None:
         require_format(options.plot)
-    task = game_from(options, _trained_task(place))
+    task = game_from(options, trained_game(place))
     with workers_from(options) as workers:
         return _in_held_out(options, task, workers) if options.held_out else _at_home(options, task, workers)
 
@@ -139,15 +136,6 @@ def _in_held_out(options: argparse.Namespace, home: GameSpec, workers: Workers) 
     if options.rows is not None:
         save_rows(options.rows, [row for evaluation in evaluations for row in evaluation.rows])
     return held_out_report(evaluations, seed=options.seed)
-
-
-def _trained_task(path: Path | None) -> GameSpec | None:
-    """Return the game a run folder or an ONNX file was trained on, None for leaders that are not trained."""
-    if path is None:
-        return None
-    if path.suffix.lower() == ".onnx" and path.is_file():
-        return task_of(OnnxPolicy(path))
-    return TrainConfig.of(RunFolder.open(path)).task if path.is_dir() else None
 
 
 def _picture(evaluation: Evaluation, task: GameSpec, split: str) -> Figure:

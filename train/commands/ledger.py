@@ -28,6 +28,7 @@ from ...envs.community.calendar import Scenario
 from ...envs.files import write_atomically
 from ...envs.games.spec import GameSpec
 from ...envs.games.transition import transitions
+from ...envs.written import charges_from
 from ..ground.progress import progress
 from ..ground.runs import commit
 from ..ground.text import Report, lines
@@ -37,7 +38,6 @@ from .options import (
     add_game_options,
     add_report_options,
     add_work_options,
-    charges_from,
     existing_parent,
     natural,
     positive,

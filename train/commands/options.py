@@ -150,23 +150,6 @@ def task_from(options: argparse.Namespace, default: GameSpec | None = None) -> G
     return (default or GameSpec()).changed(**game_given(options))
 
 
-def charges_from(text: str) -> tuple[float, ...]:
-    """Read one charge, or several separated by commas.
-
-    Raises:
-        ValueError: If any of them is not a number.
-    """
-    charges, bad = list[float](), list[str]()
-    for part in text.split(","):
-        try:
-            charges.append(number(part))
-        except ValueError:
-            bad.append(part.strip())
-    if bad:
-        raise ValueError(f"charges must be numbers in EUR/kWh separated by commas, got {', '.join(map(repr, bad))} in {text!r}.")
-    return tuple(charges)
-
-
 def positive(text: str) -> int:
     """Read an integer of at least 1."""
     return _at_least(1)(text)

@@ -19,9 +19,9 @@ from gridtoll.envs.community.day import make_day
 from gridtoll.envs.errors import ClearingError
 from gridtoll.envs.games.spec import GameSpec
 from gridtoll.envs.market.exact import verify
+from gridtoll.envs.written import charges_from
 from gridtoll.train.cli import COMMANDS, main
 from gridtoll.train.commands import clear as clear_command
-from gridtoll.train.commands.options import charges_from
 from gridtoll.train.ground.text import Report
 from gridtoll.train.task import environment_of
 

@@ -1,0 +1,1 @@
+"""What takes longer than an answer, and the processes that work it out."""

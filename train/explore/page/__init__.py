@@ -1,0 +1,1 @@
+"""The pages: controls, words, and what puts both beside the pictures."""

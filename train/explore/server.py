@@ -1,0 +1,122 @@
+"""What serves the pages: Bokeh's server on the loopback address, with its own scripts, and nothing from anywhere else."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from bokeh.application import Application
+from bokeh.application.handlers.function import FunctionHandler
+from bokeh.core.templates import get_env
+from bokeh.document import Document
+from bokeh.server.server import BaseServer
+from bokeh.server.tornado import BokehTornado
+from bokeh.server.util import bind_sockets
+from tornado.httpserver import HTTPServer
+from tornado.ioloop import IOLoop
+
+from .background.processes import Background
+from .page.begun import Begun
+from .page.day_page import DayPage
+from .page.hour_page import HourPage
+
+ADDRESS: Final = "127.0.0.1"
+PAGES: Final = (("/", "A day"), ("/hourly", "Hour by hour, by hand"))
+_HERE: Final = Path(__file__).parent / "page" / "templates"
+_REFUSED: Final = {errno.EADDRINUSE: "another program listens", errno.EACCES: "this user may not listen"}
+_PAGES: Final[dict[str, tuple[str, Callable[[Document, Begun, Background], object]]]] = {
+    "/": ("day.html", DayPage),
+    "/hourly": ("hour.html", HourPage),
+}
+
+
+class Serving(NamedTuple):
+    """A server that listens, and its port."""
+
+    server: BaseServer
+    port: int
+
+    @property
+    def url(self) -> str:
+        """Where the page of a day is."""
+        return f"http://{ADDRESS}:{self.port}/"
+
+
+@contextmanager
+def serving(begun: Begun, background: Background, *, port: int) -> Iterator[Serving]:
+    """Serve the pages meanwhile; :func:`run_until_stopped` answers.
+
+    Args:
+        begun: What pages begin with.
+        background: Works out what takes longer.
+        port: To listen on, 0 for any that is free.
+
+    Raises:
+        ValueError: If another program listens there.
+    """
+    for name in ("bokeh", "tornado"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    try:
+        sockets, bound = bind_sockets(ADDRESS, port)
+    except OSError as error:
+        if error.errno not in _REFUSED:
+            raise
+        raise ValueError(
+            f"`port` must be free, got {port}, on which {_REFUSED[error.errno]}. Pass another, or 0 for any that is free."
+        ) from None
+    origins = [f"{ADDRESS}:{bound}", f"localhost:{bound}"]
+    applications = {path: _application(path, begun, background) for path in _PAGES}
+    pages = BokehTornado(applications, extra_websocket_origins=origins, use_index=False, redirect_root=False)
+    http = HTTPServer(pages)
+    http.add_sockets(sockets)
+    server = BaseServer(IOLoop.current(), pages, http)
+    server.start()
+    try:
+        yield Serving(server, bound)
+    finally:
+        http.stop()
+        server.stop()
+
+
+def run_until_stopped(serving: Serving) -> int:
+    """Answer until the process is interrupted or asked to end, and return the signal that did so."""
+    loop: Any = serving.server.io_loop
+    came: list[int] = []
+
+    def stop(number: int) -> None:
+        came.append(number)
+        loop.stop()
+
+    of_asyncio = loop.asyncio_loop
+    for number in (signal.SIGINT, signal.SIGTERM):
+        of_asyncio.add_signal_handler(number, stop, number)
+    try:
+        loop.start()
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            of_asyncio.remove_signal_handler(number)
+    return came[0] if came else signal.SIGINT
+
+
+def _application(path: str, begun: Begun, background: Background) -> Application:
+    template, make = _PAGES[path]
+
+    def fill(document: Document) -> None:
+        document.template = _template(template)
+        document.template_variables.update(
+            community=begun.problem.community.name, objective=begun.problem.spec.objective, pages=PAGES, here=path
+        )
+        make(document, begun, background)
+
+    return Application(FunctionHandler(fill))
+
+
+def _template(name: str) -> Any:
+    """Return a page's template: the frame with the page's own block within."""
+    frame, page = ((_HERE / each).read_text(encoding="utf-8") for each in ("frame.html", name))
+    return get_env().from_string(frame.replace("{% block contents %}{% endblock %}", page))
