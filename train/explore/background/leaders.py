@@ -11,6 +11,7 @@ import numpy as np
 from ....agents.fixed.day_ahead import ConstantPolicy
 from ....agents.optimum import solve_hours
 from ....agents.optimum.hourly_game.search import HourlyDay, day_ahead_hints, search_hourly
+from ....envs.account.objective import require_exact
 from ....envs.arrays import Array
 from ....envs.errors import unknown_name
 from ....envs.games.observation.observer import make_observer
@@ -180,7 +181,7 @@ def walked_best(problem: Problem, check: Check) -> Walked:
             setting.tariff,
             cap=setting.charge_cap,
             flows=rules.flows,
-            objective=rules.objective,
+            objective=require_exact(rules.objective),
             market=day.market,
         )
         walk = day.walk(hours.charges[:, None])

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ....agents.optimum import Optimum, profit_curve, solve_optimum
+from ....envs.account.objective import require_exact
 from ....envs.account.tariff import Tariff
 from ....envs.arrays import Array
 from ....envs.community.day import Day
@@ -138,7 +139,7 @@ def _optimum(problem: Problem, market: Watched) -> Optimum:
             level,
             cap=setting.charge_cap,
             flows=rules.flows,
-            objective=rules.objective,
+            objective=require_exact(rules.objective),
             market=market,
         )
         _KEPT.clear()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, Final
+
 from bokeh.models import ColumnDataSource, HoverTool, Span
 from bokeh.plotting import figure
 
@@ -10,7 +13,7 @@ from ..background.proofs import Band, Best, Sampled
 from ..model.played import Played
 from .look import INK, LEADER, QUIET, TRADE, plain
 
-_POINTS = {"x": [], "y": []}
+_POINTS: Final[Mapping[str, Any]] = {"x": [], "y": []}
 
 
 class CurvePicture:
@@ -39,8 +42,9 @@ class CurvePicture:
         self._now.data = {"x": [played.level], "y": [played.outcome.reward_eur]}
 
     def sampled(self, found: Sampled | None) -> None:
-        """Draw a few charges joined, or nothing."""
-        self._sampled.data = dict(_POINTS) if found is None else {"x": found.charges, "y": found.goal_eur}
+        """Draw a few charges joined, where the curve is not known yet, or nothing."""
+        is_known = len(self._exact.data["x"]) > 0
+        self._sampled.data = dict(_POINTS) if found is None or is_known else {"x": found.charges, "y": found.goal_eur}
 
     def best(self, found: Best | None) -> None:
         """Draw the optimum and its bound, or nothing."""

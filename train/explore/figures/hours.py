@@ -21,7 +21,7 @@ _LOOK: Final[Mapping[str, Mapping[str, Any]]] = {
     "leader": {"line_color": LEADER, "line_width": 2, "line_dash": "6 3"},
     "best": {"line_color": INK, "line_width": 2, "line_dash": "2 3"},
 }
-_EMPTY: Final = {"x": [], "y": []}
+_EMPTY: Final[Mapping[str, Any]] = {"x": [], "y": []}
 
 
 def _steps(values: Array, period_hours: float) -> dict[str, Array]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from bokeh.models import ColumnDataSource, HoverTool
 from bokeh.plotting import figure
 
@@ -29,7 +31,7 @@ class PowerPicture:
         self.figure: figure = plain(x="hour of the day", y=f"power of all prosumers, {unit}", height=330)
         self._source = ColumnDataSource({name: [] for name in ("hour", "time", *_IN, *_OUT, "load", "traded")})
         made, width = self.figure, 0.86 * hours / n_periods
-        bars = {}
+        bars: dict[str, Any] = {}
         for colours in (_IN, _OUT):
             drawn = made.vbar_stack(
                 list(colours), x="hour", width=width, color=list(colours.values()), source=self._source, fill_alpha=0.85, line_color=None

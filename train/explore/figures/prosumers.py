@@ -18,7 +18,7 @@ class ProsumersPicture:
         self.figure: figure = plain(x="prosumer", y="gain over no trade, EUR/day", height=330, x_range=(-0.7, n_prosumers - 0.3))
         made = self.figure
         self._source = ColumnDataSource({name: [] for name in ("number", "name", "both", "gain", "loss", "free")})
-        self.figure.xaxis.ticker.desired_num_ticks = min(n_prosumers, 14)  # type: ignore[attr-defined]
+        self.figure.xaxis.ticker.desired_num_ticks = min(n_prosumers, 14)
         made.add_layout(Span(location=0.0, dimension="width", line_color=INK, line_width=1))
         gain = made.vbar("number", top="gain", width=0.75, source=self._source, fill_color=IMPORT, line_color=None)
         loss = made.vbar("number", top="loss", width=0.75, source=self._source, fill_color=EXPORT, line_color=None)

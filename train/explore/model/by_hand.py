@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from ....envs.account.objective import reward
 from ....envs.arrays import Array
 from ....envs.games.hourly import HourState, whole_day
-from ....envs.games.outcome import Outcome
+from ....envs.games.transition import Outcome
 from ....envs.market.mechanism import Allocation
 from .played import spread
 from .problem import Problem
@@ -46,8 +47,7 @@ class Hand:
     @property
     def earned_eur(self) -> Array:
         """What each hour played earned, EUR, shape (hours,)."""
-        objective = self.problem.spec.objective
-        return np.array([getattr(each.settlement, f"{objective}_eur") for each in self.outcomes])
+        return np.array([reward(each.settlement, self.problem.spec.objective) for each in self.outcomes])
 
     @property
     def stored_kwh(self) -> Array:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, get_args
 
+from ....envs.account.objective import ExactObjective
 from ....envs.community.calendar import Scenario
 from ....envs.community.community import Community
 from ....envs.community.day import Day
@@ -19,6 +20,8 @@ from ....envs.market.solvers import choose_mechanism
 
 MOST_STORAGE: Final = 3.0
 """How many times its storage a community may be given."""
+_PROVED: Final = get_args(ExactObjective)
+"""Objectives that optima are proved of."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,9 +72,10 @@ class Problem:
 
     @property
     def is_exact(self) -> bool:
-        """Whether something can be proved of its optimum: the exact market clears, and flows are linear."""
+        """Whether something can be proved of its optimum: the exact market clears, flows are linear, and it is profit or welfare."""
         power_flow = self.setting.rules.power_flow
-        return self.spec.mechanism == EXACT and (power_flow is None or power_flow.linear is not None)
+        is_linear = power_flow is None or power_flow.linear is not None
+        return self.spec.mechanism == EXACT and is_linear and self.spec.objective in _PROVED
 
     @property
     def hourly(self) -> HourlyGame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -64,12 +65,12 @@ class DayPage:
         self.storage = storage_slider(community)
         self.fee_slider, self.fee_text = fee_slider(day.import_fee, cap), fee_text(day.import_fee)
         self.tariff, self.mechanism, self.flows, self._flows_title = rule_controls(problem.spec)
-        self.period = slider("", end=day.n_periods - 1, value=0, step=1, form="0", name="period", show_value=False)
+        self.period = slider("", end=max(day.n_periods - 1, 1), value=0, step=1, form="0", name="period", show_value=False)
         self.alert, self.facts, self.about = (text_box(name) for name in ("alert", "facts", "about"))
         self._on(self.charge_slider, lambda value: self._set_charge(np.array([value])))
         self._on(self.charge_text, lambda text: self._set_charge(read_charge(text, self.problem.setting)))
         for control in (self.day_slider, self.day_text, self.price_path):
-            self._on(control, lambda _, one=control: self._set_day(by_text=one is not self.day_slider))
+            self._on(control, partial(self._set_day, by_text=control is not self.day_slider))
         self._on(self.storage, lambda value: self._set(replace(self.problem, storage=round(float(value), 3))))
         self._on(self.fee_slider, lambda value: self._set_spec(import_fee=float(value)))
         self._on(self.fee_text, lambda text: self._set_spec(import_fee=read_fee(text)))
@@ -88,7 +89,7 @@ class DayPage:
 
     def _roots(self) -> list[Any]:
         """Return everything on the page, each of which the template has a place for by its name."""
-        pictures = {"grid": self._grid, "power": self._power, "curve": self._curve, "prosumers": self._prosumers}
+        pictures: dict[str, Any] = {"grid": self._grid, "power": self._power, "curve": self._curve, "prosumers": self._prosumers}
         for name, picture in pictures.items():
             picture.figure.name = name
         self._flows_title.name = "flows-title"
@@ -116,7 +117,7 @@ class DayPage:
     def _set_charge(self, charge: Array) -> None:
         self.charge = charge
 
-    def _set_day(self, *, by_text: bool) -> None:
+    def _set_day(self, _: Any, *, by_text: bool) -> None:
         day = self.day_text.value if by_text else str(round(float(self.day_slider.value)))
         scenario = read_scenario(day, self.price_path.value, self.problem.setting)
         self._set(replace(self.problem, scenario=scenario))

@@ -13,7 +13,7 @@ from bokeh.models import Button, Checkbox
 from ....envs.adapters.pictures.day_ahead import unit_of
 from ....envs.errors import ClearingError
 from ..background.leaders import Walked, walked_at_optimum, walked_best, walked_by_leader, walked_level
-from ..background.processes import Background
+from ..background.processes import KINDS, Background
 from ..figures.hours import ChargesPicture, EarnedPicture, StoredPicture, planned_shade
 from ..figures.power import PowerPicture
 from ..model.by_hand import Hand, begin
@@ -85,10 +85,10 @@ class HourPage:
         self._charges, self._stored = ChargesPicture(hours), StoredPicture(hours)
         self._earned = EarnedPicture(hours)
         self._power = PowerPicture(unit, hours, day.n_periods)
-        self._shades = [planned_shade(each.figure) for each in (self._power, self._stored)]
+        self._shades = [planned_shade(made) for made in (self._power.figure, self._stored.figure)]
 
     def _roots(self) -> list[Any]:
-        pictures = {"charges": self._charges, "earned": self._earned, "power": self._power, "stored": self._stored}
+        pictures: dict[str, Any] = {"charges": self._charges, "earned": self._earned, "power": self._power, "stored": self._stored}
         for name, picture in pictures.items():
             picture.figure.name = name
         return [
@@ -147,8 +147,8 @@ class HourPage:
         leader = self._begun.hourly_leader
         self._why = {"best": "The best sequence is being searched for …", "leader": "The leader plays …" if leader else NOBODY}
         self._draw()
-        for kind in ("curves", "leaders"):
-            self._asking.newer(kind)  # type: ignore[arg-type] # one of both
+        for kind in KINDS:
+            self._asking.newer(kind)
         self._ask("curves", "zero", walked_level, self.problem, 0.0, "no charge")
         if self.problem.is_exact:
             self._ask("curves", "best", walked_at_optimum, self.problem)
@@ -160,8 +160,9 @@ class HourPage:
 
     def _ask(self, kind: Any, role: str, job: Callable[..., Walked], *arguments: Any) -> None:
         def arrived(walked: Walked) -> None:
-            self._walked[role] = walked
-            self._draw()
+            if walked.is_final or role not in self._walked:
+                self._walked[role] = walked
+                self._draw()
 
         def failed(why: str) -> None:
             self._why[role] = why
