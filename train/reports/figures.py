@@ -1,6 +1,6 @@
 """Pictures of a report, each small enough for the width of a phone, as SVG with the same bytes for the same rows.
 
-Every algorithm has one colour, marker and line style throughout, so that it can be told in grey print as well. Colours are Okabe and Ito's.
+Every algorithm has one colour, marker and line style throughout, so that it can be told in grey print as well.
 """
 
 from __future__ import annotations
@@ -18,14 +18,21 @@ from matplotlib.figure import Figure
 from ..statistics.comparisons import Profile, performance_profile
 from .board import Entry
 from .details import AXES, SEASONS, by_season, path_of
+from .labels import Label, draw_labels
 from .scores import Group, Scored
 
 _FIXED: Final = {"optimum": ("#000000", "*", "-"), "zero": ("#777777", "v", ":"), "random": ("#999999", "^", "-.")}
-_COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_COLOURS: Final = (
+    *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"),  # Okabe and Ito's
+    *("#332288", "#882255", "#999933", "#661100"),  # Tol's, for more than six algorithms
+)
 _MARKERS: Final = ("o", "s", "D", "P", "X", "<", ">", "h", "p")
 _LINES: Final = ("-", "--", "-.", (0, (1, 1)))
 _PROFILE_RESAMPLES: Final = 1000
 _LINEAR: Final = 0.4  # decades that the part of an axis below 1% is as long as
+_COLUMNS: Final = 3
+_BEHIND: Final = "#c4c4c4"
+_MOST_NAMED: Final = 6  # beside the exact solver
 _HALF: Final = (4.9, 3.9)  # inches: half of the page's width, and all of a phone's at a readable size
 
 Look = Mapping[str, Any]
@@ -70,40 +77,65 @@ def board_figure(entries: Sequence[Entry], styles: Mapping[str, Look]) -> Figure
 
 
 def profiles_figure(group: Group, styles: Mapping[str, Look], seed: int) -> Figure:
-    """Draw the share of seeds × days on which each algorithm's normalised regret exceeds τ, with pointwise 95% bands."""
-    figure, axes = _axes(len(group.players))
+    """Draw the share of seeds × days on which normalised regret exceeds τ, with a pointwise 95% band: a panel for each algorithm.
+
+    The lines of the others stand behind it in grey, so that panels can be compared.
+    """
+    rows = -(-len(group.players) // _COLUMNS)
+    figure = Figure(figsize=(_HALF[0], 0.5 + 1.25 * rows), layout="constrained")
+    panels = figure.subplots(rows, _COLUMNS, sharex=True, sharey=True, squeeze=False).ravel()
     most = max(1.0, *(float(np.quantile(each.normalised, 0.95)) for each in group.players))
     levels = np.concatenate([[0.0], np.geomspace(1e-3, most, 40)])
+    profiles: list[Profile] = []
     for scored in group.players:
         generator = group.generator(seed, "profile", scored.name)
-        profile: Profile = performance_profile(scored.distinct, levels, generator, n_resamples=_PROFILE_RESAMPLES, blocks=group.weeks)
-        look = styles[scored.name]
+        profiles.append(performance_profile(scored.distinct, levels, generator, n_resamples=_PROFILE_RESAMPLES, blocks=group.weeks))
+    for axes, scored, profile in zip(panels, group.players, profiles, strict=False):
+        for other in profiles:
+            axes.plot(100 * levels, other.share, color=_BEHIND, linewidth=0.6, zorder=1)
+        colour = styles[scored.name]["color"]
         if scored.has_enough_seeds and group.has_weeks:
-            axes.fill_between(100 * levels, profile.low, profile.high, color=look["color"], alpha=0.15, linewidth=0)
-        axes.plot(100 * levels, profile.share, label=scored.name, linewidth=1.3, markersize=4, markevery=8, **look)
-    axes.set_xscale("symlog", linthresh=0.1)
-    axes.set(xlim=(0, 100 * most), ylim=(-0.02, 1.02))
-    axes.set_xticks([0, 0.1, 1, 10, 100], ["0", "0.1", "1", "10", "100"])
-    axes.set_xlabel("τ: normalised regret (%)", fontsize=8)
-    axes.set_ylabel("share of seeds × days above τ", fontsize=8)
-    return _with_legend(figure, axes)
+            axes.fill_between(100 * levels, profile.low, profile.high, color=colour, alpha=0.3, linewidth=0, zorder=2)
+        axes.plot(100 * levels, profile.share, color=colour, linewidth=1.6, zorder=3)
+        axes.set_xscale("symlog", linthresh=0.1)
+        axes.set(xlim=(0, 100 * most), ylim=(-0.02, 1.02))
+        axes.set_xticks([0, 0.1, 1, 10, 100], ["0", "0.1", "1", "10", "100"])
+        axes.set_title(scored.name, fontsize=8, color=colour, pad=3)
+        _tidy(axes)
+        axes.tick_params(labelsize=7)
+    for axes in panels[len(group.players) :]:
+        axes.set_visible(False)
+    figure.supxlabel("τ: normalised regret (%)", fontsize=8)
+    figure.supylabel("share of seeds × days above τ", fontsize=8)
+    return figure
 
 
 def effort_figure(group: Group, axis: str, styles: Mapping[str, Look]) -> Figure:
-    """Draw regret against effort: lines on validation days while learning, markers on test days in the end, the exact solver at 0."""
-    figure, axes = _axes(len(group.algorithms))
+    """Draw regret against effort: lines on validation days while learning, markers on test days in the end, the exact solver at 0.
+
+    Only some algorithms are coloured and named, see :func:`named`; the others are grey.
+    """
+    figure = Figure(figsize=_HALF, layout="constrained")
+    axes = figure.subplots()
     drawn: list[float] = []
-    for scored in group.algorithms:
-        look = styles[scored.name]
+    labels: list[Label] = []
+    front = named(group, axis)
+    for scored in sorted(group.algorithms, key=lambda each: each.name in front):  # grey ones below
+        look, is_named = styles[scored.name], scored.name in front
+        colour = look["color"] if is_named else _BEHIND
         path, spent = path_of(scored, axis), scored.cost(axis)
         drawn += [spent, *([] if path is None else path.effort.tolist())]
         if path is not None and not scored.clairvoyant and path.effort.size:
-            axes.fill_between(path.effort, 100 * path.low, 100 * path.high, color=look["color"], alpha=0.12, linewidth=0)
-            axes.plot(path.effort, 100 * path.middle, linewidth=1.2, color=look["color"], linestyle=look["linestyle"])
+            if is_named:
+                axes.fill_between(path.effort, 100 * path.low, 100 * path.high, color=colour, alpha=0.12, linewidth=0)
+            axes.plot(path.effort, 100 * path.middle, linewidth=1.4 if is_named else 0.8, color=colour)
         if np.isfinite(spent):
-            size = 11 if scored.clairvoyant else 6
-            axes.plot([spent], [100 * scored.iqm], marker=look["marker"], color=look["color"], markersize=size, linestyle="none",
-                      markeredgecolor="black", markeredgewidth=0.5, label=scored.name, clip_on=False, zorder=3)  # fmt: skip
+            size = 11 if scored.clairvoyant else 6 if is_named else 3.5
+            marker = look["marker"] if is_named else "o"
+            axes.plot([spent], [100 * scored.iqm], marker=marker, color=colour, markersize=size, linestyle="none",
+                      markeredgecolor="black" if is_named else colour, markeredgewidth=0.5, clip_on=False, zorder=3)  # fmt: skip
+            if is_named:
+                labels.append(Label(scored.name, spent, 100 * scored.iqm, colour))
     axes.set_xscale("symlog", linthresh=_decade_below(drawn), linscale=_LINEAR)
     axes.set_xlim(left=0)
     axes.set_yscale("symlog", linthresh=1.0, linscale=_LINEAR)
@@ -111,7 +143,20 @@ def effort_figure(group: Group, axis: str, styles: Mapping[str, Look]) -> Figure
     _percents(axes, [100 * scored.iqm for scored in group.algorithms], vertical=True)
     axes.set_xlabel(AXES[axis], fontsize=8)
     axes.set_ylabel("normalised regret (%)", fontsize=8)
-    return _with_legend(figure, axes)
+    _tidy(axes)
+    draw_labels(axes, labels)
+    return figure
+
+
+def named(group: Group, axis: str) -> frozenset[str]:
+    """Return the algorithms that a picture of regret against effort names: the exact solver, and six others at most.
+
+    First come those that no other beats in both regret and effort, then the best of the rest.
+    """
+    players = sorted((each for each in group.players if np.isfinite(each.cost(axis))), key=lambda each: each.iqm)
+    unbeaten = [each.name for place, each in enumerate(players) if all(other.cost(axis) > each.cost(axis) for other in players[:place])]
+    chosen = list(dict.fromkeys([*unbeaten, *(each.name for each in players)]))[:_MOST_NAMED]
+    return frozenset(chosen) | {each.name for each in group.algorithms if each.clairvoyant}
 
 
 def seasons_figure(group: Group, styles: Mapping[str, Look]) -> Figure:

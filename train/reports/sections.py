@@ -56,7 +56,7 @@ def section(results: Results, group: Group, entries: Sequence[Entry], styles: Ma
         return [*blocks, Pictures((board,), "The leaderboard drawn.")]
     profiles = drawn("profiles", svg_of(profiles_figure(group, styles, seed)), words.profiles)
     blocks.append(
-        Pictures((board, profiles), "First: IQM with its interval. Second: performance profiles with pointwise 95% bands; lower is better.")
+        Pictures((board, profiles), "First: IQM with its interval. Second: performance profiles, each with its 95% band and the others in grey; lower is better.")
     )
     effort = tuple(drawn(axis, svg_of(effort_figure(group, axis, styles)), words.effort[axis]) for axis in AXES)
     blocks += [Heading(f"Regret against effort, {group.title}", 3), Pictures(effort, _effort_caption(group))]
