@@ -71,9 +71,7 @@ class GameSpec:
     )
     flows: Flows = field(
         default="trades",
-        metadata=_said(
-            "which flows the operator answers for: those of trades, or of all that enters the wires", metavar="trades|injections"
-        ),
+        metadata=_said("flows the operator pays for: those of trades only, or of all that enters the wires", metavar="trades|injections"),
     )
     charge_cap: float | None = field(
         default=None, metadata=_said("greatest charge in EUR/kWh (default: the community's own)", metavar="EUR", read=float)
@@ -81,7 +79,7 @@ class GameSpec:
     import_fee: float | None = field(
         default=None,
         metadata=_said(
-            "what the operator earns per kWh imported, in EUR/kWh (default: the community's own, 0 for the named ones)",
+            "fee that the operator earns on imports, in EUR/kWh (default: the community's own; 0 for built-in ones)",
             metavar="EUR",
             read=float,
         ),
@@ -93,10 +91,12 @@ class GameSpec:
         default="standing", metadata=_said("with --env hourly: what prosumers believe of later charges", metavar="standing|announced")
     )
     forecast_error: float = field(
-        default=0.0, metadata=_said("with --env hourly: prosumers' relative errors about later hours", metavar="R", read=float)
+        default=0.0, metadata=_said("with --env hourly: standard deviation of prosumers' relative forecast errors", metavar="R", read=float)
     )
     days: int = field(default=1, metadata=_said("with --env hourly: days of an episode", metavar="N", read=int))
-    mechanism: str = field(default=EXACT, metadata=_said("what clears the market, with parameters as in name:rounds=50", metavar="M"))
+    mechanism: str = field(
+        default=EXACT, metadata=_said("what clears the market: a name, with parameters as in name:rounds=50", metavar="M")
+    )
     power_flow: str = field(default=DC, metadata=_said("what flows in the wires", metavar="P"))
 
     def __post_init__(self) -> None:

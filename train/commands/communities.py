@@ -18,8 +18,8 @@ from .options import add_report_options
 DESCRIPTION = """\
 List the communities that come with gridtoll, show what one consists of, or write one as a folder of CSV files.
 
-A folder written by `export` is a documented template: change its numbers, or replace them by your own, and pass the folder wherever a
-community is asked for. It is checked when it is loaded, and every fault is named with file, row and column.
+A folder written by `export` is a template: change its numbers or put in your own, and pass the folder wherever a community is asked for.
+It is checked when it is loaded, and every fault is named with file, row and column.
 """
 EXAMPLES = """\
   gridtoll communities list

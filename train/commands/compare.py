@@ -41,15 +41,16 @@ PLAN is a TOML file, or the name of one that comes with gridtoll ({", ".join(sor
 
 Algorithms: {", ".join(ALGORITHMS)}.
 
-Each combination is a cell with files of its own in DIR/cells. After a kill or an interruption, run the same command again: complete cells
-stay, others are finished, and the rows are those of a comparison that was never interrupted. Algorithms, seeds, communities and
-information classes may be added to the plan later; settings, those of tuned files too, and code of yours whose cells have begun must stay.
-A cell whose algorithm fails is recorded, counts as the worst, and makes the exit code 2. Before the first cell it is seen to that the
-packages are there. An algorithm that needs one that is missing is not run: it is named with what to install, has no score, makes the exit
-code 2 as well, and is run by the same command once the package is there.
+Each combination is a cell with files of its own in DIR/cells. If the command is interrupted or killed, run it again: complete cells stay,
+the others are finished, and the rows are the same as without the break. You may add algorithms, seeds, communities and information
+classes to the plan later. Settings must stay once their cells have begun; so must tuned files and code of your own.
 
-The budget is what an algorithm is told, not a limit: it ends with the round it is in, and some need less. What it really played, cleared
-and took is recorded in its cells and printed beside its score.
+A cell whose algorithm fails is recorded, counts as the worst, and makes the exit code 2. Packages are checked before the first cell. If an
+algorithm needs a package that is missing, it is not run and has no score, and the exit code is 2 as well. The message says what to install;
+the same command runs the algorithm then.
+
+The budget is a request, not a limit: an algorithm ends with the round it is in, and some need less. What each really played, cleared and
+took is recorded in its cells and printed beside its score.
 
 Checkpoints contain pickles: go on only with comparisons of your own. With --backend ray every node must see DIR.
 """

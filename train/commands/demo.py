@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/demo"), metavar="DIR", help="folder for everything (default: %(default)s)")
     parser.add_argument("--steps", type=positive, default=DEMO.steps, metavar="N", help="training days to play (default: %(default)s)")
     parser.add_argument("--days", type=positive, default=40, metavar="N", help="test days (default: %(default)s)")
-    parser.add_argument("--seed", type=natural, default=0, metavar="S", help="of everything drawn (default: %(default)s)")
+    parser.add_argument("--seed", type=natural, default=0, metavar="S", help="seed of everything drawn at random (default: %(default)s)")
     add_work_options(parser)
     add_report_options(parser)
 

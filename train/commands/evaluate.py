@@ -27,23 +27,25 @@ from .options import add_backend_options, add_game_options, add_report_options, 
 DESCRIPTION = f"""\
 Score a leader on days of a split: its profit beside the exact optimum of each day and the certified upper bound.
 
-Regret is the optimum's profit (or welfare, with that objective) less the leader's, in EUR a day. Normalised regret divides it by what the
-optimum earns more than no charge would; days on which that is below {NORMALISATION_FLOOR:g} of the community's mean daily retail bill are
-listed as excluded and left out of normalised numbers. Intervals are 95% bootstrap intervals; normalised_regret_ci95 is that of the
-interquartile mean (IQM). A leader that earns more than the upper bound is a contradiction and fails the evaluation. Optima take some
-seconds each the first time and are kept in the user's cache folder, which `gridtoll optimum --split test` fills beforehand.
+Regret is what the optimum earns more than the leader, in EUR a day (profit, or welfare with that objective). Normalised regret in %:
+0 = optimum, 100 = no charge. On some days the optimum earns hardly more than no charge: less than {NORMALISATION_FLOOR:g} of the
+community's mean daily retail bill. Those days are listed and left out of normalised numbers. Intervals are 95% bootstrap intervals;
+normalised_regret_ci95 is that of the interquartile mean (IQM). No leader can earn more than the upper bound: if one does, the evaluation
+fails. An optimum takes some seconds the first time, and is kept in the user's cache folder. `gridtoll optimum --split test` fills it.
 
-With --held-out the leader made for --community plays the communities that nothing is trained or chosen on, the same leader in each, and is
-scored in each and over all of them together; it must observe public information, which has one size everywhere.
+With --held-out a leader that was made for --community plays communities on which nothing is trained or chosen. It is scored in each and
+over all together. It must observe public information, which has one size everywhere.
 
-With --env hourly, or a run folder trained on it, the leader re-prices every hour; with a tariff of several coefficients it posts all of
-them. There regret has two ends: to the best charges found for the day, and to a bound that no leader exceeds, which is said with the days
-on which both have met. docs/hourly.md and docs/several.md explain them. Leaders by name are {", ".join(LEADER_NAMES)};
-optimum only where it is proved, best-schedule and day-ahead only from hour to hour.
+With --env hourly, or for a run that was trained on it, the leader posts a new charge every hour. With a tariff of several coefficients it
+posts all of them. There regret is stated twice: to the best charges found for the day, and to a bound that no leader exceeds. The table
+says on how many days the two have met. docs/hourly.md and docs/several.md explain them.
 
-Evaluating a run folder or an ONNX file reads no pickled objects, and what the options leave open is as in its training. A model saved by
-stable-baselines3 (.zip) holds pickles, which run code when they are read: it is refused without --trust. Where it learned behind a
-VecNormalize, it is shown observations normalised with the same statistics, which are a pickle as well.
+Leaders by name are {", ".join(LEADER_NAMES)}.
+optimum leads only where it is proved, best-schedule and day-ahead only with --env hourly.
+
+Run folders and ONNX files are safe to read: they hold no pickles. What you do not ask for is as in the leader's training. A model saved by
+stable-baselines3 (.zip) holds pickles, which run code when they are read, so it needs --trust. If it learned behind a VecNormalize, it
+needs the statistics of that as well, which are also a pickle.
 """
 EXAMPLES = """\
   gridtoll evaluate zero --days 16
@@ -65,10 +67,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", default="test", metavar="S", help="train, validation or test (default: %(default)s)")
     parser.add_argument("--days", type=positive, metavar="N", help="days, spread evenly over the split (default: all)")
     parser.add_argument(
-        "--seed", type=natural, default=0, metavar="S", help="of random charges, of the best constant's sample and of the bootstrap"
+        "--seed",
+        type=natural,
+        default=0,
+        metavar="S",
+        help="seed of random charges, of the best constant's sample and of the bootstrap (default: 0)",
     )
     parser.add_argument("--held-out", action="store_true", help="play the held-out communities instead of the leader's own")
-    parser.add_argument("--trust", action="store_true", help="read the pickles of a .zip model: only of people you trust with your machine")
+    parser.add_argument(
+        "--trust", action="store_true", help="read the pickles of a .zip model, which can run any code: only from people you trust"
+    )
     parser.add_argument(
         "--vecnormalize",
         type=Path,

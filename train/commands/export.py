@@ -31,15 +31,15 @@ from .options import (
 DESCRIPTION = """\
 Write results in formats that other software reads, none of which runs code when it is read.
 
-rows: the rows of all finished cells of a comparison as one file, Parquet or CSV by its ending. Failed and missing cells are listed, those
-never begun among them.
+rows: the rows of all finished cells of a comparison as one file, Parquet or CSV by its ending. Failed and missing cells are listed.
 
-dataset: days played by leaders of your choice, with the best charges known of each, as a dataset of Minari: an episode is a day, of one
-step in the day-ahead game (a contextual bandit), of 24 with --env hourly. Load it with MINARI_DATASETS_PATH set to the folder. Days come
-from the training split, or from validation to choose by.
+dataset: days played by leaders of your choice, with the best charges known of each day, as a dataset of Minari. An episode is a day: one
+step in the day-ahead game (a contextual bandit), a step an hour with --env hourly. To load it, set MINARI_DATASETS_PATH to the folder.
+Days come from the training split, or from the validation split.
 
 policy: the best policy of a run as an ONNX file that maps observations to charges in EUR/kWh. A model of stable-baselines3 (.zip) is
-exported too, with the statistics of its VecNormalize within; it holds pickles, so it takes --trust, and the game it was trained on.
+exported too, together with the statistics of its VecNormalize. It holds pickles, so it needs --trust, and you must state the game it was
+trained on.
 
 Needs the extra: pip install "gridtoll[research]".
 """
@@ -77,11 +77,13 @@ def _add_dataset_arguments(dataset: argparse.ArgumentParser) -> None:
         metavar="LEADER",
         help="who plays: what `gridtoll evaluate` takes; several times for a mixture, drawn day by day (default: random)",
     )
-    dataset.add_argument("--name", metavar="NAME", help="how the dataset's id calls them (default: their own name, or mixture)")
+    dataset.add_argument("--name", metavar="NAME", help="what the dataset's id calls the players (default: their own name, or mixture)")
     dataset.add_argument("--split", default="train", choices=DATASET_SPLITS, metavar="S", help="train or validation (default: %(default)s)")
     dataset.add_argument("--episodes", type=positive, metavar="N", help="days to play, in shuffled passes (default: one pass)")
     dataset.add_argument("--noise", type=decimal, default=0.0, metavar="EUR", help="standard deviation added to charges (default: 0)")
-    dataset.add_argument("--seed", type=natural, default=0, metavar="S", help="of days, mixture, noise and random charges (default: 0)")
+    dataset.add_argument(
+        "--seed", type=natural, default=0, metavar="S", help="seed of days, mixture, noise and random charges (default: 0)"
+    )
     dataset.add_argument("--trust", action="store_true", help="read the pickles of .zip models: only of people you trust")
     add_game_options(dataset)
     add_backend_options(dataset)

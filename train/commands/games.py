@@ -23,7 +23,7 @@ def add_effort_options(parser: argparse.ArgumentParser) -> None:
         "--plans",
         type=whole,
         metavar="N",
-        help=f"with --env hourly: plans the search for a day's best sequence may clear (default: {Effort.plans})",
+        help=f"with --env hourly: how many plans the search for a day's best sequence may clear (default: {Effort.plans})",
     )
 
 

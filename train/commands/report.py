@@ -19,8 +19,9 @@ information and learning parts, paired tests, and the worst days with their clea
 
 With --out this writes report.html, one page that needs nothing beside it; report.md with its pictures under figures/; tables.tex, LaTeX
 tables for the package booktabs; and leaderboard.csv. Everything comes from the cells' rows, and the same cells give the same bytes. Failed
-cells are listed and count as the worst; unfinished ones are listed and left out. The leaderboard is printed either way: regrets are
-normalised, iqm is the interquartile mean of all seeds and days with its 95% interval, clearings are those a seed learned from.
+cells are listed and count as the worst. Unfinished ones are listed and left out. The leaderboard is printed either way. Its regrets are
+normalised: 0% = optimum, 100% = no charge. iqm is the interquartile mean of all seeds and days with its 95% interval, and clearings count
+how often a seed solved the market to learn.
 """
 EXAMPLES = """\
   gridtoll report runs/comparison
@@ -36,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reference", action="store_true", help="report the reference results that ship with gridtoll")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="folder to write the report into")
     parser.add_argument("--pack", type=Path, metavar="FOLDER", help="write all cells and rows into three files in this folder")
-    parser.add_argument("--seed", type=natural, default=0, metavar="S", help="of the bootstrap (default: %(default)s)")
+    parser.add_argument("--seed", type=natural, default=0, metavar="S", help="seed of the bootstrap (default: %(default)s)")
     add_report_options(parser)
 
 

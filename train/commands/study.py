@@ -15,8 +15,8 @@ Redo the source paper's study and go further: the four regimes (No, Free, Social
 without storage, charge models, binding line limits, two accounts of flows and an import fee, scaling, who pays for losses, cost recovery.
 
 Writes tables (CSV), pictures (PNG) and one self-contained page (index.html) into a folder. Every answer about a single day is kept there
-under cells/, whole or not at all: a study that was killed and is started again goes on where it was. Large systems get fewer days and
-variants (effort.csv says how much), so that any one takes less than half an hour on two cores. docs/study.md tells the story.
+under cells/. If a study is killed, start it again and it goes on where it was. Large systems get fewer days and variants (effort.csv says
+how many), so that each takes less than half an hour on two cores. docs/study.md tells the story.
 """
 EXAMPLES = """\
   gridtoll study --system ieee9 --out study --quick
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="days of each system, spread over the test split (default: 8, or 4 for large systems; 2 or 1 with --quick)",
     )
-    parser.add_argument("--quick", action="store_true", help="fewer days, charges and variants: every part, none of it thorough")
+    parser.add_argument("--quick", action="store_true", help="every part, but with fewer days, charges and variants")
     add_backend_options(parser)
     add_report_options(parser)
 

@@ -26,15 +26,16 @@ _SETTINGS: Final = {entry.name for kind in (TrainConfig, LearnerSettings, GameSp
 DESCRIPTION = f"""\
 Train a leader with stable-baselines3 on the training days of a community.
 
-A day is one step, so this is a contextual bandit: the learner sees the day's observation, posts charges between 0 and the cap (it acts
-between -1 and 1; policies are saved and evaluated in EUR/kWh), and is rewarded with the day's profit. After every {_DEFAULT.validate_every}
-days it plays validation days; the policy that earned most there is the one kept. Watch with `tensorboard --logdir runs`.
+A day is one step, so this is a contextual bandit. The learner sees the day's observation, posts charges between 0 and the cap, and is
+rewarded with the day's profit. It acts between -1 and 1; policies are saved and evaluated in EUR/kWh. After every
+{_DEFAULT.validate_every} days it plays validation days, and the policy that earned most there is kept.
+Watch with `tensorboard --logdir runs`.
 
-With --env hourly an episode is a day of 24 hourly charges, a Markov decision process with the discount 1. There is one more algorithm,
-recurrent-ppo, with a memory for what public observations do not show. What is left open differs: {_HOURLY.steps} training days,
-{_HOURLY.parallel_days} of them side by side, {_HOURLY.validation_days} validation days after every {_HOURLY.validate_every}.
+With --env hourly an episode is a day of hourly charges: a Markov decision process with the discount 1. There is one more algorithm,
+recurrent-ppo, whose memory helps with what public observations do not show. Its defaults are other ones: {_HOURLY.steps} training days,
+{_HOURLY.parallel_days} of them side by side, and {_HOURLY.validation_days} validation days after every {_HOURLY.validate_every}.
 
-A run can be killed at any moment and resumed from its last checkpoint, with the same result as if it had not been. Checkpoints contain
+A run can be killed at any moment and resumed from its last checkpoint. The result is the same as without the break. Checkpoints contain
 pickles: resume only runs of your own.
 """
 EXAMPLES = """\
@@ -57,7 +58,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="A",
         help=f"{', '.join(ALGORITHM_NAMES)}, and recurrent-ppo with --env hourly (default: {_DEFAULT.learner.algorithm})",
     )
-    learning.add_argument("--seed", type=natural, metavar="S", help=f"of weights, exploration and scenarios (default: {_DEFAULT.seed})")
+    learning.add_argument(
+        "--seed", type=natural, metavar="S", help=f"seed of weights, exploration and scenarios (default: {_DEFAULT.seed})"
+    )
     learning.add_argument("--steps", type=positive, metavar="N", help=f"training days to play (default: {_DEFAULT.steps})")
     learning.add_argument(
         "--parallel-days", type=positive, metavar="N", help=f"days played between updates (default: {_DEFAULT.parallel_days})"
@@ -65,18 +68,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     learning.add_argument(
         "--validate-every", type=positive, metavar="N", help=f"training days between validations (default: {_DEFAULT.validate_every})"
     )
-    learning.add_argument("--validation-days", type=positive, metavar="N", help=f"days of each (default: {_DEFAULT.validation_days})")
-    learning.add_argument("--learning-rate", type=decimal, metavar="R", help="of Adam")
-    learning.add_argument("--batch-size", type=positive, metavar="N", help="days in a gradient step")
-    learning.add_argument("--updates", type=positive, metavar="N", help="gradient steps a round (SAC, TD3), or epochs a rollout (PPO)")
-    learning.add_argument("--warmup-days", type=positive, metavar="N", help="random days at first (SAC, TD3), or days a rollout (PPO)")
+    learning.add_argument(
+        "--validation-days", type=positive, metavar="N", help=f"days of each validation (default: {_DEFAULT.validation_days})"
+    )
+    learning.add_argument("--learning-rate", type=decimal, metavar="R", help="learning rate of Adam")
+    learning.add_argument("--batch-size", type=positive, metavar="N", help="days in one gradient step")
+    learning.add_argument(
+        "--updates", type=positive, metavar="N", help="gradient steps in each round (SAC, TD3), or epochs over each rollout (PPO)"
+    )
+    learning.add_argument(
+        "--warmup-days",
+        type=positive,
+        metavar="N",
+        help="days with random charges before learning begins (SAC, TD3), or days in a rollout (PPO)",
+    )
     learning.add_argument("--exploration", type=decimal, metavar="S", help="noise of TD3, initial noise of PPO, in the learner's unit")
     learning.add_argument(
         "--sees",
         choices=get_args(Sees),
-        help="features of the day and charges in its unit, where one charge is posted for it, or observations as they are, and EUR/kWh",
+        help="day: features of the day, and charges relative to it, where one charge is posted a day; everything: observations "
+        "as they are, and charges in EUR/kWh",
     )
-    learning.add_argument("--discount", type=decimal, metavar="G", help="of the next hour's value, with --env hourly (default: 1)")
+    learning.add_argument("--discount", type=decimal, metavar="G", help="with --env hourly: discount of the next hour's value (default: 1)")
     learning.add_argument("--hidden", metavar="U,U", help="units of each hidden layer, separated by commas")
     add_game_options(parser)
     add_work_options(parser)

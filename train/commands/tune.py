@@ -20,16 +20,16 @@ _BUDGETS: Final[dict[GameName, tuple[int, int]]] = {"day-ahead": (4000, 56), "ho
 DESCRIPTION = f"""\
 Choose an algorithm's settings with Optuna, on validation days.
 
-Every trial is given the same number of training days (it ends with the round it is in, PPO with its rollout), is judged by its mean reward
-on validation days, and is pruned where it falls behind the others; the first has the algorithm's own settings, the next
-{STARTUP_TRIALS - 1} are drawn at random. Trials train with seeds from {FIRST_SEED} on, which comparisons do not use unless told to: no
-training that chose settings is one that is scored. A trial that raises an error is recorded in trials.csv, and the study goes on.
+Every trial is given the same number of training days. A learner ends with the round it is in, PPO with its rollout. A trial is judged by
+its mean reward on validation days, and stopped early where it falls behind the others. The first trial has the algorithm's own settings,
+the next {STARTUP_TRIALS - 1} are drawn at random. Trials train with seeds from {FIRST_SEED} on. Comparisons use other seeds unless
+told to, so that no training that chose settings is scored. A trial that raises an error is recorded in trials.csv, and the study goes on.
 
-What a space tries is checked against the budget before the first trial: of warmup_days, only as much is tried as leaves a quarter of the
-training days to learn from (PPO: as much as one rollout within them).
+The values to try are checked against the budget before the first trial. warmup_days must leave a quarter of the training days to learn
+from, and PPO's rollout must fit into them.
 
-Trials are kept in SQLite in the study's folder; killed at any moment, the same command goes on. Any number of machines share a study with
---storage and a URL that Optuna takes, like postgresql://me@host/name; each ends when all trials have.
+Trials are kept in SQLite in the study's folder. If the command is killed, run it again and it goes on. Several machines can share a study
+with --storage and a URL that Optuna takes, like postgresql://me@host/name. Each ends when all trials have.
 
 Written into the folder: tuned.toml, which `gridtoll compare` reads as settings; trials.csv; and for stable-baselines3's algorithms
 zoo.yml, in the form of rl-baselines3-zoo.
@@ -49,9 +49,9 @@ def _by_game(which: int) -> str:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the study's folder; one that has begun goes on")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the study's folder; a study that is there goes on")
     parser.add_argument("--algorithm", required=True, metavar="A", help="a name as in `gridtoll compare`, or module:Class")
-    parser.add_argument("--space", type=Path, metavar="FILE", help="TOML file of what is tried (default: the package's own)")
+    parser.add_argument("--space", type=Path, metavar="FILE", help="TOML file of the values to try (default: the package's own)")
     parser.add_argument("--trials", type=positive, default=40, metavar="N", help="trials of the study in all (default: %(default)s)")
     parser.add_argument("--steps", type=positive, metavar="N", help=f"training days of a trial, for each seed (default: {_by_game(0)})")
     parser.add_argument(
@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"how many seeds each trial trains with, {FIRST_SEED} and up (default: %(default)s)",
     )
     parser.add_argument("--validation-days", type=positive, metavar="N", help=f"days of each validation (default: {_by_game(1)})")
-    parser.add_argument("--seed", type=natural, default=0, metavar="S", help="of what is tried (default: %(default)s)")
+    parser.add_argument("--seed", type=natural, default=0, metavar="S", help="seed of the values tried (default: %(default)s)")
     parser.add_argument("--storage", metavar="URL", help="where trials are kept (default: SQLite, DIR/study.db)")
     add_game_options(parser)
     add_backend_options(parser)

@@ -118,24 +118,25 @@ def draw_intervals(axes: Axes, intervals: Mapping[str, Interval], label: str) ->
     axes.grid(alpha=0.25, axis="x")
 
 
-def draw_learning_curve(axes: Axes, steps: ArrayLike, profit_eur: ArrayLike, *, references: Mapping[str, float], title: str = "") -> None:
-    """Draw mean profit on the validation days over training days played.
+def draw_learning_curve(axes: Axes, steps: ArrayLike, regret_eur: ArrayLike, *, references: Mapping[str, float], title: str = "") -> None:
+    """Draw mean regret on the validation days over training days played.
 
     Args:
         axes: Where to draw.
         steps: Training days played at each validation, shape (n,).
-        profit_eur: Mean profit in EUR at each, shape (n,).
-        references: Mean profit in EUR of other leaders on the same days, drawn across.
+        regret_eur: Mean regret in EUR at each, shape (n,).
+        references: Mean regret in EUR of other leaders on the same days, drawn across.
         title: Which run it is.
     """
     colour, marker = style("learned")
-    at, profit = np.asarray(steps), np.asarray(profit_eur)
-    axes.plot(at, profit, marker=marker, color=colour, markersize=4, linewidth=1.2, label="learned")
-    best = int(np.argmax(profit))
-    axes.plot(at[best], profit[best], "o", markersize=10, markerfacecolor="none", color=colour, label="checkpoint kept")
+    at, regret = np.asarray(steps), np.asarray(regret_eur)
+    axes.plot(at, regret, marker=marker, color=colour, markersize=4, linewidth=1.2, label="learned")
+    best = int(np.argmin(regret))
+    axes.plot(at[best], regret[best], "o", markersize=10, markerfacecolor="none", color=colour, label="checkpoint kept")
     for place, (name, level) in enumerate(references.items()):
         axes.axhline(level, color=style(name, place)[0], linestyle="--", linewidth=1, label=name)
-    axes.set(xlabel="training days played", ylabel="profit on validation days (EUR/day)", title=title)
+    axes.set(xlabel="training days played", ylabel="mean regret (EUR/day)", title=title)
+    axes.set_ylim(bottom=min(0.0, float(regret.min())))
     axes.legend(fontsize=8)
     axes.grid(alpha=0.25)
 

@@ -127,19 +127,27 @@ def _picture(
     _draw_one_day(curve, config, evaluations, workers)
     shown = {name: evaluations[name].regret_eur for name in ("best constant", "learned")}
     draw_regret_per_day(per_day, [row.date for row in evaluations["learned"].rows], shown, "regret on each test day")
+    _draw_learning(learning, run, config, evaluations, workers)
+    figure.suptitle(_title(config, len(evaluations["learned"].rows)), fontsize=10)
+    return figure
+
+
+def _draw_learning(axes: Axes, run: RunFolder, config: TrainConfig, evaluations: Mapping[str, Evaluation], workers: Workers) -> None:
+    """Draw regret on the validation days while learning, beside that of the best constant charge on the same days."""
     progress = run.progress()
     validation = environment_of(config.task).community.scenarios("validation", config.validation_days)
     constant = np.array([float(charge) for charge in evaluations["best constant"].rows[0].charge.split()])
-    references = {"best constant": mean_objective(config.task, validation, constant, workers)}
-    draw_learning_curve(
-        learning,
-        [row["step"] for row in progress],
-        [row["objective_eur"] for row in progress],
-        references=references,
-        title="learning curve",
+    optimum = make_leader("optimum", config.task, validation, workers, seed=config.seed)
+    best_eur = float(
+        np.mean([row.objective_eur for row in evaluate_leader(optimum, config.task, validation, workers, split="validation").rows])
     )
-    figure.suptitle(_title(config, len(evaluations["learned"].rows)), fontsize=10)
-    return figure
+    draw_learning_curve(
+        axes,
+        [row["step"] for row in progress],
+        [best_eur - row["objective_eur"] for row in progress],
+        references={"best constant": best_eur - mean_objective(config.task, validation, constant, workers)},
+        title=f"learning curve, on {len(validation)} validation days",
+    )
 
 
 def _draw_one_day(axes: Axes, config: TrainConfig, evaluations: Mapping[str, Evaluation], workers: Workers) -> None:

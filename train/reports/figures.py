@@ -71,7 +71,7 @@ def board_figure(entries: Sequence[Entry], styles: Mapping[str, Look]) -> Figure
     axes.set_xscale("symlog", linthresh=1.0, linscale=_LINEAR)
     axes.set_xlim(left=min(0.0, *(100 * entry.iqm.centre for entry in entries), 0.0))
     _percents(axes, [100 * (entry.iqm.high if entry.iqm.has_ends else entry.iqm.centre) for entry in entries])
-    axes.set_xlabel("normalised regret, IQM and 95% interval (%)", fontsize=8)
+    axes.set_xlabel("normalised regret in %: IQM and 95% interval (100 = no charge)", fontsize=8)
     _tidy(axes)
     return figure
 

@@ -40,7 +40,13 @@ def draw_labels(axes: Axes, labels: Sequence[Label]) -> None:
     points = to_axes.transform([(label.x, label.y) for label in labels])
     for label, height, (x, y) in zip(labels, spread(points[:, 1]), points, strict=True):
         axes.plot(
-            [min(x, 1.0), 1.01, 1.035], [y, height, height], transform=axes.transAxes, color=label.colour, linewidth=0.5, alpha=0.7, clip_on=False
+            [min(x, 1.0), 1.01, 1.035],
+            [y, height, height],
+            transform=axes.transAxes,
+            color=label.colour,
+            linewidth=0.5,
+            alpha=0.7,
+            clip_on=False,
         )
         axes.text(1.045, height, label.text, transform=axes.transAxes, color=label.colour, fontsize=7.5, va="center")
 

@@ -25,10 +25,10 @@ FEW: Final = "too few"
 """Stands for a p-value where there are too few seeds, or days of one week alone."""
 
 _TESTS: Final = (
-    "Below zero, or a probability above one half, is in favour of the algorithm of the row. p-values are two-sided and corrected for the "
-    "number of rows (Holm). The bootstrap's p takes seeds and weeks of days as drawn from many more; that of sign flips is exact, or "
-    "nearly, for other seeds on these days and for other weeks with these seeds, whichever is greater: it flips whole seeds, and whole "
-    "weeks. The algorithm compared with was chosen by these same scores, which flatters it a little."
+    "A difference below zero, or a probability above one half, speaks for the algorithm of the row. p-values are two-sided and corrected "
+    "for the number of rows (Holm). The bootstrap takes seeds and weeks as drawn from many more. Sign flips flip whole seeds, then whole "
+    "weeks; the greater p of the two is printed. It is exact, or nearly, for other seeds on these days or other weeks with these seeds. "
+    "The algorithm compared with was chosen by these same scores, which flatters it a little."
 )
 
 
@@ -56,7 +56,10 @@ def section(results: Results, group: Group, entries: Sequence[Entry], styles: Ma
         return [*blocks, Pictures((board,), "The leaderboard drawn.")]
     profiles = drawn("profiles", svg_of(profiles_figure(group, styles, seed)), words.profiles)
     blocks.append(
-        Pictures((board, profiles), "First: IQM with its interval. Second: performance profiles, each with its 95% band and the others in grey; lower is better.")
+        Pictures(
+            (board, profiles),
+            "First: IQM with its interval. Second: performance profiles, each with its 95% band and the others in grey; lower is better.",
+        )
     )
     effort = tuple(drawn(axis, svg_of(effort_figure(group, axis, styles)), words.effort[axis]) for axis in AXES)
     blocks += [Heading(f"Regret against effort, {group.title}", 3), Pictures(effort, _effort_caption(group))]
@@ -94,8 +97,8 @@ def _board(group: Group, entries: Sequence[Entry]) -> Table:
         "steps", "clearings", "validation clearings", "seconds",
     )  # fmt: skip
     caption = (
-        f"Leaderboard, {group.title}: normalised regret on test days, and the mean effort of a finished seed. Clearings of a clairvoyant "
-        "are those that solved all test days to proof."
+        f"Leaderboard, {group.title}: normalised regret on test days (0 = optimum, 100 = no charge), and the mean effort of a seed. "
+        "The clearings of a clairvoyant solved the test days themselves."
     )
     return Table(f"{group.slug}-leaderboard", caption, header, rows)
 
@@ -128,19 +131,15 @@ def _excluded(group: Group) -> str:
     if not group.excluded:
         return "No test day is excluded: on each there is something to win."
     listed = ", ".join(f"{row.day} ({row.date})" for row in group.days[group.days["excluded"]].itertuples())
-    return f"Excluded from normalised numbers, because the optimum earns next to nothing more than no charge: days {listed}."
+    return f"Left out of normalised numbers, because the optimum earns hardly more than no charge: days {listed}."
 
 
 def _effort_caption(group: Group) -> str:
     exact = [each for each in group.algorithms if each.clairvoyant]
-    star = (
-        f"The star is the exact solver, which proves all {len(group.days)} test days; it learns nothing that serves another day. "
-        if exact
-        else ""
-    )
+    star = f"The star is the exact solver. It proves all {len(group.days)} test days, and learns nothing for other days. " if exact else ""
     return (
-        f"{star}Lines: the IQM on validation days of the policy that has earned most there so far, mean over seeds, with the range of the "
-        "seeds shaded. Markers: the IQM on test days in the end, at what a seed had cost."
+        f"{star}Lines show the IQM on validation days while learning: that of the best policy so far, as a mean over seeds, with the range "
+        "of the seeds shaded. Markers show the IQM on test days in the end, at what a seed had cost. Algorithms without a name are grey."
     )
 
 
@@ -154,14 +153,14 @@ def _seasons(group: Group) -> Table:
 
 def _about(parts: Parts) -> str:
     base = (
-        "Regret in two parts: the information part is the regret of the best known predictor of the optimal charge from the same "
-        "observation, the learning part is the rest."
+        "Regret has two parts. The information part is what the best known predictor of the optimal charge leaves from the same "
+        "observation. The learning part is the rest."
     )
     if parts.predictor == EXACT:
         return (
-            f"{base} With full information the observation is the whole day, so that the best known predictor is the exact solver: the "
-            "information part is zero, and all regret is learning's. Algorithms are free in what they make of private parameters; the "
-            "learners that come with gridtoll read the public fields only, here free of forecast errors."
+            f"{base} With full information the observation is the whole day, and the best known predictor is the exact solver. So the "
+            "information part is zero, and all regret is learning's. The learners that come with gridtoll read the public fields only, "
+            "which have no forecast errors here."
         )
     if not parts.named:
         return f"{base} No such predictor was run; {parts.predictor}, which has the least regret here, stands in for it."

@@ -20,31 +20,35 @@ from .wording import percent
 TITLE: Final = "Learned network charges against the exact optimum"
 TITLE_FOUND: Final = "Learned network charges against the best charges found"
 BANDIT: Final = (
-    "The day-ahead game has one step a day: an observation, one charge, one reward, and the next day does not depend on it. It is a "
+    "The day-ahead game has one step a day: an observation, one charge, one reward. No day depends on the day before. So it is a "
     "contextual bandit; only the hourly game is a Markov decision process."
 )
-_HOURLY: Final = "In the hourly game a day is an episode of one charge an hour, coupled by what prosumers store: a Markov decision process."
+_HOURLY: Final = (
+    "In the hourly game a day is an episode with one charge an hour. What prosumers store ties the hours together, so it is a Markov "
+    "decision process."
+)
+_CLASSES: Final = (
+    "Leaders are compared within an information class. With public information they see what an operator sees before the day. With full "
+    "information they see every private parameter as well."
+)
+_EXCLUDED: Final = "Days on which there is next to nothing to win are listed, and left out of normalised numbers."
 _FOUND: Final = (
-    "Regret is what the best charges found for a day earn more than a leader, both played in the same game. They are not proved to be "
-    "optimal but where it is said: a leader may exceed them, and its regret be below zero. The true regret lies between that and the "
-    "regret to the upper bound, which no leader exceeds. Normalised regret divides by what the best found earn more than no charge: "
-    "they have 0% and no charge 100%. Days with next to nothing to win are listed and left out of normalised numbers. Leaders are compared "
-    "within an information class: with public information they see what an operator sees before the day, with full information every "
-    "private parameter as well."
+    "Regret is what the best charges found for a day earn more than a leader, both played in the same game. Unless it is said, they are "
+    "not proved to be optimal: a leader may earn more, and its regret is then below zero. The true regret lies between this one and the "
+    "regret to the upper bound, which no leader exceeds. Normalised regret in %: 0 = the best charges found, 100 = no charge. "
+    f"{_EXCLUDED} {_CLASSES}"
 )
 _REGRET: Final = (
-    "Regret is what the exact optimum of a day earns more than a leader, both cleared by the same market; normalised regret divides it by "
-    "what the optimum earns more than no charge, so that the optimum has 0% and no charge 100%. Days with next to nothing to win are "
-    "listed and left out of normalised numbers. Leaders are compared within an information class: with public information they see what an "
-    "operator sees before the day, with full information every private parameter as well."
+    "Regret is what the exact optimum of a day earns more than a leader, both cleared by the same market. Normalised regret in %: "
+    f"0 = optimum, 100 = no charge. {_EXCLUDED} {_CLASSES}"
 )
 _STATISTICS: Final = (
-    "IQM is the interquartile mean of all seeds and days, the mean of the middle half. Intervals are 95% intervals by a hierarchical "
-    "bootstrap that draws seeds and, for all of them together, whole weeks of days, because days of a week are alike, stretched for the "
-    "small number of seeds and weeks; where all seeds are the same, only weeks are drawn. Ends of intervals of regret are cut off at zero. "
-    "Below five seeds there is no interval and no test: the spread of so few says next to nothing about that of others. Worst seed is the "
-    "greatest of the seeds' means: where one in ten trainings collapses, ten seeds often hold none, and no interval made of them can tell. "
-    "Worst tenth is the mean of the worst tenth of the days. A failed seed counts on each day as the worst of all finished cells of its "
+    "IQM is the interquartile mean: the mean of the middle half of all seeds and days. Intervals are 95% intervals from a bootstrap. It "
+    "draws seeds and, for all of them together, whole weeks, because days of a week are alike. Where all seeds are the same, it draws "
+    "weeks. The intervals are stretched for the small number of seeds and weeks. Ends of intervals of regret are cut off at zero. "
+    "Below five seeds there is no interval and no test: so few say next to nothing about others. Worst seed is the "
+    "greatest of the seeds' means. Where one training in ten collapses, ten seeds often hold none, and no interval can know. "
+    "Worst tenth is the mean of the worst tenth of the days. A failed seed counts as the worst of all finished cells of that day, "
     "community and class, and never as better than no charge. Checkpoints and settings were chosen on validation days; all scores are of "
     "test days."
 )
@@ -133,7 +137,7 @@ def _failures(results: Results) -> list[Block]:
     blocks: list[Block] = []
     if results.failed:
         rows = tuple((cell.label, (cell.error or "no error recorded").splitlines()[0]) for cell in results.failed)
-        blocks.append(Table("failed", "Cells that failed, and count as the worst.", ("cell", "error"), rows, words=(1,)))
+        blocks.append(Table("failed", "Cells that failed. They count as the worst.", ("cell", "error"), rows, words=(1,)))
     else:
         blocks.append(Paragraph("No cell failed."))
     for reason in dict.fromkeys(results.not_run.values()):

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .figures import REGIME_STYLE, scaled
-from .tables import Row, one, only
+from .tables import Row, only
 
 _WITH, _WITHOUT = ("#0072B2", "-", "o"), ("#D55E00", "--", "s")
 _CLEAR: Final[dict[str, Any]] = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
@@ -24,9 +24,9 @@ _METHOD_STYLE: Final = {
 }
 
 
-def sweep_figure(system: str, curves: Sequence[Row], storage: Sequence[Row]) -> Figure:
-    """Draw operator profit, welfare, losses and trade against the charge, with storage and without, and the equilibrium charges."""
-    figure = Figure(figsize=(9, 5.8), layout="constrained")
+def sweep_figure(system: str, curves: Sequence[Row]) -> Figure:
+    """Draw operator profit, welfare, losses and trade against the charge, with storage and without; lines mark the greatest profit."""
+    figure = Figure(figsize=(7.5, 5.8), layout="constrained")
     panels = figure.subplots(2, 2, sharex=True).ravel()
     fields = (
         ("operator_profit_eur", "operator profit", "EUR/day"),
@@ -44,9 +44,8 @@ def sweep_figure(system: str, curves: Sequence[Row], storage: Sequence[Row]) -> 
             charges = [row["charge"] for row in lines[there]]
             text = "with storage" if there else "without storage"
             axes.plot(charges, values, stroke, color=colour, marker=marker, markersize=3, linewidth=1.4, label=text)
-            best = one(storage, system=system, storage=there)["equilibrium_charge"]
-            if best is not None:
-                axes.axvline(best, color=colour, linestyle=stroke, linewidth=0.9, alpha=0.7)
+            best = max(lines[there], key=lambda row: float(row["operator_profit_eur"]))["charge"]
+            axes.axvline(best, color=colour, linestyle=stroke, linewidth=0.9, alpha=0.7)
         axes.set_ylabel(f"{label}\n({word})")
         axes.grid(alpha=0.25)
         axes.set_xlim(left=0)
@@ -55,7 +54,7 @@ def sweep_figure(system: str, curves: Sequence[Row], storage: Sequence[Row]) -> 
     for axes in panels[2:]:
         axes.set_xlabel("charge at mean distance (EUR/kWh)")
     figure.suptitle(
-        f"{system}: everything against the charge, means over days\n(vertical: mean of the daily equilibrium charges)", fontsize=10
+        f"{system}: everything against the charge, means over days\n(vertical lines: where the mean profit is greatest)", fontsize=10
     )
     return figure
 

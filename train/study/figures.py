@@ -155,12 +155,12 @@ def _instrument(name: str, rows: Sequence[Row]) -> str:
 
 def accounts_figure(system: str, accounts: Sequence[Row]) -> Figure:
     """Draw what operator and prosumers gain under both accounts of flows, with an import fee and without."""
-    figure = Figure(figsize=(10.5, 3.7), layout="constrained")
+    figure = Figure(figsize=(7.5, 7.2), layout="constrained")
     rows = only(accounts, system=system)
     settings = list(dict.fromkeys((row["flows"], row["import_fee"]) for row in rows))
-    panels = figure.subplots(1, 3)
+    panels = figure.subplots(3, 1, sharex=True)
     no = {key: one(rows, flows=key[0], import_fee=key[1], regime="no") for key in settings}
-    labels = [f"{flows}\n{'no fee' if fee == 0 else f'fee {fee:g}'}" for flows, fee in settings]
+    labels = [f"{flows},\n{'no import fee' if fee == 0 else f'import fee {fee:g} EUR/kWh'}" for flows, fee in settings]
     for axes, (name, label) in zip(
         panels,
         (("operator_profit_eur", "operator"), ("prosumer_surplus_eur", "all prosumers"), ("share_of_social_gain", "share")),
@@ -169,7 +169,7 @@ def accounts_figure(system: str, accounts: Sequence[Row]) -> Figure:
         for place, regime in enumerate(("free", "social", "optimal")):
             mine = [one(rows, flows=key[0], import_fee=key[1], regime=regime) for key in settings]
             if name == "share_of_social_gain":
-                values, ylabel = [np.nan if row[name] is None else 100 * row[name] for row in mine], "share of Social's welfare gain (%)"
+                values, ylabel = [np.nan if row[name] is None else 100 * row[name] for row in mine], "share of Social's\nwelfare gain (%)"
             else:
                 every = [
                     one(rows, flows=key[0], import_fee=key[1], regime=other)[name] - no[key][name]
@@ -177,28 +177,28 @@ def accounts_figure(system: str, accounts: Sequence[Row]) -> Figure:
                     for key in settings
                 ]
                 numbers, unit = scaled(every, "EUR/day")
-                values, ylabel = numbers[place * len(settings) : (place + 1) * len(settings)], f"{label}: change\nagainst No P2P ({unit})"
+                values, ylabel = numbers[place * len(settings) : (place + 1) * len(settings)], f"{label}: change against\nNo P2P ({unit})"
             text, colour, hatch = REGIME_STYLE[regime]
             at = np.arange(len(settings)) + 0.27 * (place - 1)
             axes.bar(at, values, 0.25, color=colour, hatch=hatch, edgecolor="black", linewidth=0.6, label=text)
             axes.set_ylabel(ylabel)
-        axes.set_xticks(range(len(settings)), labels, fontsize=8)
+        axes.set_xticks(range(len(settings)), labels)
         axes.axhline(0, color="black", linewidth=0.8)
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8, frameon=False)
-    figure.suptitle(f"{system}: two accounts of flows, and a fee of so many EUR per kWh imported", fontsize=10)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
+    figure.suptitle(f"{system}: two accounts of flows, with an import fee and without", fontsize=11)
     return figure
 
 
 def charge_models_figure(system: str, models: Sequence[Row]) -> Figure:
     """Draw each charge model at its own optimum; a line above a bar leads to the proved bound where the best is not proved optimal."""
     rows = {row["tariff"]: row for row in only(models, system=system)}
-    figure = Figure(figsize=(10.5, 3.4), layout="constrained")
-    panels = figure.subplots(1, 4)
+    figure = Figure(figsize=(7.5, 5.8), layout="constrained")
+    panels = figure.subplots(2, 2).ravel()
     fields = (
         ("operator_profit_eur", "operator profit", "EUR/day"),
         ("welfare_eur", "welfare less Free P2P's", "EUR/day"),
         ("loss_kwh", "losses caused", "kWh/day"),
-        ("mean_distance", "mean distance of a traded kWh", "1 = mean of pairs"),
+        ("mean_distance", "mean distance of a kWh", "1 = mean of pairs"),
     )
     for axes, (name, label, unit) in zip(panels, fields, strict=True):
         base = rows["free"]["welfare_eur"] if name == "welfare_eur" else 0.0
@@ -210,8 +210,8 @@ def charge_models_figure(system: str, models: Sequence[Row]) -> Figure:
             axes.bar(place, numbers[place], 0.7, color=colour, hatch=hatch, edgecolor="black", linewidth=0.6)
             if tops and not rows[tariff]["is_exact"]:
                 axes.plot([place, place], [numbers[place], numbers[len(raw) + place]], color="black", linewidth=1, marker="_", markersize=9)
-        axes.set_xticks(range(len(rows)), [TARIFF_STYLE[tariff][0] for tariff in rows], rotation=45, fontsize=8)
+        axes.set_xticks(range(len(rows)), [TARIFF_STYLE[tariff][0] for tariff in rows])
         axes.set_ylabel(f"{label}\n({word})")
         axes.axhline(0, color="black", linewidth=0.8)
-    figure.suptitle(f"{system}: charge models, each at its own optimum (whisker: proved bound where not closed)", fontsize=10)
+    figure.suptitle(f"{system}: charge models, each at its own optimum\n(line above a bar: up to the proved bound)", fontsize=11)
     return figure

@@ -14,7 +14,7 @@ from .tables import Row, only
 
 CAPTIONS: Final = {
     "regimes": "The four regimes. Losses and trades are the community's; welfare is prosumers' surplus and operator's profit together.",
-    "charge": "Each curve is a mean over the days; the mean of the days' best charges need not be the best charge of the mean curve.",
+    "charge": "Each curve is a mean over the days. Vertical lines mark the charge, of those drawn, at which the mean profit is greatest.",
     "charge-models": "Profit of zonal and line charges is the best found; the whisker ends at a bound that no coefficients exceed.",
     "limits": "Branch limits are tightened until Free P2P loads the worst branch as the legend says. Means are over days; an instrument "
     "that cannot serve all of them has no mean welfare here.",

@@ -163,7 +163,7 @@ def _figures(systems: Sequence[str], tables: Tables) -> dict[str, Figure]:
         figures |= {
             f"{system}-regimes": regimes_figure(system, tables["regime_details"]),
             f"{system}-prosumers": prosumers_figure(system, tables["prosumers"], tables["fairness"]),
-            f"{system}-charge": sweep_figure(system, tables["curves"], tables["storage"]),
+            f"{system}-charge": sweep_figure(system, tables["curves"]),
             f"{system}-charge-models": charge_models_figure(system, tables["charge_models"]),
             f"{system}-limits": limits_figure(system, tables["limits"]),
             f"{system}-accounts": accounts_figure(system, tables["accounts"]),

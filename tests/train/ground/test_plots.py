@@ -58,9 +58,9 @@ def test_intervals_are_drawn_from_end_to_end(axes: Axes) -> None:
 
 
 def test_the_learning_curve_rings_the_checkpoint_kept(axes: Axes) -> None:
-    draw_learning_curve(axes, [100, 200, 300], [1.0, 3.0, 2.0], references={"best constant": 2.5})
+    draw_learning_curve(axes, [100, 200, 300], [3.0, 1.0, 2.0], references={"best constant": 2.5})
     ring = next(line for line in axes.lines if line.get_label() == "checkpoint kept")
-    assert (ring.get_xdata()[0], ring.get_ydata()[0]) == (200, 3.0)  # type: ignore[index]
+    assert (ring.get_xdata()[0], ring.get_ydata()[0]) == (200, 1.0)  # type: ignore[index]
     assert labels(axes) == ["learned", "checkpoint kept", "best constant"]
 
 

@@ -29,27 +29,26 @@ from .days import solve_hourly, solve_split
 from .one_day import solve_day
 
 DESCRIPTION = """\
-Find the charges that earn the operator most on one day, with a proof that none up to the cap earn more than the upper bound; or those of
-all days of a split, into the store that every command takes optima from.
+Find the charges that earn the operator most on one day (--day), with a bound that no charge up to the cap exceeds. With --split it solves
+all days of a split and keeps the answers in the store, from which every command takes them.
 
-The exact method is for tariffs with one coefficient for the day (unique and distance), or one for each hour where nobody has storage. All
-others go to the search: the best charges it found, and a bound that no charges exceed. closed says whether both have met (to 1e-6); only
-then are the charges optimal. --method miqp solves small communities by mixed-integer programming, as an independent check.
+Which method: tariffs with one coefficient for the day (unique and distance) are solved exactly. So are charges for each hour where nobody
+has storage. All other games are searched: you get the best charges found, and an upper bound. closed says whether the two have met (to
+1e-6). Only then are the charges optimal. --method miqp checks small communities by mixed-integer programming.
 
-The charges are cleared again from scratch; recleared_profit_eur is what the operator earns then. relative_gap is (upper bound - profit) /
-what is at stake: the greatest of charge revenue, import fee, losses and overload. With --objective welfare, the charges are those of
-greatest welfare, and the bound is on welfare. With --hard-limits only charges count that keep every branch within its limit; where there
-is none, charge is null and secure is false, which is proved.
-docs/optimum.md and docs/several.md explain what is proved and how.
+The charges are cleared again from scratch: recleared_profit_eur is what the operator earns then. relative_gap is (upper bound - profit) /
+what is at stake, which is the greatest of charge revenue, import fee, losses and overload. With --objective welfare the charges are those
+of greatest welfare, and the bound is on welfare. With --hard-limits only charges count that keep every branch within its limit. If no
+charge does, charge is null and secure is false; that is proved. docs/optimum.md and docs/several.md explain what is proved and how.
 
-Another --mechanism: a call auction with one coefficient is solved by all charges at which it jumps (breakpoints), as exactly. Of others the
-best charge of a grid that was played is given (played), and nothing is proved. docs/mechanisms.md has both.
+With another --mechanism: a call auction with one coefficient is solved exactly, by trying all charges at which it jumps (breakpoints). For
+others the best charge of a grid is given (played), and nothing is proved. docs/mechanisms.md explains both.
 
-With --env hourly: the best sequence of charges found for a day of the hourly game, and a bound that no leader exceeds whatever prosumers
-believe; without storage both have met, and the sequence is optimal. docs/hourly.md has the proof.
+With --env hourly you get the best sequence of charges found for a day of the hourly game, and a bound that no leader exceeds, whatever
+prosumers believe. Without storage the two meet, and the sequence is optimal. docs/hourly.md has the proof.
 
-Answers are kept in the user's cache folder under a hash of the day's data, the game and the software. A split that was interrupted goes on
-where it was; days that fail are listed, the others are kept, and the exit code is 2.
+Answers are kept in the user's cache folder, under a hash of the day's data, the game and the software. A split that was interrupted goes
+on where it was. Days that fail are listed, the others are kept, and the exit code is 2.
 """
 EXAMPLES = """\
   gridtoll optimum --day 180
@@ -74,9 +73,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which.add_argument("--day", type=whole, metavar="K", help="one day of the data year, from 0")
     which.add_argument("--split", metavar="S", help="all days of a split: train, validation or test")
     parser.add_argument("--price-path", type=whole, metavar="P", help="with --day: which synthetic price path, from 0 (default: 0)")
-    parser.add_argument("--days", type=positive, metavar="N", help="with --split: only so many days, spread evenly over it")
+    parser.add_argument("--days", type=positive, metavar="N", help="with --split: solve only this many days, spread evenly over the split")
     parser.add_argument("--out", type=Path, metavar="FILE", help="with --split: write one row a day to this CSV file")
-    parser.add_argument("--recompute", action="store_true", help="compute anew what the store has already")
+    parser.add_argument("--recompute", action="store_true", help="compute again what the store has already")
     _add_method_options(parser)
     _add_proof_options(parser)
     add_effort_options(parser)
@@ -96,13 +95,18 @@ def _add_method_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--hard-limits", action="store_true", help="keep every branch within its limit, or prove that no charge does")
     group.add_argument(
-        "--starts", type=positive, metavar="N", help=f"starts of the search (default: {Settings.starts}; hourly {Effort.starts})"
+        "--starts", type=positive, metavar="N", help=f"how many starts the search has (default: {Settings.starts}; hourly {Effort.starts})"
     )
-    group.add_argument("--seed", type=natural, default=0, metavar="S", help="of the search (default: %(default)s)")
+    group.add_argument("--seed", type=natural, default=0, metavar="S", help="seed of the search (default: %(default)s)")
     group.add_argument(
-        "--solver", choices=get_args(MiqpSolver), default="scip", help="of miqp; gurobi needs a licence of one's own (default: %(default)s)"
+        "--solver",
+        choices=get_args(MiqpSolver),
+        default="scip",
+        help="solver of miqp; gurobi needs a licence of your own (default: %(default)s)",
     )
-    group.add_argument("--time-limit", type=decimal, default=100.0, metavar="S", help="of miqp, in seconds (default: %(default)s)")
+    group.add_argument(
+        "--time-limit", type=decimal, default=100.0, metavar="S", help="time limit of miqp in seconds (default: %(default)s)"
+    )
     group.add_argument("--force", action="store_true", help="let miqp try communities whose programs seldom finish")
 
 
@@ -114,9 +118,7 @@ def _add_proof_options(parser: argparse.ArgumentParser) -> None:
         metavar="EUR",
         help="find also the least charge that recovers this cost of the day, or prove that none does",
     )
-    group.add_argument(
-        "--recover-of", default="profit", choices=("profit", "revenue"), help="what has to recover it (default: %(default)s)"
-    )
+    group.add_argument("--recover-of", default="profit", choices=("profit", "revenue"), help="what must recover it (default: %(default)s)")
     group.add_argument("--certificate", type=Path, metavar="FILE", help="keep the proof in this file (.json)")
     group.add_argument("--verify", action="store_true", help="check the proof with new clearings by CVXPY and Clarabel")
     group.add_argument(
