@@ -17,6 +17,7 @@ from ..community.community import Community
 from ..community.day import Day
 from ..community.sources import DEFAULT_COMMUNITY
 from ..errors import ClearingError, unknown_name
+from ..games.dealing import Dealer, Order, Scenarios
 from ..games.game import Game, Observation
 from ..games.observation.observer import BOUND
 from ..games.spec import GameName
@@ -47,6 +48,8 @@ class PricingEnv(gymnasium.Env[Observation, ArrayLike]):
         split: Split = "train",
         solver: Solver | None = None,
         mechanism: str | Mechanism[Allocation] = EXACT,
+        scenarios: Scenarios | None = None,
+        order: Order = "random",
         render_mode: str | None = None,
         **game: Any,
     ) -> None:
@@ -57,6 +60,8 @@ class PricingEnv(gymnasium.Env[Observation, ArrayLike]):
             split: The days that ``reset`` draws from.
             solver: What clears the exact market, ``"cvxpy"`` or ``"structured"``.
             mechanism: The market, by name or an object that clears.
+            scenarios: What ``reset`` deals: days, or pairs of a day and a price path; all of the split where absent.
+            order: ``"random"``, or ``"cycle"`` for one after the other.
             render_mode: How it is drawn, one of ``metadata["render_modes"]``.
             **game: The other fields of :class:`.GameSpec`.
 
@@ -69,6 +74,7 @@ class PricingEnv(gymnasium.Env[Observation, ArrayLike]):
         self.mechanism: Any = choose_mechanism(mechanism, solver, default=self.default_solver)
         self.setting, self.observer = self.game.setting, self.game.observer
         self.community, self.tariff, self.charge_cap = self.setting.community, self.setting.tariff, self.setting.charge_cap
+        self.dealer = Dealer(self.setting, split, scenarios, order)
         self.render_mode = render_mode
         self.action_space: spaces.Space[Any] = action_space(self.game)
         self.observation_space: spaces.Space[Any] = observation_space(self.game)
@@ -120,10 +126,10 @@ class PricingEnv(gymnasium.Env[Observation, ArrayLike]):
         return self.setting.day_of(scenario)
 
     def reset(self, *, seed: int | None = None, options: Mapping[str, Any] | None = None) -> tuple[Observation, dict[str, Any]]:
-        """Begin an episode with a day drawn from the split, or with the one picked.
+        """Begin an episode with a day drawn from the split, the next of a cycle, or the one picked.
 
         Args:
-            seed: Seeds the draws of this and later resets.
+            seed: Seeds the draws of this and later resets, and begins a cycle anew.
             options: ``day`` and ``price_path`` to pick; see the class.
 
         Returns:
@@ -133,7 +139,9 @@ class PricingEnv(gymnasium.Env[Observation, ArrayLike]):
             ValueError: If an option is unknown, there is no such day or price path, or the data end before the episode would.
         """
         super().reset(seed=seed)
-        self._state = self.game.begin(self.setting.pick(self.np_random, options or {}))
+        if seed is not None:
+            self.dealer.restart()
+        self._state = self.game.begin(self.dealer.pick(self.np_random, options or {}))
         self._plays = []
         if self.render_mode == "human":
             self.render()
@@ -163,6 +171,7 @@ class PricingEnv(gymnasium.Env[Observation, ArrayLike]):
             raise ClearingError(f"{error} {self.game.replay(before, coefficients)}; seed {self.np_random_seed}.") from error
         [after] = plays.states
         self._state = after
+        self.dealer.played()
         self._plays.append(plays)
         if self.render_mode == "human":
             self.render()

@@ -17,6 +17,7 @@ from ..community.community import Community
 from ..community.day import Array, Day
 from ..community.sources import DEFAULT_COMMUNITY
 from ..errors import ClearingError
+from ..games.dealing import Dealer, Order, Scenarios
 from ..games.game import Observation
 from ..games.spec import GameName
 from ..games.transition import Outcome, Plays
@@ -24,7 +25,18 @@ from ..market.mechanism import EXACT, Allocation, Mechanism
 from ..market.solvers import Solver, choose_mechanism
 from .arguments import game_of, signature_of
 from .pricing import action_space, observation_space
-from .vector_format import Infos, InfosOfRows, RowGenerators, final_infos, in_rows, of_states, parted, read_autoreset_mode, read_rows
+from .vector_format import (
+    Infos,
+    InfosOfRows,
+    RowGenerators,
+    final_infos,
+    in_rows,
+    of_states,
+    parted,
+    read_autoreset_mode,
+    read_rows,
+    seeds_of,
+)
 
 _DRAWS_NOTHING: Final = "A batched environment draws nothing; play a row's scenario in the single environment and draw that."
 
@@ -76,6 +88,7 @@ class PricingVectorEnv(VectorEnv[Observation, ArrayLike, NDArray[Any]]):
     | argument         | default                    | meaning                                                                        |
     |------------------|----------------------------|--------------------------------------------------------------------------------|
     | `num_envs`       | `1`                        | number of rows                                                                 |
+    | `order`          | `"random"`                 | `"cycle"`: rows together play each scenario once, then all again               |
     | `env`            | `"day-ahead"`              | or `"hourly"`; `gymnasium.make_vec` says it by itself                          |
     | `solver`         | `"structured"`             | the compiled kernel, or `"cvxpy"`                                              |
     | `autoreset_mode` | `AutoresetMode.SAME_STEP`  | or `NEXT_STEP` or `DISABLED`, or the value of any of them                      |
@@ -97,6 +110,8 @@ class PricingVectorEnv(VectorEnv[Observation, ArrayLike, NDArray[Any]]):
         split: Split = "train",
         solver: Solver | None = None,
         mechanism: str | Mechanism[Allocation] = EXACT,
+        scenarios: Scenarios | None = None,
+        order: Order = "random",
         autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
         render_mode: None = None,
         **game: Any,
@@ -114,6 +129,7 @@ class PricingVectorEnv(VectorEnv[Observation, ArrayLike, NDArray[Any]]):
         self.setting = self.game.setting
         self.mechanism: Any = choose_mechanism(mechanism, solver, default="structured")
         self.num_envs = num_envs
+        self._dealers = [Dealer(self.setting, split, scenarios, order, row=(row, num_envs)) for row in range(num_envs)]
         self.autoreset_mode = read_autoreset_mode(autoreset_mode)
         self.metadata = self.metadata | {"autoreset_mode": self.autoreset_mode}
         self.single_action_space, self.single_observation_space = action_space(self.game), observation_space(self.game)
@@ -151,7 +167,10 @@ class PricingVectorEnv(VectorEnv[Observation, ArrayLike, NDArray[Any]]):
             ValueError: If an option is unknown or has the wrong shape, or there is no such day or price path.
         """
         told = self._random.reset(seed, options)
-        scenarios = [self.setting.pick(self._random[row], options) for row, options in told.items()]
+        for row, given in enumerate(seeds_of(seed, self.num_envs)):
+            if given is not None and row in told:
+                self._dealers[row].restart()
+        scenarios = [self._dealers[row].pick(self._random[row], options) for row, options in told.items()]
         self._observations = self._observations.copy()
         begun = self._begin(list(told), scenarios)
         return self._observations.copy(), in_rows([(list(told), begun)], self.num_envs)
@@ -180,6 +199,8 @@ class PricingVectorEnv(VectorEnv[Observation, ArrayLike, NDArray[Any]]):
         told: list[InfosOfRows] = []
         if plays is not None:
             self._played = rows, plays
+            for row in rows:
+                self._dealers[row].played()
             earned[rows], ended[rows] = plays.carried_out.rewards_eur, [state.over for state in plays.states]
             self._show(rows, plays.states)
             said = plays.infos()
@@ -190,7 +211,7 @@ class PricingVectorEnv(VectorEnv[Observation, ArrayLike, NDArray[Any]]):
                 final, told = parted(told[0], waiting)
                 infos = final_infos(self._observations, final, self.num_envs)
         if waiting:
-            told.append((waiting, self._begin(waiting, [self.setting.draw(self._random[row]) for row in waiting])))
+            told.append((waiting, self._begin(waiting, [self._dealers[row].deal(self._random[row]) for row in waiting])))
         return self._observations.copy(), earned, ended, np.zeros_like(ended), infos | in_rows(told, self.num_envs)
 
     @property

@@ -87,8 +87,8 @@ class Setting:
         path = int(random.integers(self.community.n_price_paths)) if price_path is None else price_path
         return Scenario(int(self.days[random.integers(len(self.days))]), path)
 
-    def pick(self, random: np.random.Generator, options: Mapping[str, Any]) -> Scenario:
-        """Return the scenario that `reset` was told, drawing what is left open.
+    def told(self, options: Mapping[str, Any]) -> tuple[int | None, int | None]:
+        """Return the day and the price path that `reset` was told, None for what is left open.
 
         Raises:
             ValueError: If an option is unknown, there is no such day or price path, or the data end before the episode would.
@@ -103,11 +103,9 @@ class Setting:
                 raise ValueError(f"option `{name}` of `reset` must be a whole number from 0 to {count - 1}, got {value!r}.")
         day, price_path = (None if value is None else int(value) for value, _ in told.values())
         last = self.community.n_days - self.spec.days
-        if day is None:
-            return self.draw(random, price_path=price_path)
-        if day > last:
+        if day is not None and day > last:
             raise ValueError(f"an episode of {self.spec.days} days must begin on day {last} or before, got {day}.")
-        return Scenario(day, price_path or 0)
+        return day, price_path
 
 
 def make_setting(spec: GameSpec, *, split: Split, community: Community | None = None) -> Setting:
