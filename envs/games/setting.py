@@ -87,6 +87,15 @@ class Setting:
         path = int(random.integers(self.community.n_price_paths)) if price_path is None else price_path
         return Scenario(int(self.days[random.integers(len(self.days))]), path)
 
+    def told_scenario(self, *, day: int, price_path: int) -> Scenario:
+        """Return the scenario of a day and a price path, as `reset` would be told it.
+
+        Raises:
+            ValueError: If there is none, or the data end before an episode would.
+        """
+        self.told({"day": day, "price_path": price_path})
+        return Scenario(day, price_path)
+
     def told(self, options: Mapping[str, Any]) -> tuple[int | None, int | None]:
         """Return the day and the price path that `reset` was told, None for what is left open.
 

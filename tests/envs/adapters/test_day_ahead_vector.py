@@ -391,7 +391,7 @@ def test_it_takes_the_arguments_of_the_single_environment_and_the_manual_names_t
         assert many[name].default == parameter.default
     manual = PricingVectorEnv.__doc__ or ""
     rows = re.findall(r"^ *\| `(\w+)` *\|", manual[manual.index("## Arguments") :], flags=re.MULTILINE)
-    assert rows == ["num_envs", "env", "solver", "autoreset_mode", "render_mode"]
+    assert rows == ["num_envs", "order", "env", "solver", "autoreset_mode", "render_mode"]
 
 
 def test_episodes_are_kept_within_their_memory_and_come_back_the_same() -> None:

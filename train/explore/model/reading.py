@@ -43,7 +43,7 @@ def read_scenario(day: str, price_path: str, setting: Setting) -> Scenario:
             read[name] = whole_number(text)
         except ValueError as error:
             raise ValueError(f"argument {FLAGS[name]}: {error}") from None
-    return setting.pick(np.random.default_rng(0), read)  # both are told: nothing is drawn
+    return setting.told_scenario(**read)
 
 
 def read_fee(text: str) -> float:
@@ -71,7 +71,7 @@ def opening(spec: GameSpec, scenario: Scenario, charge: float | None) -> tuple[P
     """
     problem = Problem(spec=spec, scenario=scenario)
     setting = problem.setting
-    setting.pick(np.random.default_rng(0), scenario._asdict())
+    setting.told_scenario(**scenario._asdict())
     level = 0.2 * setting.charge_cap if charge is None else charge
     setting.read(np.full(setting.n_charges, level))
     return problem, level
