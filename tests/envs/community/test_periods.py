@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from support.finer import cut
-from support.oracles import plain_clearing
+from finer import cut
+from oracles import plain_clearing
 
 from gridtoll.agents.optimum import solve_optimum
 from gridtoll.envs.account.settlement import settle
