@@ -29,6 +29,7 @@ from gridtoll.envs.account.tariff import make_tariff
 from gridtoll.envs.adapters.day_ahead import DayAheadEnv
 from gridtoll.envs.community.calendar import Scenario
 from gridtoll.envs.community.sources import load_community
+from gridtoll.envs.games import transition as transition_module
 from gridtoll.envs.games.make import make_game
 from gridtoll.envs.games.spec import GameSpec
 from gridtoll.envs.games.transition import Rules, transitions
@@ -292,6 +293,22 @@ def test_the_gradient_of_a_reward_refuses_flows_that_are_not_linear() -> None:
     clearing = make_market().clear(days[0], charges[0])
     with pytest.raises(ValueError, match="exact optima and gradients need a power flow that is the linear one"):
         rules.reward_gradient(days[0], charges[0], clearing)
+
+
+def test_a_power_flow_is_compared_with_that_of_its_network_once_and_not_at_every_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
+    days, charges = days_and_charges()
+    network, asked = load_community("ieee9").network, []
+
+    def counted(power_flow: Any) -> LinearPowerFlow:
+        asked.append(power_flow)
+        return require_linear(power_flow)
+
+    monkeypatch.setattr(transition_module, "require_linear", counted)
+    rules = Rules(network=network, basis=network.distance, flows="trades", objective="profit", power_flow=DcPowerFlow(network))
+    clearing = make_market().clear(days[1], charges[1])
+    first, again = (rules.reward_gradient(days[1], charges[1], clearing) for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    assert asked == [rules.power_flow]
 
 
 def test_a_linear_power_flow_with_losses_of_its_own_is_not_that_of_the_network() -> None:

@@ -52,11 +52,13 @@ class DayView:
         day: The day-ahead part, scaled.
         now: The part of each hour, scaled, shape (T + 1, …), the last row for when the day is over.
         forecast: Forecast over truth, shape (3, T).
+        per_kwh: What a kWh traded in a period counts as: its mean power over that of all loads.
     """
 
     day: NDArray[np.float32]
     now: Array
     forecast: Array
+    per_kwh: float
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -91,7 +93,8 @@ class HourlyObserver:
         field = {each.name: each for each in base.fields}
         parts = [(truth[name].reshape(day.n_periods, -1) - field[name].centre) / field[name].scale for name in NOW]
         now = np.vstack([np.hstack(parts), np.zeros((1, sum(part.shape[1] for part in parts)))])
-        return DayView(base.observe(scenario, day), now, forecast)
+        per_kwh = 1.0 / (base.community.period_hours * base.geometry.total_load_kw)
+        return DayView(base.observe(scenario, day), now, forecast, per_kwh)
 
     def observe(self, view: DayView, *, hour: int, days_left: int, stored: Array, last_kwh: Sequence[float]) -> NDArray[np.float32]:
         """Return the observation of a state, shape (size,), within ±``BOUND``.
@@ -109,8 +112,7 @@ class HourlyObserver:
         share = float(stored.sum()) / (float(capacity.sum()) or 1.0)
         parts = [view.now[hour], [days_left, (share - 0.5) / 0.5]]
         if self.day_ahead.information == "public":
-            per_load = 1.0 / (community.period_hours * self.day_ahead.geometry.total_load_kw)  # kWh of a period as mean power
-            parts.append([(kwh * per_load - 0.5) / 0.5 for kwh in last_kwh])
+            parts.append([(kwh * view.per_kwh - 0.5) / 0.5 for kwh in last_kwh])
         else:
             own = stored / np.where(capacity > 0, capacity, 1.0)
             parts += [(own - 0.5) / 0.5, (view.forecast.ravel() - 1.0) / 0.2]
