@@ -1,4 +1,4 @@
-"""What is wrong with a folder: every fault is noted, and the list that the user gets says each cause once and leaves no file out."""
+"""What is wrong with a community's files: every fault is noted, and the list that users get says each cause once and leaves no file out."""
 
 from __future__ import annotations
 
@@ -41,10 +41,17 @@ class Fault:
 
 @dataclass
 class Faults:
-    """Everything found wrong with a folder so far."""
+    """Everything found wrong with a folder so far, or with the files that one is to be built from.
+
+    Attributes:
+        folder: The folder.
+        found: The faults, in the order they were found in.
+        title: What the list is headed by, in place of the folder's being not valid.
+    """
 
     folder: Path
     found: list[Fault] = field(default_factory=list)
+    title: str = ""
 
     def add(self, file: str, text: str, *, row: int | None = None, column: str | None = None, kind: str | None = None) -> None:
         """Note a fault."""
@@ -56,7 +63,8 @@ class Faults:
             lines = self._lines()
             listed = "\n".join(f"  - {line}" for line in lines[:_MOST_LINES])
             more = f"\n  and {len(lines) - _MOST_LINES} more" if len(lines) > _MOST_LINES else ""
-            raise ValueError(f"community folder {str(self.folder)!r} is not valid:\n{listed}{more}")
+            title = self.title or f"community folder {str(self.folder)!r} is not valid"
+            raise ValueError(f"{title}:\n{listed}{more}")
 
     def _lines(self) -> list[str]:
         causes: dict[str, dict[str, list[Fault]]] = {}

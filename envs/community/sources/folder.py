@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from datetime import datetime, time, timedelta
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
@@ -20,39 +21,82 @@ from ..community import Community
 from ..day import Array
 from ..parameters import MARKET_PARAMETER_NAMES
 from .folder_format import BRANCH_RULES, BUS_COLUMNS, FOLDER_README, FORMAT_VERSION, PROSUMER_RULES, SETTINGS, field_name
+from .place import FILES, holds_a_community
 from .tables import HOUR_COLUMN, HOUR_FORMAT
 
+_BESIDE: Final = ("README.md",)
+"""Files of a community's folder that are not read."""
 
-def export_community(community: Community, folder: str | Path) -> Path:
+
+def export_community(community: Community, folder: str | Path, *, replace: bool = False, history: str = "") -> Path:
     """Write a community as a folder of CSV files, completely or not at all, and return the folder.
 
     Args:
         community: What to write.
         folder: Where; it must not exist, or be empty.
+        replace: Whether the folder of a community that is there already is replaced by this one.
+        history: How the community was made, which ends the folder's README.
 
     Raises:
-        ValueError: If the folder exists and is not empty, or is a file.
+        ValueError: If the folder exists and is not empty, or is a file; where it may be replaced, if it holds anything but a community.
     """
-    target = Path(folder).absolute()
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise ValueError(f"the folder to export to must not exist, or be empty, got {str(target)!r}. Choose another, or empty it.")
+    target = require_free(folder, replace=replace)
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
     try:
-        _write_folder(community, draft)
+        _write_folder(community, draft, history)
         draft.chmod(0o755)  # temporary folders are private
         if target.exists():
-            target.rmdir()
-        draft.replace(target)
+            _put_in_place_of(draft, target)
+        else:
+            draft.replace(target)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
     return target
 
 
-def _write_folder(community: Community, folder: Path) -> None:
+def require_free(folder: str | Path, *, replace: bool = False) -> Path:
+    """Return the whole path of a folder that a community may be written to.
+
+    Args:
+        folder: The folder.
+        replace: Whether the folder of a community may be there already.
+
+    Raises:
+        ValueError: If it may not be written to.
+    """
+    target = Path(folder).absolute()
+    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
+        return target
+    if not replace:
+        raise ValueError(
+            f"the folder to write to must not exist, or be empty, got {str(target)!r}. Choose another, or empty it "
+            "(`gridtoll communities build` replaces a community there by --replace)."
+        )
+    others = [] if not target.is_dir() else sorted(each.name for each in target.iterdir() if each.name not in (*FILES, *_BESIDE))
+    if not target.is_dir() or others or not holds_a_community(target):
+        listed = f", which also holds {', '.join(others[:5])}" if others else ""
+        raise ValueError(f"what is replaced must be the folder of a community and hold nothing else, got {str(target)!r}{listed}.")
+    return target
+
+
+def _put_in_place_of(draft: Path, target: Path) -> None:
+    """Give a draft the name of a folder that exists; where that fails, the folder that was there is put back."""
+    old = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.")) / "old"
+    target.replace(old)
+    try:
+        draft.replace(target)
+    except BaseException:
+        old.replace(target)
+        raise
+    finally:
+        shutil.rmtree(old.parent, ignore_errors=True)
+
+
+def _write_folder(community: Community, folder: Path, history: str) -> None:
     grid, network = community.network.grid, community.network
-    (folder / "README.md").write_text(FOLDER_README, encoding="utf-8")
+    (folder / "README.md").write_text(FOLDER_README + history, encoding="utf-8")
     values = {"format": FORMAT_VERSION, "name": community.name, "base_power_kw": grid.base_power_kw}
     values |= {"slack_bus": grid.bus_names[grid.slack_bus], "partners": community.partners or "all"}
     values |= {"trade_friction": community.trade_friction, "charge_cap": community.charge_cap}

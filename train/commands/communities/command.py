@@ -1,4 +1,4 @@
-"""``gridtoll communities``: what there is to play, and a template for one's own."""
+"""``gridtoll communities list|show|export|build``: what there is to play, and one's own."""
 
 from __future__ import annotations
 
@@ -8,24 +8,27 @@ from typing import Any
 
 import numpy as np
 
-from ...envs.community.calendar import count_split_days
-from ...envs.community.community import Community
-from ...envs.community.sources import COMMUNITY_NAMES, DEFAULT_COMMUNITY, HELD_OUT_COMMUNITIES, export_community, load_community
-from ...envs.community.sources.place import as_path
-from ..ground.text import Report, lines
-from .options import add_report_options
+from ....envs.community.calendar import count_split_days
+from ....envs.community.community import Community
+from ....envs.community.sources import COMMUNITY_NAMES, DEFAULT_COMMUNITY, HELD_OUT_COMMUNITIES, export_community, load_community
+from ....envs.community.sources.place import as_path
+from ...ground.text import Report, lines
+from ..options import add_report_options
+from .building import add_build_arguments, build
 
 DESCRIPTION = """\
-List the communities that come with gridtoll, show what one consists of, or write one as a folder of CSV files.
+List the communities that come with gridtoll, show what one consists of, write one as a folder of CSV files, or build one from meter
+readings, prices and a grid.
 
-A folder written by `export` is a template: change its numbers or put in your own, and pass the folder wherever a community is asked for.
-It is checked when it is loaded, and every fault is named with file, row and column.
+A folder written by `export` or `build` is a template: change its numbers or put in your own, and pass the folder wherever a community is
+asked for. It is checked when it is loaded, and every fault is named with file, row and column.
 """
 EXAMPLES = """\
   gridtoll communities list
   gridtoll communities show simbench-rural
   gridtoll communities export ieee9 my-community
   gridtoll clear --community ./my-community --day 0 --charge 0.1
+  gridtoll communities build my-street --meters meters.csv --prices prices.csv --grid lines.csv --time-zone Europe/Berlin
 """
 
 
@@ -38,12 +41,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     exporting = actions.add_parser("export", help="write a community as a folder of CSV files")
     exporting.add_argument("name", metavar="NAME", help="a name from `list`, or a folder")
     exporting.add_argument("folder", type=Path, metavar="DIR", help="a folder that does not exist or is empty")
-    for action in (listing, showing, exporting):
+    building = actions.add_parser("build", help="build a community from meter readings, prices and a grid, and write it as such a folder")
+    add_build_arguments(building)
+    for action in (listing, showing, exporting, building):
         add_report_options(action)
 
 
 def run(options: argparse.Namespace) -> Report:
-    """List, show or export."""
+    """List, show, export or build."""
     match options.action:
         case "list":
             marks = {DEFAULT_COMMUNITY: "  (the default)", **dict.fromkeys(HELD_OUT_COMMUNITIES, "  (held out: nothing is trained on it)")}
@@ -57,6 +62,8 @@ def run(options: argparse.Namespace) -> Report:
             made = "\n".join(f"  {entry.field.ljust(_widest(community))}  {entry}" for entry in community.derivations)
             derivations = [entry.as_dict() for entry in community.derivations]
             return Report(facts | {"derivations": derivations}, f"{text}\n\nwhat does not stand in the data as it is used:\n{made}")
+        case "build":
+            return build(options)
         case _:
             community = load_community(options.name)
             export_community(community, options.folder)
