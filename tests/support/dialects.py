@@ -100,8 +100,12 @@ def write(folder: Path, times: list[datetime], values: Readings, dialect: Dialec
         frame.to_parquet(path)
         return path
     buffer = io.StringIO(newline="")
-    quoting = csv.QUOTE_ALL if dialect.quoted else csv.QUOTE_MINIMAL
-    writer = csv.writer(buffer, delimiter=dialect.separator, lineterminator=dialect.line_end, quoting=quoting)
+    writer = csv.writer(
+        buffer,
+        delimiter=dialect.separator,
+        lineterminator=dialect.line_end,
+        quoting=csv.QUOTE_ALL if dialect.quoted else csv.QUOTE_MINIMAL,
+    )
     writer.writerow(header)
     writer.writerows([[_cell(value, dialect) for value in row] for row in rows])
     text = (f"sep={dialect.separator}{dialect.line_end}" if dialect.sep_line else "") + buffer.getvalue()

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from ...arrays import Array
 from ...grid.network import make_network
+from ..clock import NOT_STATED
 from ..community import Community, make_community
 from ..derivation import Ledger
 from ..sources.faults import Faults
@@ -138,8 +140,6 @@ def _on_days(faults: Faults, read: _Read, clock: Clock, request: BuildRequest, f
     _ask_about_stamps(faults, read, by_file, request)
     if period is None or not metered or len(steps) < len(metered):
         return None
-    if period != 60:
-        faults.add("--period-minutes", f"must be 60, got {period}.")
     days = days_of(faults, metered, steps, request, period=period, clock=clock)
     if days is None:
         return None
@@ -216,7 +216,7 @@ def _buses(faults: Faults, grid: FoundGrid, names: Sequence[str], facts: Facts |
 def _made(request: BuildRequest, read: _Read, grid: FoundGrid, on_days: _OnDays, buses: Sequence[int]) -> Community:
     days, flows, prices = on_days.days, on_days.flows, on_days.prices
     numbers, facts = request.numbers, read.facts
-    own: dict[str, Array | float] = {name: numbers[name] for name in EACH_TO_SET if name in numbers}
+    own: dict[str, Any] = {name: numbers[name] for name in EACH_TO_SET if name in numbers}
     own |= {} if facts is None else facts.arrays
     partners = numbers.get("partners")
     ledger = Ledger()
@@ -225,6 +225,8 @@ def _made(request: BuildRequest, read: _Read, grid: FoundGrid, on_days: _OnDays,
         request.name,
         make_network(grid.grid, buses),
         first_date=days.first_date,
+        period_minutes=days.period_minutes,
+        time_zone=days.clock.label or NOT_STATED,
         load_kw=flows.load_kw,
         renewable_kw=flows.renewable_kw,
         import_price=prices.import_price,

@@ -87,3 +87,13 @@ def test_readings_in_watts_are_those_in_kilowatts(tmp_path: Path) -> None:
     path = write(tmp_path, times, watts, Dialect())
     path.write_text(path.read_text(encoding="utf-8").replace("[kW]", "[W]"), encoding="utf-8")
     assert abs(built(tmp_path, path).load_kw - in_kw.load_kw).max() < 1e-12
+
+
+@pytest.mark.parametrize("minutes", [60, 30, 20, 15, 5])
+def test_the_resolution_is_found_from_the_stamps_and_kept(minutes: int, tmp_path: Path) -> None:
+    times = days("2024-10-26", 2, minutes)
+    values = readings(len(times))
+    community = built(tmp_path, write(tmp_path, times, values, Dialect(energy=True)))
+    assert (community.period_minutes, community.n_days, community.time_zone) == (minutes, 2, "UTC+01:00")
+    assert community.load_kw[:, 0] == pytest.approx(values["Müller 1", "load"], rel=1e-15)
+    assert load_community(export_community(community, tmp_path / "street")).content_hash == community.content_hash
