@@ -3,7 +3,8 @@
 In a document, a ``python`` block is executed, all blocks of one document in one namespace, and a ``text`` block right after it is what
 it printed. In a ``console`` block the lines ``$ gridtoll …`` are executed, and what stands below them is what they print. ``...``
 stands for any text, as in doctest. A comment ``<!-- not executed: why -->`` before a block exempts it, ``<!-- long -->`` leaves the
-document's blocks of that kind to the long tests. Run as a script, this module writes what is printed into the documents
+document's blocks of that kind to the long tests; ``<!-- reads what commands wrote -->`` has the document's commands run before its Python.
+Run as a script, this module writes what is printed into the documents
 (`make documents`).
 """
 
@@ -16,6 +17,7 @@ import io
 import os
 import re
 import shlex
+import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,6 +34,7 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *(path for path in (ROOT / "docs").rglob
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _EXEMPT = re.compile(r"<!-- not executed: .+? -->\s*\Z", re.DOTALL)
 _LONG = re.compile(r"<!-- long -->\s*\Z")
+_READS = re.compile(r"<!-- reads what commands wrote -->\s*\Z")
 _FLAGS = doctest.ELLIPSIS
 
 
@@ -91,13 +94,21 @@ def require_output(place: str, expected: str, printed: str) -> None:
 @pytest.fixture
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working folder of its own, so that what a document writes does not land in the repository."""
+    bring_what_documents_read(tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def bring_what_documents_read(folder: Path) -> None:
+    """Copy files that documents read as a reader in a clone does."""
+    shutil.copytree(ROOT / "docs" / "own-community", folder / "docs" / "own-community")
 
 
 def run_python(document: Path) -> Iterator[tuple[int, str, str]]:
     """Execute a document's python blocks; yield line, expected and printed text of those with a text block right after them."""
     blocks = blocks_of(document)
+    if any(_READS.search(block.before) for block in blocks if block.language == "python"):
+        list(run_commands(document))
     namespace: dict[str, object] = {"__name__": "__main__"}
     for block, following in zip_longest(blocks, blocks[1:]):
         if block.language != "python" or block.is_exempt:
@@ -242,6 +253,7 @@ def keep_pictures(folder: Path) -> None:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        bring_what_documents_read(Path(folder))
         for path in DOCUMENTS:
             write_what_is_printed(path)
         keep_pictures(Path(folder))
