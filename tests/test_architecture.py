@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from architecture import PICTURE, ROOT, TOPS, circles, description, foreign, imports, modules, reached, room, shortest, uses
+from twins import twins
 
 MOST_ENTRIES = 15
 """Of a folder: its modules and folders, ``__init__.py`` and ``__pycache__`` left out."""
@@ -53,6 +54,19 @@ def test_no_folder_has_more_entries_than_can_be_taken_in_at_a_glance() -> None:
 def test_no_module_is_longer_than_can_be_read_at_a_sitting() -> None:
     lengths = {str(file): (ROOT / file).read_bytes().count(b"\n") for file in modules()}
     assert {file: lines for file, lines in lengths.items() if lines > MOST_LINES} == {}
+
+
+def test_no_two_places_share_more_than_ten_lines_that_mean_the_same() -> None:
+    assert twins({str(file): (ROOT / file).read_text(encoding="utf-8") for file in modules()}, least=11) == []
+
+
+def test_a_search_for_twins_finds_one_under_other_names() -> None:
+    one = "def f(a, b: int):\n    c = a.sum() + 1\n    if c > b:\n        c = b\n    return c\n"
+    other = one.replace("a", "x").replace("b", "y").replace(" c", " z").replace("x.sum", "x.sum")
+    assert twins({"one.py": one, "other.py": other}, least=4) == [(("one.py", 2), ("other.py", 2))]
+    assert twins({"one.py": one, "other.py": other.replace("+ 1", "+ 2")}, least=4) == []
+    assert twins({"one.py": one, "other.py": other.replace("sum", "mean")}, least=4) == []
+    assert twins({"one.py": one}, least=4) == []
 
 
 def test_every_room_and_module_that_the_page_names_is_there_and_every_room_is_named() -> None:

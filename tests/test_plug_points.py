@@ -41,7 +41,8 @@ from gridtoll.envs.market.solvers import make_market
 from gridtoll.train.cli import main
 from gridtoll.train.learning.practice import TaskPractice
 from gridtoll.train.references.hours import Effort
-from gridtoll.train.references.solve import Settings, resolved, solve
+from gridtoll.train.references.solve import resolved, solve
+from gridtoll.train.references.solved import Settings
 from gridtoll.train.workers import Workers
 
 TINY = "two-prosumers"

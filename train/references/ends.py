@@ -40,7 +40,7 @@ _log = logging.getLogger(__name__)
 
 
 class Ends(Protocol):
-    """What is known of a day: :class:`~.solve.Solved` of the day-ahead game, :class:`~.hours.HourlyEnds` of the hourly one."""
+    """What is known of a day: :class:`~.solved.Solved` of the day-ahead game, :class:`~.hours.HourlyEnds` of the hourly one."""
 
     @property
     def best_eur(self) -> float:

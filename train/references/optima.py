@@ -24,7 +24,8 @@ from ...envs.grid.network import Network
 from ..task import environment_of, n_charges
 from ..workers import Workers
 from .answers import Form, Found, all_of, look_up, look_up_days
-from .solve import Method, Settings, Solved, numbers_of, resolved, solve
+from .solve import numbers_of, resolved, solve
+from .solved import Method, Settings, Solved
 
 _FOLDERS: Final[dict[Method, str]] = {"exact": "optima", "search": "brackets", "breakpoints": "breakpoints", "played": "played"}
 _SETTINGS: Final[dict[Method, tuple[str, ...]]] = {"exact": ("tolerance", "hard_limits"), "search": ("starts", "seed")}

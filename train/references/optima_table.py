@@ -14,7 +14,7 @@ from typing import Any, Final
 from ..ground.runs import write_text
 from ..ground.text import table
 from .answers import Found
-from .solve import Solved
+from .solved import Solved
 
 COLUMNS: Final = (
     "day",

@@ -13,17 +13,17 @@ method           what it is for                                                 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, cast
+from dataclasses import asdict, fields
+from typing import Any, cast
 
 import numpy as np
 
 from ...agents.optimum import Optimum, solve_hours, solve_optimum
 from ...agents.optimum.call_auction import solve_call_auction
-from ...agents.optimum.many_charges.several import CLOSED, solve_several
-from ...agents.optimum.miqp import MiqpSolver, solve_miqp
+from ...agents.optimum.many_charges.several import solve_several
+from ...agents.optimum.miqp import solve_miqp
 from ...agents.optimum.played import best_played
-from ...envs.account.objective import ExactObjective, of_both, require_exact
+from ...envs.account.objective import require_exact
 from ...envs.community.calendar import Scenario
 from ...envs.community.day import Array
 from ...envs.games.spec import GameSpec
@@ -33,98 +33,7 @@ from ...envs.market.call_auction import CallAuction
 from ...envs.market.exact.compiled import StructuredMarket
 from ...envs.market.mechanism import read_mechanism
 from ..task import environment_of, exact_market_of, has_linear_flow, is_provable, n_charges
-
-Method = Literal["exact", "search", "miqp", "breakpoints", "played"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """How the best charges are sought.
-
-    Attributes:
-        method: None for the first of the module's table that applies.
-        tolerance: Relative gap at which ``exact`` and ``miqp`` end.
-        hard_limits: Whether every branch must stay within its limit; only one charge for the day can be found so.
-        starts: Constant and random starts of ``search``.
-        seed: Of the starts and directions of ``search``.
-        solver: Of ``miqp``.
-        time_limit_s: After how many seconds ``miqp`` stops with the best it has.
-        force: Whether ``miqp`` tries programs that seldom finish.
-    """
-
-    method: Method | None = None
-    tolerance: float = 1e-6
-    hard_limits: bool = False
-    starts: int = 6
-    seed: int = 0
-    solver: MiqpSolver = "scip"
-    time_limit_s: float = 100.0
-    force: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Solved:
-    """The best charges of one scenario in numbers, without the proof, which is large and soon found again.
-
-    Attributes:
-        method: How they were found.
-        charges: EUR/kWh in the order an operator posts them; NaN where no charge keeps every branch within its limit.
-        charge_cap: Greatest charge allowed, EUR/kWh.
-        objective: What is maximised.
-        profit_eur: The operator's profit there, by the method's own account.
-        recleared_profit_eur: The same when the day is cleared again from scratch and settled.
-        welfare_eur: Welfare of prosumers and operator there, by the method's own account.
-        recleared_welfare_eur: The same, cleared again.
-        upper_bound_eur: No charges in [0, cap] take the objective higher.
-        relative_gap: How far the bound is above the objective: see :class:`~gridtoll.agents.optimum.Optimum`.
-        revenue_eur: Charge revenue there.
-        clearings: Market clearings used.
-        seconds: Wall time when it was computed.
-        zero_eur: The objective when nothing is charged.
-        proof: What proves the bound.
-        hard_limits: Whether only charges counted that keep every branch within its limit.
-        secure: Whether these do; see :class:`~gridtoll.agents.optimum.Optimum`.
-    """
-
-    method: Method
-    charges: tuple[float, ...]
-    charge_cap: float
-    objective: ExactObjective
-    profit_eur: float
-    recleared_profit_eur: float
-    welfare_eur: float
-    recleared_welfare_eur: float
-    upper_bound_eur: float
-    relative_gap: float
-    revenue_eur: float
-    clearings: int
-    seconds: float
-    zero_eur: float
-    proof: str
-    hard_limits: bool = False
-    secure: bool | None = None
-
-    @property
-    def closed(self) -> bool:
-        """Whether the charges are proved optimal: bound and best have met."""
-        return self.relative_gap <= CLOSED
-
-    @property
-    def certified(self) -> bool:
-        """The same; see :class:`~.ends.Ends`."""
-        return self.closed
-
-    @property
-    def best_eur(self) -> float:
-        """The objective there, cleared again: what a leader's reward is compared with."""
-        return of_both(self.objective, profit_eur=self.recleared_profit_eur, welfare_eur=self.recleared_welfare_eur)
-
-    @property
-    def optimum(self) -> Optimum:
-        """The same as an :class:`~gridtoll.agents.optimum.Optimum` of one charge, without its certificate."""
-        [charge] = self.charges
-        numbers = {field.name: getattr(self, field.name) for field in fields(Optimum) if field.name not in {"charge", "certificate"}}
-        return Optimum(charge=charge, certificate=None, **numbers)
+from .solved import Method, Settings, Solved
 
 
 def resolved(task: GameSpec, settings: Settings) -> Settings:

@@ -17,7 +17,7 @@ from gridtoll.envs.community.calendar import Scenario
 from gridtoll.envs.games.spec import GameSpec
 from gridtoll.train.learning.callback import RegretEvalCallback, WithOptimum
 from gridtoll.train.references.optima import find_optimum
-from gridtoll.train.references.solve import Settings
+from gridtoll.train.references.solved import Settings
 
 DAYS = [Scenario(100, 0), Scenario(121, 1), Scenario(300, 0)]
 

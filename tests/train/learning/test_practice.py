@@ -19,7 +19,8 @@ from gridtoll.train.learning.algorithms import make_algorithm
 from gridtoll.train.learning.practice import CurvePoint, TaskPractice
 from gridtoll.train.references import answers, optima
 from gridtoll.train.references.ends import references
-from gridtoll.train.references.solve import Settings, Solved, solve
+from gridtoll.train.references.solve import solve
+from gridtoll.train.references.solved import Settings, Solved
 from gridtoll.train.scoring.chosen import find_best_constant
 from gridtoll.train.task import environment_of, observe
 from gridtoll.train.workers import Workers

@@ -24,7 +24,8 @@ from gridtoll.train.references import solve
 from gridtoll.train.references.ends import references
 from gridtoll.train.references.optima import _key, find_optima, find_optimum, keep, labels
 from gridtoll.train.references.optima_table import COLUMNS, summary_of, summary_table, write_rows
-from gridtoll.train.references.solve import Settings, resolved, solve_scenario
+from gridtoll.train.references.solve import resolved, solve_scenario
+from gridtoll.train.references.solved import Settings
 from gridtoll.train.task import environment_of
 from gridtoll.train.workers import Workers
 

@@ -16,7 +16,8 @@ from gridtoll.envs.games.spec import GameSpec
 from gridtoll.train.cli import main
 from gridtoll.train.references.ends import references
 from gridtoll.train.references.optima import find_optimum
-from gridtoll.train.references.solve import Settings, resolved
+from gridtoll.train.references.solve import resolved
+from gridtoll.train.references.solved import Settings
 from gridtoll.train.task import environment_of
 from gridtoll.train.workers import Workers
 

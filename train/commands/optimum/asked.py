@@ -10,7 +10,7 @@ from typing import Any
 from ....envs.community.calendar import Scenario
 from ....envs.games.spec import GameSpec
 from ...data.prosumers import Posted, write_prosumers
-from ...references.solve import Solved
+from ...references.solved import Solved
 from ...task import environment_of
 from ...workers import Workers
 

@@ -10,7 +10,8 @@ from ....agents.optimum.miqp import MiqpSolver, require_solver
 from ...ground.plots import require_format
 from ...ground.text import Report
 from ...references.hours import Effort
-from ...references.solve import Method, Settings, resolved
+from ...references.solve import resolved
+from ...references.solved import Method, Settings
 from ...task import n_charges
 from ..games import add_effort_options, game_from, refuse
 from ..options import (

@@ -11,7 +11,7 @@ from ...references import hours_table
 from ...references.ends import find_hourly
 from ...references.optima import find_optima
 from ...references.optima_table import summary_of, summary_table, write_rows
-from ...references.solve import Settings
+from ...references.solved import Settings
 from ...task import environment_of
 from ..games import effort_from, title_of
 from ..options import workers_from

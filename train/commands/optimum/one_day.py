@@ -17,7 +17,8 @@ from ...ground.plots import save_figure
 from ...ground.profit_curves import draw_profit_curve
 from ...ground.text import Report, lines
 from ...references.optima import find_optimum, keep
-from ...references.solve import Method, Settings, Solved, solve_scenario
+from ...references.solve import solve_scenario
+from ...references.solved import Method, Settings, Solved
 from ...task import environment_of, exact_market_of
 from .asked import keep_prosumers, scenarios_of, shown
 
