@@ -11,7 +11,7 @@ PYTEST := $(BIN)/pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # the tests fill the machine by themselves
-.PHONY: help venv demo test test-long check lint types coverage wheel docs bench fuzz reference format documents lock clean
+.PHONY: help venv demo test test-long check lint types coverage wheel release docs bench fuzz reference format documents lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,16 @@ coverage: $(READY) ## run the fast tests and check what they cover
 
 wheel: $(READY) ## build the wheel, install it elsewhere and run tests against it
 	$(BIN)/pytest -m wheel
+
+# The newest versions that the lock allows go into an environment that has nothing else, as they would for a user.
+release: $(READY) ## build wheel and source archive into dist/, check them, and install the wheel into a bare environment
+	rm -rf dist $(VENV)-bare
+	$(BIN)/python -m build --no-isolation --outdir dist
+	$(BIN)/twine check --strict dist/*
+	$(PYTHON) -m venv $(VENV)-bare
+	$(VENV)-bare/bin/python -m pip install --quiet --constraint requirements.lock dist/*.whl
+	cd dist && $(abspath $(VENV))-bare/bin/gridtoll clear --community two-prosumers --day 0 --charge 0.05
+	rm -rf $(VENV)-bare
 
 docs: $(READY) ## build the site into build/docs, where every warning is an error, and open it in a browser
 	$(BIN)/sphinx-build -b html --fail-on-warning --keep-going --quiet -d build/doctrees docs build/docs

@@ -188,6 +188,13 @@ def test_make_targets_named_in_a_document_exist(document: Path) -> None:
     assert named - targets == set()
 
 
+def test_every_page_stands_in_the_contents_of_the_site() -> None:
+    docs = ROOT / "docs"
+    listed = set(re.findall(r"^[\w/-]+$", (docs / "index.md").read_text(encoding="utf-8"), re.MULTILINE))
+    pages = {path.relative_to(docs).with_suffix("").as_posix() for path in DOCUMENTS if path.is_relative_to(docs)} - {"index"}
+    assert pages - listed == set(), "add them to a toctree of docs/index.md"
+
+
 def test_the_file_map_of_the_readme_names_what_stands_at_the_root() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     [map_] = [block.text for block in blocks_of(ROOT / "README.md") if block.language == "text" and block.text.startswith("envs/")]

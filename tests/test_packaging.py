@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.metadata
+import json
 import os
 import re
 import shutil
@@ -17,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trove_classifiers
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -89,6 +92,23 @@ def test_the_version_has_an_entry_in_the_changelog_and_the_citation() -> None:
     assert re.search(rf"^version: {re.escape(gridtoll.__version__)}$", (ROOT / "CITATION.cff").read_text(encoding="utf-8"), re.MULTILINE)
 
 
+def test_the_citation_has_what_a_citation_needs() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert {"cff-version", "message", "title", "authors", "version", "date-released", "license"} <= citation.keys()
+    assert citation["license"] == PROJECT["license"]
+    assert str(citation["date-released"]) in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    [paper] = [each for each in citation["references"] if each["type"] == "article"]
+    assert len(paper["authors"]) == 4
+
+
+def test_the_classifiers_are_known_and_name_every_version_the_lock_is_for() -> None:
+    classifiers = PROJECT["classifiers"]
+    assert set(classifiers) <= trove_classifiers.classifiers
+    assert classifiers == sorted(classifiers)
+    lowest = PROJECT["requires-python"].removeprefix(">=")
+    assert f"Programming Language :: Python :: {lowest}" in classifiers
+
+
 def test_the_link_that_makes_the_root_a_package_is_relative() -> None:
     link = ROOT / ".pkg" / "gridtoll"
     assert link.is_symlink()
@@ -155,6 +175,7 @@ def test_the_built_wheel_holds_the_package_and_passes_tests_in_an_environment_of
     [wheel] = (tmp_path / "dist").glob("*.whl")
     [archive] = (tmp_path / "dist").glob("*.tar.gz")
 
+    run(sys.executable, "-m", "twine", "check", "--strict", wheel, archive)
     metadata = f"gridtoll-{gridtoll.__version__}.dist-info"
     with zipfile.ZipFile(wheel) as file:
         held = set(file.namelist())
@@ -175,6 +196,9 @@ def test_the_built_wheel_holds_the_package_and_passes_tests_in_an_environment_of
     (site / "dependencies.pth").write_text(f"{Path(pytest.__file__).parent.parent}\n", encoding="utf-8")
     assert Path(run(python, "-P", "-c", "import gridtoll; print(gridtoll.__file__)", cwd=tmp_path).strip()).is_relative_to(site)
     assert run(home / "bin" / "gridtoll", "--help", cwd=tmp_path).startswith("usage: gridtoll")
+    day = ("--community", "two-prosumers", "--day", "0", "--charge", "0.05")
+    cleared = run(home / "bin" / "gridtoll", "clear", *day, "--json", cwd=tmp_path)
+    assert json.loads(cleared)["traded_kwh"] > 0
     run(
         python,
         "-P",

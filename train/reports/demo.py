@@ -146,7 +146,7 @@ def _draw_learning(axes: Axes, run: RunFolder, config: TrainConfig, evaluations:
         [row["step"] for row in progress],
         [best_eur - row["objective_eur"] for row in progress],
         references={"best constant": best_eur - mean_objective(config.task, validation, constant, workers)},
-        title=f"learning curve, on {len(validation)} validation days",
+        title=f"while learning, on {len(validation)} other days (validation)",
     )
 
 
