@@ -77,7 +77,7 @@ class Watched:
     check: Check
 
     def clear(self, day: Day, charges: ArrayLike, *, start: Clearing | None = None) -> Clearing:
-        """Clear one day."""
+        """Clear one day at charges in EUR/kWh, shape (T, N, N) or (N, N)."""
         self.check()
         return exact_market().clear(day, charges, start=start)
 

@@ -27,6 +27,6 @@ class ProsumersPicture:
         made.add_tools(HoverTool(renderers=[gain, loss], tooltips=tips))
 
     def show(self, played: Played, free_eur: Array | None) -> None:
-        """Draw what a charge leaves to each, and what no charge would, where that is known."""
+        """Draw what a charge leaves to each, and what no charge would, where that is known, in EUR, shape (N,)."""
         found = gains(played, free_eur)
         self._source.data = dict(found)

@@ -75,7 +75,7 @@ class Hand:
         )
 
     def post_to_the_end(self, charge: Array) -> Hand:
-        """Play every hour left at a charge; arguments and errors as :meth:`post`."""
+        """Play every hour left at a charge in EUR/kWh, shape (K,); arguments and errors as :meth:`post`."""
         hand = self.post(charge)
         while not hand.over:
             hand = hand.post(charge)

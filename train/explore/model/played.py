@@ -65,7 +65,7 @@ def play(problem: Problem, charge: Array) -> Played:
 
 
 def spread(charge: Array, n_charges: int) -> Array:
-    """Return a charge for every coefficient: as it is, or one number for all."""
+    """Return a charge for every coefficient, shape (n_charges,): as it is, or one number, shape (1,), for all."""
     return np.full(n_charges, charge[0]) if charge.shape == (1,) else charge
 
 

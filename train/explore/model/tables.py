@@ -148,7 +148,7 @@ def _places(network: Network, who: Array) -> Array:
 
 
 def gains(played: Played, free_eur: Array | None) -> Table:
-    """Return what each prosumer gains by trade, and what it would gain if nothing were charged, NaN until that is known."""
+    """Return what each prosumer gains by trade, and what it would gain if nothing were charged, shape (N,): NaN until that is known."""
     gain = played.gain_eur
     free = np.full(len(gain), np.nan) if free_eur is None else free_eur - played.alone_eur
     return {
