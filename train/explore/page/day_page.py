@@ -186,7 +186,7 @@ class DayPage:
         if self.played is not None:
             best = words.about_optimum(self._best, self.played, wait=self._wait_best)
             leader = words.about_leader(self._led, self._best, wait=self._wait_led)
-            self.about.text = f"<p>{best}</p><p>{leader}</p>"
+            self.about.text = f'<p class="about-optimum">{best}</p><p class="about-leader">{leader}</p>'
 
     def _forget(self) -> None:
         """Take from the page what was worked out for another day."""

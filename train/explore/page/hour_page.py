@@ -73,7 +73,7 @@ class HourPage:
         for control in (self.day_slider, self.day_text, self.price_path):
             self._on(control, partial(self._set_day, by_text=control is not self.day_slider))
         self._on(self.storage, lambda: self._set(replace(self.problem, storage=round(float(self.storage.value), 3))))
-        self.post.on_click(lambda: self._try(lambda: self.hand.post(self._charge())))
+        self.post.on_click(self.post_hour)
         self.rest.on_click(lambda: self._try(lambda: self.hand.post_to_the_end(self._charge())))
         self.back.on_click(lambda: self._try(self.hand.back))
         self.again.on_click(lambda: self._try(lambda: begin(self.problem)))
@@ -121,6 +121,10 @@ class HourPage:
             self._draw()
 
         self._guarded(play)
+
+    def post_hour(self) -> None:
+        """Post the typed charge for the hour at hand, and draw what comes of it; what cannot be is said."""
+        self._try(lambda: self.hand.post(self._charge()))
 
     def _charge(self) -> Any:
         return read_charge(self.charge_text.value, self.problem.setting)

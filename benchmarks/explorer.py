@@ -1,0 +1,241 @@
+"""How long the explorer takes to answer, on the server and in the browser, and the picture of its page.
+
+    python benchmarks/explorer.py --write docs/explore.md
+    python benchmarks/explorer.py --picture docs/figures/explore.png
+
+Of every change these times are taken, each as median and 95th percentile over turns:
+
+* clear: the day is cleared and settled;
+* answer: from the event to the patches of the document, written as for the browser, with the pause in which changes are collected;
+* browser: from a key pressed on a slider to the number on the page, in headless Chromium with the real server.
+
+Nobody waits for what is worked out beside the page (the optimum, the curve, the leader's choice); in the browser's case it runs meanwhile.
+The load average is stated: with more programs running than cores, every time grows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from bokeh.document import Document
+from bokeh.document.events import DocumentPatchedEvent
+from bokeh.protocol import Protocol
+from cases import case_community
+from playwright.sync_api import Page, sync_playwright
+
+from gridtoll.envs import Scenario, export_community
+from gridtoll.envs.games.spec import GameSpec
+from gridtoll.envs.machine import available_cores
+from gridtoll.train.explore.background.processes import Background
+from gridtoll.train.explore.model.played import play
+from gridtoll.train.explore.model.problem import Problem
+from gridtoll.train.explore.page.begun import Begun
+from gridtoll.train.explore.page.day_page import PAUSE_MS, DayPage
+from gridtoll.train.explore.page.hour_page import HourPage
+
+COMMUNITIES: Final = ("simbench-rural", "ieee57", "57")
+"""Names; a number stands for a community of so many prosumers, all of whom may trade with one another (:mod:`cases`)."""
+_BEGIN, _END = "<!-- written by benchmarks/explorer.py -->\n", "<!-- until here -->"
+
+
+class Nobody(Background):
+    """Works nothing out."""
+
+    def __init__(self) -> None:
+        """Start no process."""
+
+    def page(self) -> int:
+        """Return a number."""
+        return 0
+
+    def newer(self, kind: Any, page: int) -> None:
+        """Nothing runs that could be given up."""
+
+    def ask(self, *_: Any) -> Future[Any]:
+        """Return what never comes."""
+        return Future()
+
+
+def main() -> None:
+    """Measure, draw, write."""
+    parser = argparse.ArgumentParser(description="Measure how long the explorer takes to answer.")
+    parser.add_argument("--communities", nargs="+", default=list(COMMUNITIES), help="names, folders, or numbers of prosumers")
+    parser.add_argument("--turns", type=int, default=40, help="of each kind (default: %(default)s)")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="write the table into this document")
+    parser.add_argument("--picture", type=Path, metavar="PNG", help="draw the page instead")
+    options = parser.parse_args()
+    if options.picture is not None:
+        draw(options.picture)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        rows = [row for text in options.communities for row in measured(made(text, Path(folder)), options.turns)]
+    table = "\n".join(["| community | prosumers | change | clear (ms) | answer (ms) | browser (ms) |", "|---|---|---|---|---|---|", *rows])
+    libraries = ", ".join(f"{name} {version(name)}" for name in ("gridtoll", "bokeh", "numpy", "numba"))
+    machine = f"{platform.machine()}, {available_cores()} cores, load average {os.getloadavg()[0]:.1f}; Python {platform.python_version()}"
+    text = f"{machine}, {libraries}.\n\n{table}\n"
+    print(text)
+    if options.write is not None:
+        document = options.write.read_text(encoding="utf-8")
+        pattern = re.compile(re.escape(_BEGIN) + ".*?" + re.escape(_END), re.DOTALL)
+        options.write.write_text(pattern.sub(lambda _: f"{_BEGIN}{text}{_END}", document), encoding="utf-8")
+
+
+def made(text: str, folder: Path) -> str:
+    """Return a community's name, or the folder of one of so many prosumers."""
+    if not text.isdecimal():
+        return text
+    export_community(case_community(int(text)), folder / text)
+    return str(folder / text)
+
+
+def measured(community: str, turns: int) -> list[str]:
+    """Return the rows of one community."""
+    problem = Problem(spec=GameSpec(community=community), scenario=Scenario(180, 0))
+    play(problem, np.array([0.2]))  # compiles
+    server, browser = on_the_server(problem, turns), in_the_browser(community, turns)
+    found = problem.community
+    return [
+        f"| `{found.name}` | {found.n_prosumers} | {change} | {times(clear)} | {times(answer)} | {times(browser[change])} |"
+        for change, (clear, answer) in server.items()
+    ]
+
+
+def times(milliseconds: list[float]) -> str:
+    """Return the median and the 95th percentile."""
+    median, late = np.percentile(milliseconds, [50, 95]) if milliseconds else (np.nan, np.nan)
+    return f"{median:.0f}, {late:.0f}" if milliseconds else ""
+
+
+def on_the_server(problem: Problem, turns: int) -> Mapping[str, tuple[list[float], list[float]]]:
+    """Return how long clearing and answering take, by what is changed."""
+    document, patches = Document(), list[DocumentPatchedEvent]()
+    begun = Begun(problem=problem, charge=0.2, leader="zero")
+    page = DayPage(document, begun, Nobody())
+    document.on_change(lambda event: patches.append(event) if isinstance(event, DocumentPatchedEvent) else None)
+    rng = np.random.default_rng(0)
+    days = rng.permutation(problem.community.n_days)[:turns].tolist()
+    storage = np.linspace(0.0, 3.0, turns).round(3).tolist()
+    changes: dict[str, tuple[Any, list[float]]] = {
+        "charge": (page.charge_slider, rng.uniform(0.0, problem.setting.charge_cap, turns).tolist()),
+        "day": (page.day_slider, days),
+        "batteries": (page.storage, storage),
+    }
+    found: dict[str, tuple[list[float], list[float]]] = {}
+    for name, (control, values) in changes.items():
+        clear, answer = [], []
+        for value in values:
+            began = time.perf_counter()
+            control.value = value
+            page.answer()
+            _ = Protocol().create("PATCH-DOC", patches).content_json  # written, not sent
+            answer.append(1e3 * (time.perf_counter() - began) + PAUSE_MS)
+            patches.clear()
+            clear.append(1e3 * seconds(lambda: play(page.problem, page.charge)))
+        found[name] = clear, answer
+    hours = HourPage(Document(), begun, Nobody())
+    found["an hour by hand"] = [], [1e3 * seconds(hours.post_hour) for _ in range(20)]
+    return found
+
+
+def seconds(call: Callable[[], object]) -> float:
+    """Return how long a call takes."""
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
+
+
+def in_the_browser(community: str, turns: int) -> Mapping[str, list[float]]:
+    """Return how long the page takes from a key to the number, by what is changed."""
+    found: dict[str, list[float]] = {}
+    with served(community) as url, opened() as page:
+        for name, slider in (("charge", 0), ("day", 1), ("batteries", 2)):
+            page.goto(url)
+            page.locator(".tiles b").first.wait_for()
+            page.wait_for_timeout(2000)
+            handles = page.locator(".noUi-handle")
+            found[name] = [pressed(page, handles.nth(slider)) for _ in range(turns if name != "batteries" else min(turns, 18))]
+        page.goto(f"{url}hourly")
+        post = page.get_by_role("button", name="Post the charge")
+        post.wait_for()
+        page.wait_for_timeout(2000)
+        found["an hour by hand"] = []
+        for _ in range(20):
+            before = page.locator("b.hours").inner_text()
+            began = time.perf_counter()
+            post.click()
+            while page.locator("b.hours").inner_text() == before:
+                pass
+            found["an hour by hand"].append(1e3 * (time.perf_counter() - began))
+    return found
+
+
+def pressed(page: Page, handle: Any) -> float:
+    """Return how long it takes in ms from a key pressed on a slider until the welfare on the page is another one."""
+    handle.focus()
+    page.evaluate(_WATCH)
+    page.keyboard.press("ArrowRight")
+    return float(page.evaluate("() => window.changed"))
+
+
+# In the page: takes the time from the next key until a number has changed.
+_WATCH: Final = """() => {
+  const all = (root) => [root, ...[...root.querySelectorAll("*")].filter(e => e.shadowRoot).flatMap(e => all(e.shadowRoot))];
+  const text = () => all(document).map(root => root.querySelector("b.welfare")).find(Boolean)?.textContent;
+  const before = text();
+  window.changed = new Promise(resolve => addEventListener("keydown", () => {
+    const began = performance.now();
+    const look = () => text() !== before || performance.now() - began > 20000
+      ? requestAnimationFrame(() => resolve(performance.now() - began)) : setTimeout(look, 2);
+    look();
+  }, {once: true, capture: true}));
+}"""
+
+
+@contextmanager
+def served(*words: str) -> Iterator[str]:
+    """Serve the pages by the command meanwhile, and yield where they are."""
+    command = [sys.executable, "-m", "gridtoll.train", "explore", *words, "--day", "180", "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603 - this package's own command
+        try:
+            found = next(found for line in process.stderr or () if (found := re.search(r"open (http://[\d.:]+/)", line)))
+            yield found[1]
+        finally:
+            process.terminate()
+
+
+@contextmanager
+def opened(width: int = 1280, height: int = 900) -> Iterator[Page]:
+    """Open a browser meanwhile."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        yield browser.new_page(viewport={"width": width, "height": height})
+        browser.close()
+
+
+def draw(path: Path) -> None:
+    """Draw the page of a day when all on it is known."""
+    with served("simbench-rural", "--charge", "0.3") as url, opened() as page:
+        page.goto(url)
+        for name in ("optimum", "leader"):
+            page.locator(f".about-{name} b").first.wait_for(timeout=300_000)
+        page.wait_for_timeout(20_000)  # for the curve
+        page.screenshot(path=path, full_page=True)
+
+
+if __name__ == "__main__":
+    main()
