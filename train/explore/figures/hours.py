@@ -45,8 +45,11 @@ class ChargesPicture:
     def show(self, hand: Hand, others: Mapping[str, Walked]) -> None:
         """Draw what was posted so far, and what others post all day."""
         day = hand.problem.day
-        self._sources["import"].data = _steps(day.import_price, day.period_hours)
-        self._sources["export"].data = _steps(day.export_price, day.period_hours)
+        for name, price in (
+            ("import", day.import_price),
+            ("export", day.export_price),
+        ):  # their mean, where prosumers have prices of their own
+            self._sources[name].data = _steps(price.reshape(day.n_periods, -1).mean(axis=1), day.period_hours)
         posted = {"you": np.array([charge.mean() for charge in hand.charges])}
         posted |= {role: walked.charges.mean(axis=1) for role, walked in others.items()}
         for role in ROLES:
