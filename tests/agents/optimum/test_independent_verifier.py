@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ def test_it_imports_nothing_of_the_search_nor_of_the_settlement_nor_of_the_certi
     assert not [name for name in names if name.endswith(("/settlement.py", "/exact/point.py", "/exact/polish.py", "/exact/market_data.py"))]
 
 
+@cache
 def drawn(seed: int) -> Certificate:
     """The proof of a random game: both accounts of flows and objectives, meshes, fees and hard limits among them."""
     random = np.random.default_rng(seed)
@@ -103,7 +105,7 @@ def test_a_right_proof_is_accepted_where_nothing_but_its_bound_holds_an_energy(s
 def test_a_bound_below_what_is_earned_is_refused_wherever_it_stands() -> None:
     with_market = StructuredMarket()
     refused = 0
-    for seed in range(30):
+    for seed in range(20):
         certificate = drawn(seed)
         if certificate.best_eur == -np.inf:
             continue
@@ -117,7 +119,7 @@ def test_a_bound_below_what_is_earned_is_refused_wherever_it_stands() -> None:
         with pytest.raises(CertificateError):
             false.verify(market=with_market)
         refused += 1
-    assert refused >= 15
+    assert refused >= 10
 
 
 def test_the_false_optimum_that_was_once_certified_is_refused() -> None:

@@ -13,7 +13,8 @@ from gridtoll.agents.fixed.day_ahead import ConstantPolicy, RandomPolicy, ZeroPo
 from gridtoll.agents.fixed.hourly import DayAheadPolicy, SchedulePolicy, best_schedule, play_episode
 from gridtoll.agents.optimum import solve_optimum
 from gridtoll.agents.optimum.hourly_game.bound import bound_hourly, connected_price_range, nodal_price_range
-from gridtoll.agents.optimum.hourly_game.search import HourlyDay, day_ahead_hints, search_hourly
+from gridtoll.agents.optimum.hourly_game.search import HourlyDay, HourlyReference, day_ahead_hints, search_hourly
+from gridtoll.agents.optimum.many_charges.several import Bracket
 from gridtoll.agents.optimum.one_charge.hours import solve_hours
 from gridtoll.agents.policy import Policy
 from gridtoll.envs import HourlyEnv, Scenario, make_tariff, settle
@@ -58,20 +59,29 @@ def test_a_walk_from_an_hour_on_is_the_whole_walk() -> None:
 # --- searches -------------------------------------------------------------------------------------------------------------------------
 
 
-def test_a_search_is_no_worse_than_its_hints_seeded_and_played_again() -> None:
-    found = []
-    for _ in range(2):
-        day = day_of()
-        bracket, hints = day_ahead_hints(day, max_clearings=100)
-        start = max(day.walk(hint).goal_eur for hint in hints)
-        found.append(search_hourly(day, hints=hints, n_starts=1, max_plans=1500))
-        assert found[-1].goal_eur >= start
-        assert found[-1].goal_eur == pytest.approx(found[-1].day.settlement.profit_eur, rel=1e-9)
-        assert bracket.best_eur <= bracket.upper_bound_eur
-    assert np.array_equal(found[0].sequence, found[1].sequence)
+def search() -> tuple[HourlyDay, Bracket, list[Array], HourlyReference]:
+    """A day with stores, searched from the hints of its day-ahead game."""
+    day = day_of()
+    bracket, hints = day_ahead_hints(day, max_clearings=100)
+    return day, bracket, hints, search_hourly(day, hints=hints, n_starts=1, max_plans=800)
+
+
+@pytest.fixture(scope="module")
+def searched() -> tuple[HourlyDay, Bracket, list[Array], HourlyReference]:
+    return search()
+
+
+def test_a_search_is_no_worse_than_its_hints_seeded_and_played_again(
+    searched: tuple[HourlyDay, Bracket, list[Array], HourlyReference],
+) -> None:
+    day, bracket, hints, found = searched
+    assert found.goal_eur >= max(day.walk(hint).goal_eur for hint in hints)
+    assert found.goal_eur == pytest.approx(found.day.settlement.profit_eur, rel=1e-9)
+    assert bracket.best_eur <= bracket.upper_bound_eur
+    assert np.array_equal(found.sequence, search()[3].sequence)
     env = HourlyEnv(STORES)
-    policy = SchedulePolicy(found[0].sequence, env.observer.layout["hour"])
-    assert play_episode(env, policy, SUMMER) == pytest.approx(found[0].goal_eur, rel=1e-12)
+    policy = SchedulePolicy(found.sequence, env.observer.layout["hour"])
+    assert play_episode(env, policy, SUMMER) == pytest.approx(found.goal_eur, rel=1e-12)
 
 
 def test_without_storage_the_hourly_optimum_is_the_certified_sum_of_the_hours_and_beats_every_policy() -> None:
@@ -88,7 +98,7 @@ def test_without_storage_the_hourly_optimum_is_the_certified_sum_of_the_hours_an
     earned = [play_episode(env, policy, SUMMER) for policy in others]
     assert max(earned) < best
     assert best <= optimum.upper_bound_eur * (1 + 1e-9)
-    assert search_hourly(day_of(TINY), n_starts=1, max_plans=6000).goal_eur <= optimum.upper_bound_eur * (1 + 1e-9)
+    assert search_hourly(day_of(TINY), n_starts=1, max_plans=1500).goal_eur <= optimum.upper_bound_eur * (1 + 1e-9)
     assert best <= bound_hourly(day, env.community.network).bound_eur
 
 
@@ -247,10 +257,10 @@ def test_a_wider_range_of_prices_gives_a_bound_no_lower() -> None:
     assert proved <= wider * (1 + 1e-4)
 
 
-def test_the_bound_holds_for_the_best_sequence_found_and_for_the_announced_optimum() -> None:
-    day = day_of()
-    bracket, hints = day_ahead_hints(day, max_clearings=300)
-    found = search_hourly(day, hints=hints, n_starts=0, max_plans=3000)
+def test_the_bound_holds_for_the_best_sequence_found_and_for_the_announced_optimum(
+    searched: tuple[HourlyDay, Bracket, list[Array], HourlyReference],
+) -> None:
+    day, bracket, _, found = searched
     bound = bound_hourly(day.start.loaded.day, day.game.setting.community.network)
     assert bracket.best_eur <= found.goal_eur * (1 + 1e-9) or found.goal_eur < bracket.best_eur <= bound.bound_eur
     assert found.goal_eur <= bound.bound_eur
