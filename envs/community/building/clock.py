@@ -26,6 +26,8 @@ from .sheet import Sheet, is_nothing
 
 Minutes = NDArray[np.int64]
 
+_YEARS: Final = (1980, 2100)
+"""A stamp of another year is a slip, or a number that somebody took for a time."""
 MINUTES_PER_DAY: Final = 24 * 60
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ISO: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?)?( ?(Z|UTC|[+-][0-9]{2}:?[0-9]{2}))?")
@@ -91,10 +93,8 @@ def read_times(sheet: Sheet, column: str, zone: ZoneInfo | None) -> Times:
 def _minutes(text: str, zone: ZoneInfo | None) -> tuple[int, int, int, int | None] | str:
     """Return the minutes at which a stamp comes for the first and second time, those it shows, and its offset; or what is wrong with it."""
     moment = _datetime(text)
-    if moment is None:
-        return f"{_LIKE}, got {text!r}{_reason(text)}."
-    if moment.second or moment.microsecond:
-        return f"must be a whole minute, got {text!r}."
+    if moment is None or moment.second or moment.microsecond or not _YEARS[0] <= moment.year <= _YEARS[1]:
+        return _wrong(text, moment)
     shown = (moment.replace(tzinfo=UTC) - _EPOCH) // timedelta(minutes=1)
     if moment.tzinfo is not None:
         offset = moment.utcoffset() or timedelta()
@@ -106,6 +106,15 @@ def _minutes(text: str, zone: ZoneInfo | None) -> tuple[int, int, int, int | Non
     if late < early:  # the clock was put forward over this time
         return f"must be a time that clocks in {zone.key} showed, and they were put forward over it, got {text!r}. Is it another zone?"
     return early, late, shown, None
+
+
+def _wrong(text: str, moment: datetime | None) -> str:
+    """Return what is wrong with a stamp."""
+    if moment is None:
+        return f"{_LIKE}, got {text!r}{_reason(text)}."
+    if not _YEARS[0] <= moment.year <= _YEARS[1]:
+        return f"must be of the years {_YEARS[0]} to {_YEARS[1]}, got {text!r}."
+    return f"must be a whole minute, got {text!r}."
 
 
 def _datetime(text: str) -> datetime | None:

@@ -114,6 +114,7 @@ def prices_of(
         faults.add("prices", "loss_price must be the same for all: the operator pays it. Give one column 'loss'.")
     if {"import_price", "export_price"} - arrays.keys():
         return None
+    _note_earning(faults, arrays["import_price"], arrays["export_price"], days, households=households)
     notes: tuple[str, ...] = ()
     if "loss_price" not in arrays:
         export = arrays["export_price"]
@@ -121,6 +122,22 @@ def prices_of(
         mean = "" if export.ndim == 1 else ", its mean over prosumers"
         notes = (f"loss_price: the export price{mean}, but at least {LOSS_PRICE_FLOOR:g} EUR/kWh (give a column 'loss', or --loss-price)",)
     return Prices(arrays["import_price"], arrays["export_price"], arrays["loss_price"], notes)
+
+
+def _note_earning(faults: Faults, paid: Array, got: Array, days: Days, *, households: Sequence[str]) -> None:
+    """Note export prices above the same household's import price: who buys and sells at once would earn without end."""
+    wide = (len(paid), len(households))
+    columns = [price if price.ndim == 2 else np.broadcast_to(price[:, None], wide) for price in (paid, got)]
+    above = np.argwhere(columns[1] > columns[0])
+    if len(above):
+        period, whom = above[0].tolist()
+        at = days.clock.written(days.start + period * days.period_minutes)
+        of = f" of {households[whom]!r}" if paid.ndim == 2 or got.ndim == 2 else ""
+        count = len(set(above[:, 0].tolist()))
+        text = (
+            f"the export price{of} must be at most the import price, got {columns[1][period, whom]:g} above {columns[0][period, whom]:g} "
+        )
+        faults.add("prices", f"{text}EUR/kWh at {at}, the first of {count} periods.")
 
 
 def _constant(request: BuildRequest, name: str, days: Days) -> Array | None:

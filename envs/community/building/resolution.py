@@ -135,6 +135,7 @@ def on_periods(
     begins = series.minutes - _back(step, request) - days.start
     _note_uneven(faults, series, begins, step)
     _note_twice(faults, series, days.clock)
+    _note_counter(faults, series, step)
     values = np.full(days.count * MINUTES_PER_DAY // step, np.nan)
     place = begins // step
     inside = (place >= 0) & (place < len(values)) & (begins % step == 0)
@@ -150,6 +151,17 @@ def on_periods(
     remedy = "Hold them by --resample hold, or choose --period-minutes that they divide." if step % period == 0 else "Choose others."
     faults.add(series.file, f"{text} {remedy}", column=series.column, kind="resample")
     return np.full(days.count * MINUTES_PER_DAY // period, np.nan)
+
+
+def _note_counter(faults: Faults, series: Series, step: int) -> None:
+    """Note a counter that was never reset: what it shows never falls over a day and more, and ends far above what it adds in a step."""
+    shown = series.values[np.argsort(series.minutes, kind="stable")]
+    apart = np.diff(shown)
+    if series.energy and len(shown) > MINUTES_PER_DAY // step and (apart >= 0).all() and shown[0] > 10 * apart.max() > 0:
+        text = (
+            f"{series.label!r} never falls, from {shown[0]:g} to {shown[-1]:g} kWh: is it the counter of a meter? Give what it adds in each"
+        )
+        faults.add(series.file, f"{text} period, in pandas by .diff().shift(-1).", column=series.column)
 
 
 def _note_uneven(faults: Faults, series: Series, begins: Minutes, step: int) -> None:

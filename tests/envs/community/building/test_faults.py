@@ -170,3 +170,39 @@ def test_numbers_that_follow_from_rules_can_be_set_and_unknown_ones_are_named(tm
         build(tmp_path, numbers={"charge_cup": 1.0})
     with pytest.raises(ValueError, match=r"--set: .*`demand_min_share` must be from 0 to 1, got 2"):
         build(tmp_path, numbers={"demand_min_share": 2.0})
+
+
+def test_no_mutilated_file_ends_in_anything_but_a_list_of_faults(tmp_path: Path) -> None:
+    signs = [
+        "",
+        "nan",
+        "-1",
+        "1e400",
+        "abc",
+        '"',
+        ";",
+        "\t",
+        "\n",
+        "\x00",
+        "2024-06-01 00:00",
+        "9999-12-31 23:00",
+        "0001-01-01 00:00",
+        "load",
+    ]
+    signs += ["\ufeff", "sep=;\n", "1_0", "٣", "inf", "1,5", "A"]
+    prices = "\n".join(["time,import [ct/kWh],export [ct/kWh]", *(f"{at},30,10" for at in HOURS)])
+    whole = {"meters.csv": meters(), "lines.csv": LINES, "prices.csv": prices, "who.csv": "household,bus,battery_kw\nA,A,1\nB,B,\n"}
+    given: dict[str, Any] = {"prices": tmp_path / "prices.csv", "prosumers": tmp_path / "who.csv", "constants": {}}
+    build(tmp_path, files=whole, **given)
+    random, refused = np.random.default_rng(3), 0
+    for _ in range(60):
+        name = str(random.choice(list(whole)))
+        text = whole[name]
+        at, end = sorted(random.integers(0, len(text) + 1, 2).tolist())
+        sign = str(random.choice(signs))
+        changed_text = (text[:at] + sign + text[at:], text[:at], text[:at] + text[end:])[random.integers(3)]
+        try:
+            build(tmp_path, changed_text if name == "meters.csv" else None, files={**whole, name: changed_text}, **given)
+        except ValueError as error:
+            refused += "cannot be built from these files" in str(error) or "is not valid" in str(error)
+    assert refused > 30

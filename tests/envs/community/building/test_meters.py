@@ -185,3 +185,27 @@ def test_grids_that_are_none_are_named_and_json_may_not_name_what_is_to_be_impor
     (tmp_path / "net.json").write_text(json.dumps({"_module": "pandapower.auxiliary", "_object": {"x": inner}}), encoding="utf-8")
     with pytest.raises(ValueError, match=r"a network's JSON must name types of pandapower, .* only, got antigravity"):
         build(tmp_path, grid=str(tmp_path / "net.json"))
+
+
+def test_a_counter_that_was_never_reset_is_told_from_what_it_adds(tmp_path: Path) -> None:
+    counter = [5000.0 + 0.25 * k for k in range(48)]
+    with pytest.raises(ValueError, match=r"'A load' never falls, from 5000 to 5011.75 kWh: is it the counter of a meter\?"):
+        build(tmp_path, meters({"A load [kWh]": counter, "B load [kWh]": ONES}))
+    assert build(tmp_path, meters({"A load [kWh]": ONES, "B load [kWh]": ONES})).community.n_days == 2  # what never changes may be a load
+
+
+def test_an_export_price_above_the_import_price_is_named_by_its_time(tmp_path: Path) -> None:
+    text = "\n".join(["time,import [ct/kWh],export [ct/kWh]", *(f"{at},30,{31 if k == 39 else 10}" for k, at in enumerate(HOURS))])
+    with pytest.raises(
+        ValueError, match=r"prices: the export price must be at most .* 0.31 above 0.3 EUR/kWh at 2024-06-02T15:00, the first"
+    ):
+        build(tmp_path, files={"prices.csv": text}, prices=tmp_path / "prices.csv", constants={})
+
+
+def test_gaps_in_prices_are_filled_by_their_own_rule_alone(tmp_path: Path) -> None:
+    text = "\n".join(["time,import [ct/kWh],export [ct/kWh]", *(f"{at},{k},{'' if k == 30 else 0}" for k, at in enumerate(HOURS))])
+    files, prices = {"prices.csv": text}, tmp_path / "prices.csv"
+    with pytest.raises(ValueError, match=r"'export_price' must have a reading .* got none from 2024-06-02T06:00"):
+        build(tmp_path, files=files, prices=prices, constants={}, fill="hold")
+    built = build(tmp_path, files=files, prices=prices, constants={}, fill_prices="hold")
+    assert "filled: 1 readings of prices.csv: export_price by hold (the reading before)" in built.sentences.text
