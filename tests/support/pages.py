@@ -36,6 +36,13 @@ class AtOnce(Background):
         return future
 
 
+class Waiting(AtOnce):
+    """Works nothing out."""
+
+    def ask(self, kind: Kind, page: int, job: Any, *arguments: Any) -> Future[Any]:
+        return Future()
+
+
 def problem_of(community: str, day: int = 180, **game: Any) -> Problem:
     """Return a day of a community."""
     return Problem(spec=GameSpec(community=community, **game), scenario=Scenario(day, 0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import signal
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,6 @@ from bokeh.core.templates import get_env
 from bokeh.document import Document
 from bokeh.server.server import BaseServer
 from bokeh.server.tornado import BokehTornado
-from bokeh.server.util import bind_sockets
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
 
@@ -28,6 +28,7 @@ from .page.hour_page import HourPage
 ADDRESS: Final = "127.0.0.1"
 PAGES: Final = (("/", "A day"), ("/hourly", "Hour by hour, by hand"))
 _HERE: Final = Path(__file__).parent / "page" / "templates"
+_LAST_PORT: Final = 65535
 _REFUSED: Final = {errno.EADDRINUSE: "another program listens", errno.EACCES: "this user may not listen"}
 _PAGES: Final[dict[str, tuple[str, Callable[[Document, Begun, Background], object]]]] = {
     "/": ("day.html", DayPage),
@@ -57,23 +58,17 @@ def serving(begun: Begun, background: Background, *, port: int) -> Iterator[Serv
         port: To listen on, 0 for any that is free.
 
     Raises:
-        ValueError: If another program listens there.
+        ValueError: If there is no such port, or another program listens there.
     """
     for name in ("bokeh", "tornado"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    try:
-        sockets, bound = bind_sockets(ADDRESS, port)
-    except OSError as error:
-        if error.errno not in _REFUSED:
-            raise
-        raise ValueError(
-            f"`port` must be free, got {port}, on which {_REFUSED[error.errno]}. Pass another, or 0 for any that is free."
-        ) from None
+    listening = _listening(port)
+    bound = int(listening.getsockname()[1])
     origins = [f"{ADDRESS}:{bound}", f"localhost:{bound}"]
     applications = {path: _application(path, begun, background) for path in _PAGES}
     pages = BokehTornado(applications, extra_websocket_origins=origins, use_index=False, redirect_root=False)
     http = HTTPServer(pages)
-    http.add_sockets(sockets)
+    http.add_sockets([listening])
     server = BaseServer(IOLoop.current(), pages, http)
     server.start()
     try:
@@ -83,23 +78,40 @@ def serving(begun: Begun, background: Background, *, port: int) -> Iterator[Serv
         server.stop()
 
 
+def _listening(port: int) -> socket.socket:
+    """Return a socket that listens on the loopback address; errors as :func:`serving`."""
+    if not 0 <= port <= _LAST_PORT:
+        raise ValueError(f"`port` must be from 0 to {_LAST_PORT}, got {port}.")
+    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a page served a moment ago is no other program
+        made.bind((ADDRESS, port))
+        made.listen()
+    except OSError as error:
+        made.close()
+        if error.errno not in _REFUSED:
+            raise
+        reason = _REFUSED[error.errno]
+        raise ValueError(f"`port` must be free, got {port}, on which {reason}. Pass another, or 0 for any that is free.") from None
+    made.setblocking(False)
+    return made
+
+
 def run_until_stopped(serving: Serving) -> int:
     """Answer until the process is interrupted or asked to end, and return the signal that did so."""
     loop: Any = serving.server.io_loop
     came: list[int] = []
 
-    def stop(number: int) -> None:
+    def stop(number: int, _: object) -> None:
         came.append(number)
-        loop.stop()
+        loop.asyncio_loop.call_soon_threadsafe(loop.stop)
 
-    of_asyncio = loop.asyncio_loop
-    for number in (signal.SIGINT, signal.SIGTERM):
-        of_asyncio.add_signal_handler(number, stop, number)
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         loop.start()
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            of_asyncio.remove_signal_handler(number)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     return came[0] if came else signal.SIGINT
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import gymnasium
 import numpy as np
 import pytest
-from pages import problem_of
+from bokeh.document import Document
+from pages import AtOnce, Waiting, begun_with, let_go_on, problem_of
 
 from gridtoll.envs import Community, DayAheadEnv, HourlyEnv, Scenario, export_community, load_community, make_community
 from gridtoll.train.cli import main
@@ -20,6 +21,8 @@ from gridtoll.train.explore.model.played import play
 from gridtoll.train.explore.model.problem import Problem
 from gridtoll.train.explore.model.reading import in_words, opening, read_charge, read_fee, read_scenario
 from gridtoll.train.explore.model.tables import branches, busiest, clock, gains, prosumers_on_the_grid, stack, trades
+from gridtoll.train.explore.page.day_page import DayPage
+from gridtoll.train.explore.page.hour_page import HourPage
 
 RURAL = "simbench-rural"
 
@@ -164,31 +167,41 @@ def test_the_score_is_0_for_no_charge_and_100_for_the_best_known() -> None:
     assert score(1.0, zero_eur=2.0, best_eur=2.0) is None
 
 
-def small(n_days: int = 2) -> Community:
-    """A folder of one's own with a few days."""
-    base, hours = load_community("ieee9"), np.arange(24 * n_days) % 24
+def small(n_days: int = 2, *, minutes: int = 60) -> Community:
+    """A community of one's own with a few days of periods of so many minutes."""
+    base, periods = load_community("ieee9"), n_days * 24 * 60 // minutes
+    hours = np.arange(periods) * minutes / 60 % 24
     load = 1.0 + 0.5 * np.sin(hours / 24 * 2 * np.pi)[:, None] * np.linspace(0.5, 1.5, 9)
     sun = np.clip(np.sin((hours - 6) / 12 * np.pi), 0, None)[:, None] * np.linspace(0, 8, 9)
-    paths = np.ones((1, 24 * n_days))
+    paths = np.ones((1, periods))
     return make_community(
         "mine",
         base.network,
         first_date=date(2024, 6, 3),
         load_kw=load,
         renewable_kw=sun,
-        import_price=np.full(24 * n_days, 0.32),
+        import_price=np.full(periods, 0.32),
         export_price=0.08 * paths,
         loss_price=0.1 * paths,
+        period_minutes=minutes,
     )
 
 
-def test_an_own_folder_of_two_days_is_played(tmp_path: Any) -> None:
-    export_community(small(), tmp_path / "mine")
+@pytest.mark.parametrize("minutes", [60, 30, 15])
+def test_an_own_folder_of_two_days_is_played_whatever_its_period(minutes: int, tmp_path: Path) -> None:
+    export_community(small(minutes=minutes), tmp_path / "mine")
     problem = Problem(spec=problem_of(str(tmp_path / "mine")).spec, scenario=Scenario(1, 0))
-    assert play(problem, np.array([0.02])).outcome.settlement.traded_kwh > 1.0
-    assert json.dumps([clock(problem.day, period) for period in (0, 23)]) == '["00:00", "23:00"]'
-
-
-def test_periods_of_a_quarter_of_an_hour_are_told_as_they_are() -> None:
-    day = replace(problem_of("two-prosumers").day, period_hours=0.25)
-    assert [clock(day, period) for period in (0, 1, 5, 23)] == ["00:00", "00:15", "01:15", "05:45"]
+    played = play(problem, np.array([0.02]))
+    assert played.outcome.settlement.traded_kwh > 1.0
+    n_periods = 24 * 60 // minutes
+    assert clock(problem.day, n_periods - 1) == f"23:{60 - minutes:02d}"
+    assert len(stack(problem.day, played.outcome.clearing)["load"]) == n_periods
+    document = Document()
+    page = DayPage(document, begun_with(problem, charge=0.02, leader="constant:0.01"), AtOnce())
+    let_go_on(document)
+    assert "Certified optimum: " in page.about.text
+    assert page.period.end == n_periods - 1
+    hours = HourPage(Document(), begun_with(problem, charge=0.02, leader="zero"), Waiting())
+    hours.post_hour()
+    assert f"1 of {n_periods}" in hours.facts.text
+    assert hours.post.label == f"Post the charge for {clock(problem.day, 1)}"
