@@ -59,8 +59,8 @@ class PiqpMarket:
         families: list[tuple[tuple[int, int], Any, Any, Any, Any]] = [
             (own, power * day.utility_curvature, -day.utility_slope, day.demand_min / power, day.demand_max / power),
             (own, 0.0, 0.0, 0.0, day.renewable / power),
-            (own, retail[0], day.import_price[:, None], 0.0, day.import_limit / power),
-            (own, retail[1], -day.export_price[:, None], 0.0, day.export_limit / power),
+            (own, retail[0], day.own_import_price, 0.0, day.import_limit / power),
+            (own, retail[1], -day.own_export_price, 0.0, day.export_limit / power),
             (stores, wear, 0.0, 0.0, storage_power),
             (stores, wear, 0.0, 0.0, storage_power),
             (stores, 0.0, 0.0, least, day.storage_capacity[owners] / unit),

@@ -186,6 +186,6 @@ def _paid(case: Case, clearing: Clearing) -> float:
     """Return the sum of all payments and utilities in EUR, each as it is large: what rounding in a settlement is measured by."""
     day = case.day
     utility = np.abs(day.utility_slope * clearing.demand).sum() + (day.utility_curvature * clearing.demand**2).sum()
-    retail = np.abs(day.import_price[:, None] * clearing.grid_import).sum() + np.abs(day.export_price[:, None] * clearing.grid_export).sum()
+    retail = np.abs(day.own_import_price * clearing.grid_import).sum() + np.abs(day.own_export_price * clearing.grid_export).sum()
     trade = (np.abs(clearing.nodal_price).max(axis=1) * clearing.trade.sum(axis=(1, 2))).sum()
     return float(day.period_hours * (utility + retail + trade))

@@ -132,16 +132,11 @@ def _money(day: Day, clearing: Allocation, settlement: Settlement) -> dict[str, 
     worth = clearing.trade * clearing.trade_price
     found = {
         "network_charge_eur": settlement.charge_eur,
-        "paid_to_retailer_eur": day.period_hours * (_each(day.import_price) * clearing.grid_import).sum(axis=0),
-        "received_from_retailer_eur": day.period_hours * (_each(day.export_price) * clearing.grid_export).sum(axis=0),
+        "paid_to_retailer_eur": day.period_hours * (day.own_import_price * clearing.grid_import).sum(axis=0),
+        "received_from_retailer_eur": day.period_hours * (day.own_export_price * clearing.grid_export).sum(axis=0),
         "paid_to_partners_eur": day.period_hours * worth.sum(axis=(0, 1)),
         "received_from_partners_eur": day.period_hours * worth.sum(axis=(0, 2)),
     }
     retailer = found["paid_to_retailer_eur"] - found["received_from_retailer_eur"]
     partners = found["paid_to_partners_eur"] - found["received_from_partners_eur"]
     return found | {"bill_eur": retailer + partners + settlement.charge_eur}
-
-
-def _each(price: Array) -> Array:
-    """Return prices of shape (T,) or (T, N) with an axis for prosumers."""
-    return price[:, None] if price.ndim == 1 else price

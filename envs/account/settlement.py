@@ -42,8 +42,9 @@ _AT_ONCE: Final = 2**16
 """Numbers in an array of trades that are settled in one go: 0.5 MB, which processors hold in their caches."""
 _SCALARS_OF_DAY: Final = attrgetter("period_hours", "overload_price", "import_fee")
 _OF_PROSUMERS: Final = ("utility_slope", "utility_curvature", "grid_friction", "storage_wear", "trade_friction")
-_ARRAYS_OF_DAY: Final = (*_OF_PROSUMERS, "import_price", "export_price", "loss_price")
-"""What the settlement needs of a day beside these scalars and its base injection."""
+_PRICES: Final = ("import_price", "export_price")
+_ARRAYS_OF_DAY: Final = (*_OF_PROSUMERS, "loss_price")
+"""What the settlement needs of a day beside these scalars, its retail prices and its base injection."""
 
 
 def check_flows(flows: str) -> Flows:
@@ -130,7 +131,7 @@ def _settled(
     products with matrices are stacks of products, one for each day.
     """
     hours, overload_price, import_fee = np.array(list(map(_SCALARS_OF_DAY, days))).T.copy()  # each of shape (R,)
-    d, c = _together(days, _ARRAYS_OF_DAY), _cleared(clearings)
+    d, c = _together(days, _ARRAYS_OF_DAY) | _retail_prices(days), _cleared(clearings)
     charge = (charges * c.trade).sum(axis=1)  # (R, N, N)
     charge_eur = 0.5 * hours[:, None] * (charge.sum(axis=2) + charge.sum(axis=1))
     payment_eur = hours[:, None] * c.received_eur.sum(axis=1)  # sales less purchases
@@ -216,6 +217,16 @@ def _together(rows: Sequence[Day] | Sequence[Allocation], names: Sequence[str], 
     return found
 
 
+def _retail_prices(days: Sequence[Day]) -> dict[str, Array]:
+    """Return retail prices of R days with axes for days and prosumers, each of length 1 where one price stands for all."""
+    if all(day.import_price.ndim == 1 for day in days):
+        return {name: price[:, :, None] for name, price in _together(days, _PRICES).items()}
+    return {
+        "import_price": np.stack([day.own_import_price for day in days]),
+        "export_price": np.stack([day.own_export_price for day in days]),
+    }
+
+
 def flow_kw(day: Day, network: Network, clearing: Allocation, *, flows: Flows = "trades") -> Array:
     """Return the linear flows of a clearing in kW, shape (T, L).
 
@@ -241,7 +252,7 @@ def _flow(days: Sequence[Day], physics: PowerFlow, c: _Cleared, flows: Flows) ->
 def _gross_surplus(hours: Array, d: Mapping[str, Array], c: _Cleared) -> Array:
     """Return each prosumer's surplus in EUR before charges and payments, shape (R, N); ``d`` are the arrays of the days by name."""
     utility = d["utility_slope"] * c.demand - 0.5 * d["utility_curvature"] * c.demand**2
-    retail = d["export_price"][:, :, None] * c.grid_export - d["import_price"][:, :, None] * c.grid_import
+    retail = d["export_price"] * c.grid_export - d["import_price"] * c.grid_import
     connection = 0.5 * d["grid_friction"][:, None] * (c.grid_import**2 + c.grid_export**2)
     wear = 0.5 * d["storage_wear"][:, None] * (c.storage_charge**2 + c.storage_discharge**2)
     trading = 0.5 * d["trade_friction"] * (c.trade**2).sum(axis=1)  # (R, N, N)

@@ -162,8 +162,8 @@ def _add_utility(cotangent: Cotangent, day: Day, clearing: Clearing, weight: Arr
     """Add the derivatives of what prosumers keep before charges and payments; a trade's friction is borne half by each side."""
     scaled = day.period_hours * weight
     cotangent.demand += scaled * (day.utility_slope - day.utility_curvature * clearing.demand)
-    cotangent.grid_import -= scaled * (day.import_price[:, None] + day.grid_friction * clearing.grid_import)
-    cotangent.grid_export += scaled * (day.export_price[:, None] - day.grid_friction * clearing.grid_export)
+    cotangent.grid_import -= scaled * (day.own_import_price + day.grid_friction * clearing.grid_import)
+    cotangent.grid_export += scaled * (day.own_export_price - day.grid_friction * clearing.grid_export)
     cotangent.storage_charge -= scaled * day.storage_wear * clearing.storage_charge
     cotangent.storage_discharge -= scaled * day.storage_wear * clearing.storage_discharge
     cotangent.trade -= 0.5 * (scaled[:, None] + scaled[None, :]) * day.trade_friction * clearing.trade

@@ -151,9 +151,9 @@ class DayAheadEnv(PricingEnv):
 
         title = f"{self.community.name} on {self.community.date(self.scenario.day)}, price path {self.scenario.price_path}"
         if self.render_mode == "rgb_array":
-            return picture(self.community.network, self.day, title, self.outcome)
+            return picture(self.community.network, self.day, title, self.outcome, time_zone=self.community.time_zone)
         self._window = self._window or Window()
-        self._window.show(self.community.network, self.day, title, self.outcome)
+        self._window.show(self.community.network, self.day, title, self.outcome, time_zone=self.community.time_zone)
         return None
 
     def close(self) -> None:

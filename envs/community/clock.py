@@ -27,6 +27,11 @@ def period_word(period_minutes: int) -> str:
     return "hours" if period_minutes == MINUTES_PER_HOUR else f"periods of {period_minutes} minutes"
 
 
+def hour_axis(time_zone: str) -> str:
+    """Return what stands at an axis of hours: which clock they are of, where that is stated."""
+    return "hour of the day" if time_zone == NOT_STATED else f"hour of the day, {time_zone}"
+
+
 def divides_the_hour(period_minutes: Any) -> bool:
     """Return whether a length in minutes is a whole number that divides the hour."""
     whole = isinstance(period_minutes, int | np.integer) and not isinstance(period_minutes, bool)

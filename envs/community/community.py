@@ -1,6 +1,6 @@
 """A community: prosumers on a grid with data of every hour, or of shorter periods, from which days are cut.
 
-Preferences follow from the load: utility b·d − ½·a·d² with a = s / load and b = λ_ref + s, λ_ref the year's mean import price, so that at
+Preferences follow from the load: utility b·d − ½·a·d² with a = s / load and b = λ_ref + s, λ_ref the own mean import price, so that at
 the reference price everybody demands the load as measured. Loads count as at least a small share of the prosumer's own mean (see
 :class:`~gridtoll.envs.community.parameters.MarketParameters`). Who has no load in the whole year, a solar park say, demands nothing.
 """
@@ -33,6 +33,7 @@ from .door import (
     take_in_scalars,
     take_in_year,
 )
+from .household_prices import mean_of_households
 from .money import warn_of_two_currencies
 from .parameters import IMPORT_PRICE, MarketParameters
 from .rules import filled_in, kinds_of, load_floor, preferences_of, write_preferences
@@ -55,8 +56,8 @@ class Community:
         first_date: Date of day 0.
         load_kw: Load as measured in kW, shape (Y, N).
         renewable_kw: Available solar or wind power in kW, shape (Y, N).
-        import_price: EUR/kWh, shape (Y,).
-        export_price: EUR/kWh, shape (paths, Y).
+        import_price: EUR/kWh, shape (Y,), or (Y, N) where households have prices of their own.
+        export_price: EUR/kWh, shape (paths, Y), or (paths, Y, N) where households have prices of their own.
         loss_price: EUR/kWh, shape (paths, Y).
         import_limit: kW, shape (N,).
         export_limit: kW, shape (N,).
@@ -129,6 +130,21 @@ class Community:
         return int(self.export_price.shape[0])
 
     @property
+    def has_own_prices(self) -> bool:
+        """Whether households have retail prices of their own; both prices then have an axis for them."""
+        return self.import_price.ndim == 2
+
+    @property
+    def mean_import_price(self) -> Array:
+        """The households' mean import price in EUR/kWh, shape (Y,)."""
+        return mean_of_households(self.import_price, 1)
+
+    @cached_property
+    def mean_export_price(self) -> Array:
+        """The households' mean export price in EUR/kWh, shape (paths, Y)."""
+        return mean_of_households(self.export_price, 2)
+
+    @property
     def mean_load_kw(self) -> float:
         """P̄, the mean load of a prosumer in kW."""
         return float(self.load_kw.mean())
@@ -140,7 +156,7 @@ class Community:
         The import price counts, or the export price of a path where its size is greater; 1 where every price is 0. It is rounded to 12
         digits, so that the mean of equal prices is that price.
         """
-        size = np.maximum(np.abs(self.import_price), np.abs(self.export_price).max(axis=0))
+        size = np.maximum(np.abs(self.mean_import_price), np.abs(self.mean_export_price).max(axis=0))
         return float(f"{float(size.mean()) / IMPORT_PRICE:.12g}") if size.any() else 1.0
 
     @cached_property
@@ -217,8 +233,11 @@ class Community:
         return preferences_of(self.counted_load_kw[hours], self.mean_load_kw, self._reference_price, self.parameters)
 
     @cached_property
-    def _reference_price(self) -> float:
-        return float(self.import_price.mean())
+    def _reference_price(self) -> float | Array:
+        """What each household pays on average; a kilowatt-hour is worth its own price to it."""
+        if not self.has_own_prices:
+            return float(self.import_price.mean())
+        return np.array([np.ascontiguousarray(column).mean() for column in self.import_price.T])
 
     def _checked(self, kind: str, index: int, count: int) -> int:
         if int(index) != index or not 0 <= index < count:
@@ -274,7 +293,7 @@ def make_community(
     year = {"load_kw": load_kw, "renewable_kw": renewable_kw, "import_price": import_price}
     year |= {"export_price": export_price, "loss_price": loss_price}
     names = take_in_year(door, year, names=given_names, n=n, first_date=first_date, period_minutes=minutes)
-    require_year(door)
+    require_year(door, names)
     own = {"storage_power": storage_power, "storage_capacity": storage_capacity, "storage_efficiency": storage_efficiency}
     own |= {"storage_wear": storage_wear, "storage_start": storage_start, "import_limit": import_limit, "export_limit": export_limit}
     take_in_prosumers(door, own | {"grid_friction": grid_friction}, names=names, n=n)

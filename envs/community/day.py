@@ -12,8 +12,8 @@ field                       symbol  unit          shape     meaning
 ``utility_curvature``       a       EUR/kWh/kW    (T, N)    > 0; the utility of demand d is b·d − ½·a·d²
 ``utility_slope``           b       EUR/kWh       (T, N)    utility of the first kWh
 ``renewable``               R       kW            (T, N)    available solar and wind power, curtailable
-``import_price``            λᵐ      EUR/kWh       (T,)      price of the retail backstop; at least ``export_price``
-``export_price``            λˣ      EUR/kWh       (T,)      price the retail backstop pays
+``import_price``            λᵐ      EUR/kWh       (T,)      price of the retail backstop; at least ``export_price``. (T, N): each their own
+``export_price``            λˣ      EUR/kWh       (T,)      price the retail backstop pays. (T, N): each their own
 ``loss_price``              ρ       EUR/kWh       (T,)      what the operator pays for losses
 ``overload_price``          φ       EUR/kWh       scalar    what the operator pays for flow above a branch limit
 ``import_fee``              ν       EUR/kWh       scalar    what the operator earns on imports
@@ -30,6 +30,9 @@ field                       symbol  unit          shape     meaning
 ``trade_friction``          ε       EUR/kWh/kW    (N, N)    > 0; quadratic transaction cost
 ``base_injection``                  kW            (T, B)    flow-causing injection outside the community, positive into the grid
 ==========================  ======  ============  ========  ====================================================================
+
+Both retail prices are of shape (T,) where all prosumers have the same, also where they came as equal columns, and both of shape (T, N)
+otherwise. Code for any day reads :attr:`Day.own_import_price` and :attr:`Day.own_export_price`, of shape (T, N) always.
 """
 
 from __future__ import annotations
@@ -42,11 +45,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..arrays import Array, broken, real_array, wrong_shape
+from .household_prices import by_household, common_price, mean_of_households, paid_more_than_asked
 
 __all__ = ["BY_PERIOD", "Array", "Day", "make_day", "within_reach"]
 
 _T_BY_N: Final = ("demand_min", "demand_max", "utility_curvature", "utility_slope", "renewable")
-_BY_T: Final = ("import_price", "export_price", "loss_price")
+_PRICES: Final = ("import_price", "export_price")
+_BY_T: Final = (*_PRICES, "loss_price")
 _BY_N: Final = (
     "import_limit",
     "export_limit",
@@ -115,6 +120,26 @@ class Day:
         return self.trade_limit > 0
 
     @property
+    def own_import_price(self) -> Array:
+        """What each prosumer pays the retailer in EUR/kWh, shape (T, N), not to be written into."""
+        return by_household(self.import_price, self.n_prosumers)
+
+    @property
+    def own_export_price(self) -> Array:
+        """What the retailer pays each prosumer in EUR/kWh, shape (T, N), not to be written into."""
+        return by_household(self.export_price, self.n_prosumers)
+
+    @property
+    def mean_import_price(self) -> Array:
+        """The prosumers' mean import price in EUR/kWh, shape (T,)."""
+        return mean_of_households(self.import_price, 1)
+
+    @property
+    def mean_export_price(self) -> Array:
+        """The prosumers' mean export price in EUR/kWh, shape (T,)."""
+        return mean_of_households(self.export_price, 1)
+
+    @property
     def stored_at_end(self) -> Array:
         """The least energy the day must end with in kWh, shape (N,): ``storage_end``, or what it begins with."""
         return self.storage_start if self.storage_end is None else self.storage_end
@@ -123,7 +148,7 @@ class Day:
     def retail_bill_eur(self) -> float:
         """The day's bill if the middle of every demand range were imported."""
         middle = 0.5 * (self.demand_min + self.demand_max)
-        return float(self.period_hours * np.sum(np.abs(self.import_price[:, None]) * middle))
+        return float(self.period_hours * np.sum(np.abs(self.own_import_price) * middle))
 
     @property
     def turnover_eur(self) -> float:
@@ -135,7 +160,7 @@ class Day:
         """
         middle = 0.5 * float(np.sum(self.demand_min + self.demand_max))
         used = float(np.median(np.abs(self.utility_slope))) * middle
-        sold = float(np.sum(np.abs(self.export_price[:, None]) * self.renewable))
+        sold = float(np.sum(np.abs(self.own_export_price) * self.renewable))
         other = self.period_hours * max(used, sold)
         bill = self.retail_bill_eur
         return bill if bill > 1e-3 * other else other or 1.0
@@ -143,7 +168,7 @@ class Day:
     def arrays(self) -> dict[str, Array | float | str]:
         """Return every field that is not None by name, as the re-verification files of ``gridtoll clear --npz`` hold them.
 
-        Shapes and units are those of the module's table.
+        Shapes and units are those of the module's table; :func:`make_day` takes all of it.
         """
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: value for name, value in values.items() if value is not None}
@@ -160,7 +185,8 @@ def make_day(
 ) -> Day:
     """Build a validated, frozen :class:`Day`.
 
-    Scalars are broadcast to the shapes of the module's table; (N,) values broadcast over periods. No other shape is.
+    Scalars are broadcast to the shapes of the module's table; (N,) values broadcast over periods. No other shape is. Retail prices of shape
+    (T, N) become (T,) where all prosumers have the same.
 
     Args:
         label: How errors and reports call this day.
@@ -185,6 +211,7 @@ def make_day(
     shapes |= dict.fromkeys(_BY_T, (n_periods,)) | dict.fromkeys(_BY_N, (n_prosumers,))
     shapes |= {"trade_limit": (n_prosumers, n_prosumers), "trade_friction": (n_prosumers, n_prosumers)}
     faults: list[str] = []
+    shapes |= {name: (n_periods, n_prosumers) for name in _PRICES if np.ndim(values[name]) == 2}
     frozen = {name: _frozen(faults, name, values[name], wanted) for name, wanted in shapes.items()}
     given = {"period_hours": period_hours} | {name: values[name] for name in _SCALARS if name != "period_hours"}
     scalars = {name: _frozen(faults, name, value, ()) for name, value in given.items()}
@@ -194,6 +221,7 @@ def make_day(
     end = None if storage_end is None else _frozen(faults, "storage_end", storage_end, (n_prosumers,))
     if faults:
         raise ValueError(_listed(label, faults))
+    frozen |= _common_or_own({name: frozen[name] for name in _PRICES}, n_prosumers)
     diagonal_free = frozen["trade_limit"].copy()
     np.fill_diagonal(diagonal_free, 0.0)  # nobody trades with themselves
     diagonal_free.setflags(write=False)
@@ -233,6 +261,19 @@ def _frozen(faults: list[str], name: str, value: ArrayLike, shape: tuple[int, ..
     return frozen
 
 
+def _common_or_own(prices: dict[str, Array], n_prosumers: int) -> dict[str, Array]:
+    """Return prices of shape (T,) each where all prosumers have the same, else both of shape (T, N), frozen."""
+    common = {name: common_price(price) for name, price in prices.items() if price.ndim == 2}
+    if not common:
+        return prices
+    alike = {name: common.get(name, price) for name, price in prices.items()}
+    if any(price is None for price in alike.values()):
+        return {
+            name: np.ascontiguousarray(by_household(price, n_prosumers)) if price.ndim == 1 else price for name, price in prices.items()
+        }
+    return {name: price for name, price in alike.items() if price is not None}
+
+
 def _listed(label: str, faults: list[str]) -> str:
     return f"day {label!r} is not valid:\n" + "\n".join(f"  - {fault}" for fault in faults)
 
@@ -245,7 +286,7 @@ def _validate(day: Day) -> None:
         value = np.asarray(getattr(day, name))
         bad = np.argwhere(~np.broadcast_to(holds(), value.shape))
         if len(bad):
-            faults.append(broken(name, rule, value, bad, axes=axes_of(name), remedy=remedy))
+            faults.append(broken(name, rule, value, bad, axes=axes_of(name, value.ndim), remedy=remedy))
 
     ends = () if day.storage_end is None else ("storage_end",)
     for name in (*_T_BY_N, *_BY_T, *_BY_N, *ends, *_SCALARS, "trade_limit", "trade_friction", "base_injection"):
@@ -257,7 +298,10 @@ def _validate(day: Day) -> None:
         require("demand_max", "be at least `demand_min`", lambda: day.demand_max >= day.demand_min)
         require("utility_curvature", "be > 0", lambda: day.utility_curvature > 0, "Unique demand needs it.")
         require("renewable", "be at least 0", lambda: day.renewable >= 0)
-        require("import_price", "be at least `export_price`", lambda: day.import_price >= day.export_price)
+        if day.import_price.ndim == 1:
+            require("import_price", "be at least `export_price`", lambda: day.import_price >= day.export_price)
+        elif (day.import_price < day.export_price).any():
+            faults.append(paid_more_than_asked(day.import_price, day.export_price, ("period", "prosumer")))
         require("loss_price", "be at least 0", lambda: day.loss_price >= 0)
         require("overload_price", "be at least 0", lambda: np.asarray(day.overload_price >= 0))
         require("import_fee", "be at least 0", lambda: np.asarray(day.import_fee >= 0))
@@ -289,9 +333,9 @@ def _validate(day: Day) -> None:
         raise ValueError(_listed(day.label, faults))
 
 
-def axes_of(name: str) -> tuple[str, ...]:
-    """Return what the axes of a field run over."""
-    if name in _T_BY_N:
+def axes_of(name: str, ndim: int = 1) -> tuple[str, ...]:
+    """Return what the axes of a field run over; ``ndim`` says how many it has, for retail prices, which may be each prosumer's own."""
+    if name in _T_BY_N or (name in _PRICES and ndim == 2):
         return ("period", "prosumer")
     if name in _BY_T:
         return ("period",)

@@ -14,13 +14,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..arrays import Array, Door
 from .clock import period_word, periods_of_day
+from .household_prices import common_price, paid_more_than_asked
 from .labels import by_prosumer, check_hours, names_of_columns
 from .parameters import MarketParameters
 from .rules import load_floor
 
 KINDS: Final = ("solar", "wind", "none")
 _BY_HOUR_AND_PROSUMER: Final = ("load_kw", "renewable_kw")
-_PRICES: Final = ("import_price", "export_price", "loss_price")
+_RETAIL: Final = ("import_price", "export_price")
 _NOT_NEGATIVE: Final = ("storage_power", "storage_capacity", "storage_start", "import_limit", "export_limit")
 
 
@@ -57,7 +58,8 @@ def take_in_year(
     Args:
         door: Takes in the values, and the faults.
         year: ``load_kw`` and ``renewable_kw`` in kW, shape (Y, N), ``import_price`` in EUR/kWh, shape (Y,) or one number, and
-            ``export_price`` and ``loss_price`` in EUR/kWh, both of shape (paths, Y) or both (Y,).
+            ``export_price`` and ``loss_price`` in EUR/kWh, both of shape (paths, Y) or both (Y,). Prices of households' own have an axis
+            for them behind: (Y, N) for imports, (paths, Y, N) or (Y, N) for exports.
         names: One name per prosumer, None where none were given.
         n: Number of prosumers N.
         first_date: Date of day 0.
@@ -75,30 +77,55 @@ def take_in_year(
         door.numbers("load_kw", in_order["load_kw"], shape)
     hours = shape[0] if shape else 0
     door.numbers("renewable_kw", in_order["renewable_kw"], (hours, n))
-    door.numbers("import_price", year["import_price"], (hours,), ())
-    paths = {key: np.atleast_2d(np.asarray(year[key])) for key in ("export_price", "loss_price")}
-    export, loss = (each.shape for each in paths.values())
-    if len(export) != 2 or export[0] < 1 or export[1] != hours or loss != export:
-        door.faults.append(f"`export_price` and `loss_price` must both have shape (paths, {hours}), got {export} and {loss}.")
-    else:
-        for key, value in paths.items():
-            door.numbers(key, value, export)
+    own = {key: known is not None and np.shape(year[key]) == (hours, n) for key in _RETAIL}
+    retail = {key: by_prosumer(door, key, year[key], known or ()) if own[key] else year[key] for key in _RETAIL}
+    _take_in_prices(door, retail, year, hours, n)
     return known if known is None or len(known) == n else None
 
 
-def require_year(door: Door) -> None:
+def _take_in_prices(door: Door, retail: Mapping[str, ArrayLike], year: Mapping[str, ArrayLike], n_rows: int, n: int) -> None:
+    """Take in prices: of households' own with an axis for them, both kinds, and without where all have the same."""
+    wide = (n_rows, n)
+    door.numbers("import_price", retail["import_price"], *([wide] if np.ndim(retail["import_price"]) == 2 else [(n_rows,), ()]))
+    export, loss = np.asarray(retail["export_price"]), np.atleast_2d(np.asarray(year["loss_price"]))
+    if export.ndim == 3 or (export.shape == wide and export.shape != loss.shape):
+        export = export.reshape(-1, *export.shape[-2:])
+    export = np.atleast_2d(export)
+    if len(export.shape) > 3 or export.shape[0] < 1 or export.shape[1:] not in ((n_rows,), wide) or loss.shape != export.shape[:2]:
+        door.faults.append(
+            f"`export_price` and `loss_price` must both have shape (paths, {n_rows}), got {export.shape} and {loss.shape}. "
+            f"Export prices of households' own have the shape (paths, {n_rows}, {n})."
+        )
+    else:
+        door.numbers("export_price", export, export.shape)
+        door.numbers("loss_price", loss, loss.shape)
+    paid, got = (door.values.get(key) for key in _RETAIL)
+    if paid is not None and got is not None:
+        alike = common_price(paid) if paid.ndim == 2 else paid, common_price(got) if got.ndim == 3 else got
+        if alike[0] is not None and alike[1] is not None:
+            door.values |= {"import_price": alike[0], "export_price": alike[1]}
+        else:
+            wider = paid[:, None] if paid.ndim == 1 else paid, got[:, :, None] if got.ndim == 2 else got
+            shapes = wide, (len(got), *wide)
+            door.values |= {key: np.array(np.broadcast_to(value, shape)) for key, value, shape in zip(_RETAIL, wider, shapes, strict=True)}
+
+
+def require_year(door: Door, names: Sequence[str] | None = None) -> None:
     """Check the ranges of the data of every period."""
     axes = ("hour", "prosumer")
     for key in _BY_HOUR_AND_PROSUMER:
         door.require(key, "be at least 0 and finite", lambda v: np.isfinite(v) & (v >= 0), axes=axes)
     if "load_kw" in door.values and not door.values["load_kw"].any():
         door.faults.append("`load_kw` must be above 0 somewhere.")
-    door.require("import_price", "be finite", np.isfinite, axes=("hour",))
-    door.require("export_price", "be finite", np.isfinite, axes=("path", "hour"))
+    door.require("import_price", "be finite", np.isfinite, axes=("hour", "prosumer"))
+    door.require("export_price", "be finite", np.isfinite, axes=("path", "hour", "prosumer"))
     door.require("loss_price", "be at least 0 and finite", lambda v: np.isfinite(v) & (v >= 0), axes=("path", "hour"))
-    if {"import_price", "export_price"} <= door.values.keys():
+    if set(_RETAIL) <= door.values.keys():
         most = door.values["import_price"]
-        door.require("export_price", "be at most `import_price`", lambda v: v <= most, axes=("path", "hour"))
+        if most.ndim == 1:
+            door.require("export_price", "be at most `import_price`", lambda v: v <= most, axes=("path", "hour"))
+        elif (most < door.values["export_price"]).any():
+            door.faults.append(paid_more_than_asked(most, door.values["export_price"], ("path", "period", "prosumer"), names))
 
 
 def take_in_prosumers(door: Door, given: Mapping[str, ArrayLike | None], *, names: tuple[str, ...] | None, n: int) -> None:

@@ -24,10 +24,11 @@ def load_floor(load_kw: Array, parameters: MarketParameters) -> Array:
     return floor
 
 
-def preferences_of(load_kw: Array, mean_load_kw: float, reference_price: float, parameters: MarketParameters) -> dict[str, Any]:
+def preferences_of(load_kw: Array, mean_load_kw: float, reference_price: float | Array, parameters: MarketParameters) -> dict[str, Any]:
     """Return the fields of a :class:`~gridtoll.envs.community.day.Day` that follow from loads in kW, shape (T, N).
 
-    Who has no load demands nothing. The curvature of a utility that is never used is then that of a prosumer of mean load.
+    ``reference_price`` in EUR/kWh is one for all, or each prosumer's, shape (N,). Who has no load demands nothing. The curvature of a
+    utility that is never used is then that of a prosumer of mean load.
     """
     used = np.where(load_kw > 0, load_kw, mean_load_kw)
     return {

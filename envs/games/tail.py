@@ -29,7 +29,7 @@ def forecast_of(day: Day, factors: Array) -> Day:
         demand_max=day.demand_max * load,
         utility_curvature=day.utility_curvature / load,
         renewable=renewable,
-        export_price=np.minimum(day.export_price * price[:, 0], day.import_price),
+        export_price=np.minimum(day.export_price * (price if day.export_price.ndim == 2 else price[:, 0]), day.import_price),
     )
 
 

@@ -112,7 +112,7 @@ def clear(day: Day, charge: float) -> tuple[Array, Clearing]:
 
 def retail_bill(day: Day) -> float:
     """What rounding is measured by, in EUR: the bill if the middle of every demand range were imported."""
-    return float(day.period_hours * np.sum(np.abs(day.import_price[:, None]) * 0.5 * (day.demand_min + day.demand_max)))
+    return float(day.period_hours * np.sum(np.abs(day.own_import_price) * 0.5 * (day.demand_min + day.demand_max)))
 
 
 def pair_day(*, exports: bool = True, **changes: Any) -> Day:
@@ -171,6 +171,12 @@ def _clones() -> Day:
     return make_day(**fields)
 
 
+def household_prices(seed: int, *, periods: int, n: int, low: float = -0.05, high: float = 0.5) -> dict[str, Array]:
+    """Retail prices of each household's own: exports bring more than others pay for imports, never more than the own ones cost."""
+    drawn = np.sort(np.random.default_rng(seed).uniform(low, high, (2, periods, n)), axis=0)
+    return {"import_price": drawn[1], "export_price": drawn[0]}
+
+
 DEGENERATE: dict[str, Callable[[], Day]] = {
     "no sun": lambda: random_day(1, renewable=0.0),
     "the same price in every hour": lambda: random_day(2, export_price=0.1),
@@ -189,6 +195,8 @@ DEGENERATE: dict[str, Callable[[], Day]] = {
     "prices of both signs": lambda: random_day(
         7, import_price=[0.3, -0.1, 0.0, 0.3, 0.2, 0.0], export_price=[0.0, -0.2, 0.0, -0.1, 0.2, -0.3]
     ),
+    "a price for each household": lambda: random_day(19, **household_prices(19, periods=6, n=5)),
+    "a price of either sign for each household": lambda: random_day(7, **household_prices(7, periods=6, n=5, low=-0.3, high=0.3)),
     "nobody may trade": lambda: random_day(8, trade_limit=0.0),
     "one pair may trade, one way": lambda: random_day(8, trade_limit=4.0 * (np.arange(25).reshape(5, 5) == 1)),
     "quarter hours": lambda: random_day(9, hours=0.25),

@@ -118,9 +118,9 @@ def families(day: Day, charges: Array, clearing: Clearing) -> Iterator[Family]:
     wear, friction = day.storage_wear * full, day.grid_friction * full
     yield Family("demand", clearing.demand, day.utility_curvature, -day.utility_slope, mu, day.demand_min, day.demand_max, everywhere)
     yield Family("renewable", clearing.renewable_used, zero, zero, -mu, zero, day.renewable, everywhere)
-    bought = day.import_price[:, None] * full
+    bought = day.own_import_price * full
     yield Family("import", clearing.grid_import, friction, bought, -mu, zero, day.import_limit * full, everywhere)
-    sold = -day.export_price[:, None] * full
+    sold = -day.own_export_price * full
     yield Family("export", clearing.grid_export, friction, sold, mu, zero, day.export_limit * full, everywhere)
     yield Family("charge", clearing.storage_charge, wear, zero, mu - eta * sigma, zero, day.storage_power * full, stores)
     yield Family("discharge", clearing.storage_discharge, wear, zero, sigma / eta - mu, zero, day.storage_power * full, stores)

@@ -88,7 +88,7 @@ def plain_clearing(day: Day, charges: Array) -> PlainClearing:
     cost, rules, balances = [], [], []
     for k in range(t):
         cost.append(cp.sum(0.5 * cp.multiply(day.utility_curvature[k], d[k] ** 2) - cp.multiply(day.utility_slope[k], d[k])))
-        cost.append(day.import_price[k] * cp.sum(m[k]) - day.export_price[k] * cp.sum(x[k]))
+        cost.append(cp.sum(cp.multiply(day.own_import_price[k], m[k]) - cp.multiply(day.own_export_price[k], x[k])))
         cost.append(0.5 * cp.sum(cp.multiply(day.grid_friction, m[k] ** 2 + x[k] ** 2)))
         cost.append(0.5 * cp.sum(cp.multiply(day.storage_wear, c[k] ** 2 + s[k] ** 2)))
         cost.append(cp.sum(cp.multiply(charges[k], p[k]) + 0.5 * cp.multiply(day.trade_friction, p[k] ** 2)))

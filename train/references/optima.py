@@ -194,4 +194,8 @@ def scenario_hash(task: GameSpec, scenario: Scenario) -> str:
 
 def daily_bill_eur(community: Community) -> float:
     """Return what the community's load would cost at the retail price, the mean of a day in EUR: the scale of money in a community."""
-    return float((community.load_kw.sum(axis=1) * community.import_price).sum()) / community.n_days
+    if community.import_price.ndim == 1:
+        spent = community.load_kw.sum(axis=1) * community.import_price
+    else:
+        spent = community.load_kw * community.import_price
+    return community.period_hours * float(spent.sum()) / community.n_days

@@ -16,6 +16,7 @@ from matplotlib.ticker import EngFormatter
 
 from ...envs.arrays import Array
 from ...envs.community.calendar import Scenario
+from ...envs.community.clock import NOT_STATED, hour_axis
 from ...envs.community.day import Day
 from ...envs.games.spec import GameSpec
 from ...envs.market.price_levels import price_levels
@@ -72,6 +73,7 @@ class WorstDay:
         profits: Objective at each in EUR, shape (n,).
         upper_bound_eur: No charge takes it higher.
         data: The day itself.
+        time_zone: What the clock of its hours is called.
     """
 
     algorithm: str
@@ -87,6 +89,7 @@ class WorstDay:
     profits: Array
     upper_bound_eur: float
     data: Day
+    time_zone: str = NOT_STATED
 
     @property
     def label(self) -> str:
@@ -131,6 +134,7 @@ def clear_again(results: Results, group: Group, scored: Scored, place: int) -> W
         profits=np.array([market_at(task, scenario, float(each)).objective_eur for each in charges]),
         upper_bound_eur=float(row["upper_bound_eur"]),
         data=environment.day_of(scenario),
+        time_zone=environment.community.time_zone,
     )
 
 
@@ -168,7 +172,7 @@ def market_figure(worst: WorstDay) -> Figure:
     prices, trades = figure.subplots(2, 1, sharex=True)
     hours = np.arange(worst.data.n_periods + 1) * worst.data.period_hours
     prices.fill_between(
-        hours, *(_steps(np.broadcast_to(each, worst.chosen.price.shape)) for each in (worst.data.export_price, worst.data.import_price)),
+        hours, *(_steps(each) for each in (worst.data.mean_export_price, worst.data.mean_import_price)),
         step="post", color="#999999", alpha=0.18, linewidth=0, label="between export and import price",
     )  # fmt: skip
     for place, (name, market) in enumerate((("optimum", worst.optimum), (worst.algorithm, worst.chosen))):
@@ -178,7 +182,7 @@ def market_figure(worst: WorstDay) -> Figure:
     prices.set_ylabel(f"mean {worst.chosen.price_of} price\n(EUR/kWh)", fontsize=8)
     trades.set_ylabel("traded", fontsize=8)
     trades.yaxis.set_major_formatter(EngFormatter(unit="W"))  # households trade kW, transmission grids GW
-    trades.set_xlabel("hour of the day", fontsize=8)
+    trades.set_xlabel(hour_axis(worst.time_zone), fontsize=8)
     most = 1e3 * max(float(worst.optimum.traded_kw.max()), float(worst.chosen.traded_kw.max()), 1e-3)
     trades.set_ylim(-0.05 * most, 1.08 * most)  # a market without trades is a line above the axis, not on it
     for axes in (prices, trades):

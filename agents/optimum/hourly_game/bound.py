@@ -17,11 +17,12 @@ the maximum takes either side.
 (2) *Revenue is a difference of prices.* A trade from i to j has τ + εp + μ_i − μ_j − z⁻ + z⁺ = 0 with z⁻·p = 0, so τp ≤ (μ_j − μ_i)·p.
 Summed, with n_i = D_i(μ_i) + c_i − s_i what i buys less what it sells, revenue is at most Σ_i μ_i·n_i = Σ_i (μ_i − π)·n_i, as Σ_i n_i = 0.
 
-(3) *Nodal prices are bounded.* Let k have the greatest μ of the hour, and μ_k > λᵐ. Then k exports nothing (x > 0 needs μ ≤ λˣ ≤ λᵐ),
-sells to nobody (p_kj > 0 needs μ_j > μ_k), uses at most d_k(λᵐ), and, if μ_k > 0, all its renewables. So m_k ≤ d_k(λᵐ) + S_k − R_k; where
-that is below M_k, μ_k ≤ λᵐ + ε_g·m_k. Hence μ̄ = max(0, max_k λᵐ + ε_g·(d_k(λᵐ) + S_k − R_k)⁺). Let k have the least μ, and μ_k < λˣ. Then
-it imports nothing, buys from nobody and uses at least d_k(λˣ). So x_k ≤ R_k + S_k − d_k(λˣ), and x_k ≤ S_k − d_k(λˣ) if μ_k < 0, when
-renewables are curtailed; where that is below X_k, μ_k ≥ λˣ − ε_g·x_k. Hence
+(3) *Nodal prices are bounded.* λᵐ and λˣ are those of the prosumer they stand beside, where prosumers have prices of their own. Let k have
+the greatest μ of the hour, and μ_k > λᵐ. Then k exports nothing (x > 0 needs μ ≤ λˣ ≤ λᵐ), sells to nobody (p_kj > 0 needs μ_j > μ_k), uses
+at most d_k(λᵐ), and, if μ_k > 0, all its renewables. So m_k ≤ d_k(λᵐ) + S_k − R_k; where that is below M_k, μ_k ≤ λᵐ + ε_g·m_k. Hence
+μ̄ = max(0, max_k λᵐ + ε_g·(d_k(λᵐ) + S_k − R_k)⁺). Let k have the least μ, and μ_k < λˣ. Then it imports nothing, buys from nobody and uses
+at least d_k(λˣ). So x_k ≤ R_k + S_k − d_k(λˣ), and x_k ≤ S_k − d_k(λˣ) if μ_k < 0, when renewables are curtailed; where that is below X_k,
+μ_k ≥ λˣ − ε_g·x_k. Hence
 μ̲ = min_k max(λˣ − ε_g·(R_k + S_k − d_k(λˣ))⁺, min(0, λˣ − ε_g·(S_k − d_k(λˣ))⁺)), the first left out where it needs more than X_k. Where
 the second needs more than the connection carries no bound is claimed.
 
@@ -107,7 +108,7 @@ def bound_hourly(
     """
     least, greatest, top = _proved_range(day, greatest_charge) if price_range is None else (*price_range, np.full(day.n_periods, np.inf))
     dual = _Dual(day, (least, greatest), top)
-    centre = np.column_stack([0.5 * (day.import_price + day.export_price), np.tile(dual.first_worth, (day.n_periods, 1))])
+    centre = np.column_stack([0.5 * (day.mean_import_price + day.mean_export_price), np.tile(dual.first_worth, (day.n_periods, 1))])
     best, best_total = centre, dual.total(dual.hours(centre), centre)
     cuts, radius, rounds = [(centre, dual.hours(centre))], _RADIUS, 0
     for rounds in range(1, max_rounds + 1):  # noqa: B007 - told to the caller
@@ -150,9 +151,7 @@ def nodal_price_range(day: Day, greatest_charge: Array | None = None) -> tuple[A
 
 def _proved_range(day: Day, greatest_charge: Array | None) -> tuple[Array, Array, Array]:
     """Return μ̲, μ̄ and what π must not exceed, each of shape (T,)."""
-    at_import, at_export = (
-        _demand(day, np.broadcast_to(price[:, None], day.renewable.shape)) for price in (day.import_price, day.export_price)
-    )
+    at_import, at_export = (_demand(day, price) for price in (day.own_import_price, day.own_export_price))
     imported = np.maximum(at_import + day.storage_power - day.renewable, 0.0)
     exported = np.maximum(day.renewable + day.storage_power - at_export, 0.0)
     from_store = np.maximum(day.storage_power - at_export, 0.0)
@@ -164,7 +163,7 @@ def _proved_range(day: Day, greatest_charge: Array | None) -> tuple[Array, Array
             "connections must carry demand and storage together for nodal prices to be bounded, and those of prosumers "
             f"{np.flatnonzero(which.any(axis=0)).tolist()} do not: what they need in a hurry has no greatest price."
         )
-    friction, buying, selling = day.grid_friction, day.import_price[:, None], day.export_price[:, None]
+    friction, buying, selling = day.grid_friction, day.own_import_price, day.own_export_price
     greatest = np.maximum((buying + friction * imported).max(axis=1), 0.0)
     sold = np.where((exported == 0) | (exported < day.export_limit), selling - friction * exported, -np.inf)
     curtailed = np.minimum(selling - friction * from_store, 0.0)
@@ -182,7 +181,7 @@ def _held_up(day: Day, greatest_charge: Array) -> tuple[Array, Array]:
     Raises:
         ValueError: If somebody may want to buy so much that a trade reaches its limit.
     """
-    full = np.maximum((day.import_price[:, None] + day.grid_friction * day.import_limit).max(axis=1), 0.0)
+    full = np.maximum((day.own_import_price + day.grid_friction * day.import_limit).max(axis=1), 0.0)
     rest = _demand(day, np.broadcast_to(full[:, None], day.renewable.shape)) + day.storage_power - day.renewable - day.import_limit
     wanted = np.maximum(rest, 0.0)
     others = ~np.eye(day.n_prosumers, dtype=np.bool_)
@@ -198,8 +197,8 @@ def _held_up(day: Day, greatest_charge: Array) -> tuple[Array, Array]:
 
 def connected_price_range(day: Day) -> tuple[Array, Array]:
     """Return μ̲ and μ̄ while nobody's connection binds, in EUR/kWh, shape (T,) each: for bounds conditional on that."""
-    least = (day.export_price[:, None] - day.grid_friction * day.export_limit).min(axis=1)
-    greatest = (day.import_price[:, None] + day.grid_friction * day.import_limit).max(axis=1)
+    least = (day.own_export_price - day.grid_friction * day.export_limit).min(axis=1)
+    greatest = (day.own_import_price + day.grid_friction * day.import_limit).max(axis=1)
     return np.minimum(least, 0.0), np.maximum(greatest, 0.0)
 
 
@@ -227,7 +226,7 @@ class _Dual:
         self._day, self._top = day, np.full(day.n_periods, np.inf) if top is None else top
         self.owner = np.flatnonzero(day.has_storage)
         least, greatest = price_range
-        self.first_worth = np.full(len(self.owner), float(np.median(0.5 * (day.import_price + day.export_price))))
+        self.first_worth = np.full(len(self.owner), float(np.median(0.5 * (day.mean_import_price + day.mean_export_price))))
         self._start, self._capacity = day.storage_start[self.owner], day.storage_capacity[self.owner]
         self._least = np.zeros((day.n_periods, len(self.owner)))
         self._least[-1] = day.stored_at_end[self.owner]
@@ -243,7 +242,7 @@ class _Dual:
     def _kinks(self, least: Array, greatest: Array) -> Array:
         """Return the kinks of D and the ends of the range, sorted, shape (9, T, N)."""
         day, shape = self._day, self._day.renewable.shape
-        buying, selling = day.import_price[:, None], day.export_price[:, None]
+        buying, selling = day.own_import_price, day.own_export_price
         kinks = [
             least[:, None],
             greatest[:, None],
@@ -261,8 +260,8 @@ class _Dual:
     def _net_demand(self, price: Array) -> tuple[Array, Array]:
         """Return D(μ) and m(μ)."""
         day = self._day
-        imported = np.clip((price - day.import_price[:, None]) / day.grid_friction, 0.0, day.import_limit)
-        exported = np.clip((day.export_price[:, None] - price) / day.grid_friction, 0.0, day.export_limit)
+        imported = np.clip((price - day.own_import_price) / day.grid_friction, 0.0, day.import_limit)
+        exported = np.clip((day.own_export_price - price) / day.grid_friction, 0.0, day.export_limit)
         return _demand(day, price) + exported - imported - np.where(price > 0, day.renewable, 0.0), imported
 
     def hours(self, prices: Array) -> _Hours:

@@ -143,7 +143,7 @@ def program_of(day: Day, network: Network, basis: Array, *, flows: str) -> Progr
     kept[-1] = day.stored_at_end
     energy_lower, energy_upper = np.where(owns, kept, day.storage_start), np.where(owns, day.storage_capacity, day.storage_start)
     power = np.where(owns, day.storage_power, 0.0)
-    none, import_price, export_price = np.zeros(shape), day.import_price[:, None], day.export_price[:, None]
+    none, import_price, export_price = np.zeros(shape), day.own_import_price, day.own_export_price
     pairs = (day.n_periods, len(seller))
 
     def vector(blocks: list[Array], trades: Array) -> Array:

@@ -22,6 +22,7 @@ from matplotlib.patheffects import Normal, Stroke
 from matplotlib.ticker import MaxNLocator, MultipleLocator
 from numpy.typing import NDArray
 
+from ...community.clock import NOT_STATED, hour_axis
 from ...community.day import Array, Day
 from ...games.transition import Outcome
 from ...grid.network import Network
@@ -35,7 +36,9 @@ INK, QUIET = "#222222", "#9a9a9a"
 _MOST_NUMBERED = 45
 
 
-def draw_day(figure: Figure, network: Network, day: Day, title: str, outcome: Outcome[Any] | None = None) -> None:
+def draw_day(
+    figure: Figure, network: Network, day: Day, title: str, outcome: Outcome[Any] | None = None, *, time_zone: str = NOT_STATED
+) -> None:
     """Draw a day into a figure.
 
     Args:
@@ -44,6 +47,7 @@ def draw_day(figure: Figure, network: Network, day: Day, title: str, outcome: Ou
         day: The day.
         title: What stands above; charge and profit are added to it.
         outcome: What the day led to; it is drawn without flows and trades where there is none yet.
+        time_zone: What the clock of its hours is called.
     """
     figure.clear()
     with mpl.rc_context({"font.size": 10.0, "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": QUIET}):
@@ -51,14 +55,17 @@ def draw_day(figure: Figure, network: Network, day: Day, title: str, outcome: Ou
         draw_grid(grid, network, day, outcome)
         draw_power(power, day, outcome)
         draw_prices(price, day, outcome)
+        price.set_xlabel(hour_axis(time_zone))
         figure.suptitle(title if outcome is None else f"{title}: {_result(outcome)}", x=0.02, ha="left", fontsize=12, fontweight="bold")
 
 
-def picture(network: Network, day: Day, title: str, outcome: Outcome[Any] | None = None) -> NDArray[np.uint8]:
+def picture(
+    network: Network, day: Day, title: str, outcome: Outcome[Any] | None = None, *, time_zone: str = NOT_STATED
+) -> NDArray[np.uint8]:
     """Return the picture of a day as an RGB array, shape (height, width, 3); see :func:`draw_day`."""
     figure = Figure(figsize=SIZE_INCHES, dpi=DOTS_PER_INCH)
     canvas = FigureCanvasAgg(figure)
-    draw_day(figure, network, day, title, outcome)
+    draw_day(figure, network, day, title, outcome, time_zone=time_zone)
     canvas.draw()  # type: ignore[no-untyped-call]
     pixels: NDArray[np.uint8] = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
     return pixels[..., :3].copy()
@@ -71,9 +78,9 @@ class Window:
         """Open the window."""
         self.figure = plt.figure("gridtoll", figsize=SIZE_INCHES, dpi=DOTS_PER_INCH)
 
-    def show(self, network: Network, day: Day, title: str, outcome: Outcome[Any] | None) -> None:
+    def show(self, network: Network, day: Day, title: str, outcome: Outcome[Any] | None, *, time_zone: str = NOT_STATED) -> None:
         """Draw a day and let the window take it in; see :func:`draw_day`."""
-        draw_day(self.figure, network, day, title, outcome)
+        draw_day(self.figure, network, day, title, outcome, time_zone=time_zone)
         self.figure.show(warn=False)
         self.figure.canvas.draw()
         self.figure.canvas.flush_events()
@@ -195,8 +202,8 @@ def draw_prices(axes: Axes, day: Day, outcome: Outcome[Any] | None) -> None:
             price.greatest, edges, baseline=price.least, fill=True, color="#56b4e9", alpha=0.4, label=f"{price.of}, least to greatest"
         )
         axes.stairs(price.mean, edges, color="#0072b2", lw=1.8, label=f"{price.of}, mean", baseline=None)
-    axes.stairs(day.import_price, edges, baseline=None, color=INK, lw=1.8, label="import")
-    axes.stairs(day.export_price, edges, baseline=None, color="#d55e00", lw=1.8, label="export")
+    axes.stairs(day.mean_import_price, edges, baseline=None, color=INK, lw=1.8, label="import")
+    axes.stairs(day.mean_export_price, edges, baseline=None, color="#d55e00", lw=1.8, label="export")
     axes.set_xlabel("hour of the day")
     axes.set_xlim(0.0, edges[-1])
     axes.xaxis.set_major_locator(MultipleLocator(3.0))

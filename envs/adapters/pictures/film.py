@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 from numpy.typing import ArrayLike, NDArray
 
+from ...community.clock import NOT_STATED, hour_axis
 from ...community.day import Array, Day
 from ...games.transition import Outcome
 from ...grid.network import Network
@@ -54,11 +55,16 @@ def animate(env: DayAheadEnv, action: ArrayLike, path: str | Path, *, day: int, 
     env.step(action)
     outcome = cast("Outcome[Any]", env.outcome)  # there is one: a day was just played
     title = f"{env.community.name}, {env.community.date(day)}"
-    write_animation(path, film_of_day(env.community.network, env.day, outcome, title), frames_per_second=2.5, last_frame_seconds=3.0)
+    write_animation(
+        path,
+        film_of_day(env.community.network, env.day, outcome, title, time_zone=env.community.time_zone),
+        frames_per_second=2.5,
+        last_frame_seconds=3.0,
+    )
     return float(outcome.settlement.profit_eur)
 
 
-def film_of_day(network: Network, day: Day, outcome: Outcome[Any], title: str) -> list[NDArray[np.uint8]]:
+def film_of_day(network: Network, day: Day, outcome: Outcome[Any], title: str, *, time_zone: str = NOT_STATED) -> list[NDArray[np.uint8]]:
     """Return a picture of each period as RGB arrays, each of shape (height, width, 3).
 
     Args:
@@ -66,6 +72,7 @@ def film_of_day(network: Network, day: Day, outcome: Outcome[Any], title: str) -
         day: The day.
         outcome: What it led to.
         title: What stands above each picture.
+        time_zone: What the clock of its hours is called.
     """
     figure = Figure(figsize=SIZE_INCHES, dpi=DOTS_PER_INCH)
     canvas = FigureCanvasAgg(figure)
@@ -73,7 +80,7 @@ def film_of_day(network: Network, day: Day, outcome: Outcome[Any], title: str) -
     with mpl.rc_context({"font.size": 10.0, "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": QUIET}):
         for period in range(day.n_periods):
             figure.clear()
-            _draw_frame(figure, network, day, outcome, period=period, title=title)
+            _draw_frame(figure, network, day, outcome, period=period, title=title, time_zone=time_zone)
             canvas.draw()  # type: ignore[no-untyped-call]
             pixels: NDArray[np.uint8] = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
             frames.append(pixels[..., :3].copy())
@@ -86,14 +93,14 @@ def collected_eur(day: Day, outcome: Outcome[Any]) -> Array:
     return collected
 
 
-def _draw_frame(figure: Figure, network: Network, day: Day, outcome: Outcome[Any], *, period: int, title: str) -> None:
+def _draw_frame(figure: Figure, network: Network, day: Day, outcome: Outcome[Any], *, period: int, title: str, time_zone: str) -> None:
     layout = figure.add_gridspec(2, 1, left=0.56, right=0.98, top=0.8, bottom=0.1, hspace=0.62)
     unit, per_unit = unit_of(day)
     traded = outcome.clearing.trade.sum(axis=(1, 2)) / per_unit
     _draw_grid(figure.add_axes((0.0, 0.08, 0.5, 0.78)), network, outcome, period)
     power, money = figure.add_subplot(layout[0]), figure.add_subplot(layout[1])
     _draw_power(power, day, outcome, period)
-    _draw_collected(money, day, collected_eur(day, outcome), period)
+    _draw_collected(money, day, collected_eur(day, outcome), period, time_zone=time_zone)
     clock = f"{clock_time(period, day)} to {clock_time(period + 1, day)}"
     figure.text(0.02, 0.93, f"{title}, {clock}", fontsize=12, fontweight="bold", color=INK)
     figure.text(0.02, 0.875, f"neighbours trade {traded[period]:.0f} {unit}", fontsize=10, color=INK)
@@ -140,13 +147,13 @@ def _draw_power(axes: Axes, day: Day, outcome: Outcome[Any], period: int) -> Non
     axes.legend(frameon=False, fontsize=9, loc="lower left", bbox_to_anchor=(-0.02, 0.98), ncols=3, handlelength=1.4, columnspacing=1.2)
 
 
-def _draw_collected(axes: Axes, day: Day, collected: Array, period: int) -> None:
+def _draw_collected(axes: Axes, day: Day, collected: Array, period: int, *, time_zone: str) -> None:
     """Draw what the operator has collected so far."""
     ends = np.arange(day.n_periods + 1) * day.period_hours
     total = np.concatenate([[0.0], collected])
     axes.plot(ends[: period + 2], total[: period + 2], color=_EARNED, lw=2.2)
     axes.plot(ends[period + 1], total[period + 1], "o", color=_EARNED, clip_on=False)
     axes.axvline(ends[period + 1], color=INK, lw=0.8)
-    axes.set(xlim=(0.0, ends[-1]), ylim=(0.0, 1.12 * (float(total.max()) or 1.0)), xlabel="hour of the day")
+    axes.set(xlim=(0.0, ends[-1]), ylim=(0.0, 1.12 * (float(total.max()) or 1.0)), xlabel=hour_axis(time_zone))
     axes.xaxis.set_major_locator(MultipleLocator(6.0))
     axes.set_title(f"Charges collected so far: {total[period + 1]:,.2f} EUR", loc="left", fontsize=10, fontweight="bold")

@@ -17,6 +17,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
+from ...community.clock import hour_axis
 from ...community.day import Array, Day
 from ...games.hourly import charge_of_hours
 from ...games.tail import first_hour
@@ -99,6 +100,7 @@ def _draw(figure: Figure, env: HourlyEnv) -> None:
     panels[1].set_xlabel("")
     panels[1].tick_params(labelbottom=False)
     _draw_stored(panels[2], day, whole)
+    panels[2].set_xlabel(hour_axis(env.community.time_zone))
     for panel in panels:
         if 0 < reached < day.n_periods:
             panel.axvspan(reached * day.period_hours, day.n_periods * day.period_hours, color=QUIET, alpha=0.18, lw=0)
@@ -141,7 +143,6 @@ def _draw_stored(axes: Axes, day: Day, whole: Outcome[Any] | None) -> None:
     else:
         axes.set_title("Stored energy in % of capacity", loc="left", fontsize=10, fontweight="bold")
     axes.set_ylim(0.0, 100.0)
-    axes.set_xlabel("hour of the day")
 
 
 def _posted(charge: Array) -> str:

@@ -21,6 +21,8 @@ from ..community import Community
 from ..day import Array
 from ..parameters import MARKET_PARAMETER_NAMES
 from .folder_format import BRANCH_RULES, BUS_COLUMNS, FOLDER_README, FORMAT_VERSION, PROSUMER_RULES, SETTINGS, field_name
+from .household_file import FILE as HOUSEHOLD_FILE
+from .household_file import household_rows
 from .place import FILES, holds_a_community
 from .tables import HOUR_COLUMN, HOUR_FORMAT
 
@@ -114,16 +116,29 @@ def _write_folder(community: Community, folder: Path, history: str) -> None:
     _write(folder / "prosumers.csv", ("prosumer", "bus", "renewable_kind", *PROSUMER_RULES), rows)
     _write_hours(community, folder / "load_kw.csv", community.prosumer_names, community.load_kw)
     _write_hours(community, folder / "renewable_kw.csv", community.prosumer_names, community.renewable_kw)
+    _write_prices(community, folder)
+
+
+def _write_prices(community: Community, folder: Path) -> None:
+    """Write common prices, and those of households' own, whose means are then the common ones."""
     paths = range(community.n_price_paths)
     header = ["import_price", *(name for path in paths for name in (f"export_price_{path}", f"loss_price_{path}"))]
-    by_path = [price for path in paths for price in (community.export_price[path], community.loss_price[path])]
-    _write_hours(community, folder / "prices.csv", header, np.stack([community.import_price, *by_path], axis=1))
+    by_path = [price for path in paths for price in (community.mean_export_price[path], community.loss_price[path])]
+    _write_hours(community, folder / "prices.csv", header, np.stack([community.mean_import_price, *by_path], axis=1))
+    if community.has_own_prices:
+        names, hours = community.prosumer_names, _hours_of(community)
+        _write(folder / HOUSEHOLD_FILE, *household_rows(community.import_price, community.export_price, names, hours))
 
 
 def _write_hours(community: Community, path: Path, header: Sequence[str], values: Array) -> None:
+    rows = zip(_hours_of(community), values.tolist(), strict=True)
+    _write(path, (HOUR_COLUMN, *header), ((hour, *row) for hour, row in rows))
+
+
+def _hours_of(community: Community) -> list[str]:
+    """Return when each period begins, as the column of hours has it."""
     start, period = datetime.combine(community.first_date, time()), timedelta(minutes=community.period_minutes)
-    hours = ((start + number * period).strftime(HOUR_FORMAT) for number in range(len(values)))
-    _write(path, (HOUR_COLUMN, *header), ((hour, *row) for hour, row in zip(hours, values.tolist(), strict=True)))
+    return [(start + number * period).strftime(HOUR_FORMAT) for number in range(len(community.load_kw))]
 
 
 def _write(path: Path, header: Iterable[str], rows: Iterable[Iterable[object]]) -> None:

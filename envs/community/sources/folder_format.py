@@ -58,6 +58,7 @@ row (line of the file, the header being row 1) and column, all at once. Powers a
 | `load_kw.csv` | period | `hour` (when it begins, like 2016-01-31T23:00), then one column per prosumer: load, at least 0 |
 | `renewable_kw.csv` | period | the same: available solar or wind power, at least 0 |
 | `prices.csv` | period | `hour`, `import_price`, and per price path `export_price_0`, `loss_price_0`, `export_price_1`, … |
+| `household_prices.csv` | period and prosumer | optional: `hour`, `name` (a prosumer), its own `import_price`, `export_price_0`, … |
 
 Optional columns of `prosumers.csv`, filled by gridtoll's rules if absent: `renewable_kind` (solar, wind or none), `import_limit_kw`,
 `export_limit_kw`, `grid_friction_eur_per_kwh_per_kw` (above 0), `storage_efficiency` (one way, above 0 and at most 1),
@@ -66,8 +67,11 @@ Optional columns of `prosumers.csv`, filled by gridtoll's rules if absent: `rene
 A period is an hour, or what `period_minutes` in `settings.csv` says: 15 for rows at 00:00, 00:15, 00:30, … Powers are means over a period.
 Periods must follow each other without a gap and make whole days from 00:00, the same in the hourly files. No clock changes: use one
 time zone without summer time, and name it in the setting `time_zone`. Export prices must not exceed the import price; loss prices are at
-least 0. One day is enough to clear it;
-the test split needs data of 2 whole weeks, the validation split of 6.
+least 0. One day is enough to clear it; the test split needs data of 2 whole weeks, the validation split of 6.
+
+Where prosumers have retail prices of their own, `household_prices.csv` has all periods of each of them, in the order of `prices.csv`. Who
+has no rows there, and each price without a column, is as `prices.csv` says. An export price must not exceed the same prosumer's import
+price, and may exceed another's.
 
 Numbers are digits with a decimal point, and perhaps a sign and an exponent: -0.5, 1e-3. Commas, spaces or underscores within a number,
 units behind it and words are errors. Cells are separated by commas, the text is UTF-8.

@@ -21,6 +21,7 @@ from ..derivation import Derivation, Ledger
 from ..parameters import MARKET_PARAMETER_NAMES, MarketParameters
 from . import tables
 from .folder_format import ALWAYS, BRANCH_RULES, BUS_COLUMNS, DEFAULTS, FORMAT_VERSION, KINDS, PROSUMER_RULES, SETTINGS, field_name
+from .household_file import add_household_prices
 from .tables import HOUR_COLUMN, Faults, Table, read_table
 
 _log = logging.getLogger(__name__)
@@ -41,7 +42,8 @@ def read_folder(folder: Path, *, partners: int | Literal["all"] | None = None) -
     grid = _read_grid(faults, settings)
     prosumers = _read_prosumers(faults, () if grid is None else grid["bus_names"])
     names = prosumers.pop("prosumer_names", None)
-    year = _read_year(faults, names, settings.get("period_minutes", MINUTES_PER_HOUR))
+    year, hours = _read_year(faults, names, settings.get("period_minutes", MINUTES_PER_HOUR))
+    add_household_prices(faults, folder, year, names, hours)
     _check_unit(faults, prosumers, year, names)
     faults.raise_if_any()
     asked = settings["partners"] if partners is None else partners
@@ -169,9 +171,10 @@ def _read_prosumers(faults: Faults, bus_names: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def _read_year(faults: Faults, names: Sequence[str] | None, period_minutes: int) -> dict[str, Any]:
-    """Return the arrays of every period and the first date."""
+def _read_year(faults: Faults, names: Sequence[str] | None, period_minutes: int) -> tuple[dict[str, Any], list[str]]:
+    """Return the arrays of every period with the first date, and the column of hours of the prices."""
     found: dict[str, Any] = {}
+    hours: list[str] = []
     seen: dict[str, tuple[datetime | None, int]] = {}
     for key, file in (("load_kw", "load_kw.csv"), ("renewable_kw", "renewable_kw.csv")):
         table = read_table(faults, file, (HOUR_COLUMN, *(names or ())), others=names is None)
@@ -181,13 +184,14 @@ def _read_year(faults: Faults, names: Sequence[str] | None, period_minutes: int)
     prices = read_table(faults, "prices.csv", (HOUR_COLUMN, "import_price", "export_price_0", "loss_price_0"), others=True)
     if prices is not None:
         found |= _prices(faults, prices)
+        hours = [cells[prices.header.index(HOUR_COLUMN)] for _, cells in prices.rows]
         seen["prices.csv"] = (prices.hours(period_minutes), len(prices.rows))
     for file, (first, count) in list(seen.items())[1:]:
         other, (other_first, other_count) = next(iter(seen.items()))
         if (first, count) != (other_first, other_count) and None not in (first, other_first):
             faults.add(file, f"must have the hours of {other}, {other_count} from {other_first}, got {count} from {first}.")
     first_hour = next((first for first, _ in seen.values() if first is not None), None)
-    return found | {"first_date": None if first_hour is None else first_hour.date()}
+    return found | {"first_date": None if first_hour is None else first_hour.date()}, hours
 
 
 def _check_unit(faults: Faults, prosumers: dict[str, Any], year: dict[str, Any], names: Sequence[str] | None) -> None:

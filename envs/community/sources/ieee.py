@@ -22,7 +22,7 @@ from ..community import Community, make_community
 from ..day import Array
 from .cache import Arrays, cached_arrays
 from .ieee_limits import BRANCH_LIMIT_KW
-from .simbench import FIRST_DATE, grid_arrays, grid_of, market_prices, partner_count, profiles
+from .simbench import FIRST_DATE, TIME_ZONE, grid_arrays, grid_of, market_prices, partner_count, profiles
 
 _CASES: Final = {"ieee9": "case9", "ieee39": "case39", "ieee57": "case57", "ieee118": "case118", "case33bw": "case33bw"}
 IEEE_NAMES: Final[tuple[str, ...]] = tuple(_CASES)
@@ -50,6 +50,7 @@ def ieee(name: str, partners: int | Literal["all"] | None = None) -> Community:
         name,
         make_network(grid, bus),
         first_date=FIRST_DATE,
+        time_zone=TIME_ZONE,
         load_kw=load,
         renewable_kw=renewable,
         import_price=p.IMPORT_PRICE,

@@ -53,6 +53,7 @@ def two_prosumers(_partners: int | Literal["all"] | None = None) -> Community:
         "two-prosumers",
         make_network(grid, [0, 1], n_zones=2),
         first_date=date(2016, 1, 1),
+        time_zone="solar time",  # its sun is highest at noon
         load_kw=np.round(load, 6),
         renewable_kw=np.round(np.stack([_SOLAR_PEAK_KW * solar, np.zeros_like(solar)], axis=1), 6),
         import_price=IMPORT_PRICE,

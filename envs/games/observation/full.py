@@ -6,8 +6,8 @@ beside P̄, the mean load of a prosumer, is observed as well.
 
 | field                     | size | unit       | centre | scale | meaning |
 |---------------------------|------|------------|--------|-------|-----|
-| `each_import_price`       | T    | EUR/kWh    | 0.3    | 0.1   | import price |
-| `each_export_price`       | T    | EUR/kWh    | 0.1    | 0.1   | export price |
+| `each_import_price`       | T    | EUR/kWh    | 0.3    | 0.1   | import price; T·N where households have prices of their own |
+| `each_export_price`       | T    | EUR/kWh    | 0.1    | 0.1   | export price; T·N where households have prices of their own |
 | `each_loss_price`         | T    | EUR/kWh    | 0.1    | 0.1   | what losses cost the operator |
 | `each_demand_min`         | T·N  | own load   | 0.6    | 0.6   | least demand |
 | `each_demand_max`         | T·N  | own load   | 1.4    | 1.4   | greatest demand |
@@ -35,12 +35,13 @@ from ...community.day import Day
 from .fields import Field, Values
 
 
-def full_fields(n_periods: int, n_prosumers: int) -> tuple[Field, ...]:
-    """Return the private fields of days of ``n_periods`` and ``n_prosumers``."""
+def full_fields(n_periods: int, n_prosumers: int, *, own_prices: bool = False) -> tuple[Field, ...]:
+    """Return the private fields of days of ``n_periods`` and ``n_prosumers``; ``own_prices`` where households pay prices of their own."""
     t, n = n_periods, n_prosumers
+    priced, shape = (t * n, "T·N") if own_prices else (t, "T")
     return (
-        Field("each_import_price", t, "T", "EUR/kWh", 0.3, 0.1, "import price"),
-        Field("each_export_price", t, "T", "EUR/kWh", 0.1, 0.1, "export price"),
+        Field("each_import_price", priced, shape, "EUR/kWh", 0.3, 0.1, "import price; T·N where households have prices of their own"),
+        Field("each_export_price", priced, shape, "EUR/kWh", 0.1, 0.1, "export price; T·N where households have prices of their own"),
         Field("each_loss_price", t, "T", "EUR/kWh", 0.1, 0.1, "what losses cost the operator"),
         Field("each_demand_min", t * n, "T·N", "own load", 0.6, 0.6, "least demand"),
         Field("each_demand_max", t * n, "T·N", "own load", 1.4, 1.4, "greatest demand"),
@@ -65,10 +66,11 @@ def full_values(community: Community, day: Day) -> Values:
     mean = community.mean_load_kw
     own_load = np.maximum(community.load_kw.mean(axis=0), 0.1 * mean)  # the floor serves those that hardly have any
     own_peak = community.renewable_kw.max(axis=0)
-    preferred = (day.utility_slope - day.import_price[:, None]) / day.utility_curvature
+    own = community.has_own_prices  # a day of theirs may have the same for all
+    preferred = (day.utility_slope - day.own_import_price) / day.utility_curvature
     return {
-        "each_import_price": day.import_price,
-        "each_export_price": day.export_price,
+        "each_import_price": day.own_import_price if own else day.import_price,
+        "each_export_price": day.own_export_price if own else day.export_price,
         "each_loss_price": day.loss_price,
         "each_demand_min": day.demand_min / own_load,
         "each_demand_max": day.demand_max / own_load,

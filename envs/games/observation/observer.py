@@ -101,7 +101,7 @@ def make_observer(information: str, community: Community) -> Observer:
     """
     chosen, fields = check_information(information), public_fields(community.n_periods)
     if chosen == "full":
-        fields += full_fields(community.n_periods, community.n_prosumers)
+        fields += full_fields(community.n_periods, community.n_prosumers, own_prices=community.has_own_prices)
     fields = tuple(in_money_of(field, community) for field in fields)
     observer = Observer(information=chosen, community=community, fields=fields, layout=layout_of(fields), geometry=make_geometry(community))
     _warn_of_clipping(observer)

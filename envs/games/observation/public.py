@@ -30,6 +30,7 @@ from ...arrays import IntArray
 from ...community.calendar import Scenario
 from ...community.community import Community
 from ...community.day import Array, Day
+from ...community.household_prices import mean_of_households
 from .fields import Field, Values
 
 FORECAST_ERROR: Final = 0.1
@@ -150,20 +151,20 @@ def public_values(community: Community, geometry: Geometry, scenario: Scenario, 
         factors: What load, renewables and export price are multiplied by, shape (3, T); absent for the truth.
     """
     load_factor, sun_factor, price_factor = np.ones((3, day.n_periods)) if factors is None else factors
-    curtailed_price = np.maximum(day.export_price * price_factor, 0.0)
-    spread = np.maximum(day.import_price - curtailed_price, 0.0)
+    import_price, curtailed_price = day.own_import_price, np.maximum(day.own_export_price * price_factor[:, None], 0.0)
+    spread = np.maximum(day.mean_import_price - _mean_curtailed(day, price_factor), 0.0)
     renewable = day.renewable * sun_factor[:, None]
-    load = _demand(day, day.import_price) * load_factor[:, None]
+    load = _demand(day, import_price) * load_factor[:, None]
     surplus = np.maximum(renewable - _demand(day, curtailed_price) * load_factor[:, None], 0.0)
     deficit = np.maximum(load - renewable, 0.0)
     matched, _ = _match(geometry.rings, surplus, deficit)
     stored, need_kwh = _match_storage(geometry.rings, day, surplus, deficit)
-    round_trip_spread = _round_trip_spread(day, curtailed_price)
+    round_trip_spread = _round_trip_spread(day, _mean_curtailed(day, price_factor))
     per_load = 1.0 / geometry.total_load_kw
     energy_kw = [surplus.sum(), deficit.sum(), matched.sum()]
     return {
         **_calendar(community, scenario.day),
-        "import_price": np.array([day.import_price.mean()]),
+        "import_price": np.array([day.mean_import_price.mean()]),
         "spread": spread,
         "load": load.sum(axis=1) * per_load,
         "renewable": renewable.sum(axis=1) * per_load,
@@ -185,9 +186,15 @@ def _calendar(community: Community, index: int) -> Values:
     return {"season": np.array([np.sin(angle), np.cos(angle)]), "weekend": np.array([float(date.weekday() >= 5)])}
 
 
+def _mean_curtailed(day: Day, price_factor: Array) -> Array:
+    """Return the prosumers' mean forecast export price, none of which counts below zero, in EUR/kWh, shape (T,)."""
+    factor = price_factor if day.export_price.ndim == 1 else price_factor[:, None]
+    return mean_of_households(np.maximum(day.export_price * factor, 0.0), 1)
+
+
 def _demand(day: Day, price: Array) -> Array:
-    """Return what each prosumer would use at a price, in kW, shape (T, N)."""
-    return np.clip((day.utility_slope - price[:, None]) / day.utility_curvature, day.demand_min, day.demand_max)
+    """Return what each prosumer would use at prices in EUR/kWh, in kW, both of shape (T, N)."""
+    return np.clip((day.utility_slope - price) / day.utility_curvature, day.demand_min, day.demand_max)
 
 
 def _match(rings: tuple[Ring, ...], surplus: Array, deficit: Array) -> tuple[Array, Array]:
@@ -225,7 +232,7 @@ def _round_trip_spread(day: Day, curtailed_price: Array) -> Array:
     """Return what a stored kWh is worth to its pair, with the community's mean losses, in EUR/kWh, shape (T,)."""
     owners = day.has_storage
     kept = float((day.storage_efficiency[owners] ** 2).mean()) if owners.any() else 0.0
-    return np.maximum(kept * float(day.import_price.mean()) - curtailed_price, 0.0)
+    return np.maximum(kept * float(day.mean_import_price.mean()) - curtailed_price, 0.0)
 
 
 def _revenue(geometry: Geometry, volumes_kwh: Array, spread: Array) -> Array:
@@ -251,5 +258,5 @@ def _history(community: Community, geometry: Geometry, scenario: Scenario) -> Va
         np.array([power[hours].sum(axis=1).mean() for hours in past]) / geometry.total_load_kw
         for power in (community.load_kw, community.renewable_kw)
     )
-    price = np.array([community.export_price[scenario.price_path, hours].mean() for hours in past])
+    price = np.array([community.mean_export_price[scenario.price_path, hours].mean() for hours in past])
     return {"past_load": load, "past_renewable": renewable, "past_price": price}

@@ -190,7 +190,7 @@ def _objective(day: Day, charges: Array, plan: Clearing, trade: Array) -> float:
     bought, sold = plan.grid_import, plan.grid_export
     value = (
         (0.5 * day.utility_curvature * plan.demand**2 - day.utility_slope * plan.demand).sum()
-        + (day.import_price[:, None] * bought - day.export_price[:, None] * sold).sum()
+        + (day.own_import_price * bought - day.own_export_price * sold).sum()
         + 0.5 * (day.grid_friction * (bought**2 + sold**2)).sum()
         + 0.5 * (day.storage_wear * (plan.storage_charge**2 + plan.storage_discharge**2)).sum()
         + (charges * trade).sum()

@@ -65,9 +65,10 @@ class _Own(NamedTuple):
     def of(cls, day: Day, which: NDArray[np.bool_]) -> Self:
         """Return what belongs to the periods and prosumers chosen by an array of shape (T, N)."""
         period, prosumer = np.nonzero(which)
-        by_period, both = ("import_price", "export_price"), cls._fields[:5]
-        places = {name: (period, prosumer) if name in both else (period if name in by_period else prosumer) for name in cls._fields}
-        return cls(**{name: getattr(day, name)[place][:, None] for name, place in places.items()})
+        prices = {"import_price": day.own_import_price, "export_price": day.own_export_price}
+        both = prices | {name: getattr(day, name) for name in cls._fields[:5]}
+        own = {name: getattr(day, name)[prosumer][:, None] for name in cls._fields if name not in both}
+        return cls(**own, **{name: value[period, prosumer][:, None] for name, value in both.items()})
 
 
 class _Parts(NamedTuple):
@@ -99,8 +100,8 @@ def orders_of(day: Day, plan: Clearing, steps: int) -> Orders:
     partners = day.can_trade
     most = np.where(partners, day.trade_friction, 0.0)
     value = plan.nodal_price
-    bids = (value > day.export_price[:, None]) & partners.any(axis=0)
-    asks = (value < day.import_price[:, None]) & partners.any(axis=1)
+    bids = (value > day.own_export_price) & partners.any(axis=0)
+    asks = (value < day.own_import_price) & partners.any(axis=1)
     bid_price, bid_kw = _curves(day, plan, steps, which=bids, friction=most.max(axis=0, initial=0.0), sign=1.0)
     ask_price, ask_kw = _curves(day, plan, steps, which=asks, friction=most.max(axis=1, initial=0.0), sign=-1.0)
     return Orders(bid_price=bid_price, bid_kw=bid_kw, ask_price=ask_price, ask_kw=ask_kw)

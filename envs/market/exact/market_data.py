@@ -136,7 +136,7 @@ def scale(day: Day, charges: Array, structure: Structure) -> MarketData:
     stored_min = np.zeros(stores)
     stored_min[-1] = (day.storage_start if day.storage_end is None else day.storage_end)[owner] / energy_unit
     curvature_unit = price / power
-    worth_all = _WORTH_ALL * np.maximum(price, np.abs(day.import_price))[:, None]
+    worth_all = _WORTH_ALL * np.maximum(price, np.abs(day.own_import_price))
     eased = np.clip(
         day.utility_slope, day.utility_curvature * day.demand_min - worth_all, day.utility_curvature * day.demand_max + worth_all
     )
@@ -150,8 +150,8 @@ def scale(day: Day, charges: Array, structure: Structure) -> MarketData:
         utility_curvature=day.utility_curvature / curvature_unit,
         utility_slope=day.utility_slope / price,
         renewable=day.renewable / power,
-        import_price=np.broadcast_to(day.import_price[:, None] / price, shape),
-        export_price=np.broadcast_to(day.export_price[:, None] / price, shape),
+        import_price=day.own_import_price / price,
+        export_price=day.own_export_price / price,
         import_limit=np.broadcast_to(day.import_limit / power, shape),
         export_limit=np.broadcast_to(day.export_limit / power, shape),
         grid_friction=np.broadcast_to(day.grid_friction / curvature_unit, shape),

@@ -112,7 +112,7 @@ def _entries(day: Day, units: dict[str, float]) -> Iterator[_Entry]:
             where = tuple(int(index) for index in np.unravel_index(int(pick), values.shape))
             found = float(share[where])
             beyond = _powers(low, found) if worst is min else _powers(found, high)
-            place = ", ".join(f"{axis} {index}" for axis, index in zip(axes_of(name), where, strict=False))
+            place = ", ".join(f"{axis} {index}" for axis, index in zip(axes_of(name, values.ndim), where, strict=False))
             yield _Entry(f"`{name}` {float(getattr(day, name)[where]):.3g}" + (f" at {place}" if place else ""), found, kind, beyond)
 
 

@@ -110,8 +110,8 @@ def program_of(day: Day, charges: Array) -> Program:
         # shape, quadratic, linear, lower, upper, coefficients
         (own, day.utility_curvature, -day.utility_slope, day.demand_min, day.demand_max, -1, 0),
         (own, 0, 0, 0, day.renewable, 1, 0),
-        (own, friction, day.import_price[:, None], 0, day.import_limit, 1, 0),
-        (own, friction, -day.export_price[:, None], 0, day.export_limit, -1, 0),
+        (own, friction, day.own_import_price, 0, day.import_limit, 1, 0),
+        (own, friction, -day.own_export_price, 0, day.export_limit, -1, 0),
         (stores, wear, 0, 0, power, -1, -eta),
         (stores, wear, 0, 0, power, 1, 1 / eta),
         (stores, 0, 0, least, day.storage_capacity[owner] / hours, 1, np.append(np.full(t - 1, -1.0), 0.0)[:, None]),

@@ -81,7 +81,7 @@ def objective(day: Day, charges: Array, clearing: Clearing) -> np.longdouble:
         )
     )
     total = (d * (0.5 * day.utility_curvature * d - day.utility_slope)).sum()
-    total += (day.import_price[:, None] * m).sum() - (day.export_price[:, None] * x).sum()
+    total += (day.own_import_price * m).sum() - (day.own_export_price * x).sum()
     total += (0.5 * day.grid_friction * (m * m + x * x)).sum()
     stores = day.storage_power > 0
     total += (0.5 * day.storage_wear * (c * c + s * s))[:, stores].sum()
@@ -93,8 +93,8 @@ def objective(day: Day, charges: Array, clearing: Clearing) -> np.longdouble:
 def turnover(day: Day, clearing: Clearing) -> float:
     """Return the sum of the absolute values of utility and retail payments in EUR: what an exact clearing is exact in proportion to."""
     utility = np.abs(day.utility_slope * clearing.demand).sum() + (0.5 * day.utility_curvature * clearing.demand**2).sum()
-    bought = np.abs(day.import_price[:, None] * clearing.grid_import).sum()
-    sold = np.abs(day.export_price[:, None] * clearing.grid_export).sum()
+    bought = np.abs(day.own_import_price * clearing.grid_import).sum()
+    sold = np.abs(day.own_export_price * clearing.grid_export).sum()
     return float(day.period_hours * (utility + bought + sold))
 
 

@@ -86,6 +86,8 @@ def _facts(community: Community) -> dict[str, Any]:
         "branches": grid.n_branches,
         "grid": grid.name,
         "days": community.n_days,
+        "period_minutes": community.period_minutes,
+        "time_zone": community.time_zone,
         "first_date": community.first_date.isoformat(),
         "price_paths": community.n_price_paths,
         "split_days": count_split_days(community.n_days),
