@@ -40,8 +40,7 @@ from .rules import filled_in, kinds_of, load_floor, preferences_of, write_prefer
 
 __all__ = ["HOURS_PER_DAY", "Community", "make_community"]
 
-_NOT_HASHED: Final = ("network", "derivations", "period_minutes", "time_zone")
-"""Fields of a community that no hash takes as they are."""
+_NOT_HASHED: Final = ("network", "derivations", "period_minutes", "time_zone")  # as they are
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -234,10 +233,9 @@ class Community:
 
     @cached_property
     def _reference_price(self) -> float | Array:
-        """What each household pays on average; a kilowatt-hour is worth its own price to it."""
-        if not self.has_own_prices:
-            return float(self.import_price.mean())
-        return np.array([np.ascontiguousarray(column).mean() for column in self.import_price.T])
+        if self.has_own_prices:  # a kilowatt-hour is worth its own price to each household
+            return np.array([np.ascontiguousarray(column).mean() for column in self.import_price.T])
+        return float(self.import_price.mean())
 
     def _checked(self, kind: str, index: int, count: int) -> int:
         if int(index) != index or not 0 <= index < count:

@@ -31,8 +31,8 @@ field                       symbol  unit          shape     meaning
 ``base_injection``                  kW            (T, B)    flow-causing injection outside the community, positive into the grid
 ==========================  ======  ============  ========  ====================================================================
 
-Both retail prices are of shape (T,) where all prosumers have the same, also where they came as equal columns, and both of shape (T, N)
-otherwise. Code for any day reads :attr:`Day.own_import_price` and :attr:`Day.own_export_price`, of shape (T, N) always.
+Both retail prices are of shape (T,) where all prosumers have the same, also where they came as equal columns, else both of shape (T, N).
+Code for any day reads ``own_import_price`` and ``own_export_price``, of shape (T, N) always.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..arrays import Array, broken, real_array, wrong_shape
-from .household_prices import by_household, common_price, mean_of_households, paid_more_than_asked
+from .household_prices import by_household, common_or_own, mean_of_households, paid_more_than_asked
 
 __all__ = ["BY_PERIOD", "Array", "Day", "make_day", "within_reach"]
 
@@ -166,10 +166,7 @@ class Day:
         return bill if bill > 1e-3 * other else other or 1.0
 
     def arrays(self) -> dict[str, Array | float | str]:
-        """Return every field that is not None by name, as the re-verification files of ``gridtoll clear --npz`` hold them.
-
-        Shapes and units are those of the module's table; :func:`make_day` takes all of it.
-        """
+        """Return fields that are not None by name, in the shapes of the table, as ``gridtoll clear --npz`` has them; for ``make_day``."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: value for name, value in values.items() if value is not None}
 
@@ -221,7 +218,7 @@ def make_day(
     end = None if storage_end is None else _frozen(faults, "storage_end", storage_end, (n_prosumers,))
     if faults:
         raise ValueError(_listed(label, faults))
-    frozen |= _common_or_own({name: frozen[name] for name in _PRICES}, n_prosumers)
+    frozen |= common_or_own({name: frozen[name] for name in _PRICES}, n_prosumers)
     diagonal_free = frozen["trade_limit"].copy()
     np.fill_diagonal(diagonal_free, 0.0)  # nobody trades with themselves
     diagonal_free.setflags(write=False)
@@ -259,19 +256,6 @@ def _frozen(faults: list[str], name: str, value: ArrayLike, shape: tuple[int, ..
     frozen = np.array(np.broadcast_to(array, shape), dtype=np.float64)
     frozen.setflags(write=False)
     return frozen
-
-
-def _common_or_own(prices: dict[str, Array], n_prosumers: int) -> dict[str, Array]:
-    """Return prices of shape (T,) each where all prosumers have the same, else both of shape (T, N), frozen."""
-    common = {name: common_price(price) for name, price in prices.items() if price.ndim == 2}
-    if not common:
-        return prices
-    alike = {name: common.get(name, price) for name, price in prices.items()}
-    if any(price is None for price in alike.values()):
-        return {
-            name: np.ascontiguousarray(by_household(price, n_prosumers)) if price.ndim == 1 else price for name, price in prices.items()
-        }
-    return {name: price for name, price in alike.items() if price is not None}
 
 
 def _listed(label: str, faults: list[str]) -> str:

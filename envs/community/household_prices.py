@@ -29,9 +29,21 @@ def common_price(price: Array) -> Array | None:
 
 
 def mean_of_households(price: Array, common_ndim: int) -> Array:
-    """Return the households' mean price; of a common one, which has ``common_ndim`` axes, that price to the last bit."""
+    """Return the households' mean price, shape (…); of a common one, which has ``common_ndim`` axes, that price to the last bit."""
     mean: Array = price if price.ndim == common_ndim else price.mean(axis=-1)
     return mean
+
+
+def common_or_own(prices: dict[str, Array], n_households: int) -> dict[str, Array]:
+    """Return prices of one day by name, shape (T,) each where all households have the same, else all of shape (T, N), frozen."""
+    common = {name: common_price(price) if price.ndim == 2 else price for name, price in prices.items()}
+    shared = {name: price for name, price in common.items() if price is not None}
+    if len(shared) == len(prices):
+        return shared
+    own = {name: np.array(by_household(price, n_households)) for name, price in prices.items()}
+    for price in own.values():
+        price.setflags(write=False)
+    return own
 
 
 def paid_more_than_asked(import_price: Array, export_price: Array, axes: Sequence[str], names: Sequence[str] | None = None) -> str:

@@ -26,8 +26,8 @@ from .household_file import household_rows
 from .place import FILES, holds_a_community
 from .tables import HOUR_COLUMN, HOUR_FORMAT
 
-_BESIDE: Final = ("README.md",)
-"""Files of a community's folder that are not read."""
+_BESIDE: Final = ("README.md", HOUSEHOLD_FILE)
+"""Files that a community's folder may hold, but need not."""
 
 
 def export_community(community: Community, folder: str | Path, *, replace: bool = False, history: str = "") -> Path:
