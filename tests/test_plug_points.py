@@ -271,7 +271,7 @@ def test_exact_optima_and_gradients_refuse_what_they_know_nothing_of(
     changes: dict[str, Any], message: str, kind: str, tmp_path: Any
 ) -> None:
     task = GameSpec(community=TINY, charges_per="hour" if kind == "per hour" else "day", **changes)
-    method: Any = None if kind == "per hour" else kind
+    method: Any = "exact" if kind == "per hour" else kind
 
     def ask() -> None:
         if kind == "slopes":

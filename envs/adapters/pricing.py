@@ -139,6 +139,8 @@ class PricingEnv(gymnasium.Env[Observation, ArrayLike]):
             ValueError: If an option is unknown, there is no such day or price path, or the data end before the episode would.
         """
         super().reset(seed=seed)
+        if self._plays:  # an episode that was begun and not played is dealt again
+            self.dealer.played()
         if seed is not None:
             self.dealer.restart()
         self._state = self.game.begin(self.dealer.pick(self.np_random, options or {}))
@@ -171,7 +173,6 @@ class PricingEnv(gymnasium.Env[Observation, ArrayLike]):
             raise ClearingError(f"{error} {self.game.replay(before, coefficients)}; seed {self.np_random_seed}.") from error
         [after] = plays.states
         self._state = after
-        self.dealer.played()
         self._plays.append(plays)
         if self.render_mode == "human":
             self.render()
