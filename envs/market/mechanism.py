@@ -43,6 +43,10 @@ class Evidence(Protocol):
         """Return numbers and words for an environment's ``info``, the same names for every day."""
         ...
 
+    def arrays(self) -> Mapping[str, Array]:
+        """Return what is too much for ``info``, such as an order book, for files of arrays; each mechanism says the shapes."""
+        ...
+
 
 class Allocation(Protocol):
     """What a mechanism made of one day, T periods and N prosumers, quantities in kW.
@@ -142,6 +146,10 @@ class Noted:
     def info(self) -> Mapping[str, Any]:
         """Return them."""
         return self.values
+
+    def arrays(self) -> Mapping[str, Array]:
+        """Return none of any shape."""
+        return {}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

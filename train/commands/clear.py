@@ -18,6 +18,7 @@ from ...envs.market.mechanism import Allocation
 from ...envs.written import charges_from
 from ..data.prosumers import Posted, write_prosumers
 from ..ground.text import Report, lines
+from ..scoring.kept import Kept, kept
 from ..task import environment_of
 from .options import (
     OF_HOURS,
@@ -35,12 +36,14 @@ Clear the peer-to-peer market of one day at a network charge, and settle it.
 
 The prosumers' response is the one solution of a convex program, solved exactly: the residuals and the gap printed are recomputed from the
 answer alone, scaled, and below 1e-9. With --npz every input and output array is written, so that anyone can verify the answer with another
-solver. Another --mechanism prints its own evidence in their place. With --prosumers a table says who pays and who gains.
+solver. Another --mechanism prints its own evidence in their place. The efficiency is the share of the exact clearing's gain over no trade,
+at the same charges, that is kept. With --prosumers a table says who pays and who gains.
 """
 EXAMPLES = """\
   gridtoll clear --day 180 --charge 0.2
   gridtoll clear --community ieee9 --day 12 --tariff zonal --charge 0.1,0.3 --json
   gridtoll clear --day 180 --charge 0.2 --npz day180.npz
+  gridtoll clear --day 180 --charge 0.2 --mechanism admm:rounds=50 --json
   gridtoll clear --day 180 --charge 0.2 --prosumers day180.csv
 """
 
@@ -85,13 +88,15 @@ def run(options: argparse.Namespace) -> Report:
     [clearing] = environment.mechanism.clear_many([day], [charges])
     seconds = time.perf_counter() - began
     settlement = setting.rules.settled(day, charges, clearing).settlement
+    worth = kept(setting.rules, day, charges, settlement, task.mechanism)
     if options.npz is not None:
-        arrays = verification_arrays(task, day, charges, clearing, settlement)
+        arrays = verification_arrays(task, day, charges, clearing, settlement) | _arrays_of(worth)
         write_atomically(options.npz, lambda file: np.savez_compressed(file, **arrays))
     if prosumers is not None:
         write_prosumers(prosumers, [Posted(task, environment.scenario, charges_from(options.charge))])
     evidence = {name: value for name, value in clearing.evidence.info().items() if name != "fallback"}  # who cleared it says `solver`
-    values = {**{name: getattr(settlement, name) for name in _SETTLED}, **evidence, "seconds": seconds}
+    settled = {name: getattr(settlement, name) for name in _SETTLED}
+    values = {**settled, "mechanism": task.mechanism, "efficiency": worth.efficiency, **evidence, "seconds": seconds}
     return Report(
         values,
         f"{day.label}, {setting.tariff.kind} tariff per {setting.tariff.per}, charge {options.charge} EUR/kWh\n{lines(values)}",
@@ -113,5 +118,11 @@ def verification_arrays(task: GameSpec, day: Day, charges: Array, clearing: Allo
         "prosumer_bus": network.prosumer_bus,
         "charge_per_kwh": charges,
         **{name: value for name, value in vars(clearing).items() if isinstance(value, np.ndarray)},
+        "trade_price": clearing.trade_price,
+        **clearing.evidence.arrays(),
         "flow": settlement.flow_kw,
     }
+
+
+def _arrays_of(worth: Kept) -> dict[str, Array]:
+    return {"surplus_eur": worth.surplus_eur, "surplus_without_trade_eur": worth.surplus_without_trade_eur}

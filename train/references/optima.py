@@ -27,8 +27,18 @@ from .answers import Form, Found, all_of, look_up, look_up_days
 from .solve import numbers_of, resolved, solve
 from .solved import Method, Settings, Solved
 
-_FOLDERS: Final[dict[Method, str]] = {"exact": "optima", "search": "brackets", "breakpoints": "breakpoints", "played": "played"}
-_SETTINGS: Final[dict[Method, tuple[str, ...]]] = {"exact": ("tolerance", "hard_limits"), "search": ("starts", "seed")}
+_FOLDERS: Final[dict[Method, str]] = {
+    "exact": "optima",
+    "search": "brackets",
+    "breakpoints": "breakpoints",
+    "replayed": "replayed",
+    "played": "played",
+}
+_SETTINGS: Final[dict[Method, tuple[str, ...]]] = {
+    "exact": ("tolerance", "hard_limits"),
+    "search": ("starts", "seed"),
+    "replayed": ("tolerance", "starts", "seed"),
+}
 LABEL_TOLERANCE: Final = 1e-5
 """Relative gap that does for an optimum that is only learned from, where the usual one is not reached."""
 GIVEN_UP_AFTER: Final = 5_000

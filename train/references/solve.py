@@ -7,13 +7,14 @@ method           what it is for                                                 
 ``search``       the exact market: all other tariffs                                                              a bound none exceed
 ``miqp``         the exact market: an independent cross-check for small communities                               proved by the solver
 ``breakpoints``  the call auction: one coefficient a day                                                          proved to be the best
+``replayed``     ``admm`` and ``bilateral`` where they converge: the exact market's best charges, played       nothing more
 ``played``       any other market or power flow: a grid of charges, and closer ones around the best               nothing: best found
 ===============  ===============================================================================================  ======================
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from typing import Any, cast
 
 import numpy as np
@@ -28,10 +29,12 @@ from ...envs.community.calendar import Scenario
 from ...envs.community.day import Array
 from ...envs.games.spec import GameSpec
 from ...envs.games.transition import Transition, transitions
+from ...envs.market.admm import NAME as ADMM
+from ...envs.market.bilateral import NAME as BILATERAL
 from ...envs.market.call_auction import NAME as CALL_AUCTION
 from ...envs.market.call_auction import CallAuction
 from ...envs.market.exact.compiled import StructuredMarket
-from ...envs.market.mechanism import read_mechanism
+from ...envs.market.mechanism import EXACT, read_mechanism
 from ..task import environment_of, exact_market_of, has_linear_flow, is_provable, n_charges
 from .solved import Method, Settings, Solved
 
@@ -53,7 +56,7 @@ def _first_method(task: GameSpec) -> Method:
     """Return the first method of the module's table that applies."""
     if is_provable(task):
         return "exact" if n_charges(task) == 1 or _hours_apart(task) else "search"
-    return "breakpoints" if _has_breakpoints(task) else "played"
+    return "breakpoints" if _has_breakpoints(task) else "replayed" if _negotiates(task) else "played"
 
 
 def _hours_apart(task: GameSpec) -> bool:
@@ -65,6 +68,11 @@ def _hours_apart(task: GameSpec) -> bool:
 def _has_breakpoints(task: GameSpec) -> bool:
     """Return whether the response is known by all charges at which it jumps."""
     return read_mechanism(task.mechanism)[0] == CALL_AUCTION and n_charges(task) == 1 and has_linear_flow(task)
+
+
+def _negotiates(task: GameSpec) -> bool:
+    """Return whether the market comes to the exact clearing if it goes on for long enough."""
+    return read_mechanism(task.mechanism)[0] in {ADMM, BILATERAL} and has_linear_flow(task)
 
 
 def _require_applies(task: GameSpec, method: Method) -> None:
@@ -82,6 +90,11 @@ def _require_applies(task: GameSpec, method: Method) -> None:
             f"breakpoints are those of mechanism {CALL_AUCTION!r} with one coefficient for the day, got {task.mechanism!r} and "
             f"{task.tariff!r} per {task.charges_per}. Use --method played, which returns the best found."
         )
+    if method == "replayed" and not _negotiates(task):
+        raise ValueError(
+            f"the exact market's optimum is replayed under mechanism {ADMM!r} or {BILATERAL!r} with the linear power flow, got "
+            f"{task.mechanism!r}. Use --method played, which returns the best found."
+        )
 
 
 def solve(task: GameSpec, scenario: Scenario, settings: Settings) -> Solved:
@@ -92,10 +105,8 @@ def solve(task: GameSpec, scenario: Scenario, settings: Settings) -> Solved:
             return _search(task, scenario, settings)
         case "miqp":
             return _cross_check(task, scenario, settings)
-        case "breakpoints":
-            return _by_breakpoints(task, scenario)
-        case "played":
-            return _by_playing(task, scenario)
+        case "breakpoints" | "replayed" | "played":
+            return _of_another_market(task, scenario, settings)
         case _ if n_charges(task) == 1:
             optimum = solve_scenario(task, scenario, tolerance=settings.tolerance, hard_limits=settings.hard_limits)
             return numbers_of(task, scenario, optimum)
@@ -113,6 +124,12 @@ def solve(task: GameSpec, scenario: Scenario, settings: Settings) -> Solved:
         proof="hours apart",
         **_cleared_again(task, scenario, hourly.charges),
     )
+
+
+def _of_another_market(task: GameSpec, scenario: Scenario, settings: Settings) -> Solved:
+    if settings.method == "replayed":
+        return _replayed(task, scenario, settings)
+    return _by_breakpoints(task, scenario) if settings.method == "breakpoints" else _by_playing(task, scenario)
 
 
 def solve_scenario(task: GameSpec, scenario: Scenario, **settings: Any) -> Optimum:
@@ -181,6 +198,32 @@ def _by_playing(task: GameSpec, scenario: Scenario) -> Solved:
         clearings=best.clearings,
         seconds=best.seconds,
         proof="none: the best of the charges that were played",
+        **again,
+    )
+
+
+def _replayed(task: GameSpec, scenario: Scenario, settings: Settings) -> Solved:
+    """Return the exact market's best charges played in a market that comes to the same clearing, if it does so at these charges.
+
+    Where it does not converge there it is a market of its own, and the answer is the best that was played.
+    """
+    of_exact = task.changed(mechanism=EXACT)
+    exact = solve(of_exact, scenario, resolved(of_exact, replace(settings, method=None)))
+    charges = np.array(exact.charges)
+    if not _played(task, scenario, charges).clearing.evidence.info()["converged"]:
+        return _by_playing(task, scenario)
+    again = _cleared_again(task, scenario, charges)
+    known = f"proved within {max(exact.relative_gap, 0.0):.1e}" if exact.closed else "best found"
+    return Solved(
+        method="replayed",
+        charges=exact.charges,
+        profit_eur=again["recleared_profit_eur"],
+        welfare_eur=again["recleared_welfare_eur"],
+        upper_bound_eur=np.inf,
+        relative_gap=np.inf,
+        clearings=exact.clearings + 3,
+        seconds=exact.seconds,
+        proof=f"of the exact market: {exact.best_eur:.9g} EUR there, {known}; replayed, this one converges to it",
         **again,
     )
 

@@ -10,7 +10,7 @@ from ...agents.optimum.many_charges.several import CLOSED
 from ...agents.optimum.miqp import MiqpSolver
 from ...envs.account.objective import ExactObjective, of_both
 
-Method = Literal["exact", "search", "miqp", "breakpoints", "played"]
+Method = Literal["exact", "search", "miqp", "breakpoints", "replayed", "played"]
 
 
 @dataclass(frozen=True, kw_only=True)

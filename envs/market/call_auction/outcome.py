@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ...community.day import Array
 from ..exact.solution import KktEvidence
 from .matching import Matching
 from .orders import Orders
@@ -41,4 +42,18 @@ class AuctionEvidence:
             "matching_gap": self.matching_gap,
             "one_price_periods": self.one_price_periods,
             **self.plans.info(),
+        }
+
+    def arrays(self) -> Mapping[str, Array]:
+        """Return the order book, in EUR/kWh and kW: each step and what was filled of it, shape (T, N, K), and multipliers, shape (T, N)."""
+        orders, matching = self.orders, self.matching
+        return {
+            "bid_price": orders.bid_price,
+            "bid_kw": orders.bid_kw,
+            "bid_filled_kw": matching.bid_filled,
+            "ask_price": orders.ask_price,
+            "ask_kw": orders.ask_kw,
+            "ask_filled_kw": matching.ask_filled,
+            "seller_price": matching.seller_price,
+            "buyer_price": matching.buyer_price,
         }

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...community.day import Array
 from ..exact.solution import KktEvidence
@@ -29,7 +30,7 @@ class Arrived:
 
     period: IntArray
     owner: IntArray
-    is_bid: np.typing.NDArray[np.bool_]
+    is_bid: NDArray[np.bool_]
     price: Array
     limit_price: Array
     kw: Array
@@ -64,6 +65,10 @@ class BookEvidence:
             "left_gain_eur_per_kwh": self.left_gain_eur_per_kwh,
             **self.plans.info(),
         }
+
+    def arrays(self) -> Mapping[str, NDArray[Any]]:
+        """Return the order book in the order of arrival: the fields of :class:`Arrived` with ``order_`` before their names, shape (M,)."""
+        return {f"order_{name}": getattr(self.orders, name) for name in self.orders.__dataclass_fields__}
 
 
 def left_gain(orders: Arrived, charges: Array, trade: Array, limit: Array) -> float:

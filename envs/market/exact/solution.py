@@ -80,6 +80,10 @@ class KktEvidence:
         residuals = {"primal_residual": proof.primal_residual, "dual_residual": proof.dual_residual, "gap": proof.gap}
         return {**residuals, "solver": self.solver, "fallback": self.fallback}
 
+    def arrays(self) -> Mapping[str, Array]:
+        """Return none of any shape: the prices of a clearing, which prove it, are arrays of its own."""
+        return {}
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Clearing:

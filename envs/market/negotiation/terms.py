@@ -57,6 +57,10 @@ class NegotiationEvidence:
         """Return what an environment's ``info`` says."""
         return {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "trace"}
 
+    def arrays(self) -> Mapping[str, Array]:
+        """Return both residuals after each round, shape (rounds, 2)."""
+        return {"residuals": self.trace}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Speech:

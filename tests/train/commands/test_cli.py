@@ -26,8 +26,8 @@ from gridtoll.train.ground.text import Report
 from gridtoll.train.task import environment_of
 
 CLEAR = (
-    "profit_eur revenue_eur loss_cost_eur overload_cost_eur welfare_eur traded_kwh charged_kwh primal_residual dual_residual gap "
-    "solver seconds"
+    "profit_eur revenue_eur loss_cost_eur overload_cost_eur welfare_eur traded_kwh charged_kwh mechanism efficiency "
+    "primal_residual dual_residual gap solver seconds"
 )
 OPTIMUM = "charge charge_cap profit_eur upper_bound_eur relative_gap recleared_profit_eur clearings seconds method closed proof from_store"
 EVALUATE = "mean_profit_eur mean_regret_eur normalised_regret_mean normalised_regret_iqm normalised_regret_ci95 days excluded_days"
@@ -38,7 +38,8 @@ INPUTS = (
 )
 GRID = "flows distance ptdf loss_coefficient branch_limit_kw prosumer_bus charge_per_kwh"
 OUTPUTS = (
-    "demand renewable_used grid_import grid_export storage_charge storage_discharge nodal_price storage_price stored_energy trade flow"
+    "demand renewable_used grid_import grid_export storage_charge storage_discharge nodal_price storage_price stored_energy trade flow "
+    "trade_price surplus_eur surplus_without_trade_eur"
 )
 
 Run = Callable[..., tuple[int, str, str]]

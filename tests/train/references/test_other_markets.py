@@ -33,6 +33,8 @@ CONTINUOUS = GameSpec(community="two-prosumers", mechanism="continuous-auction")
         (CALL.changed(tariff="zonal"), "played"),
         (CALL.changed(charges_per="hour"), "played"),
         (CONTINUOUS, "played"),
+        (GameSpec(community="two-prosumers", mechanism="admm"), "replayed"),
+        (GameSpec(community="two-prosumers", mechanism="bilateral:rounds=9"), "replayed"),
         (GameSpec(community="two-prosumers"), "exact"),
         (GameSpec(community="two-prosumers", tariff="zonal"), "search"),
     ],
@@ -125,3 +127,28 @@ def test_playing_finds_the_peak_between_the_points_of_the_grid_and_at_a_jump() -
     several = best_played(hill, 2, cap=1.0)
     np.testing.assert_allclose(several.charges, [0.2, 0.7], atol=0.01)
     assert several.charges.shape == (2,)
+
+
+def test_where_a_negotiation_converges_its_optimum_is_the_exact_markets_replayed() -> None:
+    task = GameSpec(community="two-prosumers", mechanism="admm:tolerance=1e-8")
+    found = find_optimum(task, DAY, Settings())[0]
+    exact = find_optimum(task.changed(mechanism="exact"), DAY, Settings())[0]
+    assert (found.method, found.charges) == ("replayed", exact.charges)
+    assert found.profit_eur == pytest.approx(exact.profit_eur, rel=1e-5)
+    assert not found.closed
+    assert math.isinf(found.upper_bound_eur)
+    assert "this one converges to it" in found.proof
+
+
+def test_where_a_negotiation_is_cut_short_the_best_that_was_played_is_its_answer() -> None:
+    task = GameSpec(community="two-prosumers", mechanism="bilateral:rounds=3")
+    found = find_optimum(task, DAY, Settings())[0]
+    assert found.method == "played"
+    assert "the best of the charges that were played" in found.proof
+
+
+def test_replaying_is_refused_where_nothing_converges() -> None:
+    with pytest.raises(
+        ValueError, match="is replayed under mechanism 'admm' or 'bilateral' with the linear power flow, got 'call-auction'"
+    ):
+        resolved(CALL, Settings(method="replayed"))

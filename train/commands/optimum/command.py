@@ -89,7 +89,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_method_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("the method")
     group.add_argument(
-        "--method", choices=get_args(Method), help="default: the first that applies of exact, search, breakpoints (call auction) and played"
+        "--method",
+        choices=get_args(Method),
+        help="default: the first that applies of exact, search, breakpoints (call auction), replayed (admm, bilateral) and played",
     )
     group.add_argument(
         "--tolerance", type=decimal, default=1e-6, metavar="R", help="relative gap at which exact and miqp end (default: %(default)s)"

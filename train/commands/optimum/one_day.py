@@ -79,6 +79,8 @@ def _verdict(solved: Solved, asked_for: Method | None) -> str:
     """Say in words what the search has shown; of the other methods the numbers say it."""
     if solved.method == "played":
         return f"\nbest found of {solved.clearings} charges that were played; nothing is proved of this market"
+    if solved.method == "replayed":
+        return "\nthe exact market's best charges, replayed; nothing more is proved of this market"
     if solved.method != "search":
         return ""
     best = solved.best_eur
