@@ -37,10 +37,15 @@ class AtOnce(Background):
 
 
 class Waiting(AtOnce):
-    """Works nothing out."""
+    """Works nothing out until the test does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.futures: list[Future[Any]] = []
 
     def ask(self, kind: Kind, page: int, job: Any, *arguments: Any) -> Future[Any]:
-        return Future()
+        self.futures.append(Future())
+        return self.futures[-1]
 
 
 def problem_of(community: str, day: int = 180, **game: Any) -> Problem:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from bokeh.application import Application
+from bokeh.application.handlers.document_lifecycle import DocumentLifecycleHandler
 from bokeh.application.handlers.function import FunctionHandler
 from bokeh.core.templates import get_env
 from bokeh.document import Document
@@ -65,7 +66,7 @@ def serving(begun: Begun, background: Background, *, port: int) -> Iterator[Serv
     listening = _listening(port)
     bound = int(listening.getsockname()[1])
     origins = [f"{ADDRESS}:{bound}", f"localhost:{bound}"]
-    applications = {path: _application(path, begun, background) for path in _PAGES}
+    applications = {path: application_of(path, begun, background) for path in _PAGES}
     pages = BokehTornado(applications, extra_websocket_origins=origins, use_index=False, redirect_root=False)
     http = HTTPServer(pages)
     http.add_sockets([listening])
@@ -115,7 +116,8 @@ def run_until_stopped(serving: Serving) -> int:
     return came[0] if came else signal.SIGINT
 
 
-def _application(path: str, begun: Begun, background: Background) -> Application:
+def application_of(path: str, begun: Begun, background: Background) -> Application:
+    """Return what makes a page at a path of :data:`PAGES` for everybody who opens it."""
     template, make = _PAGES[path]
 
     def fill(document: Document) -> None:
@@ -125,7 +127,7 @@ def _application(path: str, begun: Begun, background: Background) -> Application
         )
         make(document, begun, background)
 
-    return Application(FunctionHandler(fill))
+    return Application(FunctionHandler(fill), DocumentLifecycleHandler())  # which tells a page that it was closed
 
 
 def _template(name: str) -> Any:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from bokeh.document import Document
 from bokeh.events import ButtonClick
-from pages import AtOnce, begun_with, let_go_on, problem_of
+from pages import AtOnce, Waiting, begun_with, let_go_on, problem_of
 
 from gridtoll.agents.optimum import solve_optimum
 from gridtoll.envs.market.solvers import make_market
 from gridtoll.train.explore.background.leaders import led
 from gridtoll.train.explore.page.day_page import DayPage
 from gridtoll.train.explore.page.hour_page import HourPage
+from gridtoll.train.explore.server import application_of
 
 
 def day_page(community: str = "two-prosumers", *, leader: str = "constant:0.3", **game: Any) -> tuple[DayPage, Document]:
@@ -145,6 +148,18 @@ def test_a_leader_that_cannot_play_is_said_not_to() -> None:
     assert "no/such.onnx" in page.about.text
     with pytest.raises(ValueError, match="held out"):
         led("best-constant", problem_of("simbench-rural2").spec, problem_of("simbench-rural2"), lambda: None)
+
+
+def test_a_page_that_was_closed_asks_nothing_more_and_takes_no_answer() -> None:
+    background = Waiting()
+    application = application_of("/", begun_with(problem_of("two-prosumers")), background)
+    document = application.create_document()
+    assert len(background.futures) == 4
+    session: Any = SimpleNamespace(_document=document)
+    asyncio.run(application.on_session_destroyed(session))
+    for future in background.futures:
+        future.set_result(None)
+    assert len(document.session_callbacks) == 0
 
 
 def test_an_hour_is_posted_scored_and_taken_back() -> None:

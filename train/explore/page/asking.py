@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
@@ -28,6 +29,7 @@ class Asking:
         self._background, self._document = background, document
         self._page, self._number = background.page(), dict.fromkeys(KINDS, 0)
         self._open = True
+        self._turns = _running_loop()
         document.on_session_destroyed(lambda _: self.close())
 
     def newer(self, kind: Kind) -> None:
@@ -52,7 +54,13 @@ class Asking:
         future.add_done_callback(lambda done: self._in_turn(partial(deliver, done)))
 
     def _in_turn(self, deliver: Callable[[], None]) -> None:
-        """Have an answer delivered by the thread of the page; this is called by another."""
+        """Have an answer delivered in the server's turn: another thread calls this, maybe when the page is already gone."""
+        if self._turns is None:
+            self._hand_over(deliver)
+        elif not self._turns.is_closed():
+            self._turns.call_soon_threadsafe(self._hand_over, deliver)
+
+    def _hand_over(self, deliver: Callable[[], None]) -> None:
         if self._open:
             self._document.add_next_tick_callback(deliver)
 
@@ -74,3 +82,11 @@ class Asking:
         self._open = False
         for kind in KINDS:
             self.newer(kind)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the loop of the server that makes the page, None where it is made without one."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

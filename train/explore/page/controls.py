@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from bokeh.models import Div, InlineStyleSheet, RadioButtonGroup, Select, Slider, TextInput
+from bokeh.models import CustomJSTickFormatter, Div, InlineStyleSheet, RadioButtonGroup, Select, Slider, TextInput
 
 from ....envs.account.settlement import Flows
 from ....envs.account.tariff import TARIFF_NAMES
@@ -19,7 +19,7 @@ _QUICK: Final = (EXACT, "call-auction")
 """Mechanisms that answer while a slider is drawn; another is offered where the page was begun with it."""
 
 
-def slider(title: str, *, end: float, value: float, step: float, form: str = "0[.]000", **more: Any) -> Slider:
+def slider(title: str, *, end: float, value: float, step: float, form: Any = "0[.]000", **more: Any) -> Slider:
     """Return a slider from 0 that is as wide as its place."""
     return Slider(title=title, start=0, end=end, value=value, step=step, format=form, sizing_mode="stretch_width", **more)
 
@@ -27,6 +27,13 @@ def slider(title: str, *, end: float, value: float, step: float, form: str = "0[
 def text_box(name: str) -> Div:
     """Return where the page says something."""
     return Div(stylesheets=[InlineStyleSheet(css=STYLE)], sizing_mode="stretch_width", name=name)
+
+
+def time_slider(n_periods: int, period_hours: float) -> Slider:
+    """Return the slider of the period that the grid is drawn in; it says when that begins."""
+    code = "const at = Math.round(tick * minutes); return [at / 60, at % 60].map(n => String(Math.floor(n)).padStart(2, '0')).join(':')"
+    form = CustomJSTickFormatter(code=code, args={"minutes": 60.0 * period_hours})
+    return slider("Time drawn in the grid", end=max(n_periods - 1, 1), value=0, step=1, form=form, name="period")
 
 
 def charge_slider(cap: float, value: float) -> Slider:

@@ -23,11 +23,22 @@ from ..figures.prosumers import ProsumersPicture
 from ..model.played import Played, play
 from ..model.problem import Problem
 from ..model.reading import in_words, read_charge, read_fee, read_scenario
-from ..model.tables import busiest, clock
+from ..model.tables import busiest
 from . import words
 from .asking import Asking
 from .begun import Begun
-from .controls import FLOWS, charge_slider, charge_text, day_controls, fee_slider, fee_text, rule_controls, slider, storage_slider, text_box
+from .controls import (
+    FLOWS,
+    charge_slider,
+    charge_text,
+    day_controls,
+    fee_slider,
+    fee_text,
+    rule_controls,
+    storage_slider,
+    text_box,
+    time_slider,
+)
 
 PAUSE_MS: Final = 8
 """How long changes are collected before they are answered together: a slider that is drawn sends many."""
@@ -65,7 +76,7 @@ class DayPage:
         self.storage = storage_slider(community)
         self.fee_slider, self.fee_text = fee_slider(day.import_fee, cap), fee_text(day.import_fee)
         self.tariff, self.mechanism, self.flows, self._flows_title = rule_controls(problem.spec)
-        self.period = slider("", end=max(day.n_periods - 1, 1), value=0, step=1, form="0", name="period", show_value=False)
+        self.period = time_slider(day.n_periods, day.period_hours)
         self.alert, self.facts, self.about = (text_box(name) for name in ("alert", "facts", "about"))
         self._on(self.charge_slider, lambda value: self._set_charge(np.array([value])))
         self._on(self.charge_text, lambda text: self._set_charge(read_charge(text, self.problem.setting)))
@@ -174,7 +185,6 @@ class DayPage:
     def _draw(self, played: Played) -> None:
         period = round(float(self.period.value))
         self._grid.show(played, period)
-        self.period.title = f"Time drawn in the grid: {clock(played.problem.day, period)}"
         self._power.show(played.problem.day, played.outcome.clearing)
         self._curve.now(played)
         self._prosumers.show(played, self._free)
