@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 project, author, release, language = "gridtoll", "The gridtoll authors", gridtoll.__version__, "en"
 copyright = author  # noqa: A001 - Sphinx calls it so
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx.ext.napoleon"]
-exclude_patterns = ["_generated/static", "site_parts"]
+exclude_patterns = ["_generated/static", "_generated/notebooks/*/**", "site_parts"]
 nitpicky = True
 nitpick_ignore_regex = docstrings.FROM_ELSEWHERE
 default_role = "code"  # a word in single backquotes is code, as in Markdown
@@ -37,7 +37,6 @@ myst_heading_anchors = 4
 myst_links_external_new_tab = True
 nb_execution_mode = "cache"
 nb_execution_cache_path = str(DOCS.parent / "build" / "notebooks")
-nb_execution_in_temp = True  # what a notebook writes stays out of this folder
 nb_execution_timeout = 600
 nb_execution_raise_on_error = True
 

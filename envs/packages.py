@@ -7,7 +7,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Final
 
-INSTALL_RESEARCH: Final = 'pip install "gridtoll[research]"'
+INSTALL_RESEARCH: Final = 'pip install ".[research]"'
 """What brings every package of the extra ``[research]``."""
 
 
@@ -31,7 +31,7 @@ def package_of(extra: str, name: str, purpose: str) -> ModuleType:
     except ImportError as error:
         raise MissingPackageError(
             f"{purpose} needs the package `{name.partition('.')[0]}`, which cannot be imported here ({error}). "
-            f'Run `pip install "gridtoll[{extra}]"`.'
+            f'In your clone of gridtoll, run `pip install ".[{extra}]"`.'
         ) from error
 
 
@@ -50,7 +50,7 @@ def require_research_packages(names: Sequence[str], purpose: str) -> None:
     if missing:
         raise MissingPackageError(
             f"{purpose} needs the packages {', '.join(f'`{name}`' for name in missing)}, which cannot be imported here. "
-            f"Run `{INSTALL_RESEARCH}`."
+            f"In your clone of gridtoll, run `{INSTALL_RESEARCH}`."
         )
 
 

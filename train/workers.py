@@ -222,7 +222,7 @@ def _optional_package(name: str) -> ModuleType:
     except ImportError as error:
         raise ValueError(
             f'the backend "ray" needs the packages `ray` and `joblib`, and `{name}` cannot be imported here ({error}). '
-            'Run `pip install "gridtoll[ray]"`, or use the backend "local".'
+            'In your clone of gridtoll, run `pip install ".[ray]"`, or use the backend "local".'
         ) from error
 
 

@@ -51,9 +51,12 @@ def write_all(docs: Path) -> Path:
     }
     for name, text in pages.items():
         _write(made / name, text)
-    for path in [path for path in made.rglob("*") if path.suffix in {".md", ".rst", ".ipynb"}]:
+    for path in [*made.glob("*.md"), *made.glob("*/*.md"), *made.glob("*/*.rst"), *made.glob("*/*.ipynb")]:
         if path.relative_to(made).as_posix() not in pages:
             path.unlink()
+    here = made / "notebooks" / "docs"  # where notebooks run: they name files as one does in a clone
+    if not here.is_symlink():
+        here.symlink_to(docs, target_is_directory=True)
     static = made / "static"
     static.mkdir(exist_ok=True)
     shutil.copyfile(mathjax() / "tex-svg.js", static / "tex-svg.js")

@@ -24,7 +24,7 @@ The page is served to this machine alone (127.0.0.1) and loads nothing from anyw
 with its loading and trades, the day's power, profit over the charge with the certified optimum, who gains and who loses, and what a leader
 posts on the day. A second page plays the hourly game by hand, with a score. Ctrl-C ends it.
 
-Needs Bokeh: pip install "gridtoll[explore]".
+Needs Bokeh: in your clone of gridtoll, run pip install ".[explore]".
 """
 EXAMPLES = """\
   gridtoll explore

@@ -41,7 +41,7 @@ policy: the best policy of a run as an ONNX file that maps observations to charg
 exported too, together with the statistics of its VecNormalize. It holds pickles, so it needs --trust, and you must state the game it was
 trained on.
 
-Needs the extra: pip install "gridtoll[research]".
+Needs the extra `research`: in your clone of gridtoll, run pip install ".[research]".
 """
 EXAMPLES = """\
   gridtoll export rows results/first --out rows.parquet

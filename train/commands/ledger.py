@@ -52,7 +52,7 @@ names every line that was changed, reckons all accounts again, and proves exact 
 prosumer's own: it can be verified without the ledger and shows nothing of the others but the trades with them. docs/ledger.md states the
 format.
 
-Needs the extra: pip install "gridtoll[ledger]".
+Needs the extra `ledger`: in your clone of gridtoll, run pip install ".[ledger]".
 """
 EXAMPLES = """\
   gridtoll ledger key operator.pem

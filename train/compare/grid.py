@@ -82,16 +82,27 @@ def _that_can_run(jobs: Sequence[Job]) -> list[Job]:
     lacking = {job: missing_packages(packages_of(job.cell.algorithm)) for job in jobs}
     for job, names in lacking.items():
         if names:
-            write_not_run(job.folder, f"needs {_quoted(names)}, which cannot be imported here. Run `{INSTALL_RESEARCH}`")
+            write_not_run(
+                job.folder, f"needs {_quoted(names)}, which cannot be imported here. In your clone of gridtoll, run `{INSTALL_RESEARCH}`"
+            )
         else:
             (job.folder / "cell.json").unlink(missing_ok=True)  # one that says that it could not run
     left_out = {job.cell.name: names for job, names in lacking.items() if names}
     for name, names in left_out.items():
-        _log.warning("%s is not run: it needs %s, which cannot be imported here. Run `%s`.", name, _quoted(names), INSTALL_RESEARCH)
+        _log.warning(
+            "%s is not run: it needs %s, which cannot be imported here. In your clone of gridtoll, run `%s`.",
+            name,
+            _quoted(names),
+            INSTALL_RESEARCH,
+        )
     found = [job for job, names in lacking.items() if not names]
     exporters = missing_packages(EXPORTERS) if any(is_network(job.cell.algorithm) for job in found) else ()
     if exporters:
-        _log.warning("policies are not kept as policy.onnx: that needs %s. Run `%s`.", _quoted(exporters), INSTALL_RESEARCH)
+        _log.warning(
+            "policies are not kept as policy.onnx: that needs %s. In your clone of gridtoll, run `%s`.",
+            _quoted(exporters),
+            INSTALL_RESEARCH,
+        )
     return found
 
 

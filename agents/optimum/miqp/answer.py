@@ -50,9 +50,10 @@ def optional_package(name: str) -> ModuleType:
     try:
         return import_module(name)
     except ImportError as error:
-        extra = "gridtoll[miqp]" if name == "pyscipopt" else name
+        extra = ".[miqp]" if name == "pyscipopt" else name
         raise ImportError(
-            f'the single-level program needs the package `{name}`, which cannot be imported here ({error}). Run `pip install "{extra}"`.',
+            f"the single-level program needs the package `{name}`, which cannot be imported here ({error}). "
+            f'In your clone of gridtoll, run `pip install "{extra}"`.',
             name=name,
         ) from error
 

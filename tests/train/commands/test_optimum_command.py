@@ -172,7 +172,7 @@ def test_the_cross_check_refuses_what_seldom_finishes_and_names_the_alternative(
     assert said.count("\n") == 1
 
 
-@pytest.mark.parametrize("error", [ImportError('run `pip install "gridtoll[miqp]"`'), MiqpError("it failed"), ClearingError("no clearing")])
+@pytest.mark.parametrize("error", [ImportError('run `pip install ".[miqp]"`'), MiqpError("it failed"), ClearingError("no clearing")])
 def test_what_goes_wrong_in_the_cross_check_is_one_line(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:

@@ -82,7 +82,7 @@ def test_what_misses_a_package_is_not_run_and_named_and_runs_once_it_is_there(tm
     for name, package in (("tqc", "sb3_contrib"), ("constant-search", "optuna")):
         assert f"{name} is not run: it needs `{package}`" in first.stderr
     assert first.stderr.count("policies are not kept as policy.onnx: that needs `onnx`, `onnxscript`") == 1
-    assert 'pip install "gridtoll[research]"' in first.stderr
+    assert 'pip install ".[research]"' in first.stderr
     found = json.loads(first.stdout)
     assert found["cells"] == {"done": 2, "failed": 0, "not run": 2, "open": 0}
     assert {entry["algorithm"] for entry in found["leaderboard"]} == {"zero", "supervised"}
@@ -121,17 +121,17 @@ def test_an_algorithm_of_ones_own_that_misses_a_package_is_not_run_either(tmp_pa
 @pytest.mark.parametrize(
     ("words", "hidden", "install"),
     [
-        (["evaluate", "zero", "--community", "two-prosumers", "--rows", "rows.parquet"], "pyarrow", "gridtoll[research]"),
-        (["evaluate", "zero", "--community", "two-prosumers", "--held-out", "--rows", "rows.PARQUET"], "pyarrow", "gridtoll[research]"),
-        (["export", "rows", ".", "--out", "rows.parquet"], "pyarrow", "gridtoll[research]"),
-        (["export", "policy", ".", "--out", "policy.onnx"], "onnxscript", "gridtoll[research]"),
-        (["export", "dataset", "--community", "two-prosumers", "--out", "data"], "h5py", "gridtoll[research]"),
-        (["evaluate", "policy.onnx", "--community", "two-prosumers"], "onnx", "gridtoll[research]"),
-        (["evaluate", "zero", "--community", "two-prosumers", "--backend", "ray"], "ray", "gridtoll[ray]"),
-        (["optimum", "--community", "two-prosumers", "--split", "test", "--backend", "ray"], "ray", "gridtoll[ray]"),
-        (["optimum", "--community", "two-prosumers", "--split", "test", "--method", "miqp"], "pyscipopt", "gridtoll[miqp]"),
+        (["evaluate", "zero", "--community", "two-prosumers", "--rows", "rows.parquet"], "pyarrow", ".[research]"),
+        (["evaluate", "zero", "--community", "two-prosumers", "--held-out", "--rows", "rows.PARQUET"], "pyarrow", ".[research]"),
+        (["export", "rows", ".", "--out", "rows.parquet"], "pyarrow", ".[research]"),
+        (["export", "policy", ".", "--out", "policy.onnx"], "onnxscript", ".[research]"),
+        (["export", "dataset", "--community", "two-prosumers", "--out", "data"], "h5py", ".[research]"),
+        (["evaluate", "policy.onnx", "--community", "two-prosumers"], "onnx", ".[research]"),
+        (["evaluate", "zero", "--community", "two-prosumers", "--backend", "ray"], "ray", ".[ray]"),
+        (["optimum", "--community", "two-prosumers", "--split", "test", "--backend", "ray"], "ray", ".[ray]"),
+        (["optimum", "--community", "two-prosumers", "--split", "test", "--method", "miqp"], "pyscipopt", ".[miqp]"),
         (["optimum", "--community", "two-prosumers", "--day", "3", "--method", "miqp", "--solver", "gurobi"], "gurobipy", "gurobipy"),
-        (["tune", "--algorithm", "sac", "--community", "two-prosumers", "--out", "study"], "optuna", "gridtoll[research]"),
+        (["tune", "--algorithm", "sac", "--community", "two-prosumers", "--out", "study"], "optuna", ".[research]"),
     ],
 )
 def test_a_package_that_a_command_will_need_at_its_end_is_asked_for_before_any_work(

@@ -105,7 +105,7 @@ def test_a_missing_package_is_named_with_its_extra(
 ) -> None:
     monkeypatch.setattr("gridtoll.envs.packages.import_module", _missing)
     assert main([*CLEAR, str(tmp_path / "day.xlsx")]) == 2
-    assert 'pip install "gridtoll[excel]"' in capsys.readouterr().err
+    assert 'pip install ".[excel]"' in capsys.readouterr().err
 
 
 def _missing(name: str) -> Any:
