@@ -177,7 +177,7 @@ def accounts_figure(system: str, accounts: Sequence[Row]) -> Figure:
                     for key in settings
                 ]
                 numbers, unit = scaled(every, "EUR/day")
-                values, ylabel = numbers[place * len(settings) : (place + 1) * len(settings)], f"{label}: change against\nNo P2P ({unit})"
+                values, ylabel = numbers[place * len(settings) : (place + 1) * len(settings)], f"{label}: change\nagainst No P2P\n({unit})"
             text, colour, hatch = REGIME_STYLE[regime]
             at = np.arange(len(settings)) + 0.27 * (place - 1)
             axes.bar(at, values, 0.25, color=colour, hatch=hatch, edgecolor="black", linewidth=0.6, label=text)
@@ -210,7 +210,7 @@ def charge_models_figure(system: str, models: Sequence[Row]) -> Figure:
             axes.bar(place, numbers[place], 0.7, color=colour, hatch=hatch, edgecolor="black", linewidth=0.6)
             if tops and not rows[tariff]["is_exact"]:
                 axes.plot([place, place], [numbers[place], numbers[len(raw) + place]], color="black", linewidth=1, marker="_", markersize=9)
-        axes.set_xticks(range(len(rows)), [TARIFF_STYLE[tariff][0] for tariff in rows])
+        axes.set_xticks(range(len(rows)), [TARIFF_STYLE[tariff][0] for tariff in rows], fontsize=9)
         axes.set_ylabel(f"{label}\n({word})")
         axes.axhline(0, color="black", linewidth=0.8)
     figure.suptitle(f"{system}: charge models, each at its own optimum\n(line above a bar: up to the proved bound)", fontsize=11)
