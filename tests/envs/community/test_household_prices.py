@@ -15,6 +15,7 @@ from finer import cut
 from oracles import plain_clearing
 
 from gridtoll.agents.optimum import solve_optimum, solve_several
+from gridtoll.agents.optimum.hourly_game.bound import bound_hourly, nodal_price_range
 from gridtoll.agents.optimum.many_charges.several import Bracket
 from gridtoll.envs.account.settlement import settle, settle_many
 from gridtoll.envs.account.social import solve_social
@@ -26,6 +27,7 @@ from gridtoll.envs.community.sources import export_community, load_community
 from gridtoll.envs.games.observation.observer import make_observer
 from gridtoll.envs.games.tail import forecast_of, tail_of
 from gridtoll.envs.market.exact.compiled import StructuredMarket
+from gridtoll.envs.market.mechanism import make_mechanism
 
 SEEDS = range(6)
 
@@ -275,6 +277,30 @@ def test_several_charges_are_bracketed_with_own_prices() -> None:
         day, network, Tariff(kind="zonal", basis=basis, names=("a", "b")), cap=0.5, max_clearings=600, n_starts=2
     )
     assert found.upper_bound_eur >= found.best_eur - 1e-9
+
+
+@pytest.mark.parametrize("mechanism", ["call-auction", "continuous-auction"])
+@pytest.mark.parametrize("seed", SEEDS[:3])
+def test_auctions_clear_days_with_own_prices_and_leave_no_more_than_the_exact_market(mechanism: str, seed: int) -> None:
+    day, network = priced(seed), random_network(seed)
+    charges = charges_of(day, 0.03)
+    [found] = make_mechanism(mechanism).clear_many([day], [charges])
+    paid = settle(day, network, charges, found)
+    assert paid.surplus_eur.sum() == pytest.approx(-found.objective_eur, abs=1e-9)
+    assert found.objective_eur >= market().clear(day, charges).objective_eur - 1e-9
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_bound_of_the_hourly_game_is_above_what_the_best_standing_charge_earns(seed: int) -> None:
+    day, network = priced(seed, import_limit=30.0, export_limit=30.0, trade_limit=30.0), random_network(seed, limit_kw=2.0)
+    tariff = of_one(random_basis(seed, 5))
+    best = solve_optimum(day, network, tariff, cap=0.6, market=StructuredMarket())
+    bound = bound_hourly(day, network, greatest_charge=0.6 * tariff.basis[0])
+    assert bound.bound_eur >= best.profit_eur - 1e-9
+    least, greatest = nodal_price_range(day, 0.6 * tariff.basis[0])
+    price = StructuredMarket().clear(day, best.charge * tariff.basis[0]).nodal_price
+    assert (least[:, None] - 1e-9 <= price).all()
+    assert (price <= greatest[:, None] + 1e-9).all()
 
 
 def test_no_module_takes_a_days_retail_prices_for_common_ones() -> None:
