@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
     from sphinx.environment import BuildEnvironment
 
-FROM_ELSEWHERE: Final = [(r"py:.*", r"(?!gridtoll\b).*"), (r"py:.*", r".*\.(_\w+|[A-Z](_co|_contra)?|Item|Maker|Name|Result)")]
+FROM_ELSEWHERE: Final = [
+    (r"py:.*", r"(?!gridtoll\b).*"),
+    (r"py:.*", r".*\._\w+"),
+    *((r"py:.*", re.escape(name)) for name in names.type_variables()),
+]
 """Names that others document, private ones and type variables: the site does not link to them, and type checkers check them."""
 
 _ROLE: Final = re.compile(r":(mod|class|func|meth|attr|data|exc|obj):`(~?)(\.+)([^`]+)`")

@@ -76,6 +76,19 @@ def undescribed(module: str) -> Iterator[Constant]:
                 yield Constant(name, text)
 
 
+def type_variables() -> list[str]:
+    """Return the dotted names of the type variables of all modules."""
+    found = []
+    for path in (path for part in ("envs", "agents", "train") for path in (ROOT / part).rglob("*.py")):
+        module = ".".join(["gridtoll", *path.relative_to(ROOT).with_suffix("").parts]).removesuffix(".__init__")
+        tree = tree_of(module)
+        for statement in [] if tree is None else tree.body:
+            value = getattr(statement, "value", None)
+            if value is not None and ast.unparse(value).startswith("TypeVar("):
+                found += [f"{module}.{name}" for name in _targets(statement)]
+    return found
+
+
 @cache
 def _defined(module: str) -> frozenset[str]:
     tree = tree_of(module)

@@ -1,13 +1,13 @@
 """From what a household's meters count to what the model asks for: its load, and the sun it has.
 
-=========================  =============================================================================================
-meters                     load and sun
-=========================  =============================================================================================
-load, generation           as they are; without generation there is no sun, without load (a solar park) no load
-import, export, generation load = import + generation − export: what came in and was made, less what went out
-import, export             the net is import − export; load = the net where it is above 0, sun = its size where it is below
-net                        the same, of the net as it was counted
-=========================  =============================================================================================
+==========================  =============================================================================================
+meters                      load and sun
+==========================  =============================================================================================
+load, generation            as they are; without generation there is no sun, without load (a solar park) no load
+import, export, generation  load = import + generation − export: what came in and was made, less what went out
+import, export              the net is import − export; load = the net where it is above 0, sun = its size where it is below
+net                         the same, of the net as it was counted
+==========================  =============================================================================================
 
 Behind a meter that gives the net alone stands a household that uses its own sun first. What it used of it is in neither of the two, so that
 its load is smaller than what it consumed, and it takes part in the market with what is left over.
