@@ -171,7 +171,7 @@ def _clones() -> Day:
     return make_day(**fields)
 
 
-def household_prices(seed: int, *, periods: int, n: int, low: float = -0.05, high: float = 0.5) -> dict[str, Array]:
+def household_prices(seed: int, *, periods: int, n: int, low: float = -0.05, high: float = 0.5) -> dict[str, Any]:
     """Retail prices of each household's own: exports bring more than others pay for imports, never more than the own ones cost."""
     drawn = np.sort(np.random.default_rng(seed).uniform(low, high, (2, periods, n)), axis=0)
     return {"import_price": drawn[1], "export_price": drawn[0]}
