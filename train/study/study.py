@@ -9,8 +9,7 @@ from typing import Any, Final
 
 from matplotlib.figure import Figure
 
-from ...envs.community.calendar import Scenario, count_split_days
-from ...envs.community.community import Community
+from ...envs.community.calendar import Scenario
 from ...envs.errors import unknown_name
 from ..ground.plots import save_figure
 from ..ground.runs import commit, versions, write_text
@@ -113,7 +112,7 @@ def tables_of(efforts: Mapping[str, Effort], cells: Path, workers: Workers) -> T
     parts: list[str] = []
     questions: list[Question] = []
     for system, effort in efforts.items():
-        scenarios = studied_days(community_of(system), effort.days)
+        scenarios = community_of(system).scenarios("test", effort.days)
         some = spread(scenarios, effort.variant_days)
         for asking, on in ((_ON_ALL_DAYS, scenarios), (_ON_SOME_DAYS, some)):
             for part, ask in asking.items():
@@ -126,13 +125,6 @@ def tables_of(efforts: Mapping[str, Effort], cells: Path, workers: Workers) -> T
     tables = _tables(answered)
     tables["effort"] = [{"system": system, **_flat(effort)} for system, effort in efforts.items()]
     return tables
-
-
-def studied_days(community: Community, n: int) -> list[Scenario]:
-    """Return n days of the test split, or all there are; of data too short for one, of all their days: nothing is learned in a study."""
-    split = "test" if count_split_days(community.n_days)["test"] else "train"
-    every = community.scenarios(split)
-    return community.scenarios(split, min(n, len(every)))
 
 
 def _flat(effort: Effort) -> Row:
