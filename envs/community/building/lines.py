@@ -100,7 +100,7 @@ def grid_of_lines(sheet: Sheet, request: BuildRequest) -> tuple[Grid, tuple[str,
 def _numbers(sheet: Sheet, column: str, rule: str, holds: object) -> Array:
     """Return a column of the lines' numbers, shape (L,); an empty or infinite limit is none, and nothing else may be empty."""
     limit = column.lower().startswith(("limit", "max_i"))
-    rows = [(row, cell) for row, cell in zip(sheet.row_numbers(), sheet.cells(column), strict=True)]
+    rows = [(row, cell) for row, cell in zip(sheet.row_numbers.tolist(), sheet.cells(column), strict=True)]
     if limit and any(cell.lower() == "inf" for _, cell in rows):
         at = sheet.header.index(column)
         cleared = [(row, [*cells[:at], "" if cells[at].lower() == "inf" else cells[at], *cells[at + 1 :]]) for row, cells in sheet.rows]

@@ -114,7 +114,7 @@ class _Source:
             quantity=quantity,
             minutes=told_apart(self.times, rows),
             values=values[rows],
-            rows=np.array(self.sheet.row_numbers(), dtype=np.intp)[rows],
+            rows=self.sheet.row_numbers[rows],
             energy=energy,
         )
 

@@ -49,7 +49,6 @@ def read_prices(sheet: Sheet, zone: ZoneInfo | None, request: BuildRequest) -> t
         return [], None
     times = read_times(sheet, column, zone)
     rows, found = np.flatnonzero(times.known), []
-    numbers = np.array(sheet.row_numbers(), dtype=np.intp)
     for each in sheet.header:
         if each == column or each in request.ignore:
             continue
@@ -72,7 +71,7 @@ def read_prices(sheet: Sheet, zone: ZoneInfo | None, request: BuildRequest) -> t
                 quantity=said.word,
                 minutes=told_apart(times, rows),
                 values=values[rows],
-                rows=numbers[rows],
+                rows=sheet.row_numbers[rows],
                 energy=False,
             )
         )

@@ -76,7 +76,7 @@ def read_prosumers(sheet: Sheet, faults: Faults) -> Facts | None:
 
 def _names(sheet: Sheet, column: str) -> tuple[str, ...]:
     seen: dict[str, int] = {}
-    for row, name in zip(sheet.row_numbers(), sheet.cells(column), strict=True):
+    for row, name in zip(sheet.row_numbers.tolist(), sheet.cells(column), strict=True):
         if is_nothing(name):
             sheet.faults.add(sheet.file, "must name a household, got an empty cell.", row=row, column=column)
         elif name in seen:
@@ -99,7 +99,7 @@ def _numbers(sheet: Sheet, column: str, written: str) -> Array:
 
 def _kinds(sheet: Sheet, column: str) -> tuple[str, ...]:
     found = []
-    for row, cell in zip(sheet.row_numbers(), sheet.cells(column), strict=True):
+    for row, cell in zip(sheet.row_numbers.tolist(), sheet.cells(column), strict=True):
         kind = "none" if is_nothing(cell) else cell.lower()
         if kind not in KINDS:
             sheet.faults.add(sheet.file, f"must be solar, wind or none, got {cell!r}.", row=row, column=column)
