@@ -35,7 +35,7 @@ _NOTHING: Final = frozenset({"", "nan", "na", "n/a", "null", "none", "<na>", "na
 """What programs write, in small letters, where they have no value."""
 _WITH_COMMA: Final = re.compile(r"[+-]?[0-9]*,[0-9]+([eE][+-]?[0-9]+)?")
 _WITH_POINT: Final = re.compile(r"[+-]?[0-9]*\.[0-9]+([eE][+-]?[0-9]+)?")
-_PLAIN: Final = re.compile(r"(?:[+-]?[0-9]{1,15}(?:\.[0-9]{1,17})?(?:\n|\Z))+")
+_PLAIN: Final = re.compile(r"[+-]?[0-9]{1,15}(?:\.[0-9]{1,17})?(?:\n[+-]?[0-9]{1,15}(?:\.[0-9]{1,17})?)*")
 _THOUSANDS: Final = re.compile(r"[+-]?[1-9][0-9]{0,2},[0-9]{3}")
 
 
@@ -110,7 +110,8 @@ def _plain_numbers(cells: Sequence[str], *, comma: bool) -> list[float] | None:
         text = text.replace(",", ".")
     if _PLAIN.fullmatch(text) is None:
         return None
-    return [float(cell) for cell in text.split("\n")]
+    found = [float(cell) for cell in text.split("\n")]
+    return found if len(found) == len(cells) else None  # a cell with a line end within it is no number
 
 
 def is_nothing(cell: str) -> bool:

@@ -14,6 +14,7 @@ from small_street import HOURS, build, meters
 
 from gridtoll.envs.community.building.words import Header, of_meter, of_price
 from gridtoll.envs.community.parameters import LOSS_PRICE_FLOOR
+from gridtoll.envs.community.sources import export_community, load_community
 
 ONES: list[Any] = [1.0] * 48
 
@@ -209,3 +210,16 @@ def test_gaps_in_prices_are_filled_by_their_own_rule_alone(tmp_path: Path) -> No
         build(tmp_path, files=files, prices=prices, constants={}, fill="hold")
     built = build(tmp_path, files=files, prices=prices, constants={}, fill_prices="hold")
     assert "filled: 1 readings of prices.csv: export_price by hold (the reading before)" in built.sentences.text
+
+
+def test_a_household_has_the_price_of_its_own_column_and_others_the_common_one(tmp_path: Path) -> None:
+    text = "\n".join(["time,import [ct/kWh],B import [ct/kWh],export [ct/kWh],A export [ct/kWh]", *(f"{at},30,40,10,20" for at in HOURS)])
+    community = build(tmp_path, files={"prices.csv": text}, prices=tmp_path / "prices.csv", constants={}).community
+    assert community.import_price[0].tolist() == [0.3, 0.4]
+    assert community.export_price[0, 0].tolist() == [0.2, 0.1]
+    assert load_community(export_community(community, tmp_path / "street")).content_hash == community.content_hash
+    built = build(tmp_path, files={"prices.csv": text}, prices=tmp_path / "prices.csv", constants={})
+    assert "loss_price: the export price, its mean over prosumers, but at least 0.02 EUR/kWh" in built.sentences.text
+    dear = text.replace("30,40,10,20", "30,40,10,31")  # above the own import price, below that of the other household
+    with pytest.raises(ValueError, match=r"prices: the export price of 'A' must be at most the import price, got 0.31 above 0.3 EUR/kWh"):
+        build(tmp_path, files={"prices.csv": dear}, prices=tmp_path / "prices.csv", constants={})
