@@ -250,6 +250,29 @@ def test_paths_are_told_from_other_words_in_backticks() -> None:
     assert paths_in(text) == ["envs/games/spec.py", "envs/market", "envs/", "kernels.py"]
 
 
+FIRST_READ = ("README.md", "docs/tutorial.md", "docs/faq.md", "docs/glossary.md", "docs/compare.md")
+"""What newcomers read first; proofs may have longer sentences."""
+_MOST_WORDS = 40
+
+
+def sentences_of(text: str) -> list[str]:
+    """The sentences of a document: no code, tables, formulas, headings and targets of links. A colon and a semicolon end one as well."""
+    prose = re.sub(r"\$\$[^$]*\$\$|<!--[^>]*-->|^\|.*$|^#.*$", "", _FENCE.sub("", text), flags=re.MULTILINE)
+    paragraphs = re.split(r"\n\s*\n|^\s*(?:[-*]|\d+\.) ", re.sub(r"\]\([^)]*\)", "]", prose), flags=re.MULTILINE)
+    return [sentence for paragraph in paragraphs for sentence in re.split(r"(?<=[.!?:;])\s+", " ".join(paragraph.split()))]
+
+
+@pytest.mark.parametrize("name", FIRST_READ)
+def test_sentences_that_newcomers_read_are_short(name: str) -> None:
+    long = [each for each in sentences_of((ROOT / name).read_text(encoding="utf-8")) if len(each.split()) > _MOST_WORDS]
+    assert long == []
+
+
+def test_sentences_are_told_from_tables_and_code() -> None:
+    text = "# A title\n\nOne. Two\ngoes on; three.\n\n| a | table |\n\n```python\ncode = 1\n```\n\n* A [link](there.md).\n"
+    assert [each for each in sentences_of(text) if each] == ["One.", "Two goes on;", "three.", "A [link]."]
+
+
 def keep_pictures(folder: Path) -> None:
     """Replace the pictures of the documents by those that their code has just drawn."""
     for drawn in folder.iterdir():
