@@ -90,8 +90,9 @@ format: $(READY) ## rewrite the files in the project's format
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-documents: $(READY) ## draw the picture of the imports, and write what the code in README.md and docs/ prints below it
+documents: $(READY) ## draw the picture of the imports, list the learners' settings, and write what the code in README.md and docs/ prints below it
 	$(BIN)/python tests/support/architecture.py
+	$(BIN)/python tests/support/learner_settings.py
 	$(BIN)/python tests/test_documents.py
 
 lock: ## write requirements.lock anew from the newest versions that pyproject.toml allows

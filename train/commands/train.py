@@ -35,6 +35,8 @@ With --env hourly an episode is a day of hourly charges: a Markov decision proce
 recurrent-ppo, whose memory helps with what public observations do not show. Its defaults are other ones: {_HOURLY.steps} training days,
 {_HOURLY.parallel_days} of them side by side, and {_HOURLY.validation_days} validation days after every {_HOURLY.validate_every}.
 
+docs/learners.md lists every setting of every algorithm with its default.
+
 A run can be killed at any moment and resumed from its last checkpoint. The result is the same as without the break. Checkpoints contain
 pickles: resume only runs of your own.
 """
