@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from .problem import CompiledMarket
 
 SOLVER = f"Clarabel {version('clarabel')} through CVXPY {version('cvxpy')}, polished"
+QUICK_TOLERANCE = 1e-6
+"""Of the first attempt, with Clarabel's quick settings."""
 INTERIOR_POINT_TOLERANCES = (1e-8, 1e-10, 1e-12, 1e-6)
-"""Tried in this order. A looser one comes last: where Clarabel cannot reach the others, polishing usually starts from less."""
+"""Tried after it in this order. A looser one comes last: where Clarabel cannot reach the others, polishing usually starts from less."""
 _WARM_STEPS = 12  # Newton steps allowed from a start; further than that the interior point is quicker (0.5 ms a step against 40 ms)
 
 
@@ -84,14 +86,14 @@ class P2PMarket:
         from .problem import CompiledMarket  # noqa: PLC0415
 
         structure, key = data.structure, data.structure.key
-        attempts = [(data, tolerance) for tolerance in INTERIOR_POINT_TOLERANCES]
+        attempts = [(data, QUICK_TOLERANCE, True), *((data, tolerance, False) for tolerance in INTERIOR_POINT_TOLERANCES)]
         if not np.array_equal(data.eased_slope, data.utility_slope):  # the price may be one that only the slope itself explains
-            attempts.append((replace(data, eased_slope=data.utility_slope), INTERIOR_POINT_TOLERANCES[0]))
-        for given, tolerance in attempts:
+            attempts.append((replace(data, eased_slope=data.utility_slope), INTERIOR_POINT_TOLERANCES[0], False))
+        for given, tolerance, quick in attempts:
             try:
                 if key not in self._compiled:
                     self._compiled[key] = CompiledMarket(structure)
-                yield self._compiled[key].solve(given, tolerance=tolerance)
+                yield self._compiled[key].solve(given, tolerance=tolerance, quick=quick)
             except SolverError as error:
                 failures.append(f"Clarabel failed at tolerance {tolerance:g}: {error}")
             except MemoryError as error:

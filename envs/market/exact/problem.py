@@ -20,6 +20,7 @@ parameter matrix with a variable; `cp.multiply` makes a parameter the diagonal o
 from __future__ import annotations
 
 import warnings
+from typing import Final
 
 import cvxpy as cp
 import numpy as np
@@ -28,6 +29,12 @@ from scipy.sparse import coo_array, csc_array
 from ...community.day import Array
 from .market_data import MarketData, Structure
 from .point import Point
+
+_QUICK: Final = {"equilibrate_enable": False, "presolve_enable": False, "iterative_refinement_enable": False}
+"""Clarabel's settings with which a solver is kept from day to day and is given new numbers alone (CVXPY's ``warm_start``; Clarabel starts
+each day from nothing but that memory). The data are dimensionless and every variable has its own unit, so there is little to equilibrate.
+Scales found for one day would besides stay for the next, whose last bits would depend on it. Refining every linear system takes almost half
+of an iteration, and polishing makes the answer exact anyway."""
 
 
 class _Curved:
@@ -151,15 +158,17 @@ class CompiledMarket:
         constraints += [self._balance, linear_cost == sum(family.linear_cost for family in families)]
         constraints += [constraint for family in families for constraint in family.constraints]
         self.problem = cp.Problem(cp.Minimize(cp.sum(linear_cost) + sum(family.quadratic_cost for family in families)), constraints)
+        self._careful = cp.Problem(self.problem.objective, self.problem.constraints)  # compiled when it is first needed, seldom
         if not self.problem.is_dpp():
             raise AssertionError("The market must follow CVXPY's rules for parametrised programs (DPP), or every day compiles it anew.")
 
-    def solve(self, data: MarketData, *, tolerance: float) -> tuple[Point, int]:
+    def solve(self, data: MarketData, *, tolerance: float, quick: bool = False) -> tuple[Point, int]:
         """Fill in a day and charges and solve with Clarabel.
 
         Args:
             data: The dimensionless day and charges, of this problem's structure.
             tolerance: Clarabel's feasibility and gap tolerances.
+            quick: Whether to solve with :data:`_QUICK`, which takes half the time and fails on days that are out of scale.
 
         Returns:
             The interior-point answer and the number of its iterations.
@@ -167,6 +176,21 @@ class CompiledMarket:
         Raises:
             cvxpy.error.SolverError: If the solver fails, or ends without an answer.
         """
+        self._fill(data)
+        problem = self.problem if quick else self._careful
+        options = dict.fromkeys(("tol_gap_abs", "tol_gap_rel", "tol_feas"), tolerance) | (_QUICK if quick else {})
+        with warnings.catch_warnings():
+            # Polishing and the certificate judge the answer, so what Clarabel thinks of its own accuracy is of no interest.
+            warnings.filterwarnings("ignore", message="Solution may be inaccurate", category=UserWarning)
+            # CVXPY itself reads the sparse parameter as if it were dense, and warns of that.
+            warnings.filterwarnings("ignore", message="Reading from a sparse CVXPY expression", category=RuntimeWarning)
+            problem.solve(solver=cp.CLARABEL, canon_backend=cp.COO_CANON_BACKEND, warm_start=quick, max_iter=200, **options)
+        if problem.status not in (cp.OPTIMAL, cp.OPTIMAL_INACCURATE):
+            raise cp.error.SolverError(f"Clarabel ended with status {problem.status!r}.")
+        return self._read(data), int(problem.solver_stats.num_iters)
+
+    def _fill(self, data: MarketData) -> None:
+        """Set a day's numbers."""
         self._demand.fill(data.utility_curvature, -data.eased_slope, data.demand_min, data.demand_max)
         self._imported.fill(data.grid_friction, data.import_price, 0.0, data.import_limit)
         self._exported.fill(data.grid_friction, -data.export_price, 0.0, data.export_limit)
@@ -175,16 +199,6 @@ class CompiledMarket:
             self._trade.fill(data)
         if self._storage is not None:
             self._storage.fill(data)
-        tolerances = {"tol_gap_abs": tolerance, "tol_gap_rel": tolerance, "tol_feas": tolerance}
-        with warnings.catch_warnings():
-            # Polishing and the certificate judge the answer, so what Clarabel thinks of its own accuracy is of no interest.
-            warnings.filterwarnings("ignore", message="Solution may be inaccurate", category=UserWarning)
-            # CVXPY itself reads the sparse parameter as if it were dense, and warns of that.
-            warnings.filterwarnings("ignore", message="Reading from a sparse CVXPY expression", category=RuntimeWarning)
-            self.problem.solve(solver=cp.CLARABEL, canon_backend=cp.COO_CANON_BACKEND, warm_start=False, max_iter=200, **tolerances)
-        if self.problem.status not in (cp.OPTIMAL, cp.OPTIMAL_INACCURATE):
-            raise cp.error.SolverError(f"Clarabel ended with status {self.problem.status!r}.")
-        return self._read(data), int(self.problem.solver_stats.num_iters)
 
     def _read(self, data: MarketData) -> Point:
         none = np.zeros((data.structure.n_periods, 0))

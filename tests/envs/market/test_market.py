@@ -20,6 +20,7 @@ from gridtoll.envs.market.exact import TOLERANCE, P2PMarket, verify
 from gridtoll.envs.market.exact import market as market_module
 from gridtoll.envs.market.exact.market_data import Structure, read_charges, scale
 from gridtoll.envs.market.exact.point import Point
+from gridtoll.envs.market.exact.polish import polish
 from gridtoll.envs.market.exact.problem import CompiledMarket
 
 # --- what comes back ------------------------------------------------------------------------------------------------------------------
@@ -111,7 +112,7 @@ def test_charges_that_no_operator_may_post_are_refused(charges: Any, message: st
 def test_an_answer_that_cannot_be_polished_is_an_error_that_names_day_and_charges(monkeypatch: pytest.MonkeyPatch) -> None:
     day = random_day(3)
     monkeypatch.setattr(market_module, "polish", lambda data, point, max_steps: 0)
-    monkeypatch.setattr(market_module, "INTERIOR_POINT_TOLERANCES", (1e-3, 1e-4))
+    monkeypatch.setattr(market_module, "INTERIOR_POINT_TOLERANCES", (1e-4,))
     with pytest.raises(ClearingError, match=r"the clearing must be exact to 1e-09, and is not") as caught:
         market().clear(day, charges_of(day, 0.25))
     words = str(caught.value)
@@ -124,11 +125,11 @@ def test_an_answer_that_cannot_be_polished_is_an_error_that_names_day_and_charge
 def test_a_solver_that_fails_is_tried_at_every_tolerance_and_then_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     from cvxpy.error import SolverError
 
-    def fail(self: CompiledMarket, data: object, *, tolerance: float) -> tuple[Point, int]:
+    def fail(self: CompiledMarket, data: object, *, tolerance: float, quick: bool) -> tuple[Point, int]:
         raise SolverError("numerical trouble")
 
     monkeypatch.setattr(CompiledMarket, "solve", fail)
-    with pytest.raises(ClearingError, match=r"Clarabel failed at tolerance 1e-08: numerical trouble.*1e-10.*1e-06.*'random day 0'"):
+    with pytest.raises(ClearingError, match=r"Clarabel failed at tolerance 1e-06: numerical trouble.*1e-08.*1e-10.*1e-06.*'random day 0'"):
         market().clear(random_day(0), np.zeros((5, 5)))
 
 
@@ -138,8 +139,8 @@ def test_an_answer_only_a_looser_tolerance_gives_is_as_exact(monkeypatch: pytest
     day, solve = random_day(0), CompiledMarket.solve
     charges, expected = clear(day, 0.05)
 
-    def fail_first(self: CompiledMarket, data: Any, *, tolerance: float) -> tuple[Point, int]:
-        if tolerance < 1e-6:
+    def fail_first(self: CompiledMarket, data: Any, *, tolerance: float, quick: bool) -> tuple[Point, int]:
+        if tolerance < 1e-6 or quick:
             raise SolverError("numerical trouble")
         return solve(self, data, tolerance=tolerance)
 
@@ -150,7 +151,8 @@ def test_an_answer_only_a_looser_tolerance_gives_is_as_exact(monkeypatch: pytest
 def test_an_answer_clarabel_calls_inaccurate_is_made_exact_without_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     day = random_day(0)
     charges, expected = clear(day, 0.05)
-    monkeypatch.setattr(market_module, "INTERIOR_POINT_TOLERANCES", (1e-16,))  # no solver in double precision gets there
+    for name, value in (("QUICK_TOLERANCE", 1e-16), ("INTERIOR_POINT_TOLERANCES", (1e-16,))):  # no solver in double precision gets there
+        monkeypatch.setattr(market_module, name, value)
     assert_same(expected, market().clear(day, charges), rel=1e-11)  # warnings are errors in this suite
 
 
@@ -163,12 +165,40 @@ def test_a_program_without_an_answer_is_an_error_that_says_so() -> None:
 
 
 def test_a_program_larger_than_memory_is_an_error_that_says_what_helps(monkeypatch: pytest.MonkeyPatch) -> None:
-    def burst(self: CompiledMarket, data: object, *, tolerance: float) -> tuple[Point, int]:
+    def burst(self: CompiledMarket, data: object, *, tolerance: float, quick: bool) -> tuple[Point, int]:
         raise MemoryError
 
     monkeypatch.setattr(CompiledMarket, "solve", burst)
     with pytest.raises(ClearingError, match=r"5 prosumers, 6 periods and 20 pairs .* do not fit; .*`partners`.*`solver=\"structured\"`"):
         P2PMarket().clear(random_day(0), np.zeros((5, 5)))
+
+
+def test_a_day_that_the_quick_settings_miss_is_cleared_by_the_careful_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    day, fresh = random_day(0, n=3, periods=2, stores=1), P2PMarket()
+    charges = 0.05 * random_basis(0, 3)
+    expected = fresh.clear(day, charges)
+    [compiled] = fresh._compiled.values()
+    assert compiled._careful._cache.param_prog is None  # an ordinary day does not need them
+    monkeypatch.setattr(market_module, "QUICK_TOLERANCE", 0.5)
+    monkeypatch.setattr(market_module, "polish", lambda data, point, max_steps: polish(data, point, max_steps=1))
+    assert_same(expected, fresh.clear(day, charges), rel=1e-11)
+    assert compiled._careful._cache.param_prog is not None
+
+
+def test_what_was_cleared_before_changes_no_bit_of_a_clearing() -> None:
+    """The solver is kept from day to day: also after an infeasible day, a day without prices, and one that fills in zeros."""
+    used = P2PMarket()
+    impossible = random_day(0, n=3, periods=2, stores=1)
+    object.__setattr__(impossible, "import_limit", np.zeros(3))
+    object.__setattr__(impossible, "renewable", np.zeros((2, 3)))
+    free = random_day(2, n=3, periods=2, stores=1, import_price=np.zeros(2), export_price=np.zeros(2))
+    basis = random_basis(0, 3)
+    for number in range(4):
+        day, charges = random_day(number, n=3, periods=2, stores=1), 0.1 * number * basis
+        with pytest.raises(ClearingError):
+            used.clear(impossible, charges)
+        used.clear(free, 0.0 * basis)
+        assert_same(P2PMarket().clear(day, charges), used.clear(day, charges), rel=0.0)
 
 
 @pytest.mark.parametrize("friction", [1e-4, 1e-5, 1e-6])
