@@ -22,7 +22,8 @@ class DayAheadEnv(PricingEnv):
     A grid operator (the leader) posts a charge on the trades between prosumers, for a day. The prosumers (the followers) then plan demand,
     storage, trades and use of the retail backstop, and their market clears: a convex program with one solution, which is solved to a
     certified 1e-9 or not at all. The operator keeps the charges and pays for the losses and overloads that trades cause. Too low a charge
-    earns nothing; too high a one leaves nothing to charge.
+    earns nothing; too high a one leaves nothing to charge. By default CVXPY solves the program, because it can be read there as it is
+    written. `solver="structured"` gives the same answers with 17 times the steps per second: train with it.
 
     One step is one day. This is a **contextual bandit**: the observation is the context, no action changes a later day, and the first step
     ends the episode. The model is that of Yang, Chen, Hu and Spanos, "Optimal Network Charge for Peer-to-Peer Energy Trading: A Grid
@@ -113,7 +114,7 @@ class DayAheadEnv(PricingEnv):
     | `flows`       | `"trades"`         | flows the operator answers for: those of `"trades"`, or of all `"injections"`             |
     | `charge_cap`  | the community's    | greatest coefficient in EUR/kWh                                                           |
     | `import_fee`  | the community's    | what the operator earns per kWh that prosumers import, in EUR/kWh                         |
-    | `solver`      | `"cvxpy"`          | what clears: `"cvxpy"`, or `"structured"`, the compiled kernel, with the same answers     |
+    | `solver`      | `"cvxpy"`          | what clears: `"cvxpy"`, or `"structured"`, the compiled kernel, 17 times as fast                       |
     | `mechanism`   | `"exact"`          | what clears: a name (`gridtoll.envs.market.mechanism`), or anything with `clear_many`     |
     | `power_flow`  | `"dc"`             | what flows in the wires: a name (`gridtoll.envs.grid.power_flow`)                         |
     | `scenarios`   | `None`             | what `reset` deals: days, or pairs of a day and a price path; `None` for all of the split |
