@@ -114,7 +114,7 @@ class DayAheadEnv(PricingEnv):
     | `flows`       | `"trades"`         | flows the operator answers for: those of `"trades"`, or of all `"injections"`             |
     | `charge_cap`  | the community's    | greatest coefficient in EUR/kWh                                                           |
     | `import_fee`  | the community's    | what the operator earns per kWh that prosumers import, in EUR/kWh                         |
-    | `solver`      | `"cvxpy"`          | what clears: `"cvxpy"`, or `"structured"`, the compiled kernel, 17 times as fast                       |
+    | `solver`      | `"cvxpy"`          | what clears: `"cvxpy"`, or `"structured"`, the compiled kernel, 17 times as fast          |
     | `mechanism`   | `"exact"`          | what clears: a name (`gridtoll.envs.market.mechanism`), or anything with `clear_many`     |
     | `power_flow`  | `"dc"`             | what flows in the wires: a name (`gridtoll.envs.grid.power_flow`)                         |
     | `scenarios`   | `None`             | what `reset` deals: days, or pairs of a day and a price path; `None` for all of the split |
