@@ -104,10 +104,14 @@ def bring_what_documents_read(folder: Path) -> None:
     shutil.copytree(ROOT / "docs" / "own-community", folder / "docs" / "own-community")
 
 
-def run_python(document: Path) -> Iterator[tuple[int, str, str]]:
+def reads_what_commands_wrote(document: Path) -> bool:
+    return any(_READS.search(block.before) for block in blocks_of(document) if block.language == "python")
+
+
+def run_python(document: Path, *, commands_first: bool = True) -> Iterator[tuple[int, str, str]]:
     """Execute a document's python blocks; yield line, expected and printed text of those with a text block right after them."""
     blocks = blocks_of(document)
-    if any(_READS.search(block.before) for block in blocks if block.language == "python"):
+    if commands_first and reads_what_commands_wrote(document):
         list(run_commands(document))
     namespace: dict[str, object] = {"__name__": "__main__"}
     for block, following in zip_longest(blocks, blocks[1:]):
@@ -213,16 +217,18 @@ def write_what_is_printed(document: Path) -> None:
     """Bring the output blocks of a document up to date. Those that hold stay as they are; elsewhere a `...` at the end stays."""
     text = document.read_text(encoding="utf-8")
     holds = doctest.OutputChecker().check_output
-    for _, expected, printed in run_python(document):
+    commands = list(run_commands(document)) if reads_what_commands_wrote(document) else None
+    for _, expected, printed in run_python(document, commands_first=False):
         if not holds(expected, printed, _FLAGS):
             text = text.replace(f"```text\n{expected}```", f"```text\n{printed}```", 1)
-    for _, command, expected, printed in run_commands(document):
+    for _, command, expected, printed in commands or run_commands(document):
         if holds(expected, printed, _FLAGS):
             continue
         lines = printed.splitlines(keepends=True)
         shown = [*lines[: expected.count("\n") - 1], "...\n"] if expected.endswith("...\n") else lines
         if expected.strip():
-            text = text.replace(f"$ {command}\n{expected}", f"$ {command}\n{''.join(shown)}", 1)
+            before, after = f"$ {command}\n{expected}", f"$ {command}\n{''.join(shown)}"
+            text = text.replace(before, after, 1) if before in text else text.replace(expected, "".join(shown), 1)  # continued lines
     document.write_text(text, encoding="utf-8")
 
 
