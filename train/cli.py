@@ -26,6 +26,7 @@ from .ground.text import Report
 COMMANDS: Final = {
     "clear": "clear one day's market at a charge, and settle it",
     "optimum": "find the exact optimal charge of a day, with its certificate, or of a whole split",
+    "verify": "check a certificate of an optimum that was kept in a file",
     "train": "train a leader into a run folder",
     "evaluate": "score a leader against the optimum on days it has not seen",
     "report": "turn a comparison, or the shipped results, into a page and tables",

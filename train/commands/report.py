@@ -7,11 +7,13 @@ from pathlib import Path
 
 from ..ground.text import Report
 from ..reports.board import leaderboard
+from ..reports.rerun import TOLERANCE, check_rerun, rerun_text, rerun_values
 from ..reports.results import REFERENCE, Results, pack, read_results
 from ..reports.scores import groups_of
 from ..reports.story import tell
 from ..reports.writing import text_of, write_report
-from .options import add_report_options, natural
+from .games import refuse
+from .options import add_report_options, decimal, natural
 
 DESCRIPTION = """\
 Report a comparison: leaderboard, performance profiles, regret against effort with the exact solver on the same axes, regret by season, its
@@ -22,12 +24,16 @@ tables for the package booktabs; and leaderboard.csv. Everything comes from the 
 cells are listed and count as the worst. Unfinished ones are listed and left out. The leaderboard is printed either way. Its regrets are
 normalised: 0% = optimum, 100% = no charge. iqm is the interquartile mean of all seeds and days with its 95% interval, and clearings count
 how often a seed solved the market to learn.
+
+With --check RUN the cells of a comparison that was run again are compared with the reference results, or with those of DIR, day by day:
+what was charged, and what came of it. The exit code is 1 where a cell came out otherwise.
 """
 EXAMPLES = """\
   gridtoll report runs/comparison
   gridtoll report runs/comparison --out runs/report
   gridtoll report --reference --json
   gridtoll report runs/comparison --pack reference
+  gridtoll report --check runs/again
 """
 
 
@@ -35,6 +41,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     parser.add_argument("folder", type=Path, nargs="?", metavar="DIR", help="folder of `gridtoll compare`, or a packed one")
     parser.add_argument("--reference", action="store_true", help="report the reference results that ship with gridtoll")
+    parser.add_argument("--check", type=Path, metavar="RUN", help="compare this rerun with the reference results, or with those of DIR")
+    parser.add_argument(
+        "--check-tolerance",
+        type=decimal,
+        default=TOLERANCE,
+        metavar="EUR",
+        help="with --check: to how many EUR, and EUR/kWh, numbers are the same (default: %(default)s)",
+    )
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="folder to write the report into")
     parser.add_argument("--pack", type=Path, metavar="FOLDER", help="write all cells and rows into three files in this folder")
     parser.add_argument("--seed", type=natural, default=0, metavar="S", help="seed of the bootstrap (default: %(default)s)")
@@ -47,6 +61,8 @@ def run(options: argparse.Namespace) -> Report:
     Raises:
         ValueError: If there is not exactly one folder to report, or it holds nothing that can be reported.
     """
+    if options.check is not None:
+        return _check(options)
     for folder in (options.out, options.pack):
         if folder is not None and folder.exists() and not folder.is_dir():
             raise ValueError(f"a folder to write into must be a folder or not exist, got {folder}, which is a file.")
@@ -62,12 +78,34 @@ def run(options: argparse.Namespace) -> Report:
     return Report({"leaderboard": [entry.values() for entry in entries]}, text_of(entries) + written + _warnings(results))
 
 
+def _check(options: argparse.Namespace) -> Report:
+    """Compare a rerun with what was kept.
+
+    Raises:
+        ValueError: If something is to be written besides, or one of them cannot be read.
+    """
+    refuse(options, ("out", "pack"), "a report (without --check)")
+    kept = read_results(_reference() if options.folder is None else options.folder)
+    found = check_rerun(read_results(options.check), kept, tolerance=options.check_tolerance)
+    values = rerun_values(found, options.check_tolerance)
+    return Report(values, rerun_text(found, options.check_tolerance), exit_code=0 if values["same"] else 1)
+
+
+def _reference() -> Path:
+    """Return the folder of the reference results.
+
+    Raises:
+        ValueError: If they are not here.
+    """
+    if not (REFERENCE / "cells.json").is_file():
+        raise ValueError(f"the reference results must be in {REFERENCE}, but are not part of this installation.")
+    return REFERENCE
+
+
 def _results(options: argparse.Namespace) -> Results:
     if options.reference == (options.folder is not None):
         raise ValueError("`gridtoll report` needs either the folder of a comparison or --reference.")
-    if options.reference and not (REFERENCE / "cells.json").is_file():
-        raise ValueError(f"the reference results must be in {REFERENCE}, but are not part of this installation.")
-    return read_results(REFERENCE if options.reference else options.folder)
+    return read_results(_reference() if options.reference else options.folder)
 
 
 def _warnings(results: Results) -> str:

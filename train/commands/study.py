@@ -22,6 +22,7 @@ EXAMPLES = """\
   gridtoll study --system ieee9 --out study --quick
   gridtoll study --system ieee9 --system case33bw --out study --days 8 --jobs 2
   gridtoll study --system all --out study
+  gridtoll study --system ./mine --out study
 """
 
 
@@ -32,14 +33,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         required=True,
         metavar="S",
-        help=f"{', '.join(SYSTEMS)}, {SMALLEST}, or all (the first {len(SYSTEMS)}); may be given several times",
+        help=f"{', '.join(SYSTEMS)}, {SMALLEST}, all (the first {len(SYSTEMS)}), or the path of a folder of your own; "
+        "may be given several times",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for everything")
     parser.add_argument(
         "--days",
         type=positive,
         metavar="N",
-        help="days of each system, spread over the test split (default: 8, or 4 for large systems; 2 or 1 with --quick)",
+        help="days of each system, spread over the test split, or over all days of data that have none "
+        "(default: 8, or 4 for large systems; 2 or 1 with --quick)",
     )
     parser.add_argument("--quick", action="store_true", help="every part, but with fewer days, charges and variants")
     add_backend_options(parser)

@@ -87,8 +87,13 @@ def find_optimum(task: GameSpec, scenario: Scenario, settings: Settings, *, reco
 
 def keep(task: GameSpec, scenario: Scenario, settings: Settings, optimum: Optimum) -> Solved:
     """Put an optimum solved elsewhere, with its proof say, into the store, and return its numbers."""
+    return keep_numbers(task, scenario, settings, numbers_of(task, scenario, optimum))
+
+
+def keep_numbers(task: GameSpec, scenario: Scenario, settings: Settings, solved: Solved) -> Solved:
+    """Put the numbers of an optimum solved elsewhere into the store, and return them."""
     settings = resolved(task, settings)
-    return _form(settings).keep(_key(task, scenario, settings), numbers_of(task, scenario, optimum))
+    return _form(settings).keep(_key(task, scenario, settings), solved)
 
 
 def labels(task: GameSpec, scenarios: Sequence[Scenario], workers: Workers) -> list[Solved]:

@@ -19,7 +19,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from ...agents.optimum import Optimum, solve_hours, solve_optimum
+from ...agents.optimum import HourlyOptimum, Optimum, solve_hours, solve_optimum
 from ...agents.optimum.call_auction import solve_call_auction
 from ...agents.optimum.many_charges.several import solve_several
 from ...agents.optimum.miqp import solve_miqp
@@ -99,7 +99,6 @@ def _require_applies(task: GameSpec, method: Method) -> None:
 
 def solve(task: GameSpec, scenario: Scenario, settings: Settings) -> Solved:
     """Compute the best charges of a scenario, settings resolved; errors are those of :func:`find_optimum`."""
-    environment = environment_of(task)
     match settings.method:
         case "search":
             return _search(task, scenario, settings)
@@ -110,8 +109,18 @@ def solve(task: GameSpec, scenario: Scenario, settings: Settings) -> Solved:
         case _ if n_charges(task) == 1:
             optimum = solve_scenario(task, scenario, tolerance=settings.tolerance, hard_limits=settings.hard_limits)
             return numbers_of(task, scenario, optimum)
+    return numbers_of_hours(task, scenario, solve_each_hour(task, scenario, tolerance=settings.tolerance))
+
+
+def solve_each_hour(task: GameSpec, scenario: Scenario, *, tolerance: float) -> HourlyOptimum:
+    """Return the optimum of a scenario with charges per hour and no storage, with the proof of every hour, computed now."""
+    environment = environment_of(task)
     day = environment.day_of(scenario)
-    hourly = solve_hours(day, environment.community.network, environment.tariff, tolerance=settings.tolerance, **_game(task))
+    return solve_hours(day, environment.community.network, environment.tariff, tolerance=tolerance, **_game(task))
+
+
+def numbers_of_hours(task: GameSpec, scenario: Scenario, hourly: HourlyOptimum) -> Solved:
+    """Return the numbers of an optimum that was found hour by hour."""
     return Solved(
         method="exact",
         charges=tuple(hourly.charges.tolist()),

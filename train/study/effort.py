@@ -98,11 +98,11 @@ class Effort:
         """Return the same with another number of days, of which the variants get no more than before."""
         return replace(self, days=days, variant_days=min(days, self.variant_days))
 
-    def in_words(self) -> str:
-        """Return what numbers rest on."""
+    def in_words(self, split: str = "the test split") -> str:
+        """Return what numbers rest on, the days being of a split."""
         bound = "K0 and Social P2P" if self.nodes is not None else "Social P2P alone"
         return (
-            f"Regimes, curves, storage and who pays for losses: means over {_days(self.days)} of the test split. Charge models, limits, "
+            f"Regimes, curves, storage and who pays for losses: means over {_days(self.days)} of {split}. Charge models, limits, "
             f"accounts, scaling and cost recovery: {_days(self.variant_days)} of them. A search for several coefficients had about "
             f"{self.clearings} clearings a day, and its bound comes from {bound}. Equilibria and Social P2P are exact: no charge does "
             "better by more than a relative 1e-6."

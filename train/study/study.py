@@ -46,7 +46,8 @@ def study(efforts: Mapping[str, Effort], folder: Path, workers: Workers) -> Repo
         OSError: If the folder cannot be written to; before anything is worked out.
         ClearingError: If a day could not be solved to its tolerance.
     """
-    chosen = tuple(efforts)
+    names = {system: called(system) for system in efforts}
+    chosen = tuple(names.values())
     tables = tables_of(efforts, folder / "cells", workers)
     for name, rows in tables.items():
         write_csv(folder / f"{name}.csv", rows, regimes.COLUMNS if name == "regimes" else None)
@@ -57,7 +58,7 @@ def study(efforts: Mapping[str, Effort], folder: Path, workers: Workers) -> Repo
     overview = folder / "overview.png"
     save_figure(overview_figure(tables["regime_details"]), overview)
     config: dict[str, Any] = {"systems": list(chosen), "versions": versions(), "commit": commit()}
-    words = {system: effort.in_words() for system, effort in efforts.items()}
+    words = {names[system]: effort.in_words(_split_of(community_of(system))) for system, effort in efforts.items()}
     write_text(
         folder / "index.html",
         page(config=config, tables=tables, pictures=pictures, overview=overview, regimes=regimes.COLUMNS, efforts=words),
@@ -70,17 +71,37 @@ def study(efforts: Mapping[str, Effort], folder: Path, workers: Workers) -> Repo
 
 
 def chosen_systems(names: Sequence[str]) -> tuple[str, ...]:
-    """Return the systems named, each once, ``"all"`` spelt out.
+    """Return the systems named, each once, ``"all"`` spelt out; a folder of one's own is its path.
 
     Raises:
-        ValueError: If one is unknown.
+        ValueError: If one is unknown, a folder's data are not valid, or two would have the same name in tables and pictures.
     """
     known = (*SYSTEMS, SMALLEST)
     for name in names:
-        if name not in (*known, "all"):
-            raise unknown_name("a system of the study", name, (*known, "all"))
-    spelt = [system for name in names for system in (SYSTEMS if name == "all" else (name,))]
-    return tuple(dict.fromkeys(spelt))
+        if is_folder(name):
+            community_of(name)
+        elif name not in (*known, "all"):
+            raise unknown_name("a system of the study", name, (*known, "all", "./a-folder-of-your-own"))
+    spelt = tuple(dict.fromkeys(system for name in names for system in (SYSTEMS if name == "all" else (name,))))
+    twice = sorted({called(system) for system in spelt if [called(other) for other in spelt].count(called(system)) > 1})
+    if twice:
+        listed = ", ".join(map(repr, twice))
+        raise ValueError(f"systems of a study must have different names, got {listed} more than once. Rename a folder.")
+    return spelt
+
+
+def is_folder(system: str) -> bool:
+    """Return whether a system is a folder of one's own, which is named by a path."""
+    return "/" in system or "\\" in system
+
+
+def called(system: str) -> str:
+    """Return what tables and pictures call a system: its name, or that of its folder."""
+    return Path(system).resolve().name if is_folder(system) else system
+
+
+def _split_of(community: Community) -> str:
+    return "the test split" if count_split_days(community.n_days)["test"] else "all days"
 
 
 _Ask = Callable[[str, Sequence[Scenario], Effort], Sequence[Question]]
@@ -102,9 +123,17 @@ _ON_SOME_DAYS: Final[Mapping[str, _Ask]] = {
 
 
 def efforts_of(systems: Sequence[str], *, quick: bool = False, days: int | None = None) -> dict[str, Effort]:
-    """Return how much is asked of each system, by its size, with another number of days where one is given."""
-    efforts = {system: Effort.of(community_of(system).n_prosumers, quick=quick) for system in systems}
-    return efforts if days is None else {system: effort.with_days(days) for system, effort in efforts.items()}
+    """Return how much is asked of each system, by its size, with another number of days where one is given.
+
+    Data with fewer days than that are asked about all they have.
+    """
+    efforts = {}
+    for system in systems:
+        community = community_of(system)
+        effort = Effort.of(community.n_prosumers, quick=quick)
+        there = count_split_days(community.n_days)["test"] or community.n_days
+        efforts[system] = effort.with_days(min(effort.days, there) if days is None else days)
+    return efforts
 
 
 def tables_of(efforts: Mapping[str, Effort], cells: Path, workers: Workers) -> Tables:
@@ -124,7 +153,9 @@ def tables_of(efforts: Mapping[str, Effort], cells: Path, workers: Workers) -> T
         answered[part].append(answer)
     tables = _tables(answered)
     tables["effort"] = [{"system": system, **_flat(effort)} for system, effort in efforts.items()]
-    return tables
+    return {
+        name: [{**row, "system": called(str(row["system"]))} if "system" in row else row for row in rows] for name, rows in tables.items()
+    }
 
 
 def _flat(effort: Effort) -> Row:

@@ -46,8 +46,10 @@ from .line import ChargeLine, LinePoint
 
 _ROUNDING = 1e-14  # relative rounding error granted to sums of money
 _LEAST_WEIGHT, _GREATEST_WEIGHT = 1e-3, 1e12  # of ν
-_FACTORS = (1.0, 3.0, 9.0, 27.0, 81.0, 243.0, 729.0)  # greater weights tried after the one suggested, as long as they help
-_SLIVER = 1e-9  # EUR/kWh: so close together that rounding in two responses is more than what lies between, and one of them bounds better
+_FACTORS = (*(3.0**k for k in range(7)), *(10.0**k for k in range(3, 13)))
+"""Greater weights tried after the one suggested, as long as they help: where all that moves is at rest, no weight is too great."""
+SLIVER = 1e-9
+"""EUR/kWh: so close together that rounding in two responses is more than what lies between, and one of them bounds better."""
 SECURE = 1e-9
 """Relative excess over a branch limit that still counts as within it, as in the settlement; answers are found within half of it."""
 
@@ -117,10 +119,10 @@ def upper_bound(
     low, high = secure_part(chord, radius=_radius(line, left, right), norms=norms) if hard_limits else (0.0, 1.0)
     if not low <= high:
         return float("-inf"), left.charge
-    value = _value_bound(line, norms, left, right)
+    value = value_bound(line, norms, left, right)
     require_finite(value, "the value bound between two charges", line.day.label)
     bound, share = chord_bound(chord, target=target, low=low, high=high)
-    if min(value, bound) > target and chord.width <= _SLIVER:
+    if min(value, bound) > target and chord.width <= SLIVER:
         for end in (left, right):
             alone = Chord(line, *(replace(line.moved(end, at.charge), missed_eur=end.missed_eur) for at in (left, right)))
             bound = min(bound, chord_bound(alone, target=target)[0])
@@ -161,7 +163,7 @@ def chord_bound(chord: Chord, *, target: float = float("-inf"), low: float = 0.0
     base, pull = _with_overload(chord, low, high)
     omega = 1.0 if chord.line.objective == "welfare" else 0.0
     best = (float("inf"), low)
-    for polynomial in _strayed(chord, pull, omega):
+    for polynomial in strayed(chord, pull, omega):
         total = base + polynomial
         t = peak_of(total, low, high)
         bound = float(total @ (1.0, t, t * t))
@@ -184,7 +186,7 @@ def lower_bound(line: ChargeLine, norms: Norms, left: LinePoint, right: LinePoin
     most_over = price * np.array([over[0], over[1] - over[0], 0.0])  # convex: its own chord is above it
     fixed = (norms.loss * radius) ** 2 + price * float(np.sum(np.broadcast_to(near, touched.shape)[touched]))
     best = float("-inf")
-    for polynomial in _strayed(chord, None, 0.0, sign=-1.0):
+    for polynomial in strayed(chord, None, 0.0, sign=-1.0):
         total = chord.goal - most_over - polynomial
         least = min(float(total @ (1.0, t, t * t)) for t in (0.0, 1.0, peak_of(-total))) - fixed
         if not least > best:
@@ -195,21 +197,32 @@ def lower_bound(line: ChargeLine, norms: Norms, left: LinePoint, right: LinePoin
 
 def _with_overload(chord: Chord, low: float, high: float) -> tuple[Array, Array | None]:
     """Return the goal along the chord less a tangent of the overload near the peak, and the tangent's gradient in x."""
+    price = chord.line.day.overload_price * chord.line.day.period_hours
+    t = peak_of(chord.goal, low, high)
+    if price > 0 and _passes_a_limit(chord):
+        for _ in range(2):
+            t = peak_of(chord.goal - price * np.array([*chord.overload_kw(t), 0.0]), low, high)
+    return with_tangent(chord, t)
+
+
+def _passes_a_limit(chord: Chord) -> bool:
+    limit = chord.line.network.grid.branch_limit_kw
+    return not np.all(np.maximum(np.abs(chord.left.flow_kw), np.abs(chord.right.flow_kw)) <= limit)
+
+
+def with_tangent(chord: Chord, t: float) -> tuple[Array, Array | None]:
+    """Return the goal along the chord less the tangent of the overload at t, and the tangent's gradient in x."""
     line = chord.line
     price, limit = line.day.overload_price * line.day.period_hours, line.network.grid.branch_limit_kw
-    base = chord.goal
-    if not price > 0 or np.all(np.maximum(np.abs(chord.left.flow_kw), np.abs(chord.right.flow_kw)) <= limit):
-        return base, None
-    t = peak_of(base, low, high)
-    for _ in range(2):
-        t = peak_of(base - price * np.array([*chord.overload_kw(t), 0.0]), low, high)
+    if not price > 0 or not _passes_a_limit(chord):
+        return chord.goal, None
     at = chord.left.flow_kw + t * chord.flow_change_kw
     side = np.sign(at) * (np.abs(at) > limit)
     pull = line.flat.injection_gradient((price * side) @ line.network.prosumer_ptdf)
-    return base - price * np.array([*chord.overload_kw(t), 0.0]), pull
+    return chord.goal - price * np.array([*chord.overload_kw(t), 0.0]), pull
 
 
-def _strayed(chord: Chord, overload_pull: Array | None, omega: float, sign: float = 1.0) -> Iterator[Array]:
+def strayed(chord: Chord, overload_pull: Array | None, omega: float, sign: float = 1.0) -> Iterator[Array]:
     """Yield, for one weight ν after the other, a polynomial in t that bounds what the response's distance from the chord changes."""
     line, left, right = chord.line, chord.left, chord.right
     flat = line.flat
@@ -258,7 +271,7 @@ def _radius(line: ChargeLine, left: LinePoint, right: LinePoint) -> float:
     return float(np.sqrt(0.25 * across + own + left.missed_eur + right.missed_eur))
 
 
-def _value_bound(line: ChargeLine, norms: Norms, left: LinePoint, right: LinePoint) -> float:
+def value_bound(line: ChargeLine, norms: Norms, left: LinePoint, right: LinePoint) -> float:
     """Bound the goal by what concave V and the distance to the ends allow; good for wide intervals."""
     a, b, q_a, q_b = left.charge, right.charge, left.charged_kwh, right.charged_kwh
     astray = np.sqrt(2.0 * max(left.gap_eur, right.gap_eur))

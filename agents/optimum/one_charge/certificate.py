@@ -109,11 +109,17 @@ class Certificate:
 
     def save(self, path: str | Path) -> None:
         """Keep the proof as a JSON file; numbers are written so that they read back exactly. The day itself is kept as a hash only."""
+        text = json.dumps(self.content(), indent=1, allow_nan=False) + "\n"
+        write_atomically(path, lambda file: file.write(text.encode()))
+
+    def content(self) -> dict[str, Any]:
+        """Return the proof in JSON's own types: what :meth:`save` writes and :func:`certificate_of` reads."""
         parts = {name: [asdict(part) for part in getattr(self, name)] for name in ("pieces", "gaps")}
         values = {name: getattr(self, name) for name in _SCALARS} | parts
-        content = {"format": _FORMAT, "content": content_hash(self.day, self.network, self.basis)} | values
-        text = json.dumps(_without_infinity(content), indent=1, allow_nan=False) + "\n"
-        write_atomically(path, lambda file: file.write(text.encode()))
+        stated: dict[str, Any] = _without_infinity(
+            {"format": _FORMAT, "content": content_hash(self.day, self.network, self.basis)} | values
+        )
+        return stated
 
 
 def load_certificate(path: str | Path, day: Day, network: Network, basis: Array) -> Certificate:
@@ -130,18 +136,37 @@ def load_certificate(path: str | Path, day: Day, network: Network, basis: Array)
     """
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8-sig"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} must hold a certificate written by `Certificate.save`, and does not: {error!r}.") from None
+    return certificate_of(content, day, network, basis, source=str(path))
+
+
+def certificate_of(content: Any, day: Day, network: Network, basis: Array, *, source: str) -> Certificate:
+    """Return the proof that :meth:`Certificate.content` gave.
+
+    Args:
+        content: The proof in JSON's own types.
+        day: The day it is about.
+        network: Where the prosumers sit.
+        basis: The tariff's basis, shape (N, N).
+        source: Where it comes from, for messages.
+
+    Raises:
+        ValueError: If it is no certificate, or is about another day, network or tariff.
+    """
+    try:
         values = {name: content[name] for name in _SCALARS}
         pieces = tuple(SolvedPiece(**_with_infinity(part)) for part in content["pieces"])
         gaps = tuple(PrunedGap(**_with_infinity(part)) for part in content["gaps"])
         stated, form = content["content"], content["format"]
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} must hold a certificate written by `Certificate.save`, and does not: {error!r}.") from None
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{source} must hold a certificate written by `Certificate.save`, and does not: {error!r}.") from None
     if form != _FORMAT:
-        raise ValueError(f"{path} must be of format {_FORMAT}, got {form!r}.")
+        raise ValueError(f"{source} must be of format {_FORMAT}, got {form!r}.")
     expected = content_hash(day, network, basis)
     if stated != expected:
         raise ValueError(
-            f"{path} is about other data than day {day.label!r} with this network and tariff: it states "
+            f"{source} is about other data than day {day.label!r} with this network and tariff: it states "
             f"{stated[:12]}, these are {expected[:12]}."
         )
     return Certificate(day=day, network=network, basis=basis, pieces=pieces, gaps=gaps, **_with_infinity(values))

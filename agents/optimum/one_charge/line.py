@@ -219,7 +219,11 @@ class ChargeLine:
 
     def moved(self, point: LinePoint, charge: float) -> LinePoint:
         """Return the same variables and prices at another charge: no response there any more, but a point that bounds may use."""
-        return replace(self._line_point(charge, point.variables.copy(), point.prices.copy(), None), relief=point.relief)
+        return self.restored(charge, point.variables, point.prices, point.relief)
+
+    def restored(self, charge: float, variables: Array, prices: Array, relief: Array) -> LinePoint:
+        """Return the point of a charge that has these variables, prices and relief; shapes are those of :class:`LinePoint`."""
+        return replace(self._line_point(charge, variables.copy(), prices.copy(), None), relief=relief)
 
     def _line_point(self, charge: float, x: Array, prices: Array, response: _Response | None) -> LinePoint:
         """Evaluate the leader's account at an exact response."""

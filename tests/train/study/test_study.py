@@ -21,7 +21,7 @@ from gridtoll.agents.optimum import solve_optimum
 from gridtoll.envs.account.settlement import settle
 from gridtoll.envs.account.social import solve_social
 from gridtoll.envs.account.tariff import make_tariff
-from gridtoll.envs.community.sources import load_community
+from gridtoll.envs.community.sources import export_community, load_community
 from gridtoll.train.cli import main
 from gridtoll.train.study.cases import Case, equilibrium, market, situation_of
 from gridtoll.train.study.cells import Answer, answer_all
@@ -284,3 +284,29 @@ def test_a_settled_case_is_the_environments_own_day() -> None:
     charges = 0.2 * community.network.distance
     direct = settle(day, community.network, charges, market().clear(day, charges))
     assert situation.clear_at(0.2)[1].profit_eur == pytest.approx(direct.profit_eur, rel=1e-12)
+
+
+def test_a_folder_of_ones_own_with_one_day_is_studied_under_its_folders_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    export_community(load_community("two-prosumers"), "mine")
+    for path in (tmp_path / "mine").glob("*.csv"):
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        if len(lines) > 300:  # a year of hours: one day of them
+            path.write_text("".join(lines[:25]), encoding="utf-8")
+    assert main(["study", "--system", "./mine", "--out", "study", "--quick", "--jobs", "1", "--quiet"]) == 0
+    assert "one day of all days" in capsys.readouterr().out
+    assert {row["system"] for row in rows_of(tmp_path / "study" / "regimes.csv")} == {"mine"}
+    assert (tmp_path / "study" / "mine-regimes.png").is_file()
+
+
+def test_two_folders_of_one_name_and_a_folder_that_is_none_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    export_community(load_community("two-prosumers"), "mine")
+    export_community(load_community("two-prosumers"), "other/mine")
+    assert chosen_systems(["./mine", "./mine"]) == ("./mine",)
+    with pytest.raises(ValueError, match="different names, got 'mine' more than once"):
+        chosen_systems(["./mine", "./other/mine"])
+    with pytest.raises(ValueError, match="nowhere"):
+        chosen_systems(["./nowhere"])

@@ -28,6 +28,7 @@ from ..options import (
 )
 from .days import solve_hourly, solve_split
 from .one_day import solve_day
+from .standing import solve_standing
 
 DESCRIPTION = """\
 Find the charges that earn the operator most on one day (--day), with a bound that no charge up to the cap exceeds. With --split it solves
@@ -45,6 +46,10 @@ charge does, charge is null and secure is false; that is proved. docs/optimum.md
 With another --mechanism: a call auction with one coefficient is solved exactly, by trying all charges at which it jumps (breakpoints). For
 others the best charge of a grid is given (played), and nothing is proved. docs/mechanisms.md explains both.
 
+With --standing you get the one charge that is best on average over a period, proved over all its days. --recover then says which charge
+recovers a cost per year: the least one, and the one that is best for prosumers and operator together. Or it says that none does, and what
+the days can bear at most. docs/answers.md has examples.
+
 With --env hourly you get the best sequence of charges found for a day of the hourly game, and a bound that no leader exceeds, whatever
 prosumers believe. Without storage the two meet, and the sequence is optimal. docs/hourly.md has the proof.
 
@@ -60,23 +65,27 @@ EXAMPLES = """\
   gridtoll optimum --day 180 --tariff zonal
   gridtoll optimum --split test --jobs 2 --out optima.csv
   gridtoll optimum --split train --days 40 --backend ray
+  gridtoll optimum --split test --days 28 --standing --prosumers who.xlsx
+  gridtoll optimum --community ./mine --standing --recover 2000
   gridtoll optimum --env hourly --day 180
   gridtoll optimum --env hourly --belief announced --split test --days 60
 """
 _OF_ONE_CHARGE: Final = ("hard_limits", "recover", "certificate", "verify", "curve", "plot")
 _OF_ONE_DAY: Final = ("price_path", "recover", "certificate", "verify", "curve", "plot")
+_NOT_STANDING: Final = ("day", "price_path", "out", "method", "hard_limits", "starts", "force", "certificate", "verify", "curve", "plot")
 _OF_A_SPLIT: Final = ("days", "out")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    which = parser.add_mutually_exclusive_group(required=True)
+    which = parser.add_mutually_exclusive_group()
     which.add_argument("--day", type=whole, metavar="K", help="one day of the data year, from 0")
     which.add_argument("--split", metavar="S", help="all days of a split: train, validation or test")
     parser.add_argument("--price-path", type=whole, metavar="P", help="with --day: which synthetic price path, from 0 (default: 0)")
-    parser.add_argument("--days", type=positive, metavar="N", help="with --split: solve only this many days, spread evenly over the split")
+    parser.add_argument("--days", type=positive, metavar="N", help="with --split or --standing: only this many days, spread evenly")
     parser.add_argument("--out", type=Path, metavar="FILE", help="with --split: write one row a day to this CSV file")
     parser.add_argument("--recompute", action="store_true", help="compute again what the store has already")
+    _add_standing_options(parser)
     _add_method_options(parser)
     _add_proof_options(parser)
     add_effort_options(parser)
@@ -84,6 +93,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_game_options(parser, without=("information",))
     add_backend_options(parser)
     add_report_options(parser)
+
+
+def _add_standing_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("one charge for a period")
+    group.add_argument(
+        "--standing",
+        action="store_true",
+        help="find the one charge that is best on average over the days of --split, or over all days of the data; "
+        "--recover is then a cost per year of 365 days",
+    )
+    group.add_argument("--every-price-path", action="store_true", help="with --standing: count each day under every price path")
 
 
 def _add_method_options(parser: argparse.ArgumentParser) -> None:
@@ -119,7 +139,7 @@ def _add_proof_options(parser: argparse.ArgumentParser) -> None:
         "--recover",
         type=decimal,
         metavar="EUR",
-        help="find also the least charge that recovers this cost of the day, or prove that none does",
+        help="find also the least charge that recovers this cost of the day (with --standing: per year), or prove that none does",
     )
     group.add_argument("--recover-of", default="profit", choices=("profit", "revenue"), help="what must recover it (default: %(default)s)")
     group.add_argument("--certificate", type=Path, metavar="FILE", help="keep the proof in this file (.json)")
@@ -133,9 +153,12 @@ def _add_proof_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> Report:
     """Solve the day, or the days."""
     task = game_from(options)
-    refuse(options, *((_OF_A_SPLIT, "a split (--split)") if options.split is None else (_OF_ONE_DAY, "one day (--day)")))
+    _refuse_what_goes_elsewhere(options)
     for path in (options.curve, options.certificate, options.out):
         existing_parent(path)
+    if options.standing:
+        prosumers_path(options)
+        return solve_standing(options, task)
     if task.env == "hourly":
         refuse(options, ("plot", "prosumers"), "--env day-ahead")
         return solve_hourly(options, task)
@@ -148,8 +171,31 @@ def run(options: argparse.Namespace) -> Report:
     if options.split is not None:
         return solve_split(options, task, settings)
     if settings.method != "exact" or n_charges(task) != 1:
-        refuse(options, _OF_ONE_CHARGE, "one charge for the day and the exact method")
+        proved = ("certificate", "verify") if settings.method == "exact" else ()  # hour by hour
+        refuse(options, [name for name in _OF_ONE_CHARGE if name not in proved], "one charge for the day and the exact method")
     return solve_day(options, task, settings)
+
+
+def _refuse_what_goes_elsewhere(options: argparse.Namespace) -> None:
+    """Refuse options of another question than the one that is asked: about one day, many days, or one charge for a period.
+
+    Raises:
+        ValueError: If no days are named, or an option goes with another question.
+    """
+    if options.standing:
+        refuse(options, _NOT_STANDING, "one charge for each day (without --standing)")
+        if options.env == "hourly" or options.recover_of != "profit":
+            raise ValueError(
+                "--standing must go with --env day-ahead and --recover-of profit: a charge that stands is that of the day-ahead game."
+            )
+    elif options.day is None and options.split is None:
+        raise ValueError("the days must be named: --day K for one, --split S for those of a split, or --standing for a period.")
+    elif options.split is None:
+        refuse(options, _OF_A_SPLIT, "a split (--split)")
+    else:
+        refuse(options, _OF_ONE_DAY, "one day (--day)")
+    if not options.standing:
+        refuse(options, ("every_price_path",), "one charge for a period (--standing)")
 
 
 def _settings(options: argparse.Namespace) -> Settings:

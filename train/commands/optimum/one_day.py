@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,11 @@ from ...ground.errors import ModelMismatchError
 from ...ground.plots import save_figure
 from ...ground.profit_curves import draw_profit_curve
 from ...ground.text import Report, lines
-from ...references.optima import find_optimum, keep
-from ...references.solve import solve_scenario
+from ...references.certificates import save_certificate
+from ...references.optima import find_optimum, keep, keep_numbers
+from ...references.solve import numbers_of_hours, solve_each_hour, solve_scenario
 from ...references.solved import Method, Settings, Solved
-from ...task import environment_of, exact_market_of
+from ...task import environment_of, exact_market_of, n_charges
 from .asked import keep_prosumers, scenarios_of, shown
 
 
@@ -28,11 +30,15 @@ def solve_day(options: argparse.Namespace, task: GameSpec, settings: Settings) -
     [scenario] = scenarios_of(options, task)
     label = environment_of(task).day_of(scenario).label
     was_stored, checked = False, dict[str, Any]()
-    if options.verify or any(path is not None for path in (options.certificate, options.curve, options.plot)):
+    if settings.method == "exact" and n_charges(task) > 1 and (options.verify or options.certificate is not None):
+        hourly = solve_each_hour(task, scenario, tolerance=settings.tolerance)
+        solved = keep_numbers(task, scenario, settings, numbers_of_hours(task, scenario, hourly))
+        checked = _checked(options, task, scenario, [hour.certificate for hour in hourly.hours if hour.certificate is not None])
+    elif options.verify or any(path is not None for path in (options.certificate, options.curve, options.plot)):
         optimum = solve_scenario(task, scenario, tolerance=settings.tolerance, hard_limits=settings.hard_limits)
         solved = keep(task, scenario, settings, optimum)
         if optimum.certificate is not None:  # what was solved now has its proof
-            checked = _checked(options, optimum.certificate)
+            checked = _checked(options, task, scenario, [optimum.certificate])
             _draw(options, optimum.certificate, task, label)
     else:
         solved, was_stored = _found(options, task, scenario, settings)
@@ -112,17 +118,17 @@ def _recovery(options: argparse.Namespace, task: GameSpec, scenario: Scenario) -
     }
 
 
-def _checked(options: argparse.Namespace, certificate: Certificate) -> dict[str, Any]:
+def _checked(options: argparse.Namespace, task: GameSpec, scenario: Scenario, proofs: Sequence[Certificate]) -> dict[str, Any]:
     """Keep and check the proof as asked for."""
     if options.certificate is not None:
-        certificate.save(options.certificate)
+        save_certificate(options.certificate, task, scenario, proofs)
     if not options.verify:
         return {}
     try:
-        found = certificate.verify()
+        found = [proof.verify() for proof in proofs]
     except CertificateError as error:
         raise ModelMismatchError(f"the proof does not hold: {error}") from error
-    return {"verified": True, "verifying_clearings": found.clearings, "verified_by": found.solver}
+    return {"verified": True, "verifying_clearings": sum(each.clearings for each in found), "verified_by": found[0].solver}
 
 
 def _draw(options: argparse.Namespace, certificate: Certificate, task: GameSpec, label: str) -> None:

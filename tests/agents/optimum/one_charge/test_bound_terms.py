@@ -167,12 +167,12 @@ def test_each_bound_alone_holds(name: str) -> None:
     best = case.best()
     left, right = (case.line.cleared(charge) for charge in (case.low, case.high))
     assert best <= bounds.chord_bound(Chord(case.line, left, right))[0]
-    assert best <= bounds._value_bound(case.line, norms(case.line), left, right)
+    assert best <= bounds.value_bound(case.line, norms(case.line), left, right)
 
 
 def test_the_value_bound_is_reached_where_all_trade_stops_at_once() -> None:
     case = two_pairs(0.2, 0.4, trade_friction=1e-4, grid_friction=1e-4)
     best = case.best()
     left, right = (case.line.cleared(charge) for charge in (case.low, case.high))
-    bound = bounds._value_bound(case.line, norms(case.line), left, right)
+    bound = bounds.value_bound(case.line, norms(case.line), left, right)
     assert best <= bound <= 1.01 * best

@@ -1,0 +1,217 @@
+"""Charges that recover a cost: the least one, and the one that is best for all among those that do.
+
+A cost is recovered where the mean profit is at least so many EUR a day. With U_P ≥ P and U_W ≥ W over all charges (:mod:`.sums`),
+
+* every charge below the first with U_P(γ) ≥ cost recovers less: the lower end of the bracket. Its upper end is a charge at which the days,
+  cleared again and settled, do recover it;
+* welfare among charges that recover the cost is at most the greatest U_W(γ) over charges with U_P(γ) ≥ cost.
+
+Where even the greatest U_P is below the cost, none recovers it: what the days can bear at most is then the answer.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from ....envs.community.day import Array
+from ....envs.errors import ClearingError
+from ..agreement import EXACTNESS
+from .asking import by_cell
+from .parts import Asked, parts_of
+from .search import FLOOR, MOST, ROUNDS, Account, Days, Standing
+from .sums import Summed
+
+_SAFE: Final = 1e-12  # of the turnover: by how much more than the cost a charge is aimed at
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LeastCharge:
+    """The least standing charge that recovers a cost.
+
+    Attributes:
+        cost_eur: The cost, EUR per day.
+        charge: A charge that recovers it, EUR/kWh; NaN where none does.
+        charge_lower_bound: Every charge below this recovers less, EUR/kWh; infinite where it is proved that none recovers it.
+        account: Means over the days at the charge; None where there is none.
+        greatest: What the days can bear at most, and at which charge.
+        clearings: Market clearings used in all so far.
+        seconds: Wall time of this question.
+    """
+
+    cost_eur: float
+    charge: float
+    charge_lower_bound: float
+    account: Account | None
+    greatest: Standing
+    clearings: int
+    seconds: float
+
+    @property
+    def is_recoverable(self) -> bool | None:
+        """Whether some charge recovers the cost; None where the greatest profit is not known closely enough to say."""
+        if self.account is not None:
+            return True
+        return False if self.greatest.upper_bound_eur < self.cost_eur else None
+
+
+def least_recovering(days: Days, cost_eur: float, *, greatest: Standing, tolerance: float = 1e-6) -> LeastCharge:
+    """Find the least charge whose mean profit is at least a cost.
+
+    Args:
+        days: The days, with ``"profit"`` among their goals.
+        cost_eur: The cost, EUR per day.
+        greatest: The charge of greatest profit of the same days.
+        tolerance: Width of the bracket that ends the search, as a share of the cap. Charges that the bracket leaves undecided come as close
+            to the cost as this share of what is at stake.
+
+    Raises:
+        ValueError: If the cost is not a number.
+        ClearingError: If a day cannot be cleared, or the bracket does not close.
+    """
+    began, goal = time.perf_counter(), _number(days, "profit")
+    require_cost(cost_eur)
+    if greatest.account.profit_eur < cost_eur:
+        nothing = np.inf if greatest.upper_bound_eur < cost_eur else np.nan
+        return LeastCharge(
+            cost_eur=cost_eur,
+            charge=np.nan,
+            charge_lower_bound=nothing,
+            account=None,
+            greatest=greatest,
+            clearings=days.clearings,
+            seconds=time.perf_counter() - began,
+        )
+    least = FLOOR * tolerance * days.yardstick_eur(greatest.account, "profit")
+    safe = _SAFE * days.turnover_eur
+    for _ in range(ROUNDS):
+        found = min((each for each in days.tried.values() if each.profit_eur >= cost_eur), key=lambda each: each.charge)
+        sums, edges = days.summed(found.charge)
+        below = _first_at_least(sums, goal, cost_eur)
+        aim = _first_at_least(sums, goal, cost_eur + safe, chord=True)
+        wide = found.charge - below
+        if wide <= tolerance * days.cap or not below < found.charge:
+            break
+        tried = aim if below <= aim < found.charge and aim not in days.tried else 0.5 * (below + found.charge)
+        days.account(tried)
+        if days.refine(_below(days, sums, edges, (cost_eur, found.charge, least))) == 0 and tried != aim and wide <= 1e-4 * days.cap:
+            break  # profit touches the cost to within the tolerance all along the bracket
+    else:
+        raise ClearingError(f"the least charge that recovers {cost_eur} EUR a day must be found within {ROUNDS} rounds.")
+    return LeastCharge(
+        cost_eur=cost_eur,
+        charge=found.charge,
+        charge_lower_bound=min(below, found.charge),
+        account=found,
+        greatest=greatest,
+        clearings=days.clearings,
+        seconds=time.perf_counter() - began,
+    )
+
+
+def best_welfare_recovering(days: Days, cost_eur: float, *, least: LeastCharge, tolerance: float = 1e-6) -> Standing:
+    """Find the charge of greatest mean welfare among those whose mean profit is at least a cost.
+
+    Args:
+        days: The days, with ``"profit"`` and ``"welfare"`` among their goals.
+        cost_eur: The cost, EUR per day.
+        least: The least charge that recovers it.
+        tolerance: Relative gap at which the search ends.
+
+    Raises:
+        ValueError: If no charge recovers the cost.
+        ClearingError: If a day cannot be cleared, or the gap does not close.
+    """
+    began = time.perf_counter()
+    if least.account is None:
+        raise ValueError(f"a charge must recover {cost_eur} EUR a day before one can be best among those that do; none does.")
+    profit, welfare = _number(days, "profit"), _number(days, "welfare")
+    for _ in range(ROUNDS):
+        best = max((each for each in days.tried.values() if each.profit_eur >= cost_eur), key=lambda each: each.welfare_eur)
+        sums, edges = days.summed(best.charge)
+        stake = days.yardstick_eur(best, "welfare")
+        may = sums.peaks(profit)[1] >= cost_eur
+        bound = max(float(np.where(may, sums.peaks(welfare)[1], -np.inf).max()), best.welfare_eur)
+        if bound - best.welfare_eur <= tolerance * stake + EXACTNESS * days.turnover_eur:
+            return Standing(
+                charge=best.charge,
+                objective="welfare",
+                account=best,
+                upper_bound_eur=bound,
+                relative_gap=(bound - best.welfare_eur) / stake,
+                clearings=days.clearings,
+                seconds=time.perf_counter() - began,
+                parts=parts_of(days.known),
+            )
+        charges, along = sums.peaks(welfare, chord=True)
+        earns = sums.chord[profit].min(axis=0) >= cost_eur
+        if earns.any():
+            days.account(float(charges[np.argmax(np.where(earns, along, -np.inf))]))
+        days.refine(_undecided(days, sums, edges, (cost_eur, best.welfare_eur + 0.5 * tolerance * stake, FLOOR * tolerance * stake)))
+    raise ClearingError(f"the best charge that recovers {cost_eur} EUR a day must be proved within {ROUNDS} rounds.")
+
+
+def require_cost(cost_eur: float) -> None:
+    """Raise unless a cost is a finite number.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if not np.isfinite(cost_eur):
+        raise ValueError(f"a cost to recover must be a finite number of EUR, got {cost_eur}.")
+
+
+def _number(days: Days, goal: str) -> int:
+    if goal not in days.goals:
+        raise ValueError(f"the days must be bounded for {goal!r} too, got goals {', '.join(days.goals)}.")
+    return [str(each) for each in days.goals].index(goal)
+
+
+def _first_at_least(sums: Summed, goal: int, level: float, *, chord: bool = False) -> float:
+    """Return the least charge at which a sum reaches a level, EUR/kWh; infinite where it does nowhere."""
+    (reached,) = np.nonzero(sums.peaks(goal, chord=chord)[1] >= level)
+    if not len(reached):
+        return float("inf")
+    k = int(reached[0])
+    start, middle, end = (float(part) for part in (sums.chord if chord else sums.bound)[goal][:, k])
+    if start >= level:
+        return float(sums.lower[k])
+    bend = 2.0 * (start - 2.0 * middle + end)
+    roots = np.roots([bend, end - start - bend, start - level]) if abs(bend) > 1e-300 else np.roots([end - start, start - level])
+    inside = [float(root.real) for root in roots if abs(root.imag) <= 1e-9 and 0.0 <= root.real <= 1.0]
+    share = min(inside, default=0.0 if not chord else 1.0)
+    if not chord:
+        share = max(share - 1e-9, 0.0)  # a root's rounding must not exclude a charge that may recover the cost
+    return float(sums.lower[k] + share * (sums.upper[k] - sums.lower[k]))
+
+
+def _nothing_asked(days: Days, edges: Array) -> Array:
+    return np.full((len(days.goals), len(edges) - 1), np.inf)
+
+
+def _below(days: Days, sums: Summed, edges: Array, numbers: tuple[float, float, float]) -> Asked:
+    """Return what is asked so that charges below one that recovers the cost are shown to recover less."""
+    cost, charge, least = numbers
+    allowed = _nothing_asked(days, edges)
+    asked = days.allowance("profit", sums, edges, enough=cost, least=least)
+    allowed[_number(days, "profit")] = np.where(edges[:-1] < charge, asked, np.inf)
+    return Asked(edges=edges, allowed=allowed, most=MOST)
+
+
+def _undecided(days: Days, sums: Summed, edges: Array, numbers: tuple[float, float, float]) -> Asked:
+    """Return what is asked so that each charge is shown to be no better, or not to recover the cost: whichever its chords suggest."""
+    cost, enough, least = numbers
+    profit, welfare = _number(days, "profit"), _number(days, "welfare")
+    earned, earned_along = by_cell(sums, edges, profit)
+    good, good_along = by_cell(sums, edges, welfare)
+    undecided = (earned >= cost) & (good > enough)
+    by_profit = undecided & (earned_along < cost) & (good_along > enough)
+    allowed = _nothing_asked(days, edges)
+    asked = days.allowance("welfare", sums, edges, enough=enough, least=least)
+    allowed[welfare] = np.where(undecided & ~by_profit, asked, np.inf)
+    asked = days.allowance("profit", sums, edges, enough=cost, least=least)
+    allowed[profit] = np.where(by_profit, asked, np.inf)
+    return Asked(edges=edges, allowed=allowed, most=MOST)

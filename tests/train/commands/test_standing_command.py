@@ -1,0 +1,100 @@
+"""``gridtoll optimum --standing``: its contract, its words, and that it agrees with ``gridtoll evaluate``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from gridtoll.envs.community.sources import load_community
+from gridtoll.train.cli import main
+from gridtoll.train.commands.optimum.standing import period_of
+
+TWO = ["optimum", "--community", "two-prosumers", "--jobs", "1", "--quiet", "--standing"]
+
+
+def asked(capsys: pytest.CaptureFixture[str], *options: str) -> dict[str, Any]:
+    assert main([*TWO, *options, "--json"]) == 0
+    values = json.loads(capsys.readouterr().out)
+    assert isinstance(values, dict)
+    return values
+
+
+def test_the_mean_profit_is_what_evaluate_says_of_that_constant_charge(capsys: pytest.CaptureFixture[str]) -> None:
+    values = asked(capsys, "--split", "train", "--days", "5")
+    for name in ("charge", "mean_profit_eur", "mean_upper_bound_eur", "relative_gap", "clearings", "seconds"):
+        assert isinstance(values[name], float | int), name
+    constant = f"constant:{values['charge']!r}"
+    evaluate = ["evaluate", constant, "--community", "two-prosumers", "--split", "train", "--days", "5", "--jobs", "1", "--quiet", "--json"]
+    assert main(evaluate) == 0
+    assert json.loads(capsys.readouterr().out)["mean_profit_eur"] == pytest.approx(values["mean_profit_eur"], abs=1e-9)
+    assert values["mean_profit_eur"] <= values["mean_upper_bound_eur"]
+    assert values["relative_gap"] <= 1.1e-6
+
+
+def test_a_cost_per_year_is_recovered_by_the_least_charge_and_the_best_for_all(capsys: pytest.CaptureFixture[str]) -> None:
+    values = asked(capsys, "--split", "test", "--days", "4", "--recover", "100")
+    assert values["recoverable"] is True
+    assert values["recovered_eur_per_year"] >= 100
+    assert 0 <= values["recovering_charge"] - values["recovering_charge_lower_bound"] < 1e-4
+    assert values["recovering_welfare_mean_eur"] <= values["recovering_welfare_bound_eur"]
+    assert values["recovering_charge"] <= values["charge"] + 1e-9
+
+
+def test_a_cost_that_is_too_great_is_answered_with_what_the_days_bear(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*TWO, "--split", "test", "--days", "4", "--recover", "1e6"]) == 0
+    out = capsys.readouterr().out
+    assert "No charge recovers 1e+06 EUR a year: at " in out
+    assert "no charge brings more than" in out
+    values = asked(capsys, "--split", "test", "--days", "4", "--recover", "1e6")
+    assert values["recoverable"] is False
+    assert values["recovering_charge"] is None
+    assert values["greatest_recoverable_eur_per_year"] == pytest.approx(365 * values["mean_profit_eur"])
+
+
+def test_prosumers_get_the_sums_of_the_period(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    values = asked(capsys, "--split", "test", "--days", "4", "--prosumers", str(tmp_path / "who.csv"))
+    frame = pd.read_csv(tmp_path / "who.csv")
+    assert len(frame) == 2
+    welfare = frame["surplus_eur"].sum() + 4 * values["mean_profit_eur"]
+    assert welfare == pytest.approx(4 * values["mean_welfare_eur"], abs=1e-6)
+
+
+def test_without_a_split_all_days_of_the_data_count_and_days_choose_of_them() -> None:
+    community = load_community("two-prosumers")
+    every = period_of(community, split=None, days=None, every_path=False)
+    assert [each.day for each in every] == list(range(community.n_days))
+    assert len(period_of(community, split=None, days=7, every_path=False)) == 7
+    some = period_of(community, split="train", days=3, every_path=True)
+    assert len(some) == 3 * community.n_price_paths
+    assert len(set(some)) == len(some)
+    assert period_of(community, split="train", days=3, every_path=False) == community.scenarios("train", 3)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--day", "3"], "--day must go with one charge for each day"),
+        (["--split", "test", "--hard-limits"], "--hard-limits must go with one charge for each day"),
+        (["--split", "test", "--recover", "3", "--recover-of", "revenue"], "--recover-of profit"),
+        (["--split", "test", "--tariff", "zonal"], "--standing needs a tariff of one charge for the day"),
+        (["--split", "test", "--charges-per", "hour"], "--standing needs a tariff of one charge for the day"),
+        (["--split", "test", "--env", "hourly"], "--env day-ahead"),
+        (["--split", "test", "--mechanism", "call-auction"], "exact optima and gradients need --mechanism 'exact'"),
+        (["--split", "test", "--tolerance", "0"], "the tolerance > 0"),
+        (["--split", "test", "--days", "1000"], "the number of days must be from 1 to"),
+    ],
+)
+def test_what_cannot_be_answered_is_refused(options: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*TWO, *options]) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_days_must_be_named_and_price_paths_go_with_a_period(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["optimum"]) == 2
+    assert "--day K for one, --split S for those of a split, or --standing for a period" in capsys.readouterr().err
+    assert main(["optimum", "--day", "3", "--every-price-path"]) == 2
+    assert "--every-price-path must go with one charge for a period" in capsys.readouterr().err

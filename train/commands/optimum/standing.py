@@ -1,0 +1,142 @@
+"""``gridtoll optimum --standing``: the one charge that is best for a period, and what recovers a cost in it."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import Any, Final
+
+from ....agents.optimum.standing.recovery import LeastCharge, best_welfare_recovering, least_recovering, require_cost
+from ....agents.optimum.standing.search import Days, Standing
+from ....envs.account.objective import require_exact
+from ....envs.community.calendar import Scenario, evenly_spread
+from ....envs.community.community import Community
+from ....envs.games.spec import GameSpec
+from ...data.prosumers import Posted, write_prosumers
+from ...ground.text import Report, lines
+from ...task import environment_of, exact_market_of, n_charges
+from ..games import title_of
+from ..options import workers_from
+
+DAYS_PER_YEAR: Final = 365
+"""What a cost per year is divided by."""
+
+
+def solve_standing(options: argparse.Namespace, task: GameSpec) -> Report:
+    """Find the best standing charge of the period, and what recovers the cost where one is given.
+
+    Raises:
+        ValueError: If the tariff has several charges for a day, another mechanism clears, or a number is out of range.
+    """
+    began = time.perf_counter()
+    exact_market_of(task)  # refuses other mechanisms
+    if n_charges(task) != 1:
+        raise ValueError(
+            f"--standing needs a tariff of one charge for the day, such as --tariff distance --charges-per day, got {task.tariff!r} per "
+            f"{task.charges_per} with {n_charges(task)}."
+        )
+    if options.recover is not None:
+        require_cost(options.recover)
+    environment = environment_of(task)
+    scenarios = period_of(environment.community, split=options.split, days=options.days, every_path=options.every_price_path)
+    goal = require_exact(task.objective)
+    with workers_from(options) as workers:
+        days = Days(
+            [environment.day_of(each) for each in scenarios],
+            environment.community.network,
+            environment.tariff,
+            cap=environment.charge_cap,
+            flows=task.flows,
+            goals=(goal,) if options.recover is None else ("profit", "welfare"),
+            run=workers.map,
+        )
+        best = days.greatest(goal, tolerance=options.tolerance)
+        values = {"days": len(scenarios), "charge_cap": environment.charge_cap} | _numbers(best)
+        charge, told = best.charge, [f"The charge of greatest {goal}; proved: no charge from 0 to the cap brings more than the bound."]
+        if options.recover is not None:
+            found, charge, more = _recovery(days, best, options)
+            values, told = values | found, [*told, *more]
+        values |= {"clearings": days.clearings, "seconds": time.perf_counter() - began}
+        if options.prosumers is not None:
+            write_prosumers(options.prosumers, [Posted(task, each, (charge,)) for each in scenarios], workers)
+            told.append(f"{options.prosumers} has the sums of the {len(scenarios)} days at {charge:.6g} EUR/kWh.")
+    title = f"{title_of(task)}, {len(scenarios)} {f'{options.split} days' if options.split else 'days'} under one charge"
+    return Report(values, "\n".join([title, lines(values), *told]))
+
+
+def period_of(community: Community, *, split: str | None, days: int | None, every_path: bool) -> list[Scenario]:
+    """Return the scenarios of a period.
+
+    Args:
+        community: Whose days.
+        split: Its days, in the order of ``gridtoll evaluate``; all days of the data where absent.
+        days: Only so many, spread evenly.
+        every_path: Whether each day counts under every price path; else each has one, in rotation.
+
+    Raises:
+        ValueError: If the split is unknown, or there are not so many days.
+    """
+    if split is not None:
+        chosen = community.scenarios(split, days)
+    else:
+        every = range(community.n_days)
+        numbers = every if days is None else evenly_spread(every, days)
+        chosen = [Scenario(day, day % community.n_price_paths) for day in numbers]
+    if not every_path:
+        return chosen
+    return [Scenario(each.day, path) for path in range(community.n_price_paths) for each in chosen]
+
+
+def _numbers(best: Standing) -> dict[str, Any]:
+    account = best.account
+    return {
+        "charge": best.charge,
+        "mean_profit_eur": account.profit_eur,
+        "mean_welfare_eur": account.welfare_eur,
+        "mean_upper_bound_eur": best.upper_bound_eur,
+        "relative_gap": best.relative_gap,
+        "profit_eur_per_year": DAYS_PER_YEAR * account.profit_eur,
+        "objective": best.objective,
+    }
+
+
+def _recovery(days: Days, best: Standing, options: argparse.Namespace) -> tuple[dict[str, Any], float, list[str]]:
+    """Return the numbers about recovering a cost, the charge to post for it, and what to say of it."""
+    cost = options.recover / DAYS_PER_YEAR
+    greatest = best if best.objective == "profit" else days.greatest("profit", tolerance=options.tolerance)
+    least = least_recovering(days, cost, greatest=greatest, tolerance=options.tolerance)
+    values: dict[str, Any] = {
+        "recover_eur_per_year": options.recover,
+        "recoverable": least.is_recoverable,
+        "greatest_recoverable_eur_per_year": DAYS_PER_YEAR * greatest.account.profit_eur,
+        "greatest_recoverable_bound_eur_per_year": DAYS_PER_YEAR * greatest.upper_bound_eur,
+        "greatest_recoverable_charge": greatest.charge,
+        "recovering_charge": None if least.account is None else least.charge,
+        "recovering_charge_lower_bound": least.charge_lower_bound,
+    }
+    if least.account is None:
+        return values, best.charge, [_unrecoverable(least, options.recover)]
+    welfare = best_welfare_recovering(days, cost, least=least, tolerance=options.tolerance)
+    values |= {
+        "recovered_eur_per_year": DAYS_PER_YEAR * least.account.profit_eur,
+        "recovering_welfare_charge": welfare.charge,
+        "recovering_welfare_mean_eur": welfare.account.welfare_eur,
+        "recovering_welfare_bound_eur": welfare.upper_bound_eur,
+        "recovering_welfare_relative_gap": welfare.relative_gap,
+    }
+    told = [
+        f"The least charge that recovers {options.recover:g} EUR a year is {least.charge:.6g} EUR/kWh.",
+        f"Every charge below {least.charge_lower_bound:.6g} EUR/kWh recovers less.",
+        f"Of the charges that recover it, {welfare.charge:.6g} EUR/kWh is best for prosumers and operator together.",
+    ]
+    return values, welfare.charge, told
+
+
+def _unrecoverable(least: LeastCharge, asked: float) -> str:
+    """Say that no charge recovers a cost, and what the days can bear."""
+    greatest = least.greatest
+    most, bound = DAYS_PER_YEAR * greatest.account.profit_eur, DAYS_PER_YEAR * greatest.upper_bound_eur
+    bears = f"at {greatest.charge:.6g} EUR/kWh these days bear most: {most:.6g} EUR a year, and no charge brings more than {bound:.6g}."
+    if least.is_recoverable is None:
+        return f"Whether {asked:g} EUR a year can be recovered is not decided at this --tolerance: {bears}"
+    return f"No charge recovers {asked:g} EUR a year: {bears}"

@@ -1,0 +1,84 @@
+"""``gridtoll verify``: check a certificate that somebody kept."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ...agents.optimum import CertificateError
+from ...envs.market.solvers import make_market
+from ..ground.text import Report, lines
+from ..references.certificates import Checked, check_certificate
+from .options import add_report_options
+
+DESCRIPTION = """\
+Check a certificate that `gridtoll optimum --certificate FILE` wrote: that no charge earns more than it says.
+
+The file says in clear which community, day, tariff and version it is about. The check finds out whether a byte was changed, and whether
+the community's data are those the proof was made for. It proves every claim anew, by new clearings and arithmetic that the search does not
+use: docs/optimum.md says how. It prints what it checked. The exit code is 0 where the proof holds, 1 where it does not, and 2 for a file
+that is no certificate.
+"""
+EXAMPLES = """\
+  gridtoll optimum --day 180 --certificate day180.json
+  gridtoll verify day180.json
+  gridtoll verify day180.json --community ./mine --json
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    parser.add_argument("file", type=Path, metavar="FILE", help="a certificate")
+    parser.add_argument("--community", metavar="C", help="where the community is, if not where the file says: a folder that has moved")
+    parser.add_argument(
+        "--solver",
+        choices=("cvxpy", "structured"),
+        default="cvxpy",
+        help="what clears the market anew; its answers are checked as well (default: %(default)s, which the search does not use)",
+    )
+    add_report_options(parser)
+
+
+def run(options: argparse.Namespace) -> Report:
+    """Check the file.
+
+    Raises:
+        ValueError: If it is no certificate.
+    """
+    if not options.file.is_file():
+        raise ValueError(f"a certificate must be a file, got {options.file}, which is none.")
+    try:
+        found = check_certificate(options.file, make_market(options.solver), community=options.community)
+    except CertificateError as error:
+        return Report({"holds": False, "reason": str(error)}, f"The certificate does not hold: {error}", exit_code=1)
+    return Report({"holds": True, **_values(found)}, f"{_about(found)}\n{lines(_values(found))}\n{_told(found)}")
+
+
+def _values(found: Checked) -> dict[str, Any]:
+    charges: dict[str, Any] = {"charge": found.charges[0]} if len(found.charges) == 1 else {"charges": list(found.charges)}
+    names = ("best_eur", "upper_bound_eur", "pieces", "gaps", "clearings", "greatest_difference_eur", "tolerance_eur", "solver")
+    return charges | {name: getattr(found, name) for name in names}
+
+
+def _about(found: Checked) -> str:
+    about = found.about
+    game = ", ".join(f"{name} {value}" for name, value in about["game"].items()) or "default game"
+    where = f"{about['community']}, day {about['day']} ({about['date']}), price path {about['price_path']}"
+    return f"{where}, {game}; written by gridtoll {about['gridtoll']}, commit {about['commit']}"
+
+
+def _told(found: Checked) -> str:
+    """Return what was checked, in words."""
+    each = f", of each of {found.proofs} hours" if found.proofs > 1 else ""
+    return "\n".join(
+        [
+            "Checked, and it holds:",
+            "  the bytes of the file are those that were written",
+            f"  the data of day, network and tariff are those of the proof{each}",
+            "  pieces and gaps cover every charge from 0 to the cap",
+            f"  on {found.pieces} pieces the response is straight, and no charge earns more than is stated",
+            f"  in {found.gaps} gaps no charge earns more than the upper bound",
+            "  the best charge earns what is stated",
+        ]
+    )
