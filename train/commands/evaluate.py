@@ -21,8 +21,8 @@ from ..scoring.leaders import CLAIRVOYANTS, LEADER_NAMES, make_leader
 from ..scoring.transfer import evaluate_held_out, held_out_report
 from ..task import environment_of
 from ..workers import Workers
-from .games import add_effort_options, effort_from, game_from, title_of
 from .options import add_backend_options, add_game_options, add_report_options, existing_parent, natural, positive, workers_from
+from .options.games import add_effort_options, effort_from, game_from, title_of
 
 DESCRIPTION = f"""\
 Score a leader on days of a split: its profit beside the exact optimum of each day and the certified upper bound.

@@ -15,8 +15,8 @@ from ..ground.runs import RunFolder
 from ..ground.text import Report, lines
 from ..learning.learn import resume, train
 from ..workers import Workers
-from .games import game_from
 from .options import add_game_options, add_report_options, add_work_options, decimal, natural, positive
+from .options.games import game_from
 
 _DEFAULT, _HOURLY = DEFAULT_TRAININGS["day-ahead"], DEFAULT_TRAININGS["hourly"]
 _LEARNER: Final = tuple(entry.name for entry in fields(LearnerSettings) if entry.name not in ("algorithm", "hidden"))

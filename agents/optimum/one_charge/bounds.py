@@ -124,7 +124,7 @@ def upper_bound(
     bound, share = chord_bound(chord, target=target, low=low, high=high)
     if min(value, bound) > target and chord.width <= SLIVER:
         for end in (left, right):
-            alone = Chord(line, *(replace(line.moved(end, at.charge), missed_eur=end.missed_eur) for at in (left, right)))
+            alone = Chord(line, *(moved(line, end, at.charge) for at in (left, right)))
             bound = min(bound, chord_bound(alone, target=target)[0])
     return min(value, bound), left.charge + share * chord.width
 
@@ -173,6 +173,11 @@ def chord_bound(chord: Chord, *, target: float = float("-inf"), low: float = 0.0
         if bound <= target:
             break
     return best
+
+
+def moved(line: ChargeLine, end: LinePoint, charge: float) -> LinePoint:
+    """Return the same variables and prices at another charge: no response there any more, but a point that bounds may use."""
+    return replace(line.restored(charge, end.variables, end.prices, end.relief), missed_eur=end.missed_eur)
 
 
 def lower_bound(line: ChargeLine, norms: Norms, left: LinePoint, right: LinePoint) -> float:

@@ -217,12 +217,8 @@ class ChargeLine:
         snap(self.flat.scale, self.flat.lower, self.flat.upper, variables)
         return self._line_point(charge, variables, self.flat.prices(point), None)
 
-    def moved(self, point: LinePoint, charge: float) -> LinePoint:
-        """Return the same variables and prices at another charge: no response there any more, but a point that bounds may use."""
-        return self.restored(charge, point.variables, point.prices, point.relief)
-
     def restored(self, charge: float, variables: Array, prices: Array, relief: Array) -> LinePoint:
-        """Return the point of a charge that has these variables, prices and relief; shapes are those of :class:`LinePoint`."""
+        """Return a point of a charge with these variables, prices and relief: a response that was kept, or what only bounds may use."""
         return replace(self._line_point(charge, variables.copy(), prices.copy(), None), relief=relief)
 
     def _line_point(self, charge: float, x: Array, prices: Array, response: _Response | None) -> LinePoint:

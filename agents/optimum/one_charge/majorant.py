@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from ....envs.community.day import Array
 from ..sound import require_finite
-from .bounds import SLIVER, Norms, strayed, value_bound, with_tangent
+from .bounds import SLIVER, Norms, moved, strayed, value_bound, with_tangent
 from .chord import Chord
 from .line import ChargeLine, LinePoint
 
@@ -30,7 +28,7 @@ def majorant(line: ChargeLine, norms: Norms, left: LinePoint, right: LinePoint) 
     chord = Chord(line, left, right)
     found = [_least_mean(chord), np.array([value_bound(line, norms, left, right), 0.0, 0.0])]
     if chord.width <= SLIVER:
-        ends = ([replace(line.moved(end, at.charge), missed_eur=end.missed_eur) for at in (left, right)] for end in (left, right))
+        ends = ([moved(line, end, at.charge) for at in (left, right)] for end in (left, right))
         found += [_least_mean(Chord(line, *end)) for end in ends]
     require_finite(np.array(found), "a bound between two charges", line.day.label)
     return min(found, key=_mean)

@@ -13,7 +13,6 @@ from ...references.hours import Effort
 from ...references.solve import resolved
 from ...references.solved import Method, Settings
 from ...task import n_charges
-from ..games import add_effort_options, game_from, refuse
 from ..options import (
     add_backend_options,
     add_game_options,
@@ -26,6 +25,7 @@ from ..options import (
     prosumers_path,
     whole,
 )
+from ..options.games import add_effort_options, game_from, refuse
 from .days import solve_hourly, solve_split
 from .one_day import solve_day
 from .standing import solve_standing

@@ -13,8 +13,8 @@ from ...references.optima import find_optima
 from ...references.optima_table import summary_of, summary_table, write_rows
 from ...references.solved import Settings
 from ...task import environment_of
-from ..games import effort_from, title_of
 from ..options import workers_from
+from ..options.games import effort_from, title_of
 from .asked import keep_prosumers, scenarios_of, shown
 
 

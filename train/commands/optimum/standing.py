@@ -15,8 +15,8 @@ from ....envs.games.spec import GameSpec
 from ...data.prosumers import Posted, write_prosumers
 from ...ground.text import Report, lines
 from ...task import environment_of, exact_market_of, n_charges
-from ..games import title_of
 from ..options import workers_from
+from ..options.games import title_of
 
 DAYS_PER_YEAR: Final = 365
 """What a cost per year is divided by."""

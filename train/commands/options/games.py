@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from ...envs.games.spec import GameSpec
-from ..references.hours import Effort
-from .options import task_from, whole
+from ....envs.games.spec import GameSpec
+from ...references.hours import Effort
+from .shared import task_from, whole
 
 _FEW: Final = 20
 """Clearings that the search for a schedule to be kept takes at least."""

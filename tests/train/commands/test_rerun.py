@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from gridtoll.train.cli import main
-from gridtoll.train.reports.rerun import check_rerun
+from gridtoll.train.commands.report.rerun import check_rerun
 from gridtoll.train.reports.results import REFERENCE, pack, read_results
 
 

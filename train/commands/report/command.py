@@ -5,15 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..ground.text import Report
-from ..reports.board import leaderboard
-from ..reports.rerun import TOLERANCE, check_rerun, rerun_text, rerun_values
-from ..reports.results import REFERENCE, Results, pack, read_results
-from ..reports.scores import groups_of
-from ..reports.story import tell
-from ..reports.writing import text_of, write_report
-from .games import refuse
-from .options import add_report_options, decimal, natural
+from ...ground.text import Report
+from ...reports.board import leaderboard
+from ...reports.results import REFERENCE, Results, pack, read_results
+from ...reports.scores import groups_of
+from ...reports.story import tell
+from ...reports.writing import text_of, write_report
+from ..options import add_report_options, decimal, natural
+from ..options.games import refuse
+from .rerun import TOLERANCE, check_rerun, rerun_text, rerun_values
 
 DESCRIPTION = """\
 Report a comparison: leaderboard, performance profiles, regret against effort with the exact solver on the same axes, regret by season, its

@@ -13,8 +13,8 @@ from typing import Any, Final, Literal
 import numpy as np
 import pandas as pd
 
-from ..ground.text import table
-from .results import CELL, Results
+from ...ground.text import table
+from ...reports.results import CELL, Results
 
 TOLERANCE: Final = 1e-6
 """EUR, and EUR/kWh of charges, to which two rows are the same unless told otherwise."""
@@ -72,7 +72,7 @@ def check_rerun(again: Results, kept: Results, *, tolerance: float = TOLERANCE) 
     failed_before = {cell.key for cell in kept.failed}
     found = []
     for cell in again.cells:
-        name = dict(zip(CELL, cell.key, strict=True))
+        name: dict[str, Any] = dict(zip(CELL, cell.key, strict=True))
         if cell.key not in before and cell.key not in failed_before:
             found.append(CellCheck(**name, verdict="not in the kept one"))
         elif cell.failed or cell.key in failed_before:
@@ -114,7 +114,7 @@ def _apart(left: pd.Series[Any], right: pd.Series[Any]) -> np.ndarray[Any, Any]:
         a, b = (np.array([float(part) for part in str(each).split()]) for each in (one, other))
         same = a.shape == b.shape
         found.append(float(np.max(np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0.0, np.abs(a - b)), initial=0.0)) if same else np.inf)
-    return np.nan_to_num(np.array(found), nan=np.inf)
+    return np.asarray(np.nan_to_num(np.array(found), nan=np.inf))
 
 
 def rerun_text(found: list[CellCheck], tolerance: float) -> str:

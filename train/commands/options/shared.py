@@ -8,11 +8,11 @@ from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any, Final, get_args
 
-from ...envs.games.spec import HOURLY_ONLY, GameSpec
-from ...envs.machine import available_cores
-from ...envs.written import number, whole_number
-from ..data.tables import require_table_format
-from ..workers import Backend, Workers
+from ....envs.games.spec import HOURLY_ONLY, GameSpec
+from ....envs.machine import available_cores
+from ....envs.written import number, whole_number
+from ...data.tables import require_table_format
+from ...workers import Backend, Workers
 
 
 def decimal(text: str) -> float:
