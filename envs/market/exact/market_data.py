@@ -136,7 +136,9 @@ def scale(day: Day, charges: Array, structure: Structure) -> MarketData:
     stored_min = np.zeros(stores)
     stored_min[-1] = (day.storage_start if day.storage_end is None else day.storage_end)[owner] / energy_unit
     curvature_unit = price / power
-    worth_all = _WORTH_ALL * np.maximum(price, np.abs(day.own_import_price))
+    retail = (day.import_price, day.export_price)
+    buying, selling = (each if each.ndim == 2 else np.broadcast_to(each[:, None], shape) for each in retail)  # (T, N)
+    worth_all = _WORTH_ALL * np.maximum(price, np.abs(buying))
     eased = np.clip(
         day.utility_slope, day.utility_curvature * day.demand_min - worth_all, day.utility_curvature * day.demand_max + worth_all
     )
@@ -150,8 +152,8 @@ def scale(day: Day, charges: Array, structure: Structure) -> MarketData:
         utility_curvature=day.utility_curvature / curvature_unit,
         utility_slope=day.utility_slope / price,
         renewable=day.renewable / power,
-        import_price=day.own_import_price / price,
-        export_price=day.own_export_price / price,
+        import_price=buying / price,
+        export_price=selling / price,
         import_limit=np.broadcast_to(day.import_limit / power, shape),
         export_limit=np.broadcast_to(day.export_limit / power, shape),
         grid_friction=np.broadcast_to(day.grid_friction / curvature_unit, shape),
