@@ -103,19 +103,20 @@ def _state(day: Day, program: Program, agreed: Agreed) -> Clearing:
     from ..exact.solution import Certificate  # noqa: PLC0415
 
     power, price = program.power_unit, program.price_unit
-    stored = np.vstack([day.storage_start, agreed.stored.T * power * program.period_hours])
     none = np.zeros_like(day.demand_min)
+    # Rows by period, as the market's own: its loops are compiled anew, for minutes, for arrays that lie otherwise.
+    own = {name: np.ascontiguousarray(getattr(agreed, name).T) for name in ("renewable", "own_price", "stored_price", "stored")}
     return Clearing(
         demand=none,
-        renewable_used=agreed.renewable.T * power,
+        renewable_used=own["renewable"] * power,
         grid_import=none,
         grid_export=none,
         storage_charge=none,
         storage_discharge=none,
-        stored_energy=stored,
+        stored_energy=np.vstack([day.storage_start, own["stored"] * (power * program.period_hours)]),
         trade=np.zeros((0, 0, 0)),
-        nodal_price=agreed.own_price.T * price,
-        storage_price=agreed.stored_price.T * price,
+        nodal_price=own["own_price"] * price,
+        storage_price=own["stored_price"] * price,
         objective_eur=np.nan,
         certificate=Certificate(primal_residual=np.nan, dual_residual=np.nan, gap=np.nan),
         solver="negotiation",
