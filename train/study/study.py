@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from matplotlib.figure import Figure
 
-from ...envs.community.calendar import Scenario
+from ...envs.community.calendar import Scenario, count_split_days
+from ...envs.community.community import Community
 from ...envs.errors import unknown_name
 from ..ground.plots import save_figure
 from ..ground.runs import commit, versions, write_text
