@@ -54,6 +54,7 @@ def write_all(docs: Path) -> Path:
     for path in [*made.glob("*.md"), *made.glob("*/*.md"), *made.glob("*/*.rst"), *made.glob("*/*.ipynb")]:
         if path.relative_to(made).as_posix() not in pages:
             path.unlink()
+    _clear_what_notebooks_wrote(made / "notebooks")
     here = made / "notebooks" / "docs"  # where notebooks run: they name files as one does in a clone
     if not here.is_symlink():
         here.symlink_to(docs, target_is_directory=True)
@@ -61,6 +62,15 @@ def write_all(docs: Path) -> Path:
     static.mkdir(exist_ok=True)
     shutil.copyfile(mathjax() / "tex-svg.js", static / "tex-svg.js")
     return static
+
+
+def _clear_what_notebooks_wrote(folder: Path) -> None:
+    """Remove files and folders that an earlier build's notebooks left: a notebook may refuse to write over them."""
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.suffix not in {".md", ".ipynb"} and not path.is_symlink():
+            path.unlink()
 
 
 def _from_beside(docs: Path, name: str) -> str:
