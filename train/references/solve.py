@@ -7,7 +7,7 @@ method           what it is for                                                 
 ``search``       the exact market: all other tariffs                                                              a bound none exceed
 ``miqp``         the exact market: an independent cross-check for small communities                               proved by the solver
 ``breakpoints``  the call auction: one coefficient a day                                                          proved to be the best
-``replayed``     ``admm`` and ``bilateral`` where they converge: the exact market's best charges, played       nothing more
+``replayed``     ``admm`` and ``bilateral`` where they converge: the exact market's best charges, played          nothing more
 ``played``       any other market or power flow: a grid of charges, and closer ones around the best               nothing: best found
 ===============  ===============================================================================================  ======================
 """
