@@ -38,6 +38,7 @@ from bokeh.protocol import Protocol
 from cases import case_community
 from playwright.sync_api import Page, sync_playwright
 
+from gridtoll import __version__
 from gridtoll.envs import Scenario, export_community
 from gridtoll.envs.games.spec import GameSpec
 from gridtoll.envs.machine import available_cores
@@ -76,6 +77,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure how long the explorer takes to answer.")
     parser.add_argument("--communities", nargs="+", default=list(COMMUNITIES), help="names, folders, or numbers of prosumers")
     parser.add_argument("--turns", type=int, default=40, help="of each kind (default: %(default)s)")
+    parser.add_argument("--no-browser", action="store_true", help="leave the browser out")
     parser.add_argument("--write", type=Path, metavar="FILE", help="write the table into this document")
     parser.add_argument("--picture", type=Path, metavar="PNG", help="draw the page instead")
     options = parser.parse_args()
@@ -83,9 +85,17 @@ def main() -> None:
         draw(options.picture)
         return
     with tempfile.TemporaryDirectory() as folder:
-        rows = [row for text in options.communities for row in measured(made(text, Path(folder)), options.turns)]
-    table = "\n".join(["| community | prosumers | change | clear (ms) | answer (ms) | browser (ms) |", "|---|---|---|---|---|---|", *rows])
-    libraries = ", ".join(f"{name} {version(name)}" for name in ("gridtoll", "bokeh", "numpy", "numba"))
+        rows = [
+            row for text in options.communities for row in measured(made(text, Path(folder)), options.turns, browser=not options.no_browser)
+        ]
+    table = "\n".join(
+        [
+            "| community | prosumers | change | clear (ms) | answer (ms) | its CPU time (ms) | browser (ms) |",
+            "|---|---|---|---|---|---|---|",
+            *rows,
+        ]
+    )
+    libraries = ", ".join([f"gridtoll {__version__}", *(f"{name} {version(name)}" for name in ("bokeh", "numpy", "numba"))])
     machine = f"{platform.machine()}, {available_cores()} cores, load average {os.getloadavg()[0]:.1f}; Python {platform.python_version()}"
     text = f"{machine}, {libraries}.\n\n{table}\n"
     print(text)
@@ -103,15 +113,16 @@ def made(text: str, folder: Path) -> str:
     return str(folder / text)
 
 
-def measured(community: str, turns: int) -> list[str]:
+def measured(community: str, turns: int, *, browser: bool) -> list[str]:
     """Return the rows of one community."""
     problem = Problem(spec=GameSpec(community=community), scenario=Scenario(180, 0))
     play(problem, np.array([0.2]))  # compiles
-    server, browser = on_the_server(problem, turns), in_the_browser(community, turns)
+    server, pages = on_the_server(problem, turns), in_the_browser(community, turns) if browser else {}
     found = problem.community
+    who = f"| `{found.name}` | {found.n_prosumers} |"
     return [
-        f"| `{found.name}` | {found.n_prosumers} | {change} | {times(clear)} | {times(answer)} | {times(browser[change])} |"
-        for change, (clear, answer) in server.items()
+        f"{who} {change} | {times(clear)} | {times(answer)} | {times(used)} | {times(pages.get(change, []))} |"
+        for change, (clear, answer, used) in server.items()
     ]
 
 
@@ -121,7 +132,7 @@ def times(milliseconds: list[float]) -> str:
     return f"{median:.0f}, {late:.0f}" if milliseconds else ""
 
 
-def on_the_server(problem: Problem, turns: int) -> Mapping[str, tuple[list[float], list[float]]]:
+def on_the_server(problem: Problem, turns: int) -> Mapping[str, tuple[list[float], list[float], list[float]]]:
     """Return how long clearing and answering take, by what is changed."""
     document, patches = Document(), list[DocumentPatchedEvent]()
     begun = Begun(problem=problem, charge=0.2, leader="zero")
@@ -135,20 +146,21 @@ def on_the_server(problem: Problem, turns: int) -> Mapping[str, tuple[list[float
         "day": (page.day_slider, days),
         "batteries": (page.storage, storage),
     }
-    found: dict[str, tuple[list[float], list[float]]] = {}
+    found: dict[str, tuple[list[float], list[float], list[float]]] = {}
     for name, (control, values) in changes.items():
-        clear, answer = [], []
+        clear, answer, used = [], [], []
         for value in values:
-            began = time.perf_counter()
+            began, before = time.perf_counter(), time.process_time()
             control.value = value
             page.answer()
             _ = Protocol().create("PATCH-DOC", patches).content_json  # written, not sent
             answer.append(1e3 * (time.perf_counter() - began) + PAUSE_MS)
+            used.append(1e3 * (time.process_time() - before))
             patches.clear()
             clear.append(1e3 * seconds(lambda: play(page.problem, page.charge)))
-        found[name] = clear, answer
+        found[name] = clear, answer, used
     hours = HourPage(Document(), begun, Nobody())
-    found["an hour by hand"] = [], [1e3 * seconds(hours.post_hour) for _ in range(20)]
+    found["an hour by hand"] = [], [1e3 * seconds(hours.post_hour) for _ in range(20)], []
     return found
 
 

@@ -63,7 +63,7 @@ class Problem:
         Raises:
             ValueError: If there is no such day or price path.
         """
-        return self.setting.day_of(self.scenario)
+        return _day_of(self)
 
     @property
     def mechanism(self) -> Mechanism[Any]:
@@ -112,6 +112,11 @@ def _community_of(name: str, storage: float) -> Community:
 @lru_cache(maxsize=32)
 def _setting_of(spec: GameSpec, storage: float) -> Setting:
     return make_setting(spec, split="train", community=_community_of(spec.community, storage))
+
+
+@lru_cache(maxsize=8)
+def _day_of(problem: Problem) -> Day:
+    return problem.setting.day_of(problem.scenario)
 
 
 @lru_cache(maxsize=8)
