@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from matplotlib.figure import Figure
 
-from ...envs.community.calendar import Scenario, count_split_days
+from ...envs.community.calendar import Scenario, count_split_days, evenly_spread
 from ...envs.community.community import Community
 from ...envs.errors import unknown_name
 from ..ground.plots import save_figure
@@ -101,6 +101,17 @@ def called(system: str) -> str:
     return Path(system).resolve().name if is_folder(system) else system
 
 
+def scenarios_of(community: Community, count: int) -> list[Scenario]:
+    """Return the days studied, spread evenly over the test split, or over all days of data too short to have one.
+
+    Raises:
+        ValueError: If there are not so many.
+    """
+    if count_split_days(community.n_days)["test"]:
+        return community.scenarios("test", count)
+    return [Scenario(day, day % community.n_price_paths) for day in evenly_spread(range(community.n_days), count)]
+
+
 def _split_of(community: Community) -> str:
     return "the test split" if count_split_days(community.n_days)["test"] else "all days"
 
@@ -142,7 +153,7 @@ def tables_of(efforts: Mapping[str, Effort], cells: Path, workers: Workers) -> T
     parts: list[str] = []
     questions: list[Question] = []
     for system, effort in efforts.items():
-        scenarios = community_of(system).scenarios("test", effort.days)
+        scenarios = scenarios_of(community_of(system), effort.days)
         some = spread(scenarios, effort.variant_days)
         for asking, on in ((_ON_ALL_DAYS, scenarios), (_ON_SOME_DAYS, some)):
             for part, ask in asking.items():
