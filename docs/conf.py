@@ -50,6 +50,7 @@ napoleon_use_ivar = True  # fields of dataclasses are described by their class
 html_theme = "furo"
 html_title = f"gridtoll {release}"
 html_static_path = ["_static", str(pages.write_all(DOCS))]
+html_favicon = "_static/favicon.svg"
 html_css_files = ["gridtoll.css"]
 html_copy_source = False
 html_show_sphinx = False
