@@ -155,7 +155,7 @@ def test_a_worker_that_is_killed_is_an_error_and_not_a_wait_for_ever() -> None:
 
 def test_ray_that_is_not_installed_is_named_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ValueError, match=r'`ray` cannot be imported.*pip install "gridtoll\[ray\]"'), Workers(2, backend="ray") as workers:
+    with pytest.raises(ValueError, match=r'`ray` cannot be imported.*pip install "\.\[ray\]"'), Workers(2, backend="ray") as workers:
         workers.map(root, [4.0])
 
 

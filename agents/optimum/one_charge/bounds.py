@@ -216,7 +216,7 @@ def _passes_a_limit(chord: Chord) -> bool:
 
 
 def with_tangent(chord: Chord, t: float) -> tuple[Array, Array | None]:
-    """Return the goal along the chord less the tangent of the overload at t, and the tangent's gradient in x."""
+    """Return the goal along the chord less the tangent of the overload at t, and the tangent's gradient in x, shape (V,)."""
     line = chord.line
     price, limit = line.day.overload_price * line.day.period_hours, line.network.grid.branch_limit_kw
     if not price > 0 or not _passes_a_limit(chord):
@@ -228,7 +228,10 @@ def with_tangent(chord: Chord, t: float) -> tuple[Array, Array | None]:
 
 
 def strayed(chord: Chord, overload_pull: Array | None, omega: float, sign: float = 1.0) -> Iterator[Array]:
-    """Yield, for one weight ν after the other, a polynomial in t that bounds what the response's distance from the chord changes."""
+    """Yield, for one weight ν after the other, a polynomial in t that bounds what the response's distance from the chord changes.
+
+    Each is of shape (coefficients,), lowest power first; ``overload_pull`` is of shape (V,).
+    """
     line, left, right = chord.line, chord.left, chord.right
     flat = line.flat
     missed, rounding = left.missed_eur + right.missed_eur, _ROUNDING * line.turnover_eur

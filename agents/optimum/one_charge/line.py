@@ -218,7 +218,10 @@ class ChargeLine:
         return self._line_point(charge, variables, self.flat.prices(point), None)
 
     def restored(self, charge: float, variables: Array, prices: Array, relief: Array) -> LinePoint:
-        """Return a point of a charge with these variables, prices and relief: a response that was kept, or what only bounds may use."""
+        """Return a point of a charge with these variables, prices and relief: a response that was kept, or what only bounds may use.
+
+        Variables are of shape (V,), prices of the shape of the equations, relief as a point has it; see :class:`LinePoint`.
+        """
         return replace(self._line_point(charge, variables.copy(), prices.copy(), None), relief=relief)
 
     def _line_point(self, charge: float, x: Array, prices: Array, response: _Response | None) -> LinePoint:

@@ -24,7 +24,7 @@ _OCTAVES: Final = 36  # halvings
 
 
 def cells_around(charge: float, cap: float) -> Array:
-    """Return edges of cells from 0 to the cap, EUR/kWh: of equal width, and ever narrower ones around a charge."""
+    """Return edges of cells from 0 to the cap, EUR/kWh, shape (K + 1,): of equal width, and ever narrower ones around a charge."""
     near = cap * 2.0 ** -(np.arange(1, _NARROW * _OCTAVES + 1) / _NARROW)
     every = np.concatenate([np.linspace(0.0, cap, _WIDE + 1), charge + near, charge - near, [charge]])
     return np.unique(every[(every >= 0.0) & (every <= cap)])

@@ -186,7 +186,7 @@ class Days:
             self.refine(Asked(edges=cells, allowed=np.zeros((len(self.goals), 1)), most=_FIRST))
 
     def summed(self, around: float) -> tuple[Summed, Array]:
-        """Return the sums over the days, and the edges of cells that are the narrower the closer they are to a charge."""
+        """Return the sums over the days, and the edges of cells, shape (K + 1,), that are the narrower the closer they are to a charge."""
         edges = cells_around(around, self.cap)
         return summed(self.known, self.weights, edges), edges
 
@@ -245,7 +245,7 @@ class Days:
 
 
 def checked_weights(weights: Array | None, count: int) -> Array:
-    """Return weights of so many days.
+    """Return weights of so many days, shape (days,).
 
     Raises:
         ValueError: If they are not at least 0 each and 1 in all.

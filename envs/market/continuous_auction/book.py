@@ -17,9 +17,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from ...arrays import IntArray
 from ...community.day import Array
-
-IntArray = NDArray[np.int64]
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...arrays import IntArray
 from ...community.day import Array
 from ..exact.solution import KktEvidence
-from .book import IntArray
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

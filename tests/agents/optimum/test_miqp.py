@@ -235,7 +235,7 @@ def test_a_refused_program_can_be_forced(scip: None) -> None:
     assert solve(day, network, pair_limit=10, force=True).status == "optimal"
 
 
-@pytest.mark.parametrize(("solver", "package", "install"), [("scip", "pyscipopt", r"gridtoll\[miqp\]"), ("gurobi", "gurobipy", "gurobipy")])
+@pytest.mark.parametrize(("solver", "package", "install"), [("scip", "pyscipopt", r"\.\[miqp\]"), ("gurobi", "gurobipy", "gurobipy")])
 def test_a_missing_package_is_named_with_the_way_to_install_it(
     monkeypatch: pytest.MonkeyPatch, solver: Any, package: str, install: str
 ) -> None:

@@ -100,7 +100,7 @@ def test_every_bad_coefficient_is_named_at_once() -> None:
     action = np.full(tariff.n_coefficients(T), 0.1)
     action[[1, 8, 9, 30]] = [np.nan, -0.2, 0.9, np.inf]
     with pytest.raises(
-        ValueError, match=r"nan at coefficient 1 \(hour 0, branch 1 .*-0.2 at coefficient 8.*0.9 at coefficient 9.*inf at coefficient 30"
+        ValueError, match=r"nan at coefficient 1 \(period 0, branch 1 .*-0.2 at coefficient 8.*0.9 at coefficient 9.*inf at coefficient 30"
     ):
         tariff.read(action, T, CAP)
 

@@ -269,7 +269,6 @@ def test_bad_input_is_one_clear_error_with_nothing_written(run: Run, tmp_path: P
         "train",
         "frobnicate",
         "clear",
-        "optimum",
         "optimum --day 1 --split test",
     ],
 )

@@ -78,7 +78,7 @@ def test_charges_per_hour_decouple_without_storage(capsys: pytest.CaptureFixture
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--charges-per", "hour", "--verify"], "--verify must go with one charge for the day"),
+        (["--tariff", "zonal", "--verify"], "--verify must go with"),
         (["--tariff", "zonal", "--recover", "1"], "--recover must go with one charge for the day and the exact method"),
         (["--method", "miqp", "--hard-limits"], "hard limits must go with one charge"),
         (["--days", "3", "--out", "rows.csv"], "--days, --out must go with a split"),

@@ -114,7 +114,7 @@ def test_files_that_are_not_rows_are_refused(tmp_path: Path, monkeypatch: pytest
 
 
 def test_a_missing_package_is_named_with_its_extra() -> None:
-    with pytest.raises(ValueError, match=r"a Parquet file needs the package `no_such_package`.*gridtoll\[research\]"):
+    with pytest.raises(ValueError, match=r'a Parquet file needs the package `no_such_package`.*pip install "\.\[research\]"'):
         research_package("no_such_package.inside", "a Parquet file")
 
 

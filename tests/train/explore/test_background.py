@@ -130,4 +130,4 @@ def test_a_port_that_cannot_be_is_an_error_that_says_so(port: str, capsys: pytes
 def test_without_bokeh_the_command_says_what_brings_it(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setitem(sys.modules, "bokeh", None)
     assert main(["explore", "two-prosumers"]) == 2
-    assert 'Run `pip install "gridtoll[explore]"`.' in capsys.readouterr().err
+    assert 'run `pip install ".[explore]"`.' in capsys.readouterr().err

@@ -314,9 +314,9 @@ def test_packed_results_report_the_same_in_a_few_files(folder: Path, results: Re
 
 def test_the_reference_results_are_reported_like_any_others(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reported(folder, "--pack", tmp_path / "reference")
-    monkeypatch.setattr(command, "REFERENCE", tmp_path / "reference")
+    monkeypatch.setattr(command.command, "REFERENCE", tmp_path / "reference")
     assert reported("--reference").values == reported(folder).values
-    monkeypatch.setattr(command, "REFERENCE", tmp_path / "nothing")
+    monkeypatch.setattr(command.command, "REFERENCE", tmp_path / "nothing")
     with pytest.raises(ValueError, match="not part of this installation"):
         reported("--reference")
 
