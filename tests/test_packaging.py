@@ -159,7 +159,7 @@ def packages_of_rooms(of_rooms: dict[str, set[str]], path: Path) -> set[str]:
 
 def test_every_third_party_import_is_a_declared_dependency() -> None:
     declared = {canonicalize_name(requirement.name) for requirement in own_requirements()}
-    of_rooms = {room: {canonicalize_name(each.name) for each in own_requirements(extra)} for room, extra in ROOMS_OF_EXTRAS.items()}
+    of_rooms = {room: {str(canonicalize_name(each.name)) for each in own_requirements(extra)} for room, extra in ROOMS_OF_EXTRAS.items()}
     providers = importlib.metadata.packages_distributions()
     undeclared = {
         f"{path.relative_to(ROOT)}: {name}"
