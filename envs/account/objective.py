@@ -106,11 +106,14 @@ class Quantity:
 
     def yardstick_eur(self, day: Day, account: Account | None) -> float:
         """Return what a gap is measured by in EUR; see :class:`Objective`."""
-        least = self.least_share * day.turnover_eur
-        if account is None:
-            return least
-        stakes = (account.revenue_eur, account.import_fee_eur, account.loss_cost_eur, account.overload_cost_eur)
-        return max(least, *(abs(stake) for stake in stakes))
+        return at_stake_eur(account, least=self.least_share * day.turnover_eur)
+
+
+def at_stake_eur(account: Account | None, *, least: float) -> float:
+    """Return the greatest of what an operator is paid and pays, by its absolute value, but at least ``least``; all in EUR."""
+    if account is None:
+        return least
+    return max(least, *map(abs, (account.revenue_eur, account.import_fee_eur, account.loss_cost_eur, account.overload_cost_eur)))
 
 
 OBJECTIVES: Final[Registry[Objective]] = Registry("objective")

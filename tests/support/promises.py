@@ -6,15 +6,17 @@ Whoever adds a mechanism, a power flow, a game or a leader calls the function of
 from __future__ import annotations
 
 import pickle
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import gymnasium
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from sameness import assert_same
 
 from gridtoll.agents.policy import Policy
+from gridtoll.envs import DAY_AHEAD_ID, HOURLY_ID
 from gridtoll.envs.account.objective import Objective
 from gridtoll.envs.account.settlement import Settlements
 from gridtoll.envs.account.settlement_cotangent import QUANTITIES
@@ -62,6 +64,35 @@ def require_mechanism(mechanism: Mechanism[Allocation], days: Sequence[Day], cha
     assert pickle.dumps([day.arrays() for day in days]) == before, "nothing may be written into a day"
     with pytest.raises(ValueError, match="charge"):
         mechanism.clear_many(list(days), [-1.0 - each for each in charges])
+
+
+def require_rows_like_the_single_environment(mechanism: str, names: Sequence[str]) -> None:
+    """Rows of a batch under a mechanism equal the single environment to the last bit, in rewards and in these names of `info`."""
+    named: dict[str, Any] = {"community": "two-prosumers", "mechanism": mechanism}
+    single = gymnasium.make(f"gridtoll.envs:{DAY_AHEAD_ID}", **named)
+    envs: Any = gymnasium.make_vec(f"gridtoll.envs:{DAY_AHEAD_ID}", num_envs=3, **named)
+    envs.reset(seed=5)
+    actions = np.stack([envs.single_action_space.sample() for _ in range(3)])
+    _, rewards, _, _, infos = envs.step(actions)
+    for row in range(3):
+        single.reset(seed=5 + row)
+        _, reward, _, _, info = single.step(actions[row])
+        assert reward == rewards[row]
+        final = infos.get("final_info", infos)
+        for name in names:
+            assert info[name] == final[name][row]
+
+
+def require_an_hour_each_time(mechanism: str, holds: Callable[[dict[str, Any]], bool]) -> None:
+    """The hourly environment under a mechanism plays 24 hours, and what `info` says of each holds."""
+    env = gymnasium.make(f"gridtoll.envs:{HOURLY_ID}", community="two-prosumers", mechanism=mechanism)
+    env.reset(seed=1)
+    over, hours = False, 0
+    while not over:
+        _, _, terminated, truncated, info = env.step(np.full(env.action_space.shape, 0.02, dtype=env.action_space.dtype))
+        over, hours = terminated or truncated, hours + 1
+        assert holds(info)
+    assert hours == 24
 
 
 def require_exact_response(market: ExactResponse, day: Day, charges: Array) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -118,14 +118,15 @@ def _write(options: argparse.Namespace) -> Report:
     if not options.first < last <= community.n_days:
         raise ValueError(f"days must be within the {community.n_days} of {community.name}, got {options.first} to {last - 1}.")
     scenarios = [Scenario(day, options.price_path) for day in range(options.first, last)]
-    book = _book(task)
+    book = book_of(task, {"gridtoll": __version__, "commit": commit()})
     days = _settled(task, scenarios, charges_from(options.charge), threads=options.jobs, quiet=options.quiet)
     head = (append_days if options.append else write_ledger)(options.file, book, days, key)
     values = {"ledger": str(options.file), "days": len(scenarios), "bytes": options.file.stat().st_size, "head": head}
     return Report(values, lines(values) + "\nKeep the head in another place: it shows that no day was cut off the end.")
 
 
-def _book(task: GameSpec) -> Book:
+def book_of(task: GameSpec, software: Mapping[str, str | None]) -> Book:
+    """Return what holds for all days of a game's ledger; ``software`` are the versions of what writes it."""
     setting = environment_of(task).setting
     return Book(
         community=setting.community.name,
@@ -136,7 +137,7 @@ def _book(task: GameSpec) -> Book:
         flows=task.flows,
         mechanism=task.mechanism,
         power_flow=task.power_flow,
-        software={"gridtoll": __version__, "commit": commit()},
+        software=software,
     )
 
 

@@ -28,6 +28,7 @@ from ....envs.account.settlement import Settlement
 from ....envs.account.tariff import Tariff
 from ....envs.community.day import Array, Day
 from ....envs.games.transition import Rules, transition
+from ....envs.grid.power_flow import DcPowerFlow
 from ....envs.market.call_auction import CallAuction
 from ....envs.market.call_auction.auction import plan_alone
 from ....envs.market.call_auction.orders import Orders, orders_of
@@ -88,6 +89,7 @@ def solve_call_auction(day: Day, rules: Rules, tariff: Tariff, mechanism: CallAu
     """
     if tariff.n_basis != 1 or tariff.per != "day":
         raise ValueError(f"breakpoints are those of one coefficient for the day, got a {tariff.kind} tariff per {tariff.per}.")
+    objective = OBJECTIVES[require_exact(rules.objective)]
     began, basis = time.perf_counter(), tariff.basis[0]
     orders = orders_of(day, plan_alone(day), mechanism.steps)
     stretches, matchings = stretches_of(day, orders, basis, cap=cap)
@@ -108,7 +110,7 @@ def solve_call_auction(day: Day, rules: Rules, tariff: Tariff, mechanism: CallAu
     if not play(best) > zero:
         best = 0.0
     best_eur, settlement = play(best), plays[best][1]
-    yardstick = OBJECTIVES[require_exact(rules.objective)].yardstick_eur(day, settlement)
+    yardstick = objective.yardstick_eur(day, settlement)
     if best > 0 and by_matching:
         require_agreement(day, float(earned.max()), best_eur, yardstick=yardstick, tolerance=1e-6)
     bound = max(zero, best_eur, float((earned + _unsure(day, orders, basis, stretches, ends)).max()))
@@ -132,13 +134,11 @@ def _earned(day: Day, rules: Rules, stretches: Sequence[Sequence[Stretch]], ends
     """Return the operator's profit in EUR at each end, shape (ends,), from the matchings alone."""
     trades = [np.stack([stretch.high.trade for stretch in each]) for each in stretches]
     profit = np.zeros(len(ends))
-    network = rules.network.grid
+    physics = DcPowerFlow(rules.network) if rules.power_flow is None else rules.power_flow
     for period, each in enumerate(stretches):
         net = trades[period].sum(axis=2) - trades[period].sum(axis=1)  # (stretches, N)
-        base = day.base_injection[period] @ network.ptdf.T if day.base_injection.shape[1] else np.zeros(network.n_branches)
-        flow = net @ rules.network.prosumer_ptdf.T + base
-        lost = (network.loss_coefficient * (flow**2 - base**2)).sum(axis=1)
-        over = np.maximum(0.0, np.abs(flow) - network.branch_limit_kw).sum(axis=1)
+        flow = physics.of(net[:, None], day.base_injection[None, period : period + 1])  # each matching as a day of one period
+        lost, over = flow.loss_kw[:, 0], flow.overload_kw[:, 0].sum(axis=1)
         which = np.searchsorted([stretch.high.charge for stretch in each], ends)
         energy = np.array([stretch.high.energy_kw for stretch in each])[which]
         profit += day.period_hours * (ends * energy - day.loss_price[period] * lost[which] - day.overload_price * over[which])

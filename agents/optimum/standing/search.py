@@ -23,7 +23,7 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 
-from ....envs.account.objective import LEAST_SHARE, ExactObjective
+from ....envs.account.objective import LEAST_SHARE, ExactObjective, at_stake_eur
 from ....envs.account.settlement import Flows, Settlement
 from ....envs.account.tariff import Tariff
 from ....envs.community.day import Array, Day
@@ -192,11 +192,7 @@ class Days:
 
     def yardstick_eur(self, account: Account | None, goal: ExactObjective) -> float:
         """Return what a gap of means is measured by, in EUR: as for one day."""
-        least = self.turnover_eur if goal == "welfare" else LEAST_SHARE * self.turnover_eur
-        if account is None:
-            return least
-        stakes = (account.revenue_eur, account.import_fee_eur, account.loss_cost_eur, account.overload_cost_eur)
-        return max(least, *(abs(stake) for stake in stakes))
+        return at_stake_eur(account, least=self.turnover_eur if goal == "welfare" else LEAST_SHARE * self.turnover_eur)
 
     def greatest(self, goal: ExactObjective, *, tolerance: float = 1e-6) -> Standing:
         """Return the charge with the greatest mean of a goal, with its proof.

@@ -32,7 +32,7 @@ from ..settlement import Flows, Settlement, base_flow
 from ..tariff import Tariff
 from .canonical import FORMAT
 
-BY_PERIOD: Final = ("demand_min", "demand_max", "utility_curvature", "utility_slope", "renewable", "import_price", "export_price")
+BY_PERIOD: Final = ("demand_min", "demand_max", "utility_curvature", "utility_slope", "renewable")
 OWN: Final = (
     "import_limit",
     "export_limit",
@@ -141,7 +141,8 @@ def day_content(book: Book, settled: SettledDay) -> dict[str, Any]:
 def statement(settled: SettledDay, charges: Array, prosumer: int) -> dict[str, Any]:
     """Return what one prosumer alone may see; ``charges`` are τ in EUR/kWh, shape (T, N, N)."""
     day, clearing, i = settled.day, settled.clearing, prosumer
-    by_period = {name: _by_prosumer(day, name)[:, i].tolist() for name in BY_PERIOD}
+    prices = {"import_price": day.own_import_price[:, i], "export_price": day.own_export_price[:, i]}
+    by_period = {name: value.tolist() for name, value in ({name: getattr(day, name)[:, i] for name in BY_PERIOD} | prices).items()}
     own = {name: float(getattr(day, name)[i]) for name in OWN}
     outcome: dict[str, Any] = {name: getattr(clearing, name)[:, i].tolist() for name in OUTCOME}
     match clearing:
@@ -153,8 +154,8 @@ def statement(settled: SettledDay, charges: Array, prosumer: int) -> dict[str, A
     price = clearing.trade_price
     sold = _trades(clearing.trade[:, i, :], price[:, i, :], charges[:, i, :], friction[i])
     bought = _trades(clearing.trade[:, :, i], price[:, :, i], charges[:, :, i], friction[:, i])
-    imports = _by_prosumer(day, "import_price")[:, i] * clearing.grid_import[:, i]
-    exports = _by_prosumer(day, "export_price")[:, i] * clearing.grid_export[:, i]
+    imports = prices["import_price"] * clearing.grid_import[:, i]
+    exports = prices["export_price"] * clearing.grid_export[:, i]
     retail = float(day.period_hours * (imports - exports).sum())
     received, charge = float(settled.settlement.payment_eur[i]), float(settled.settlement.charge_eur[i])
     return {
@@ -177,12 +178,6 @@ def statement(settled: SettledDay, charges: Array, prosumer: int) -> dict[str, A
             "surplus_eur": float(settled.settlement.surplus_eur[i]),
         },
     }
-
-
-def _by_prosumer(day: Day, name: str) -> Array:
-    """Return a field with a row for every period and a column for every prosumer, shape (T, N): prices may be common to all."""
-    value = getattr(day, name)
-    return np.broadcast_to(value.reshape(day.n_periods, -1), (day.n_periods, day.n_prosumers))
 
 
 def _trades(power: Array, price: Array, charge: Array, friction: Array) -> dict[str, list[Any]]:

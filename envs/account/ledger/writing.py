@@ -11,7 +11,7 @@ from ...files import write_atomically
 from .canonical import FORMAT, hash_of, line_of
 from .keys import public_key, salts
 from .merkle import leaf_hash, root_of
-from .reading import Opening, last_seal, read_opening
+from .reading import last_seal, read_opening
 from .statements import Book, SettledDay, day_content, opening, statement
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def write_ledger(path: Path, book: Book, days: Iterable[SettledDay], key: Ed2551
     def write(file: BinaryIO) -> None:
         nonlocal head
         file.write(first)
-        head = _write_days(file, book, days, key, start=(0, hash_of(first)), ledger=hash_of(first))
+        head = _write_days(file, book, days, key, number=0, previous=hash_of(first), ledger=hash_of(first))
 
     write_atomically(path, write)
     return head
@@ -67,28 +67,22 @@ def append_days(path: Path, book: Book, days: Iterable[SettledDay], key: Ed25519
         with path.open("rb") as old:
             while part := old.read(_AT_ONCE):
                 file.write(part)
-        head = _write_days(file, book, days, key, start=(number + 1, hash_of(seal)), ledger=_hash(found))
+        head = _write_days(file, book, days, key, number=number + 1, previous=hash_of(seal), ledger=hash_of(found.line))
 
     write_atomically(path, write)
     return head
 
 
-def _hash(found: Opening) -> str:
-    return hash_of(found.line)
-
-
 def _write_days(
-    file: BinaryIO, book: Book, days: Iterable[SettledDay], key: Ed25519PrivateKey, *, start: tuple[int, str], ledger: str
+    file: BinaryIO, book: Book, days: Iterable[SettledDay], key: Ed25519PrivateKey, *, number: int, previous: str, ledger: str
 ) -> str:
-    number, head = start
-    before = number
-    for number, settled in enumerate(days, start=number):  # noqa: B020 - counted on
-        for line in _lines(book, settled, key, number=number, previous=head, ledger=ledger):
-            file.write(line)
-            last = line
-        head = hash_of(last)
-        before += 1
-    if before == start[0]:
+    """Write days from a number on, and return the hash of the last seal."""
+    head = previous
+    for place, settled in enumerate(days, start=number):
+        lines = list(_lines(book, settled, key, number=place, previous=head, ledger=ledger))
+        file.writelines(lines)
+        head = hash_of(lines[-1])
+    if head == previous:
         raise ValueError("a ledger must be given at least one day, got none.")
     return head
 

@@ -28,7 +28,7 @@ import numpy as np
 
 from ...community.day import Array, Day
 from ...errors import ClearingError, known_name
-from ..exact.market_data import power_unit, price_unit, read_charges
+from ..exact.market_data import power_unit, price_unit, read_charges_of
 from ..exact.solution import Clearing
 from ..mechanism import Allocated, Evidence
 from .orders import orders_of
@@ -80,9 +80,7 @@ class CallAuction:
             ValueError: If charges are not valid, or there are not as many as days.
             ClearingError: If a day cannot be cleared.
         """
-        if len(charges) != len(days):
-            raise ValueError(f"each day must have its charges, got {len(days)} days and {len(charges)} arrays of charges.")
-        return [self._clear(day, read_charges(day, each)) for day, each in zip(days, charges, strict=True)]
+        return list(map(self._clear, days, read_charges_of(days, charges)))
 
     def _clear(self, day: Day, charges: Array) -> Allocated[AuctionEvidence]:
         from .matching import dual_bound, gain, match  # noqa: PLC0415 - SciPy's and Clarabel's solvers load slowly, and only here

@@ -27,7 +27,7 @@ is worth to its owner and the retailer's price on the other side, so that nobody
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final, Literal, get_args
 from zlib import crc32
@@ -38,7 +38,7 @@ from ...community.day import Array, Day
 from ...errors import known_name
 from ..call_auction.auction import allocation, plan_alone, plan_with_contracts
 from ..call_auction.orders import Orders, orders_of
-from ..exact.market_data import read_charges
+from ..exact.market_data import read_charges_of
 from ..mechanism import Allocated
 from .outcome import Arrived, BookEvidence, left_gain
 
@@ -79,9 +79,7 @@ class ContinuousAuction:
             ValueError: If charges are not valid, or there are not as many as days.
             ClearingError: If a day cannot be cleared.
         """
-        if len(charges) != len(days):
-            raise ValueError(f"each day must have its charges, got {len(days)} days and {len(charges)} arrays of charges.")
-        return [self._clear(day, read_charges(day, each)) for day, each in zip(days, charges, strict=True)]
+        return list(map(self._clear, days, read_charges_of(days, charges)))
 
     def _clear(self, day: Day, charges: Array) -> Allocated[BookEvidence]:
         random = np.random.default_rng([self.seed, crc32(day.label.encode())])
@@ -118,7 +116,7 @@ def arrivals(day: Day, orders: Orders, random: np.random.Generator, *, traders: 
     price = limit_price
     if traders == "zero-intelligence":
         steps = orders.bid_kw.shape[-1]
-        far = np.stack([_by_prosumer(day, day.export_price), _by_prosumer(day, day.import_price)], axis=1).repeat(steps, axis=-1)
+        far = np.stack([day.own_export_price, day.own_import_price], axis=1).repeat(steps, axis=-1)
         price = limit_price + shares * (far.reshape(kw.shape) - limit_price)
         price = np.where(is_bid, np.minimum(price, limit_price), np.maximum(price, limit_price))  # friction may leave no room
     drawn = np.argsort(place, axis=1, kind="stable")
@@ -168,18 +166,4 @@ def run(day: Day, charges: Array, orders: Arrived) -> tuple[Arrived, Array, Arra
             paid[period],
         )
     price = np.divide(paid, trade, out=np.zeros_like(paid), where=trade > 0)
-    done = Arrived(
-        period=orders.period,
-        owner=orders.owner,
-        is_bid=orders.is_bid,
-        price=orders.price,
-        limit_price=orders.limit_price,
-        kw=orders.kw,
-        left_kw=left,
-    )
-    return done, trade, price, fills
-
-
-def _by_prosumer(day: Day, price: Array) -> Array:
-    """Return a price with a column for each prosumer, shape (T, N): it may be common to all."""
-    return np.broadcast_to(price.reshape(day.n_periods, -1), (day.n_periods, day.n_prosumers))
+    return replace(orders, left_kw=left), trade, price, fills

@@ -15,6 +15,7 @@ and the certificate know the true one only.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -125,6 +126,17 @@ def read_charges(day: Day, charges: ArrayLike) -> Array:
         where = tuple(int(i) for i in np.unravel_index(array.argmin(), array.shape))
         raise ValueError(f"`charges` must be at least 0 EUR/kWh, got {array.min()} at {where}.")
     return np.broadcast_to(array, (day.n_periods, n, n))
+
+
+def read_charges_of(days: Sequence[Day], charges: Sequence[ArrayLike] | Array) -> list[Array]:
+    """Validate the charges of K days and return them as :func:`read_charges` does each, K arrays of shape (T, N, N) in EUR/kWh.
+
+    Raises:
+        ValueError: If there are not as many as days, or some are not valid.
+    """
+    if len(charges) != len(days):
+        raise ValueError(f"each day must have its charges, got {len(days)} days and {len(charges)} arrays of charges.")
+    return [read_charges(day, each) for day, each in zip(days, charges, strict=True)]
 
 
 def scale(day: Day, charges: Array, structure: Structure) -> MarketData:

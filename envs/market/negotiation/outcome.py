@@ -12,7 +12,7 @@ from ...community.day import Array, Day
 from ...errors import ClearingError
 from ...machine import available_cores
 from ..exact.compiled.program import Program, program_of
-from ..exact.market_data import IntArray, read_charges
+from ..exact.market_data import IntArray, read_charges_of
 from ..exact.solution import Clearing
 from ..mechanism import Allocated
 from ..prosumer.crowd import Pairs, crowd_of, pairs_of
@@ -70,9 +70,7 @@ def negotiate_days(
         ValueError: If charges are not valid, or there are not as many as days.
         ClearingError: If a day cannot be cleared.
     """
-    if len(charges) != len(days):
-        raise ValueError(f"each day must have its charges, got {len(days)} days and {len(charges)} arrays of charges.")
-    read = [read_charges(day, each) for day, each in zip(days, charges, strict=True)]
+    read = read_charges_of(days, charges)
 
     def one(day: Day, posted: Array) -> Allocated[NegotiationEvidence]:
         return negotiated(day, posted, rule, speech, polish=polish)

@@ -27,6 +27,7 @@ from gridtoll.envs.account.ledger.statements import Book, SettledDay
 from gridtoll.envs.account.ledger.writing import sealed
 from gridtoll.envs.community.calendar import Scenario
 from gridtoll.envs.games.spec import GameSpec
+from gridtoll.train.commands import ledger as command
 from gridtoll.train.task import environment_of, market_of
 
 DAYS = (178, 179, 180)
@@ -48,18 +49,7 @@ def settled(task: GameSpec, number: int, charge: float = 0.2) -> SettledDay:
 
 
 def book_of(task: GameSpec) -> Book:
-    setting = environment_of(task).setting
-    return Book(
-        community=setting.community.name,
-        content_hash=setting.community.content_hash,
-        prosumers=setting.community.prosumer_names,
-        network=setting.community.network,
-        tariff=setting.tariff,
-        flows=task.flows,
-        mechanism=task.mechanism,
-        power_flow=task.power_flow,
-        software={"gridtoll": "test", "commit": None},
-    )
+    return command.book_of(task, {"gridtoll": "test", "commit": None})
 
 
 SMALL = GameSpec(community="ieee9")

@@ -6,14 +6,13 @@ import pickle
 from dataclasses import replace
 from typing import Any
 
-import gymnasium
 import numpy as np
 import pytest
 from builders import DEGENERATE, charges_of, pair_day, pair_network, random_day, random_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from promises import require_an_hour_each_time, require_rows_like_the_single_environment
 
-from gridtoll.envs import DAY_AHEAD_ID, HOURLY_ID
 from gridtoll.envs.account.settlement import settle
 from gridtoll.envs.account.tariff import make_tariff
 from gridtoll.envs.community.day import Array, Day
@@ -197,27 +196,9 @@ def test_the_certified_optimum_is_refused() -> None:
 
 
 def test_rows_of_a_batch_equal_the_single_environment_to_the_last_bit() -> None:
-    named: dict[str, Any] = {"community": "two-prosumers", "mechanism": "call-auction:steps=5"}
-    single = gymnasium.make(f"gridtoll.envs:{DAY_AHEAD_ID}", **named)
-    envs: Any = gymnasium.make_vec(f"gridtoll.envs:{DAY_AHEAD_ID}", num_envs=3, **named)
-    envs.reset(seed=5)
-    actions = np.stack([envs.single_action_space.sample() for _ in range(3)])
-    _, rewards, _, _, infos = envs.step(actions)
-    for row in range(3):
-        single.reset(seed=5 + row)
-        _, reward, _, _, info = single.step(actions[row])
-        assert reward == rewards[row]
-        final = infos.get("final_info", infos)
-        for name in ("gain_eur", "gain_bound_eur", "matching_gap", "traded_kwh", "primal_residual"):
-            assert info[name] == final[name][row]
+    names = ["gain_eur", "gain_bound_eur", "matching_gap", "traded_kwh", "primal_residual"]
+    require_rows_like_the_single_environment("call-auction:steps=5", names)
 
 
 def test_the_hourly_environment_holds_one_every_hour() -> None:
-    env = gymnasium.make(f"gridtoll.envs:{HOURLY_ID}", community="two-prosumers", mechanism="call-auction")
-    env.reset(seed=1)
-    over, hours = False, 0
-    while not over:
-        _, _, terminated, truncated, info = env.step(np.full(env.action_space.shape, 0.02, dtype=env.action_space.dtype))
-        over, hours = terminated or truncated, hours + 1
-        assert abs(info["matching_gap"]) <= 1e-9
-    assert hours == 24
+    require_an_hour_each_time("call-auction", lambda info: abs(info["matching_gap"]) <= 1e-9)

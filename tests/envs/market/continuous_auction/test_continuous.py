@@ -6,15 +6,13 @@ import pickle
 from dataclasses import replace
 from typing import Any
 
-import gymnasium
 import numpy as np
 import pytest
 from builders import DEGENERATE, charges_of, random_day, random_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from promises import require_mechanism
+from promises import require_an_hour_each_time, require_mechanism, require_rows_like_the_single_environment
 
-from gridtoll.envs import DAY_AHEAD_ID, HOURLY_ID
 from gridtoll.envs.account.settlement import settle
 from gridtoll.envs.account.tariff import make_tariff
 from gridtoll.envs.community.day import Array, Day
@@ -162,27 +160,9 @@ def test_the_certified_optimum_is_refused() -> None:
 
 
 def test_rows_of_a_batch_equal_the_single_environment_to_the_last_bit() -> None:
-    named: dict[str, Any] = {"community": "two-prosumers", "mechanism": "continuous-auction:seed=3"}
-    single = gymnasium.make(f"gridtoll.envs:{DAY_AHEAD_ID}", **named)
-    envs: Any = gymnasium.make_vec(f"gridtoll.envs:{DAY_AHEAD_ID}", num_envs=3, **named)
-    envs.reset(seed=5)
-    actions = np.stack([envs.single_action_space.sample() for _ in range(3)])
-    _, rewards, _, _, infos = envs.step(actions)
-    for row in range(3):
-        single.reset(seed=5 + row)
-        _, reward, _, _, info = single.step(actions[row])
-        assert reward == rewards[row]
-        final = infos.get("final_info", infos)
-        for name in ("gain_eur", "fills", "left_gain_eur_per_kwh", "traded_kwh"):
-            assert info[name] == final[name][row]
+    names = ["gain_eur", "fills", "left_gain_eur_per_kwh", "traded_kwh"]
+    require_rows_like_the_single_environment("continuous-auction:seed=3", names)
 
 
 def test_the_hourly_environment_holds_one_every_hour() -> None:
-    env = gymnasium.make(f"gridtoll.envs:{HOURLY_ID}", community="two-prosumers", mechanism="continuous-auction")
-    env.reset(seed=1)
-    over, hours = False, 0
-    while not over:
-        _, _, terminated, truncated, info = env.step(np.full(env.action_space.shape, 0.02, dtype=env.action_space.dtype))
-        over, hours = terminated or truncated, hours + 1
-        assert info["left_gain_eur_per_kwh"] < 0
-    assert hours == 24
+    require_an_hour_each_time("continuous-auction", lambda info: bool(info["left_gain_eur_per_kwh"] < 0))

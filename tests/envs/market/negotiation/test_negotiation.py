@@ -6,15 +6,13 @@ import pickle
 from dataclasses import replace
 from typing import Any
 
-import gymnasium
 import numpy as np
 import pytest
 from builders import DEGENERATE, charges_of, random_day, random_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from promises import require_mechanism
+from promises import require_an_hour_each_time, require_mechanism, require_rows_like_the_single_environment
 
-from gridtoll.envs import DAY_AHEAD_ID, HOURLY_ID
 from gridtoll.envs.account.settlement import settle
 from gridtoll.envs.account.tariff import make_tariff
 from gridtoll.envs.community.day import Array, Day
@@ -207,28 +205,10 @@ def test_a_parameter_that_is_none_is_refused(text: str, message: str) -> None:
 
 
 def test_rows_of_a_batch_equal_the_single_environment_to_the_last_bit() -> None:
-    settings_of: dict[str, Any] = {"community": "two-prosumers", "mechanism": "admm:rounds=40"}
-    single = gymnasium.make(f"gridtoll.envs:{DAY_AHEAD_ID}", **settings_of)
-    envs: Any = gymnasium.make_vec(f"gridtoll.envs:{DAY_AHEAD_ID}", num_envs=3, **settings_of)
-    envs.reset(seed=5)
-    actions = np.stack([envs.single_action_space.sample() for _ in range(3)])
-    _, rewards, _, _, infos = envs.step(actions)
-    for row in range(3):
-        single.reset(seed=5 + row)
-        _, reward, _, _, info = single.step(actions[row])
-        assert reward == rewards[row]
-        final = infos.get("final_info", infos)
-        for name in ("rounds", "messages", "bytes", "primal_residual", "dual_residual", "converged"):
-            assert info[name] == final[name][row]
+    names = ["rounds", "messages", "bytes", "primal_residual", "dual_residual", "converged"]
+    require_rows_like_the_single_environment("admm:rounds=40", names)
 
 
 @pytest.mark.parametrize("mechanism", ["admm", "bilateral:rounds=30"])
 def test_the_hourly_environment_negotiates_every_hour_anew(mechanism: str) -> None:
-    env = gymnasium.make(f"gridtoll.envs:{HOURLY_ID}", community="two-prosumers", mechanism=mechanism)
-    env.reset(seed=1)
-    over, hours = False, 0
-    while not over:
-        _, _, terminated, truncated, info = env.step(np.full(env.action_space.shape, 0.02, dtype=env.action_space.dtype))
-        over, hours = terminated or truncated, hours + 1
-        assert info["rounds"] >= 1
-    assert hours == 24
+    require_an_hour_each_time(mechanism, lambda info: bool(info["rounds"] >= 1))
