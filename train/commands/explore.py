@@ -80,10 +80,15 @@ def run(options: argparse.Namespace) -> Report:
             began = time.perf_counter()
             see_to_machine_code()
             background.warm_up(problem)
-            _say(f"ready after {time.perf_counter() - began:.1f} s: open {page.url} in a browser on this machine; Ctrl-C ends it")
-            if options.open:
-                webbrowser.open(page.url)
-            number = run_until_stopped(page)
+            seconds = time.perf_counter() - began
+
+            def ready() -> None:
+                """Say so."""
+                _say(f"ready after {seconds:.1f} s: open {page.url} in a browser on this machine; Ctrl-C ends it")
+                if options.open:
+                    webbrowser.open(page.url)
+
+            number = run_until_stopped(page, ready=ready)
     finally:
         background.close()
     if number == signal.SIGTERM:

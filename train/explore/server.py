@@ -98,8 +98,13 @@ def _listening(port: int) -> socket.socket:
     return made
 
 
-def run_until_stopped(serving: Serving) -> int:
-    """Answer until the process is interrupted or asked to end, and return the signal that did so."""
+def run_until_stopped(serving: Serving, *, ready: Callable[[], object]) -> int:
+    """Answer until the process is interrupted or asked to end, and return the signal that did so.
+
+    Args:
+        serving: What answers.
+        ready: Called once from here on an interruption is an orderly end: whoever is told how to end it may do so at once.
+    """
     loop: Any = serving.server.io_loop
     came: list[int] = []
 
@@ -109,6 +114,7 @@ def run_until_stopped(serving: Serving) -> int:
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
+        ready()
         loop.start()
     finally:
         for number, handler in before.items():
