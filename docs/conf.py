@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 DOCS = Path(__file__).resolve().parent
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # notebooks call `gridtoll`
 sys.path[:0] = [str(DOCS), str(DOCS.parent / ".pkg")]
+os.environ["PYTHONPATH"] = str(DOCS.parent / ".pkg")  # notebooks show the clone that they are in, whatever else is installed
 
 from site_parts import docstrings, links, pages  # noqa: E402
 
@@ -39,6 +40,7 @@ nb_execution_mode = "cache"
 nb_execution_cache_path = str(DOCS.parent / "build" / "notebooks")
 nb_execution_timeout = 600
 nb_execution_raise_on_error = True
+nb_execution_show_traceback = True  # what a cell said, not only that it failed
 
 autodoc_default_options = {"members": True, "undoc-members": True, "member-order": "bysource", "no-value": True, "ignore-module-all": True}
 autodoc_typehints = "signature"

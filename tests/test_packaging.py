@@ -234,7 +234,8 @@ def clone_without_links(tmp_path: Path) -> Path:
     return clone
 
 
-PIP_INSTALL = (sys.executable, "-m", "pip", "install", "--no-deps", "--no-build-isolation", "--no-index")
+PIP_INSTALL = (sys.executable, "-m", "pip", "install", "--no-deps", "--no-build-isolation", "--no-index", "--ignore-installed")
+"""Installs elsewhere. Without the last word pip would first remove this environment's own gridtoll, which the next target needs."""
 
 
 @pytest.mark.wheel
@@ -268,3 +269,4 @@ def test_an_editable_installation_with_the_link_is_imported_from_the_clone(tmp_p
     run(*PIP_INSTALL, "--quiet", "--prefix", tmp_path / "prefix", "--editable", clone)
     [path] = (tmp_path / "prefix").rglob("*gridtoll*.pth")
     assert path.read_text(encoding="utf-8").strip() == str(clone / ".pkg")
+    run(sys.executable, "-P", "-c", "import gridtoll", cwd=tmp_path)  # this environment's own installation is still there
