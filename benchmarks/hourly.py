@@ -36,7 +36,7 @@ from gridtoll.train.ground.playing import play_days
 from gridtoll.train.ground.runs import RunFolder, write_text
 from gridtoll.train.ground.text import table, with_interval
 from gridtoll.train.learning import learn
-from gridtoll.train.references.hours import Effort, HourlyEnds, search_day
+from gridtoll.train.references.hours import HourlyEnds, SearchEffort, search_day
 from gridtoll.train.scoring.chosen import find_best_schedule
 from gridtoll.train.scoring.leaders import learned_policy, make_leader
 from gridtoll.train.statistics.intervals import hierarchical_bootstrap, paired_difference
@@ -104,7 +104,7 @@ def references(options: argparse.Namespace) -> None:
     kept: Numbers = json.loads(file.read_text()) if file.is_file() else {}
     for place, scenario in enumerate(days_of(options)):
         if str(place) not in kept:
-            kept[str(place)] = asdict(search_day(task, scenario, Effort(plans=options.plans, starts=options.starts)))
+            kept[str(place)] = asdict(search_day(task, scenario, SearchEffort(plans=options.plans, starts=options.starts)))
             write_text(file, json.dumps(kept))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -84,3 +85,13 @@ def test_the_picture_is_that_of_the_imports() -> None:
 def _counts(folder: Path, entry: Path) -> bool:
     whole = entry.is_file() or any(file.is_file() and "__pycache__" not in file.parts for file in entry.rglob("*"))
     return whole and not entry.name.startswith(("__", "."))  # what is left of a folder that has moved away is none
+
+
+def test_no_two_public_classes_share_a_name() -> None:
+    """One word, one thing: who reads a class's name knows which class is meant."""
+    found: dict[str, list[str]] = {}
+    for module in modules():
+        for statement in ast.parse((ROOT / module).read_text(encoding="utf-8")).body:
+            if isinstance(statement, ast.ClassDef) and not statement.name.startswith("_"):
+                found.setdefault(statement.name, []).append(str(module))
+    assert {name: places for name, places in found.items() if len(places) > 1} == {}

@@ -40,7 +40,7 @@ from gridtoll.envs.market.mechanism import Allocation, Mechanism, make_mechanism
 from gridtoll.envs.market.solvers import make_market
 from gridtoll.train.cli import main
 from gridtoll.train.learning.practice import TaskPractice
-from gridtoll.train.references.hours import Effort
+from gridtoll.train.references.hours import SearchEffort
 from gridtoll.train.references.solve import resolved, solve
 from gridtoll.train.references.solved import Settings
 from gridtoll.train.workers import Workers
@@ -126,7 +126,7 @@ KNOWN_OF = {
 def test_what_is_known_of_days_keeps_its_promises_in_every_game(name: str) -> None:
     days = [Scenario(60, 0), Scenario(170, 1)][: 1 if name == "several charges" else 2]  # the second takes ten seconds there
     with Workers(1, quiet=True) as workers:
-        require_references(KNOWN_OF[name], days, workers, Effort(starts=0, plans=200, clearings=20))
+        require_references(KNOWN_OF[name], days, workers, SearchEffort(starts=0, plans=200, clearings=20))
 
 
 def test_every_leader_that_does_not_learn_keeps_its_promises() -> None:

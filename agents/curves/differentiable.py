@@ -75,13 +75,13 @@ def differentiable_settlement(
             f"charges must be finite and at least 0 EUR/kWh (end a network in a sigmoid or a softplus), got {len(bad)} that are not, the "
             f"first {charges[day, column].item()} on day {day} at coefficient {column}."
         )
-    game = _Game(tuple(days), network, tariff, tuple(quantities), check_flows(flows), P2PMarket() if market is None else market)
+    game = _SettledGame(tuple(days), network, tariff, tuple(quantities), check_flows(flows), P2PMarket() if market is None else market)
     settled: torch.Tensor = _Settle.apply(charges.double(), game)  # type: ignore[no-untyped-call]
     return settled
 
 
 @dataclass(frozen=True, eq=False)
-class _Game:
+class _SettledGame:
     """What the settlement depends on beside the charges."""
 
     days: tuple[Day, ...]
@@ -131,7 +131,7 @@ class _Settle(torch.autograd.Function):
     """Charges to quantities; the clearings are kept for backward."""
 
     @staticmethod
-    def forward(ctx: Any, charges: torch.Tensor, game: _Game) -> torch.Tensor:
+    def forward(ctx: Any, charges: torch.Tensor, game: _SettledGame) -> torch.Tensor:
         """Return the quantities, shape (D, columns)."""
         actions = charges.detach().cpu().numpy()
         ctx.game, ctx.actions = game, actions.copy()

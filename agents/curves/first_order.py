@@ -95,7 +95,7 @@ class FirstOrder:
         every = practice.scenarios("train")
         order = drawn(practice, min(self.clearings, practice.steps))
         features, unit, worth = in_units(practice, every)
-        played, latest = Played(), None
+        played, latest = PlayedCharges(), None
         rounds = np.array_split(order, min(self.rounds, len(order)))
         for number, days in enumerate(rounds):
             scenarios, noise = [every[day] for day in days], practice.generator.standard_normal(len(days))
@@ -120,7 +120,7 @@ class FirstOrder:
         assert latest is not None  # there is at least one round  # noqa: S101
         return latest
 
-    def surrogate(self, features: Tensor, played: Played) -> Radial:
+    def surrogate(self, features: Tensor, played: PlayedCharges) -> Radial:
         """Return the mean of the Gaussian process given values and slopes, as a sum over the days played.
 
         Args:
@@ -156,7 +156,7 @@ class FirstOrder:
         return (-0.5 * steps**2).exp(), steps
 
 
-class Played:
+class PlayedCharges:
     """Values and slopes of the charges played so far, in the order they were played in.
 
     Attributes:

@@ -51,7 +51,7 @@ class Ensemble(nn.Module):
         return torch.stack([member(features) for member in self.members]).mean(dim=0)
 
 
-class Response(nn.Module):
+class ResponseNetwork(nn.Module):
     """Profit as charge × what the followers trade under it: a perceptron of features and charge gives the trade.
 
     Args:
@@ -121,7 +121,7 @@ class PostingNetwork(nn.Module):
     def __init__(
         self,
         n_observed: int,
-        curve: Ensemble | Response | Radial,
+        curve: Ensemble | ResponseNetwork | Radial,
         cap: float,
         price_level: float = 1.0,
         *,
@@ -205,14 +205,14 @@ class NetworkPolicy:
         return cls(network)
 
 
-def _curve_of(shape: dict[str, Any]) -> Ensemble | Response | Radial:
+def _curve_of(shape: dict[str, Any]) -> Ensemble | ResponseNetwork | Radial:
     """Return a curve of a shape, its weights yet to be loaded."""
     arguments = {name: value for name, value in shape.items() if name != "kind"}
     match shape["kind"]:
         case "ensemble":
             return Ensemble(**arguments)
         case "response":
-            return Response(**arguments)
+            return ResponseNetwork(**arguments)
         case _:
             days, n_features = arguments.pop("size")
             return Radial(torch.zeros(days, n_features), torch.zeros(days, N_LEVELS), **arguments)

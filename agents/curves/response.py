@@ -20,7 +20,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from ..practice import Practice
 from .day_features import drawn, in_units
-from .network import NetworkPolicy, PostingNetwork, Response, require_positive, seeded
+from .network import NetworkPolicy, PostingNetwork, ResponseNetwork, require_positive, seeded
 
 _SPREAD = (0.05, 3.5)
 """Charges in units of the day's spread that exploration is spread over."""
@@ -81,7 +81,7 @@ class ResponseLearner:
     def _learn(self, practice: Practice) -> NetworkPolicy:
         every, order = practice.scenarios("train"), drawn(practice, practice.steps)
         features, unit, worth = in_units(practice, every)
-        response = Response(features.shape[1], self.hidden)
+        response = ResponseNetwork(features.shape[1], self.hidden)
         optimizer = torch.optim.AdamW(response.parameters(), self.learning_rate, weight_decay=self.weight_decay)
         first = min(self.warmup_days, len(order))
         rounds = [order[:first], *(order[at : at + self.round_days] for at in range(first, len(order), self.round_days))]
@@ -113,7 +113,7 @@ class ResponseLearner:
         return max(reached, key=lambda pair: pair[0])[1]
 
     def _fit(
-        self, response: Response, optimizer: Optimizer, schedule: LRScheduler, known: tuple[Tensor, Tensor, Tensor], *, updates: int
+        self, response: ResponseNetwork, optimizer: Optimizer, schedule: LRScheduler, known: tuple[Tensor, Tensor, Tensor], *, updates: int
     ) -> None:
         """Fit the response to days known by features, logarithm of the charge and value; the rate falls once for each of ``updates``."""
         features, logarithms, values = known

@@ -111,7 +111,7 @@ def best_constant(mean_profit: Callable[[Array], float], cap: float, n_coefficie
     """
     if not cap > 0 or n_coefficients < 1:
         raise ValueError(f"`cap` must be > 0 and `n_coefficients` at least 1, got {cap} and {n_coefficients}.")
-    search = _Search(mean_profit)
+    search = _BestTried(mean_profit)
     grid = np.linspace(0.0, cap, N_GRID)
     for level in grid:
         search.try_charges(np.full(n_coefficients, level))
@@ -126,7 +126,7 @@ def best_constant(mean_profit: Callable[[Array], float], cap: float, n_coefficie
     return BestConstant(search.best_charges, search.best_profit, search.evaluations)
 
 
-class _Search:
+class _BestTried:
     """Remembers the best charges tried."""
 
     def __init__(self, mean_profit: Callable[[Array], float]) -> None:
@@ -144,7 +144,7 @@ class _Search:
         return profit
 
 
-def _refine(search: _Search, coefficient: int, step: float, cap: float) -> None:
+def _refine(search: _BestTried, coefficient: int, step: float, cap: float) -> None:
     """Search one coefficient within a grid step of the best charges so far."""
     centre = search.best_charges.copy()
 

@@ -2,7 +2,7 @@
 
 from .leader import OptimumPolicy
 from .many_charges.several import Bound, Bracket, solve_several
-from .one_charge.certificate import Certificate, CertificateError, PrunedGap, SolvedPiece, Verification, load_certificate
+from .one_charge.certificate import CertificateError, OptimumCertificate, PrunedGap, SolvedPiece, Verification, load_certificate
 from .one_charge.curve import ProfitCurve, Stretch, profit_curve
 from .one_charge.hours import HourlyOptimum, solve_hours
 from .one_charge.recovery import Recovery, smallest_recovering_charge
@@ -11,10 +11,10 @@ from .one_charge.search import Optimum, solve_optimum
 __all__ = [
     "Bound",
     "Bracket",
-    "Certificate",
     "CertificateError",
     "HourlyOptimum",
     "Optimum",
+    "OptimumCertificate",
     "OptimumPolicy",
     "ProfitCurve",
     "PrunedGap",

@@ -27,7 +27,7 @@ Play = Callable[[Array], Array]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Played:
+class BestPlayed:
     """The best charges found.
 
     Attributes:
@@ -43,7 +43,7 @@ class Played:
     seconds: float
 
 
-def best_played(play: Play, n_charges: int, *, cap: float) -> Played:
+def best_played(play: Play, n_charges: int, *, cap: float) -> BestPlayed:
     """Return the best charges found; of equally good ones the lowest on the first grid, and later the first found.
 
     Args:
@@ -66,7 +66,7 @@ def best_played(play: Play, n_charges: int, *, cap: float) -> Played:
             best, best_eur = tried[int(np.argmax(earned))], float(earned.max())
         if n_charges == 1 or not better:
             step, rounds = step / (_CLOSER // 2) if n_charges == 1 else step / 2, rounds - 1
-    return Played(charges=best, best_eur=best_eur, clearings=count, seconds=time.perf_counter() - began)
+    return BestPlayed(charges=best, best_eur=best_eur, clearings=count, seconds=time.perf_counter() - began)
 
 
 def _around(best: Array, step: float, cap: float) -> Array:

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from gridtoll.agents.optimum import Certificate, PrunedGap
+from gridtoll.agents.optimum import OptimumCertificate, PrunedGap
 
 NUMBERS = (math.nan, math.inf, -math.inf)
 
 
-def falsified(certificate: Certificate, by_eur: float, random: np.random.Generator) -> Iterator[tuple[str, Certificate]]:
+def falsified(certificate: OptimumCertificate, by_eur: float, random: np.random.Generator) -> Iterator[tuple[str, OptimumCertificate]]:
     """Yield false proofs, each with what is false in it.
 
     Args:
@@ -47,7 +47,7 @@ def falsified(certificate: Certificate, by_eur: float, random: np.random.Generat
     yield from _dropped(certificate, by_eur)
 
 
-def _no_numbers(certificate: Certificate, random: np.random.Generator) -> Iterator[tuple[str, Certificate]]:
+def _no_numbers(certificate: OptimumCertificate, random: np.random.Generator) -> Iterator[tuple[str, OptimumCertificate]]:
     """Numbers that are none; minus infinity and NaN are numbers' absence where no charge is secure, so that only others are put there."""
     name = str(random.choice(["charge_cap", "upper_bound_eur"]))
     changes: dict[str, Any] = {name: math.inf}
@@ -65,7 +65,7 @@ def _no_numbers(certificate: Certificate, random: np.random.Generator) -> Iterat
             yield f"{kind}[{number}].{field} is {value}", replace(certificate, **changes)
 
 
-def _holes(certificate: Certificate, random: np.random.Generator) -> Iterator[tuple[str, Certificate]]:
+def _holes(certificate: OptimumCertificate, random: np.random.Generator) -> Iterator[tuple[str, OptimumCertificate]]:
     for kind in ("pieces", "gaps"):
         parts = [part for part in getattr(certificate, kind) if part.upper > part.lower]
         if parts:
@@ -76,7 +76,7 @@ def _holes(certificate: Certificate, random: np.random.Generator) -> Iterator[tu
                 yield f"one of the {kind} is gone", false
 
 
-def _dropped(certificate: Certificate, by_eur: float) -> Iterator[tuple[str, Certificate]]:
+def _dropped(certificate: OptimumCertificate, by_eur: float) -> Iterator[tuple[str, OptimumCertificate]]:
     """The pieces that earn most are gone, and gaps stand in their place that claim nothing is to be earned there."""
     short = certificate.best_eur - by_eur
     pieces = tuple(piece for piece in certificate.pieces if piece.best_eur <= short)
@@ -89,7 +89,7 @@ def _dropped(certificate: Certificate, by_eur: float) -> Iterator[tuple[str, Cer
         yield "the best pieces are gone", replace(certificate, upper_bound_eur=short, **changes)
 
 
-def _covers(certificate: Certificate) -> bool:
+def _covers(certificate: OptimumCertificate) -> bool:
     """Return whether the parts cover every charge; pieces may overlap, so that not every one of them is needed."""
     reach = 0.0
     for lower, upper in sorted((part.lower, part.upper) for part in [*certificate.pieces, *certificate.gaps]):

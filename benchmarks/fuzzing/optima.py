@@ -7,7 +7,7 @@ import math
 import numpy as np
 from referee import Account, account, kirchhoff_fault
 
-from gridtoll.agents.optimum import Certificate, CertificateError, Optimum, smallest_recovering_charge, solve_optimum
+from gridtoll.agents.optimum import CertificateError, Optimum, OptimumCertificate, smallest_recovering_charge, solve_optimum
 from gridtoll.envs.account.tariff import Tariff
 from gridtoll.envs.errors import ClearingError
 from gridtoll.envs.grid.network import Network
@@ -189,7 +189,7 @@ def least_falsehood_eur(tried: Trials) -> float:
     return _FALSE * max(tried.case.day.turnover_eur, *stakes)
 
 
-def _accepted(certificate: Certificate, tried: Trials) -> list[str]:
+def _accepted(certificate: OptimumCertificate, tried: Trials) -> list[str]:
     """Return which false proofs the verifier accepts."""
     by, random, faults = least_falsehood_eur(tried), np.random.default_rng([tried.case.seed, 4]), []
     for what, false in falsified(certificate, by, random):

@@ -41,7 +41,7 @@ _AT_LIMIT = 1e-9
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class _Parts:
+class _QuantityWeights:
     """Weights of what the quantities are made of."""
 
     utility: Array  # (N,), of each prosumer's surplus before charges and payments
@@ -113,7 +113,7 @@ def flows_at_kink(day: Day, network: Network, clearing: Clearing, weights: Weigh
     return bool(np.any(np.abs(loading - 1) <= _AT_LIMIT))
 
 
-def _gather(day: Day, network: Network, weights: Weights, charge_base: Array | None) -> _Parts:
+def _gather(day: Day, network: Network, weights: Weights, charge_base: Array | None) -> _QuantityWeights:
     """Return the weights of the parts, after validation."""
     t, n, branches = day.n_periods, day.n_prosumers, network.grid.n_branches
     basis = np.ones((1, n, n)) if charge_base is None else charge_base.reshape(-1, n, n)
@@ -122,7 +122,7 @@ def _gather(day: Day, network: Network, weights: Weights, charge_base: Array | N
     w = _read(weights, shapes)
     operator = w["profit_eur"] + w["welfare_eur"]  # both hold the operator's import fee, losses and overload
     by_coefficient = w["charged_kwh"] + w["charged_kwh_by_coefficient"]
-    return _Parts(
+    return _QuantityWeights(
         utility=w["surplus_eur"] + w["gross_welfare_eur"] + w["welfare_eur"],
         payment=w["payment_eur"] + w["surplus_eur"],
         charge=w["charge_eur"] - w["surplus_eur"] + w["revenue_eur"] + w["profit_eur"],
@@ -178,7 +178,7 @@ def _add_payments(cotangent: Cotangent, day: Day, clearing: Clearing, weight: Ar
 
 
 def _add_flows(
-    cotangent: Cotangent, day: Day, network: Network, clearing: Clearing, parts: _Parts, *, flows: Flows, ahead: Clearing
+    cotangent: Cotangent, day: Day, network: Network, clearing: Clearing, parts: _QuantityWeights, *, flows: Flows, ahead: Clearing
 ) -> None:
     """Add the derivatives of everything that the flows decide."""
     grid, hours = network.grid, day.period_hours

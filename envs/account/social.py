@@ -40,7 +40,7 @@ from ..market.exact.market_data import MarketData, Structure, scale
 from ..market.exact.point import Point, balance_residual, boxes, storage_residual
 from ..market.exact.solution import TOLERANCE, Certificate, Clearing
 from .settlement import Flows, Settlement, base_flow, check_flows, settle
-from .social_program import Solved, solve_social_program
+from .social_program import SolvedSocial, solve_social_program
 
 GAP_TOLERANCE: Final = 1e-8
 """Greatest gap between the two bounds, over the day's retail bill, that is returned."""
@@ -175,7 +175,7 @@ def _dispatch(day: Day, data: MarketData, point: Point) -> Clearing:
     return clearing_of(day, data, point, unproved, solver="social")
 
 
-def _upper_bound(day: Day, network: Network, data: MarketData, solved: Solved, flows: Flows) -> float:
+def _upper_bound(day: Day, network: Network, data: MarketData, solved: SolvedSocial, flows: Flows) -> float:
     """Return the dual function at the solver's prices as a bound on welfare in EUR."""
     flow_price = _attainable(day, network, solved.flow_price)
     cost_of_flows = _flow_terms(day, network, flow_price)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Solved:
+class SolvedSocial:
     """A point with its prices, dimensionless, and y in EUR/kWh, shape (T, L)."""
 
     point: Point
@@ -55,7 +55,7 @@ class _Variable:
         return values
 
 
-def solve_social_program(day: Day, network: Network, data: MarketData, *, flows: Flows, tolerance: float) -> Solved | None:
+def solve_social_program(day: Day, network: Network, data: MarketData, *, flows: Flows, tolerance: float) -> SolvedSocial | None:
     """Solve the program; None where Clarabel ends without an answer.
 
     Args:
@@ -95,7 +95,7 @@ def solve_social_program(day: Day, network: Network, data: MarketData, *, flows:
     if problem.status not in (cp.OPTIMAL, cp.OPTIMAL_INACCURATE):
         return None
     sigma = np.zeros((data.structure.n_periods, 0)) if storage_equation is None else storage_equation.dual_value
-    return Solved(_point(families, data, -balance.dual_value, sigma), data.price_unit * flow.price)
+    return SolvedSocial(_point(families, data, -balance.dual_value, sigma), data.price_unit * flow.price)
 
 
 def _families(day: Day, data: MarketData) -> dict[str, _Variable]:

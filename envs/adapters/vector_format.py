@@ -12,14 +12,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..community.day import Array
 from ..errors import unknown_name
-from ..games.game import Game, State
+from ..games.game import Game, GameState
 from ..games.setting import Setting
 from ..games.transition import as_array
 
 Infos = dict[str, Any]
 InfosOfRows = tuple[Sequence[int], Infos]
 """Rows, and what `info` says of them: arrays with an axis of these rows in front."""
-S = TypeVar("S", bound=State)
+S = TypeVar("S", bound=GameState)
 
 AUTORESET_MODES: Final = (AutoresetMode.SAME_STEP, AutoresetMode.NEXT_STEP, AutoresetMode.DISABLED)
 

@@ -18,7 +18,7 @@ from .transition import Plays
 Observation = NDArray[np.float32]
 
 
-class State(Protocol):
+class GameState(Protocol):
     """Where an episode stands; a value, which nobody writes into."""
 
     @property
@@ -37,7 +37,7 @@ class State(Protocol):
         ...
 
 
-class Observer(Protocol):
+class GameObserver(Protocol):
     """What a leader sees, and where a field lies in it."""
 
     @property
@@ -60,7 +60,7 @@ class Observer(Protocol):
         ...
 
 
-S = TypeVar("S", bound=State)
+S = TypeVar("S", bound=GameState)
 A = TypeVar("A", bound=Allocation)
 
 
@@ -73,7 +73,7 @@ class Game(Protocol[S]):
         ...
 
     @property
-    def observer(self) -> Observer:
+    def observer(self) -> GameObserver:
         """What the leader sees."""
         ...
 

@@ -33,7 +33,7 @@ from ..community.calendar import Scenario
 from ..community.day import Array, Day
 from ..market.mechanism import Allocation, Mechanism
 from .game import A, Observation
-from .observation.hourly import DayView, HourlyObserver, make_hourly_observer
+from .observation.hourly import HourlyObserver, SharedByHours, make_hourly_observer
 from .observation.public import forecast_factors
 from .setting import Setting
 from .spec import GameSpec
@@ -55,7 +55,7 @@ class Loaded(NamedTuple):
     scenario: Scenario
     day: Day  # as it comes
     forecast: Day  # as it is expected; the same object without forecast error
-    view: DayView
+    view: SharedByHours
     hours: tuple[Day, ...]  # each hour as a day of its own
     info: Mapping[str, Any]
 

@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from gridtoll.agents.curves.day_features import LEVELS, DayFeatures
-from gridtoll.agents.curves.first_order import FirstOrder, Played
-from gridtoll.agents.curves.network import Ensemble, NetworkPolicy, PostingNetwork, Radial, Response, seeded
+from gridtoll.agents.curves.first_order import FirstOrder, PlayedCharges
+from gridtoll.agents.curves.network import Ensemble, NetworkPolicy, PostingNetwork, Radial, ResponseNetwork, seeded
 from gridtoll.agents.curves.response import ResponseLearner
 from gridtoll.agents.curves.supervised import MULTIPLES, Supervised
 from gridtoll.agents.fixed.constant_search import ConstantSearch
@@ -219,12 +219,12 @@ def test_a_policy_read_from_its_file_posts_the_same_charges(kind: str, tmp_path:
     features = DayFeatures(N_PUBLIC)
     observed = Made().observations(Made().scenarios("train"))
     with seeded(5):
-        curve: Ensemble | Response | Radial
+        curve: Ensemble | ResponseNetwork | Radial
         match kind:
             case "ensemble":
                 curve = Ensemble(features.size, (8,), 2)
             case "response":
-                curve = Response(features.size, 8)
+                curve = ResponseNetwork(features.size, 8)
             case _:
                 curve = Radial(features(torch.as_tensor(observed[:9])), torch.randn(9, len(LEVELS)).double(), width=5.0, common=0.5)
     policy = NetworkPolicy(PostingNetwork(N_PUBLIC, curve, 1.0))
@@ -262,7 +262,7 @@ def test_the_surrogate_passes_through_values_and_slopes_where_noise_is_small() -
     generator = np.random.default_rng(2)
     features = torch.as_tensor(generator.normal(scale=5, size=(6, 10)))
     places = np.array([20, 60, 90, 110, 130, 150])
-    played = Played()
+    played = PlayedCharges()
     values, slopes = generator.uniform(0.2, 1, 6), generator.uniform(-1, 1, 6)
     played.add(np.arange(6), LEVELS[places], values, slopes)
     curves = learner.surrogate(features, played)(features).numpy() * np.quantile(np.abs(values), 0.9)

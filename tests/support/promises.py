@@ -22,14 +22,14 @@ from gridtoll.envs.account.settlement import Settlements
 from gridtoll.envs.account.settlement_cotangent import QUANTITIES
 from gridtoll.envs.community.calendar import Scenario
 from gridtoll.envs.community.day import Day
-from gridtoll.envs.games.game import Game, State
+from gridtoll.envs.games.game import Game, GameState
 from gridtoll.envs.games.make import make_game
 from gridtoll.envs.games.spec import GameSpec
 from gridtoll.envs.grid.power_flow import Flow, PowerFlow
 from gridtoll.envs.market.mechanism import Allocation, ExactResponse, Mechanism
 from gridtoll.train.ground.playing import play_days
 from gridtoll.train.references.ends import references
-from gridtoll.train.references.hours import Effort
+from gridtoll.train.references.hours import SearchEffort
 from gridtoll.train.scoring.leaders import make_leader
 from gridtoll.train.workers import Workers
 
@@ -175,7 +175,7 @@ def require_policy(policy: Policy, observations: Sequence[NDArray[Any]], *, n_ch
         policy.predict(shown, memory, np.array([False]), deterministic=False)
 
 
-def require_references(task: GameSpec, scenarios: Sequence[Scenario], workers: Workers, effort: Effort | None = None) -> None:
+def require_references(task: GameSpec, scenarios: Sequence[Scenario], workers: Workers, effort: SearchEffort | None = None) -> None:
     """What is known of days is one answer for each, which any leader can check: the best charges earn what is said, and nobody earns more
     than the bound.
 
@@ -274,7 +274,7 @@ def _require_same_flow(alone: Flow, together: Flow, row: int) -> None:
         assert np.array_equal(getattr(alone, name)[0], getattr(together, name)[row]), f"{name} may not depend on other days"
 
 
-def _require_state(game: Game[Any], state: State) -> None:
+def _require_state(game: Game[Any], state: GameState) -> None:
     seen = game.observe(state)
     assert seen.shape == (game.observer.size,)
     assert seen.dtype == np.float32

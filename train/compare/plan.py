@@ -13,7 +13,7 @@ Settings = tuple[tuple[str, Any], ...]
 
 
 @dataclass(frozen=True)
-class Entry:
+class PlannedAlgorithm:
     """One algorithm of a plan.
 
     Attributes:
@@ -53,7 +53,7 @@ class Plan:
     validation_days: int | None
     test_days: int | None
     game: Settings
-    algorithms: tuple[Entry, ...]
+    algorithms: tuple[PlannedAlgorithm, ...]
 
     def tasks(self) -> list[GameSpec]:
         """Return every game that is played."""

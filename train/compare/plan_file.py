@@ -52,7 +52,7 @@ from ...envs.games.spec import GameName, GameSpec
 from ...envs.written import decoded, not_finite
 from ..learning.algorithms import CLAIRVOYANTS, make_algorithm, require_budget
 from .cells import community_name
-from .plan import Entry, Plan, Settings
+from .plan import Plan, PlannedAlgorithm, Settings
 from .tuned import file_or_shipped, tuned_settings
 
 INFORMATION: Final[tuple[str, ...]] = get_args(Information)
@@ -158,17 +158,17 @@ class _Reader:
             self._choice("an information class", name, INFORMATION)
         return names
 
-    def _entry(self, name: str, table: Any, steps: int) -> Entry:
+    def _entry(self, name: str, table: Any, steps: int) -> PlannedAlgorithm:
         if not _NAME.fullmatch(name):
             self.problems.append(f"- the name of an algorithm becomes that of a folder: letters, digits and ._+- only, got {name!r}")
         if not isinstance(table, dict):
             self.problems.append(f"- algorithms.{name} must be a table [algorithms.{name}], got {table!r}")
-            return Entry(name, name, steps)
+            return PlannedAlgorithm(name, name, steps)
         special = {key: table[key] for key in INFORMATION if key in table}
         for key, value in special.items():
             self._special(f"algorithms.{name}", key, value)
         algorithm = str(table.get("algorithm", name))
-        return Entry(
+        return PlannedAlgorithm(
             name,
             algorithm=algorithm,
             steps=self._count(f"algorithms.{name}.steps", table["steps"]) if "steps" in table else steps,
@@ -195,7 +195,7 @@ class _Reader:
                 self.problems.append(f"- algorithms.{name}: {error}")
         return _frozen({**found, **{key: value for key, value in table.items() if key not in _RESERVED}})
 
-    def _algorithm(self, entry: Entry, classes: Iterable[str], env: GameName) -> None:
+    def _algorithm(self, entry: PlannedAlgorithm, classes: Iterable[str], env: GameName) -> None:
         """Make the algorithm once for each information class, to see whether it can be."""
         found: list[str] = []
         for information in classes:

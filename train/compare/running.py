@@ -30,7 +30,7 @@ from ..ground.playing import Leaders, play_days, same_for_all
 from ..ground.runs import commit, sha256, write_text
 from ..learning.algorithms import CLAIRVOYANTS, TaskAlgorithm, foresee, make_algorithm, settings_of
 from ..learning.learn import alone_in_this_process
-from ..learning.practice import CurvePoint, Effort, TaskPractice
+from ..learning.practice import CurvePoint, LearningCost, TaskPractice
 from ..references.ends import Ends, references
 from ..references.optima import daily_bill_eur
 from ..scoring.evaluate import NORMALISATION_FLOOR, Leader, evaluate_leader
@@ -84,7 +84,7 @@ def record_crash(job: Job) -> None:
     with writing_into(job.folder, wait=True):
         if state_of(job.folder) == "open":
             error = "its process ended without a word, twice: it crashed, was killed, or ran out of memory"
-            _write_failed(job, _identity(job.cell, {}), error, Effort(), [])
+            _write_failed(job, _identity(job.cell, {}), error, LearningCost(), [])
     _remove_lock(job.folder)
 
 
@@ -160,7 +160,7 @@ def _keep(policy: Policy, cell: Cell, settings: dict[str, Any], folder: Path) ->
     return "policy.onnx"
 
 
-def _leader(cell: Cell, algorithm: TaskAlgorithm | None, practice: TaskPractice) -> tuple[Leaders, Effort]:
+def _leader(cell: Cell, algorithm: TaskAlgorithm | None, practice: TaskPractice) -> tuple[Leaders, LearningCost]:
     """Return the leader that is scored, and what it cost."""
     if algorithm is None:
         return foresee(cell.algorithm, cell.task, _test_days(cell), practice.workers)
@@ -194,7 +194,7 @@ def _identity(cell: Cell, settings: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _write_failed(job: Job, identity: dict[str, Any], error: str, effort: Effort, curve: list[dict[str, Any]]) -> None:
+def _write_failed(job: Job, identity: dict[str, Any], error: str, effort: LearningCost, curve: list[dict[str, Any]]) -> None:
     (job.folder / "rows.csv").unlink(missing_ok=True)
     result = {**identity, "status": "failed", "error": error, **asdict(effort), "curve": curve, "rows_sha256": None}
     write_result(job.folder, result)

@@ -70,7 +70,7 @@ _CITATIONS: Final = (
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Transitions:
+class PlayedTransitions:
     """D days of S steps played.
 
     Attributes:
@@ -88,7 +88,7 @@ class Transitions:
     infos: dict[str, NDArray[Any]]
 
 
-def play_dataset(config: DatasetConfig, workers: Workers, *, trust: bool = False) -> Transitions:
+def play_dataset(config: DatasetConfig, workers: Workers, *, trust: bool = False) -> PlayedTransitions:
     """Play the days of a dataset.
 
     Args:
@@ -125,10 +125,10 @@ def play_dataset(config: DatasetConfig, workers: Workers, *, trust: bool = False
         "upper_bound_eur": np.array([solved.upper_bound_eur for solved in found]),
         "zero_eur": np.array([solved.zero_eur for solved in found]),
     }
-    return Transitions(scenarios=tuple(scenarios), observations=observations, actions=actions, rewards=rewards, infos=infos)
+    return PlayedTransitions(scenarios=tuple(scenarios), observations=observations, actions=actions, rewards=rewards, infos=infos)
 
 
-def write_dataset(config: DatasetConfig, played: Transitions, out: Path) -> Path:
+def write_dataset(config: DatasetConfig, played: PlayedTransitions, out: Path) -> Path:
     """Write a dataset below a folder of Minari's, whole or not at all.
 
     Args:
@@ -209,7 +209,7 @@ def _together(
     return np.stack(observations, axis=1), np.stack(actions, axis=1), np.stack(rewards, axis=1)
 
 
-def _buffers(played: Transitions, buffer: Any) -> list[Any]:
+def _buffers(played: PlayedTransitions, buffer: Any) -> list[Any]:
     """Return one of Minari's buffers for each day."""
     steps = played.rewards.shape[1]
     last = np.arange(steps) == steps - 1
@@ -236,7 +236,7 @@ def _specification(task: GameSpec, split: str) -> Any:
     return specification
 
 
-def _metadata(config: DatasetConfig, played: Transitions) -> dict[str, Any]:
+def _metadata(config: DatasetConfig, played: PlayedTransitions) -> dict[str, Any]:
     """Return Minari's own metadata and, under ``gridtoll``, everything a result from this dataset depends on."""
     community = environment_of(config.task).community
     own = {

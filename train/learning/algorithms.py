@@ -34,7 +34,7 @@ from ..scoring.leaders import learned_policy, make_leader
 from ..task import n_steps
 from ..workers import Workers
 from .learn import resume, train
-from .practice import Effort, TaskPractice
+from .practice import LearningCost, TaskPractice
 
 OPTIMUM: Final = "optimum"
 """The clairvoyant: solved to proof on each day it is scored on. It learns nothing and has no settings."""
@@ -297,7 +297,7 @@ def _validated(practice: Practice, policy: Policy) -> Policy:
     return policy
 
 
-def foresee(name: str, task: GameSpec, scenarios: Sequence[Scenario], workers: Workers) -> tuple[Leaders, Effort]:
+def foresee(name: str, task: GameSpec, scenarios: Sequence[Scenario], workers: Workers) -> tuple[Leaders, LearningCost]:
     """Return a clairvoyant of scenarios, and what finding its charges took; that is counted where they are stored already as well.
 
     Raises:
@@ -306,4 +306,4 @@ def foresee(name: str, task: GameSpec, scenarios: Sequence[Scenario], workers: W
     """
     found = references(task, scenarios, workers)
     leader = make_leader(name, task, scenarios, workers, seed=0)
-    return leader.on, Effort(clearings=sum(solved.clearings for solved in found), seconds=sum(solved.seconds for solved in found))
+    return leader.on, LearningCost(clearings=sum(solved.clearings for solved in found), seconds=sum(solved.seconds for solved in found))

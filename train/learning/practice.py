@@ -37,7 +37,7 @@ _NEARBY: Final = (1e-5, 1e-4, 1e-3)
 
 
 @dataclass(frozen=True)
-class Effort:
+class LearningCost:
     """What learning has cost.
 
     Attributes:
@@ -62,7 +62,7 @@ class CurvePoint:
         rewards_eur: Reward of the policy on each validation day, EUR.
     """
 
-    effort: Effort
+    effort: LearningCost
     rewards_eur: tuple[float, ...]
 
     @property
@@ -114,7 +114,7 @@ class TaskPractice:
             "train": training_scenarios(task),
             "validation": self._game.setting.community.scenarios("validation", validation_days),
         }
-        self._spent, self._began = Effort(), time.perf_counter()
+        self._spent, self._began = LearningCost(), time.perf_counter()
         folder.mkdir(parents=True, exist_ok=True)
 
     @property
@@ -143,14 +143,14 @@ class TaskPractice:
         return self._game.observer.size
 
     @property
-    def effort(self) -> Effort:
+    def effort(self) -> LearningCost:
         """What has been spent so far."""
         return replace(self._spent, seconds=self._spent.seconds + time.perf_counter() - self._began)
 
     def spend(self, *, steps: int = 0, clearings: int = 0, validation_clearings: int = 0, seconds: float = 0.0) -> None:
         """Count what an algorithm spent on clearings of its own; the time that passes meanwhile counts by itself."""
         spent = self._spent
-        self._spent = Effort(
+        self._spent = LearningCost(
             spent.steps + steps, spent.clearings + clearings, spent.validation_clearings + validation_clearings, spent.seconds + seconds
         )
 

@@ -5,7 +5,7 @@ the game that are not at their defaults, the version and the commit of the softw
 hash itself left empty: a byte that was changed is found. Whoever changes a number and the hash with it is found by arithmetic: every number
 that the claim rests on is proved anew from the day's data. Only what is said of the software and its commit cannot be proved from data.
 
-See :class:`~gridtoll.agents.optimum.Certificate` for the proof, ``docs/optimum.md`` for what its check shows.
+See :class:`~gridtoll.agents.optimum.OptimumCertificate` for the proof, ``docs/optimum.md`` for what its check shows.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ... import __version__
-from ...agents.optimum import Certificate, CertificateError
+from ...agents.optimum import CertificateError, OptimumCertificate
 from ...agents.optimum.one_charge.certificate import certificate_of
 from ...envs.community.calendar import Scenario
 from ...envs.files import write_atomically
@@ -63,7 +63,7 @@ class Checked:
     solver: str
 
 
-def save_certificate(path: Path, task: GameSpec, scenario: Scenario, proofs: Sequence[Certificate]) -> None:
+def save_certificate(path: Path, task: GameSpec, scenario: Scenario, proofs: Sequence[OptimumCertificate]) -> None:
     """Keep the proof of a day's charge, or one for each hour, in a file that says what it is about.
 
     Raises:
@@ -157,7 +157,7 @@ def _game_of(about: Mapping[str, Any], community: str | None) -> tuple[GameSpec,
     return task, scenario
 
 
-def _proofs(content: Mapping[str, Any], task: GameSpec, scenario: Scenario, *, source: str) -> list[Certificate]:
+def _proofs(content: Mapping[str, Any], task: GameSpec, scenario: Scenario, *, source: str) -> list[OptimumCertificate]:
     """Return the proofs of a file with the data they are about.
 
     Raises:

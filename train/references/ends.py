@@ -29,7 +29,7 @@ from ...envs.games.spec import GameSpec
 from ..task import environment_of, exact_market_of
 from ..workers import Workers
 from .answers import Form, Found, all_of, look_up_days
-from .hours import Effort, HourlyEnds, about_seconds, search_day
+from .hours import HourlyEnds, SearchEffort, about_seconds, search_day
 from .optima import OPTIMUM, content_key, find_optima
 
 _HOURLY: Final[Form[HourlyEnds]] = Form("hourly", HourlyEnds)
@@ -89,7 +89,7 @@ class Ends(Protocol):
         ...
 
 
-def references(task: GameSpec, scenarios: Sequence[Scenario], workers: Workers, effort: Effort | None = None) -> Sequence[Ends]:
+def references(task: GameSpec, scenarios: Sequence[Scenario], workers: Workers, effort: SearchEffort | None = None) -> Sequence[Ends]:
     """Return what is known of every scenario: from the store where it has it, else computed by the workers and kept.
 
     Args:
@@ -107,7 +107,7 @@ def references(task: GameSpec, scenarios: Sequence[Scenario], workers: Workers, 
 
 
 def references_of(
-    games: Sequence[tuple[GameSpec, Sequence[Scenario]]], workers: Workers, effort: Effort | None = None
+    games: Sequence[tuple[GameSpec, Sequence[Scenario]]], workers: Workers, effort: SearchEffort | None = None
 ) -> list[Sequence[Ends]]:
     """Return what is known of scenarios of several games, those of hourly ones searched side by side; the rest as :func:`references`."""
     for task, _ in games:
@@ -125,13 +125,15 @@ def references_of(
     return found
 
 
-def hourly_references(task: GameSpec, scenarios: Sequence[Scenario], workers: Workers, effort: Effort | None = None) -> list[HourlyEnds]:
+def hourly_references(
+    task: GameSpec, scenarios: Sequence[Scenario], workers: Workers, effort: SearchEffort | None = None
+) -> list[HourlyEnds]:
     """Return what is known of scenarios of the hourly game, all of them; arguments and errors as :func:`references`."""
     return all_of(find_hourly(task, scenarios, workers, effort), _SEQUENCE)
 
 
 def find_hourly(
-    task: GameSpec, scenarios: Sequence[Scenario], workers: Workers, effort: Effort | None = None, *, recompute: bool = False
+    task: GameSpec, scenarios: Sequence[Scenario], workers: Workers, effort: SearchEffort | None = None, *, recompute: bool = False
 ) -> list[Found[HourlyEnds]]:
     """Return what became of scenarios of the hourly game.
 
@@ -139,7 +141,7 @@ def find_hourly(
         task: The game.
         scenarios: Which days under which prices.
         workers: Search what is not in the store.
-        effort: How hard; as :class:`Effort` has it where absent.
+        effort: How hard; as :class:`SearchEffort` has it where absent.
         recompute: Whether to search all of them again.
 
     Raises:
@@ -150,10 +152,10 @@ def find_hourly(
 
 
 def _find(
-    days: Sequence[tuple[GameSpec, Scenario]], workers: Workers, effort: Effort | None, *, recompute: bool = False
+    days: Sequence[tuple[GameSpec, Scenario]], workers: Workers, effort: SearchEffort | None, *, recompute: bool = False
 ) -> list[Found[HourlyEnds]]:
     """Return what became of days of one or several hourly games, having said how long it takes where that is long."""
-    effort = effort or Effort()
+    effort = effort or SearchEffort()
     keys = [_key(*day, effort) for day in days]
 
     def say(missing: Sequence[int]) -> None:
@@ -165,11 +167,11 @@ def _find(
     return look_up_days(_HOURLY, scenarios, keys, compute, workers, label="references", questions=days, before=say, recompute=recompute)
 
 
-def _search(effort: Effort, day: tuple[GameSpec, Scenario]) -> HourlyEnds:
+def _search(effort: SearchEffort, day: tuple[GameSpec, Scenario]) -> HourlyEnds:
     return search_day(*day, effort)
 
 
-def _say_how_long(days: Sequence[tuple[GameSpec, Scenario]], workers: Workers, effort: Effort) -> None:
+def _say_how_long(days: Sequence[tuple[GameSpec, Scenario]], workers: Workers, effort: SearchEffort) -> None:
     """Say how long a search is going to take, where somebody may want to know before it begins."""
     of_game = {task: about_seconds(task, scenario, effort) for task, scenario in days}
     side_by_side = max(1, min(workers.jobs or 1, len(days)))
@@ -187,7 +189,7 @@ def _say_how_long(days: Sequence[tuple[GameSpec, Scenario]], workers: Workers, e
         )
 
 
-def _key(task: GameSpec, scenario: Scenario, effort: Effort) -> dict[str, Any]:
+def _key(task: GameSpec, scenario: Scenario, effort: SearchEffort) -> dict[str, Any]:
     """Return everything an answer depends on but the software; what leaders observe is not part of it."""
     env = environment_of(replace(task, information="public"))
     shared = content_key(env.day_of(scenario), env.community.network, env.tariff.basis)

@@ -39,7 +39,7 @@ _CENT: Final = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
-class Effort:
+class SearchEffort:
     """How hard sequences are searched for.
 
     Attributes:
@@ -108,7 +108,7 @@ class HourlyEnds:
         return self.plans
 
 
-def about_seconds(task: GameSpec, scenario: Scenario, effort: Effort) -> float:
+def about_seconds(task: GameSpec, scenario: Scenario, effort: SearchEffort) -> float:
     """Return about how long :func:`search_day` takes in this process, from one clearing of the day.
 
     Plans are for what is left of a day, half of it on average, and each takes a millisecond besides; the bound and the best constant charge
@@ -123,7 +123,7 @@ def about_seconds(task: GameSpec, scenario: Scenario, effort: Effort) -> float:
     return effort.plans * (0.6 * once + 1e-3) + (2 * effort.clearings + 250) * once
 
 
-def search_day(task: GameSpec, scenario: Scenario, effort: Effort) -> HourlyEnds:
+def search_day(task: GameSpec, scenario: Scenario, effort: SearchEffort) -> HourlyEnds:
     """Return what is known of one scenario, computed in this process.
 
     Raises:

@@ -21,7 +21,7 @@ EXACT: Final = "the exact solver"
 
 
 @dataclass(frozen=True)
-class Entry:
+class LeaderboardLine:
     """One line of the leaderboard; regrets are normalised.
 
     Attributes:
@@ -69,7 +69,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Parts:
+class RegretParts:
     """Regret of the algorithms of a group in an information and a learning part.
 
     Attributes:
@@ -102,24 +102,24 @@ class Duels:
     corrected: dict[str, tuple[float, float]]
 
 
-def leaderboard(groups: Sequence[Group], *, seed: int = 0) -> list[Entry]:
+def leaderboard(groups: Sequence[Group], *, seed: int = 0) -> list[LeaderboardLine]:
     """Return one entry for each algorithm of each group, the least regret first; ``seed`` seeds the bootstrap."""
     return [_entry(group, scored, seed) for group in groups for scored in group.algorithms]
 
 
-def parts_of(group: Group, *, seed: int = 0) -> Parts | None:
+def parts_of(group: Group, *, seed: int = 0) -> RegretParts | None:
     """Return the regret of a group in two parts, None where no algorithm learns from observations, or the best is not proved."""
     players = group.players
     if not players or not group.always_proved:
         return None
     if group.information == "full":  # the observation is the day, so that the optimal charge is a function of it
         found = {each.name: Split(0.0, _interval(group, each, seed)) for each in players}
-        return Parts(EXACT, True, found, players[0].name)
+        return RegretParts(EXACT, True, found, players[0].name)
     predictors = [each for each in players if each.cells[0].kind == PREDICTOR]
     predictor = (predictors or players)[0]  # by rising regret: the best of them
     splits = {each.name: _split(group, each, predictor, seed) for each in players}
     splits[predictor.name] = Split(predictor.iqm, Interval(0.0, 0.0, 0.0))
-    return Parts(predictor.name, bool(predictors), splits, players[0].name)
+    return RegretParts(predictor.name, bool(predictors), splits, players[0].name)
 
 
 def duels_of(group: Group, *, seed: int = 0) -> Duels | None:
@@ -147,8 +147,8 @@ def _split(group: Group, scored: Scored, predictor: Scored, seed: int) -> Split:
     return found if enough else Split(found.information, found.learning.without_ends())
 
 
-def _entry(group: Group, scored: Scored, seed: int) -> Entry:
-    return Entry(
+def _entry(group: Group, scored: Scored, seed: int) -> LeaderboardLine:
+    return LeaderboardLine(
         algorithm=scored.name,
         information=group.information,
         community=group.community,

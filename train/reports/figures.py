@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..statistics.comparisons import Profile, performance_profile
-from .board import Entry
+from .board import LeaderboardLine
 from .details import AXES, SEASONS, by_season, path_of
 from .labels import Label, draw_labels
 from .scores import Group, Scored
@@ -57,7 +57,7 @@ def svg_of(figure: Figure) -> bytes:
     return stream.getvalue().encode()
 
 
-def board_figure(entries: Sequence[Entry], styles: Mapping[str, Look]) -> Figure:
+def board_figure(entries: Sequence[LeaderboardLine], styles: Mapping[str, Look]) -> Figure:
     """Draw the interquartile mean of each algorithm of a group with its interval."""
     figure = Figure(figsize=(_HALF[0], 0.9 + 0.28 * len(entries)), layout="constrained")
     axes = figure.subplots()
@@ -187,7 +187,7 @@ class Described:
     seasons: str
 
 
-def described(group: Group, entries: Sequence[Entry]) -> Described:
+def described(group: Group, entries: Sequence[LeaderboardLine]) -> Described:
     """Return the alternative texts of a group's pictures."""
     ranked = ", ".join(f"{entry.algorithm} {100 * entry.iqm.centre:.2f}%" for entry in entries)
     players: list[Scored] = group.players

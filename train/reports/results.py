@@ -43,7 +43,7 @@ _SETTING: Final = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cell:
+class CellResult:
     """One training and its test, as ``cell.json`` has it.
 
     Attributes:
@@ -85,7 +85,7 @@ class Cell:
     commit: str | None
 
     @classmethod
-    def of(cls, content: Mapping[str, Any], source: str) -> Cell:
+    def of(cls, content: Mapping[str, Any], source: str) -> CellResult:
         """Return a cell from what its file holds.
 
         Raises:
@@ -147,7 +147,7 @@ class Results:
         not_run: Why some of the unfinished could not run for want of a package, by their folders' names.
     """
 
-    cells: tuple[Cell, ...]
+    cells: tuple[CellResult, ...]
     rows: pd.DataFrame
     config: Mapping[str, Any]
     unfinished: tuple[str, ...]
@@ -160,7 +160,7 @@ class Results:
         return bool((self.rows["env"] == "day-ahead").all() and not self.rows["charge"].str.contains(" ").any())
 
     @property
-    def failed(self) -> list[Cell]:
+    def failed(self) -> list[CellResult]:
         """Cells that failed."""
         return [cell for cell in self.cells if cell.failed]
 
@@ -226,7 +226,7 @@ def _checked(
     expected: Sequence[str],
     folder: Path,
 ) -> Results:
-    cells = [Cell.of(content, f"cell {place} of {folder}") for place, content in enumerate(contents)]
+    cells = [CellResult.of(content, f"cell {place} of {folder}") for place, content in enumerate(contents)]
     unfinished = tuple(sorted(set(expected) - {cell.place for cell in cells}))
     if not tables:
         raise ValueError(

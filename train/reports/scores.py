@@ -17,7 +17,7 @@ import pandas as pd
 from ...envs.arrays import Array, IntArray
 from ...envs.community.calendar import week_of
 from ..statistics.intervals import FEW_SEEDS, interquartile_mean, mean, worst_decile_mean
-from .results import GROUP, Cell, Results
+from .results import GROUP, CellResult, Results
 
 _WORST_ALLOWED = 1.0  # normalised regret of the reference tariff, zero
 
@@ -35,7 +35,7 @@ class Scored:
     """
 
     name: str
-    cells: tuple[Cell, ...]
+    cells: tuple[CellResult, ...]
     normalised: Array
     regret_eur: Array
     clairvoyant: bool
@@ -155,7 +155,7 @@ def groups_of(results: Results) -> list[Group]:
     return groups
 
 
-def _group(community: str, information: str, rows: pd.DataFrame, cells: Sequence[Cell]) -> Group:
+def _group(community: str, information: str, rows: pd.DataFrame, cells: Sequence[CellResult]) -> Group:
     tables = dict(iter(rows.groupby(["algorithm", "seed"])))
     first = next(iter(tables.values()))
     names = [

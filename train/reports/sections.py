@@ -9,7 +9,7 @@ import numpy as np
 
 from ..ground.text import with_interval
 from ..statistics.intervals import FEW_SEEDS
-from .board import EXACT, Duels, Entry, Parts, duels_of, parts_of
+from .board import EXACT, Duels, LeaderboardLine, RegretParts, duels_of, parts_of
 from .details import AXES, by_season, worst_days
 from .documents import Block, Heading, Paragraph, Picture, Pictures, Table
 from .figures import Look, board_figure, described, effort_figure, profiles_figure, seasons_figure, svg_of
@@ -32,7 +32,7 @@ _TESTS: Final = (
 )
 
 
-def section(results: Results, group: Group, entries: Sequence[Entry], styles: Mapping[str, Look], seed: int) -> list[Block]:
+def section(results: Results, group: Group, entries: Sequence[LeaderboardLine], styles: Mapping[str, Look], seed: int) -> list[Block]:
     """Return what a report says of one community and class.
 
     Args:
@@ -75,7 +75,7 @@ def section(results: Results, group: Group, entries: Sequence[Entry], styles: Ma
     return [*blocks, Heading(f"Worst days, {group.title}", 3), *_worst(results, group)]
 
 
-def _board(group: Group, entries: Sequence[Entry]) -> Table:
+def _board(group: Group, entries: Sequence[LeaderboardLine]) -> Table:
     rows = tuple(
         (
             entry.algorithm + (" (clairvoyant)" if entry.clairvoyant else ""),
@@ -117,7 +117,7 @@ def _proofs(group: Group) -> list[str]:
     return [text]
 
 
-def _few(group: Group, entries: Sequence[Entry]) -> list[str]:
+def _few(group: Group, entries: Sequence[LeaderboardLine]) -> list[str]:
     """Return the sentence that says why algorithms have no interval, where some have none."""
     names = [entry.algorithm for entry in entries if not entry.iqm.has_ends]
     if not names:
@@ -151,7 +151,7 @@ def _seasons(group: Group) -> Table:
     return Table(f"{group.slug}-seasons", f"Mean normalised regret (%) by season, {group.title}.", header, rows)
 
 
-def _about(parts: Parts) -> str:
+def _about(parts: RegretParts) -> str:
     base = (
         "Regret has two parts. The information part is what the best known predictor of the optimal charge leaves from the same "
         "observation. The learning part is the rest."
@@ -180,7 +180,7 @@ def _about(parts: Parts) -> str:
     )
 
 
-def _parts(group: Group, parts: Parts) -> Table:
+def _parts(group: Group, parts: RegretParts) -> Table:
     best = next(each.iqm for each in group.players if each.name == parts.best)
     rows = tuple(
         (

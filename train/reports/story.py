@@ -8,7 +8,7 @@ from typing import Final
 
 import pandas as pd
 
-from .board import Entry, leaderboard
+from .board import LeaderboardLine, leaderboard
 from .documents import Block, Contents, Heading, Paragraph, Picture, Table, pictures_of
 from .figures import looks
 from .made import made
@@ -58,7 +58,7 @@ _CUT: Final = "Ends of intervals of regret are cut off at zero. "
 
 
 @dataclass(frozen=True, eq=False)
-class Account:
+class Story:
     """A report before it is written.
 
     Attributes:
@@ -67,12 +67,12 @@ class Account:
         pictures: All pictures in it.
     """
 
-    entries: tuple[Entry, ...]
+    entries: tuple[LeaderboardLine, ...]
     blocks: tuple[Block, ...]
     pictures: tuple[Picture, ...]
 
 
-def tell(results: Results, *, seed: int = 0) -> Account:
+def tell(results: Results, *, seed: int = 0) -> Story:
     """Return the report of a comparison; the same results and seed give the same report.
 
     Raises:
@@ -100,7 +100,7 @@ def tell(results: Results, *, seed: int = 0) -> Account:
         Heading("How it was made", 2),
         *made(results, groups, seed),
     ]
-    return Account(tuple(entries), tuple(blocks), pictures_of(blocks))
+    return Story(tuple(entries), tuple(blocks), pictures_of(blocks))
 
 
 def _subject(results: Results, groups: Sequence[Group]) -> str:
@@ -124,7 +124,7 @@ def _pace(setting: pd.Series) -> str:
     return f"one charge per {setting['charges_per']}"
 
 
-def glance(groups: Sequence[Group], entries: Sequence[Entry]) -> Table:
+def glance(groups: Sequence[Group], entries: Sequence[LeaderboardLine]) -> Table:
     """Return the table of every algorithm in every community and class."""
     names = list(dict.fromkeys(entry.algorithm for entry in sorted(entries, key=lambda entry: entry.iqm.centre)))
     found = {(entry.algorithm, entry.community, entry.information): percent(entry.iqm.centre) for entry in entries}
@@ -161,5 +161,5 @@ def _by_seeds(places: Sequence[str]) -> str:
     return f"{len(places)} cells, by their seeds ({listed})"
 
 
-def _of(entries: Sequence[Entry], group: Group) -> list[Entry]:
+def _of(entries: Sequence[LeaderboardLine], group: Group) -> list[LeaderboardLine]:
     return [entry for entry in entries if (entry.community, entry.information) == (group.community, group.information)]

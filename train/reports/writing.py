@@ -13,15 +13,15 @@ from ..ground.page import page
 from ..ground.runs import write_text
 from ..ground.text import table
 from ..statistics.intervals import FEW_SEEDS
-from .board import Entry
+from .board import LeaderboardLine
 from .documents import FIGURES, html_of, latex_of, markdown_of
-from .story import TITLE, Account
+from .story import TITLE, Story
 from .wording import count, percent, with_ends
 
 FILES: Final = ("report.html", "report.md", "tables.tex", "leaderboard.csv")
 
 
-def write_report(account: Account, folder: Path) -> list[Path]:
+def write_report(account: Story, folder: Path) -> list[Path]:
     """Write a report, each file whole or not at all, and return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     texts = (
@@ -41,7 +41,7 @@ def write_report(account: Account, folder: Path) -> list[Path]:
     return written
 
 
-def csv_of(entries: Sequence[Entry]) -> str:
+def csv_of(entries: Sequence[LeaderboardLine]) -> str:
     """Return the leaderboard as CSV, numbers as they are."""
     stream = io.StringIO()
     names = ("algorithm", "information_class", "community", "iqm", "ci95_low", "ci95_high", "mean", "worst_decile",
@@ -57,7 +57,7 @@ def csv_of(entries: Sequence[Entry]) -> str:
     return stream.getvalue()
 
 
-def text_of(entries: Sequence[Entry]) -> str:
+def text_of(entries: Sequence[LeaderboardLine]) -> str:
     """Return the leaderboard for reading in a terminal, a table for each community and class."""
     parts = []
     for community, information in dict.fromkeys((entry.community, entry.information) for entry in entries):

@@ -28,7 +28,7 @@ from ..ground.errors import ModelMismatchError
 from ..ground.playing import Leaders, PlayedDay, play_days, same_for_all
 from ..ground.runs import commit
 from ..references.ends import Ends, references
-from ..references.hours import Effort
+from ..references.hours import SearchEffort
 from ..references.optima import daily_bill_eur, scenario_hash
 from ..task import environment_of
 from ..workers import Workers
@@ -92,7 +92,7 @@ def evaluate_leader(
     workers: Workers,
     *,
     split: str,
-    effort: Effort | None = None,
+    effort: SearchEffort | None = None,
     scale: Sequence[Ends] | None = None,
 ) -> Evaluation:
     """Score a leader, which may know the days it plays; other arguments and errors as :func:`evaluate`.

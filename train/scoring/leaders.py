@@ -26,7 +26,7 @@ from ..ground.config import TrainConfig
 from ..ground.playing import Leaders, same_for_all
 from ..ground.runs import RunFolder
 from ..references.ends import Ends, hourly_references, references
-from ..references.hours import Effort
+from ..references.hours import SearchEffort
 from ..task import environment_of, n_charges
 from ..workers import Workers
 from .chosen import find_best_constant, find_best_schedule
@@ -50,7 +50,7 @@ def make_leader(
     seed: int,
     trust: bool = False,
     vecnormalize: Path | None = None,
-    effort: Effort | None = None,
+    effort: SearchEffort | None = None,
 ) -> Leader:
     """Return the leader a name, run folder or file stands for.
 
@@ -87,7 +87,7 @@ def make_leader(
 
 
 def _named(
-    text: str, task: GameSpec, scenarios: Sequence[Scenario], workers: Workers, *, seed: int, effort: Effort | None
+    text: str, task: GameSpec, scenarios: Sequence[Scenario], workers: Workers, *, seed: int, effort: SearchEffort | None
 ) -> Leaders | None:
     """Return the leader one of ``LEADER_NAMES`` stands for, None for anything else."""
     if text in _HOURLY and task.env != "hourly":
@@ -239,7 +239,7 @@ def _best(task: GameSpec, scenarios: Sequence[Scenario], known: Sequence[Ends], 
     return policies.__getitem__
 
 
-def _day_ahead(task: GameSpec, scenarios: Sequence[Scenario], workers: Workers, effort: Effort | None) -> Leaders:
+def _day_ahead(task: GameSpec, scenarios: Sequence[Scenario], workers: Workers, effort: SearchEffort | None) -> Leaders:
     """Return the clairvoyant that posts, in every hour, the charge that is best for the day."""
     k = environment_of(task).tariff.n_basis
     if k != 1:

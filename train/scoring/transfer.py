@@ -15,7 +15,7 @@ from ...envs.games.spec import GameSpec
 from ..ground.held_out import held_out_tasks
 from ..ground.text import Report, table, with_interval
 from ..references.ends import references_of
-from ..references.hours import Effort
+from ..references.hours import SearchEffort
 from ..task import environment_of
 from ..workers import Workers
 from .evaluate import Leader, evaluate_leader
@@ -26,7 +26,7 @@ LeaderFor = Callable[[GameSpec, Sequence[Scenario]], Leader]
 
 
 def evaluate_held_out(
-    home: GameSpec, leader_for: LeaderFor, workers: Workers, *, split: str, days: int | None, effort: Effort | None = None
+    home: GameSpec, leader_for: LeaderFor, workers: Workers, *, split: str, days: int | None, effort: SearchEffort | None = None
 ) -> list[Evaluation]:
     """Score a leader in every held-out community.
 

@@ -20,7 +20,7 @@ MEDIUM_UP_TO: Final = 40
 
 
 @dataclass(frozen=True, kw_only=True)
-class Effort:
+class StudySize:
     """The size of a study's parts, for one system.
 
     Attributes:
@@ -54,7 +54,7 @@ class Effort:
     nodes: int | None = 100
 
     @classmethod
-    def of(cls, n_prosumers: int, *, quick: bool = False) -> Effort:
+    def of(cls, n_prosumers: int, *, quick: bool = False) -> StudySize:
         """Return the effort for a system of this many prosumers; a quick one shows every part on a day or two."""
         if quick:
             small = n_prosumers <= SMALL_UP_TO
@@ -77,7 +77,7 @@ class Effort:
         )
 
     @classmethod
-    def quick(cls) -> Effort:
+    def quick(cls) -> StudySize:
         """Return one that shows every part on two days."""
         return cls(
             days=2,
@@ -94,7 +94,7 @@ class Effort:
             nodes=0,
         )
 
-    def with_days(self, days: int) -> Effort:
+    def with_days(self, days: int) -> StudySize:
         """Return the same with another number of days, of which the variants get no more than before."""
         return replace(self, days=days, variant_days=min(days, self.variant_days))
 

@@ -20,7 +20,7 @@ from .cases import community_of
 from .cells import Answered, Question, answer_all
 from .claims import claim_rows, conclusion_rows
 from .curves import costs_figure, overview_figure, scaling_figure, sweep_figure
-from .effort import Effort, spread
+from .effort import StudySize, spread
 from .figures import accounts_figure, charge_models_figure, limits_figure, prosumers_figure, regimes_figure
 from .page import page
 from .parts import accounts, charge_models, limits, network_costs, regimes, scaling, storage, sweeps
@@ -35,7 +35,7 @@ Tables = dict[str, list[Row]]
 _VERDICT: Final = {True: "holds", False: "does not hold", None: "cannot be told"}
 
 
-def study(efforts: Mapping[str, Effort], folder: Path, workers: Workers) -> Report:
+def study(efforts: Mapping[str, StudySize], folder: Path, workers: Workers) -> Report:
     """Run the study into a folder; what it holds already is gone on with.
 
     Args:
@@ -116,7 +116,7 @@ def _split_of(community: Community) -> str:
     return "the test split" if count_split_days(community.n_days)["test"] else "all days"
 
 
-_Ask = Callable[[str, Sequence[Scenario], Effort], Sequence[Question]]
+_Ask = Callable[[str, Sequence[Scenario], StudySize], Sequence[Question]]
 
 _ON_ALL_DAYS: Final[Mapping[str, _Ask]] = {
     "regimes": lambda system, scenarios, _: regimes.questions(system, scenarios),
@@ -134,7 +134,7 @@ _ON_SOME_DAYS: Final[Mapping[str, _Ask]] = {
 }
 
 
-def efforts_of(systems: Sequence[str], *, quick: bool = False, days: int | None = None) -> dict[str, Effort]:
+def efforts_of(systems: Sequence[str], *, quick: bool = False, days: int | None = None) -> dict[str, StudySize]:
     """Return how much is asked of each system, by its size, with another number of days where one is given.
 
     Data with fewer days than that are asked about all they have.
@@ -142,13 +142,13 @@ def efforts_of(systems: Sequence[str], *, quick: bool = False, days: int | None 
     efforts = {}
     for system in systems:
         community = community_of(system)
-        effort = Effort.of(community.n_prosumers, quick=quick)
+        effort = StudySize.of(community.n_prosumers, quick=quick)
         there = count_split_days(community.n_days)["test"] or community.n_days
         efforts[system] = effort.with_days(min(effort.days, there) if days is None else days)
     return efforts
 
 
-def tables_of(efforts: Mapping[str, Effort], cells: Path, workers: Workers) -> Tables:
+def tables_of(efforts: Mapping[str, StudySize], cells: Path, workers: Workers) -> Tables:
     """Ask everything of the systems and return the tables by name."""
     parts: list[str] = []
     questions: list[Question] = []
@@ -170,7 +170,7 @@ def tables_of(efforts: Mapping[str, Effort], cells: Path, workers: Workers) -> T
     }
 
 
-def _flat(effort: Effort) -> Row:
+def _flat(effort: StudySize) -> Row:
     """Return an effort as words and numbers; several numbers are one word."""
     return {name: " ".join(f"{part:g}" for part in value) if isinstance(value, tuple) else value for name, value in asdict(effort).items()}
 

@@ -1,6 +1,6 @@
 """The leader's optimum under the call auction: every charge at which the matching changes is found, and proved to be all there are."""
 
 from .solve import AuctionOptimum, solve_call_auction
-from .stretches import Stretch, stretches_of
+from .stretches import MatchingStretch, stretches_of
 
-__all__ = ["AuctionOptimum", "Stretch", "solve_call_auction", "stretches_of"]
+__all__ = ["AuctionOptimum", "MatchingStretch", "solve_call_auction", "stretches_of"]

@@ -18,13 +18,13 @@ import numpy as np
 
 from ....envs.community.day import Array, Day
 from ....envs.market.call_auction.orders import Orders
-from .stretches import Point, Stretch
+from .stretches import MatchingPoint, MatchingStretch
 
 TOLERANCE: Final = 1e-8
 """Greatest gap of a stretch at its ends, as a share of what the period offers at the greatest price."""
 
 
-def gap_eur_per_h(day: Day, orders: Orders, basis: Array, stretch: Stretch, period: int) -> float:
+def gap_eur_per_h(day: Day, orders: Orders, basis: Array, stretch: MatchingStretch, period: int) -> float:
     """Return by how much a stretch's matching might be beaten within it, in EUR/h, at least 0.
 
     Args:
@@ -38,7 +38,7 @@ def gap_eur_per_h(day: Day, orders: Orders, basis: Array, stretch: Stretch, peri
     return max(0.0, *gaps)
 
 
-def verify(day: Day, orders: Orders, basis: Array, stretches: Sequence[Sequence[Stretch]], *, cap: float) -> float:
+def verify(day: Day, orders: Orders, basis: Array, stretches: Sequence[Sequence[MatchingStretch]], *, cap: float) -> float:
     """Check that stretches cover every charge and that each one's matching is the best within it.
 
     Args:
@@ -77,7 +77,7 @@ def verify(day: Day, orders: Orders, basis: Array, stretches: Sequence[Sequence[
     return worst
 
 
-def _bound(day: Day, orders: Orders, basis: Array, end: Point, period: int) -> float:
+def _bound(day: Day, orders: Orders, basis: Array, end: MatchingPoint, period: int) -> float:
     """Return what no matching gains more than at a point's charge, by its multipliers, in EUR/h."""
     x, y = end.seller_price, end.buyer_price
     asks = orders.ask_kw[period] * np.maximum(0.0, x[:, None] - orders.ask_price[period])
@@ -86,7 +86,7 @@ def _bound(day: Day, orders: Orders, basis: Array, end: Point, period: int) -> f
     return float(asks.sum() + bids.sum() + pairs.sum())
 
 
-def _require_possible(day: Day, orders: Orders, basis: Array, point: Point, period: int, *, slack: float) -> None:
+def _require_possible(day: Day, orders: Orders, basis: Array, point: MatchingPoint, period: int, *, slack: float) -> None:
     """Raise where a point's matching fills more than was ordered, trades above a limit, or is not what its line says."""
     sold, bought = point.trade.sum(axis=1), point.trade.sum(axis=0)
     worth = float(np.sum(orders.bid_price[period] * point.bid_filled) - np.sum(orders.ask_price[period] * point.ask_filled))

@@ -34,7 +34,7 @@ from ....envs.market.call_auction.auction import plan_alone
 from ....envs.market.call_auction.orders import Orders, orders_of
 from ..agreement import require_agreement
 from .check import gap_eur_per_h
-from .stretches import CLOSE, Stretch, stretches_of
+from .stretches import CLOSE, MatchingStretch, stretches_of
 
 _BACK: Final = (0.0, 1e-9, 1e-8)
 """How far before a right end the best is played too, as shares of the cap: rounding may have put it a little beyond its breakpoint."""
@@ -70,7 +70,7 @@ class AuctionOptimum:
     plays: int
     seconds: float
     orders: Orders
-    stretches: Sequence[Sequence[Stretch]]
+    stretches: Sequence[Sequence[MatchingStretch]]
 
 
 def solve_call_auction(day: Day, rules: Rules, tariff: Tariff, mechanism: CallAuction, *, cap: float) -> AuctionOptimum:
@@ -130,7 +130,7 @@ def solve_call_auction(day: Day, rules: Rules, tariff: Tariff, mechanism: CallAu
     )
 
 
-def _earned(day: Day, rules: Rules, stretches: Sequence[Sequence[Stretch]], ends: Array) -> Array:
+def _earned(day: Day, rules: Rules, stretches: Sequence[Sequence[MatchingStretch]], ends: Array) -> Array:
     """Return the operator's profit in EUR at each end, shape (ends,), from the matchings alone."""
     trades = [np.stack([stretch.high.trade for stretch in each]) for each in stretches]
     profit = np.zeros(len(ends))
@@ -145,7 +145,7 @@ def _earned(day: Day, rules: Rules, stretches: Sequence[Sequence[Stretch]], ends
     return profit
 
 
-def _unsure(day: Day, orders: Orders, basis: Array, stretches: Sequence[Sequence[Stretch]], ends: Array) -> Array:
+def _unsure(day: Day, orders: Orders, basis: Array, stretches: Sequence[Sequence[MatchingStretch]], ends: Array) -> Array:
     """Return what each end might earn more in EUR, shape (ends,), because breakpoints are known only so well.
 
     A breakpoint where the charged energy falls by ΔE is where two lines meet, each known to within a gap: it lies within gap/ΔE of there.

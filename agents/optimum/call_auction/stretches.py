@@ -39,7 +39,7 @@ APART: Final = 1e-12
 _NOBODY: Final = 1e3  # price units: a charge at which nothing is matched, for periods that have nothing left to ask
 
 
-class Point(NamedTuple):
+class MatchingPoint(NamedTuple):
     """The matching of one period at one charge.
 
     Attributes:
@@ -68,7 +68,7 @@ class Point(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Stretch:
+class MatchingStretch:
     """Charges with one matching: those above ``low``'s, up to and with ``high``'s.
 
     Attributes:
@@ -76,11 +76,11 @@ class Stretch:
         high: The matching of the whole stretch, as found at its right end.
     """
 
-    low: Point
-    high: Point
+    low: MatchingPoint
+    high: MatchingPoint
 
 
-def stretches_of(day: Day, orders: Orders, basis: Array, *, cap: float) -> tuple[list[list[Stretch]], int]:
+def stretches_of(day: Day, orders: Orders, basis: Array, *, cap: float) -> tuple[list[list[MatchingStretch]], int]:
     """Return the stretches of each period in rising order, from no charge to the cap, and how many times the day was matched.
 
     Args:
@@ -95,12 +95,12 @@ def stretches_of(day: Day, orders: Orders, basis: Array, *, cap: float) -> tuple
     n_periods, unit = day.n_periods, price_unit(day)
     close = CLOSE * unit * np.maximum(orders.ask_kw.sum(axis=(1, 2)), orders.bid_kw.sum(axis=(1, 2)))
     zero, top = (_points(day, orders, basis, np.full(n_periods, charge)) for charge in (0.0, cap))
-    open_: list[list[tuple[Point, Point]]] = [[pair] for pair in zip(zero, top, strict=True)]
-    found: list[list[Stretch]] = [[] for _ in range(n_periods)]
+    open_: list[list[tuple[MatchingPoint, MatchingPoint]]] = [[pair] for pair in zip(zero, top, strict=True)]
+    found: list[list[MatchingStretch]] = [[] for _ in range(n_periods)]
     matchings = 2
     while True:
         asked = np.full(n_periods, _NOBODY * unit)
-        split: dict[int, tuple[Point, Point]] = {}
+        split: dict[int, tuple[MatchingPoint, MatchingPoint]] = {}
         for period in range(n_periods):
             _close(open_[period], found[period], close=float(close[period]), apart=APART * cap)
             if open_[period]:
@@ -114,7 +114,7 @@ def stretches_of(day: Day, orders: Orders, basis: Array, *, cap: float) -> tuple
             open_[period] += [(points[period], high), (low, points[period])]
 
 
-def _close(intervals: list[tuple[Point, Point]], found: list[Stretch], *, close: float, apart: float) -> None:
+def _close(intervals: list[tuple[MatchingPoint, MatchingPoint]], found: list[MatchingStretch], *, close: float, apart: float) -> None:
     """Move what is proved to be one stretch from the end of the open intervals to what was found."""
     while intervals:
         low, high = intervals[-1]
@@ -125,34 +125,34 @@ def _close(intervals: list[tuple[Point, Point]], found: list[Stretch], *, close:
         elif not one:  # the matching of the left end does as well up to the right one, which lies a rounding beyond the breakpoint
             high = low._replace(charge=high.charge, seller_price=high.seller_price, buyer_price=high.buyer_price)
         intervals.pop()
-        found.append(Stretch(low=low, high=high))
+        found.append(MatchingStretch(low=low, high=high))
 
 
-def _meeting(low: Point, high: Point) -> float:
+def _meeting(low: MatchingPoint, high: MatchingPoint) -> float:
     """Return the charge at which two matchings gain the same."""
     return (low.worth - high.worth) / (low.energy_kw - high.energy_kw)
 
 
-def _joined(stretches: list[Stretch], *, close: float) -> list[Stretch]:
+def _joined(stretches: list[MatchingStretch], *, close: float) -> list[MatchingStretch]:
     """Return stretches in rising order, neighbours with one line as one: the charge between them is no breakpoint."""
-    joined: list[Stretch] = []
+    joined: list[MatchingStretch] = []
     for stretch in sorted(stretches, key=lambda each: each.high.charge):
         low, high = stretch.low, stretch.high
         if joined and abs(joined[-1].high.line(joined[-1].low.charge) - high.line(joined[-1].low.charge)) <= close:
             low = joined.pop().low
-        joined.append(Stretch(low=low, high=high))
+        joined.append(MatchingStretch(low=low, high=high))
     return joined
 
 
-def _points(day: Day, orders: Orders, basis: Array, charge: Array) -> list[Point]:
+def _points(day: Day, orders: Orders, basis: Array, charge: Array) -> list[MatchingPoint]:
     """Return the matching of each period at a charge of its own in EUR/kWh, shape (T,)."""
     matching = match(day, charge[:, None, None] * basis, orders, power=power_unit(day), price=price_unit(day))
     return [_point(orders, matching, basis, float(charge[period]), period) for period in range(day.n_periods)]
 
 
-def _point(orders: Orders, matching: Matching, basis: Array, charge: float, period: int) -> Point:
+def _point(orders: Orders, matching: Matching, basis: Array, charge: float, period: int) -> MatchingPoint:
     bids, asks, trade = matching.bid_filled[period], matching.ask_filled[period], matching.trade[period]
-    return Point(
+    return MatchingPoint(
         charge=charge,
         energy_kw=float((basis * trade).sum()),
         worth=float((orders.bid_price[period] * bids).sum() - (orders.ask_price[period] * asks).sum()),

@@ -30,7 +30,7 @@ from ....envs.community.day import Array
 from ..one_charge.bounds import norms
 from ..one_charge.line import ChargeLine
 from ..sound import require_finite
-from .game import Game, Play
+from .game import Play, TariffGame
 
 _ROUNDING = 1e-12
 _GRID = 6  # the square of charges starts as this many by this many, finer towards 0, where pieces are narrow
@@ -51,7 +51,7 @@ class _Corner:
     linear_eur: float  # the goal before overload
 
 
-def branch_and_bound(game: Game, incumbent: Play, *, max_clearings: int, tolerance: float) -> tuple[Play, float]:
+def branch_and_bound(game: TariffGame, incumbent: Play, *, max_clearings: int, tolerance: float) -> tuple[Play, float]:
     """Search all charges of a tariff of two coefficients.
 
     Args:
@@ -63,17 +63,17 @@ def branch_and_bound(game: Game, incumbent: Play, *, max_clearings: int, toleran
     Returns:
         The best charges, and an upper bound on all in [0, cap]².
     """
-    search = _Search(game, incumbent)
+    search = _BranchAndBound(game, incumbent)
     limit = game.clearings + max_clearings
     while search.bound > search.best.goal_eur + tolerance and game.clearings < limit:
         search.split()
     return search.best, max(search.bound, search.best.goal_eur)
 
 
-class _Search:
+class _BranchAndBound:
     """The state of one branch-and-bound: the best charges and the heap of triangles."""
 
-    def __init__(self, game: Game, incumbent: Play) -> None:
+    def __init__(self, game: TariffGame, incumbent: Play) -> None:
         self.best = incumbent
         self._game = game
         self._norms = norms(ChargeLine(game.day, game.network, game.tariff.basis[0], flows=game.flows, market=game.market))

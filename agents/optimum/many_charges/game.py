@@ -1,8 +1,8 @@
 """The game in several coefficients: exact clearings anywhere, and exact pieces of the leader's goal along any direction.
 
 Charges are linear in the coefficients γ, so along γ + s·δ the followers' response is piecewise affine in s, whatever the signs in δ, and
-the leader's goal is quadratic on each piece between the steps at which a branch reaches its limit. :meth:`Game.segment` clears once and
-returns the whole piece.
+the leader's goal is quadratic on each piece between the steps at which a branch reaches its limit. :meth:`TariffGame.segment` clears once
+and returns the whole piece.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Segment:
     slope_upper: float
 
 
-class Game:
+class TariffGame:
     """One day's game in the coefficients of a tariff; counts its clearings.
 
     Args:
@@ -172,7 +172,7 @@ class Game:
 class _Account:
     """The leader's goal along one affine piece of the response, as polynomials in the step, lowest power first."""
 
-    game: Game
+    game: TariffGame
     power_unit: float
     charge: Array  # (T, pairs), EUR/kWh
     direction: Array

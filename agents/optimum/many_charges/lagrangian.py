@@ -27,10 +27,10 @@ import numpy as np
 from ....envs.community.day import Array
 from ....envs.errors import ClearingError
 from ....envs.market.exact.market_data import Structure, read_charges, scale
-from .game import Game, Play
-from .relaxation import Box, Relaxation, Relaxed
+from .game import Play, TariffGame
+from .relaxation import ParameterBox, Relaxation, Relaxed
 from .relaxation_day import DayRelaxation
-from .relaxation_program import Program, hour_program
+from .relaxation_program import RelaxationProgram, hour_program
 
 _AGREED = 1e-7  # how far an hour's bound may exceed what is known to be reached, relative to the bound, without being split further
 _SOLVED = 1e-7  # complementarity gap below which a box holds nothing but equilibria
@@ -46,7 +46,7 @@ class _Prices:
     schedule: Array
 
 
-def decoupled_bound(game: Game, best: Play, relaxed: DayRelaxation, *, max_nodes: int) -> float:
+def decoupled_bound(game: TariffGame, best: Play, relaxed: DayRelaxation, *, max_nodes: int) -> float:
     """Bound the profit of charges by hour on a day with storage, in EUR.
 
     Args:
@@ -55,7 +55,7 @@ def decoupled_bound(game: Game, best: Play, relaxed: DayRelaxation, *, max_nodes
         relaxed: K0 of the day, whose multipliers are the first prices.
         max_nodes: Convex programs that may be solved.
     """
-    search = _Search(game, relaxed, best, max_nodes)
+    search = _DualSearch(game, relaxed, best, max_nodes)
     search.run()
     return search.bound * relaxed.program.unit_eur
 
@@ -63,7 +63,7 @@ def decoupled_bound(game: Game, best: Play, relaxed: DayRelaxation, *, max_nodes
 class _Hour:
     """One hour's boxes, each with the relaxation's answer at the latest prices."""
 
-    def __init__(self, program: Program, n_basis: int, ceiling: Array, cap: float) -> None:
+    def __init__(self, program: RelaxationProgram, n_basis: int, ceiling: Array, cap: float) -> None:
         self.program, self._n_basis = program, n_basis
         self._relaxation = Relaxation(program, objective="profit", ceiling=ceiling)
         k = len(ceiling)
@@ -75,12 +75,12 @@ class _Hour:
         negative, positive = program.basis.minimum(0.0), program.basis.maximum(0.0)
         least = negative.T @ program.upper + positive.T @ program.lower
         greatest = positive.T @ program.upper + negative.T @ program.lower
-        root = Box(lower=lower, upper=upper, least=least, greatest=greatest)
+        root = ParameterBox(lower=lower, upper=upper, least=least, greatest=greatest)
         for i in range(n_basis):
             column = program.basis[:, [i]].toarray()[:, 0]
             most = self._relaxation.solve(root, extra=np.concatenate([column, np.zeros(k)]), tight=False, only_extra=True)
             greatest[i] = min(greatest[i], max(most.bound, 0.0))
-        self.boxes: list[tuple[Box, Relaxed]] = [(root, self._solve(root))]
+        self.boxes: list[tuple[ParameterBox, Relaxed]] = [(root, self._solve(root))]
 
     def price(self, worth: Array, gained: Array) -> None:
         """Bound the hour at prices α_t, shape (J,), and a schedule's gain ê_t − ê_{t−1}."""
@@ -122,7 +122,7 @@ class _Hour:
             if tightened is not None and child is not None and child.bound > -np.inf:
                 self.boxes.append((tightened, replace(child, bound=min(child.bound, answer.bound))))
 
-    def _tighten(self, box: Box, k: int) -> Box | None:
+    def _tighten(self, box: ParameterBox, k: int) -> ParameterBox | None:
         """Bound what a parameter multiplies by the relaxation itself; None where the box holds no equilibrium."""
         column = self.program.basis[:, [k]].toarray()[:, 0]
         none = np.zeros(self.program.basis.shape[1])
@@ -135,13 +135,13 @@ class _Hour:
         least, greatest = max(-ends[0], float(box.least[k])), min(ends[1], float(box.greatest[k]))
         return replace(box, least=_with(box.least, k, least), greatest=_with(box.greatest, k, max(least, greatest)))
 
-    def _solve(self, box: Box) -> Relaxed:
+    def _solve(self, box: ParameterBox) -> Relaxed:
         self.solved += 1
         return self._relaxation.solve(box, extra=self._extra)
 
 
-class _Search:
-    def __init__(self, game: Game, relaxed: DayRelaxation, best: Play, max_nodes: int) -> None:
+class _DualSearch:
+    def __init__(self, game: TariffGame, relaxed: DayRelaxation, best: Play, max_nodes: int) -> None:
         day, tariff, program = game.day, game.tariff, relaxed.program
         self._max_nodes = max_nodes
         self._known = _by_hour(game, best) / program.unit_eur
@@ -200,7 +200,7 @@ class _Search:
         return sum(hour.bound for hour in self.hours) + float(held - prices.worth[0] @ self._data.storage_start)
 
 
-def _by_hour(game: Game, play: Play) -> Array:
+def _by_hour(game: TariffGame, play: Play) -> Array:
     """Return the leader's profit of each hour in EUR."""
     day, clearing, flow = game.day, play.clearing, play.settlement.flow_kw
     hours = day.period_hours

@@ -38,7 +38,7 @@ from ....envs.account.objective import ExactObjective
 from ....envs.community.day import Array
 from ....envs.errors import ClearingError
 from .relaxation_limits import greatest_multipliers
-from .relaxation_program import Matrix, Program
+from .relaxation_program import Matrix, RelaxationProgram
 
 _ROUNDING = 1e-13
 _SOLVED = ("Solved", "AlmostSolved", "InsufficientProgress", "MaxIterations")  # what the dual point is worth is reckoned here, not there
@@ -46,7 +46,7 @@ _INFEASIBLE = ("PrimalInfeasible", "AlmostPrimalInfeasible")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Box:
+class ParameterBox:
     """Bounds of the parameters g, infinite where there are none, and of what each multiplies, v = Cᵀx; dimensionless."""
 
     lower: Array
@@ -80,7 +80,7 @@ class Relaxed:
     reference: Array
 
     @classmethod
-    def nothing(cls, program: Program) -> Relaxed:
+    def nothing(cls, program: RelaxationProgram) -> Relaxed:
         """Return what a box without any equilibrium gives."""
         n, (m, _), k = program.n_variables, program.equations.shape, program.basis.shape[1]
         none = np.full(n, np.nan)
@@ -100,7 +100,7 @@ class Relaxation:
             bounds alone where absent.
     """
 
-    def __init__(self, program: Program, *, objective: ExactObjective, ceiling: Array, least_value: float | None = None) -> None:
+    def __init__(self, program: RelaxationProgram, *, objective: ExactObjective, ceiling: Array, least_value: float | None = None) -> None:
         self.program = program
         self._objective = objective
         self._ceiling = ceiling
@@ -114,7 +114,7 @@ class Relaxation:
         self._size = int(edges[-1])
         self._greatest = self._bounds(least_value)
 
-    def solve(self, box: Box, *, extra: Array | None = None, tight: bool = True, only_extra: bool = False) -> Relaxed:
+    def solve(self, box: ParameterBox, *, extra: Array | None = None, tight: bool = True, only_extra: bool = False) -> Relaxed:
         """Bound the goal over a box.
 
         Args:
@@ -232,7 +232,7 @@ class Relaxation:
         matrix = sparse.vstack([rows for rows, _ in equal + more])
         return csc_array(matrix), np.concatenate([right for _, right in equal + more]), sum(len(right) for _, right in equal)
 
-    def _constraints(self, box: Box, *, tight: bool) -> tuple[Matrix, Array, list[Any]]:
+    def _constraints(self, box: ParameterBox, *, tight: bool) -> tuple[Matrix, Array, list[Any]]:
         rows, right, n_equal = self._fixed_rows
         k = self.program.basis.shape[1]
         one, bounded = np.eye(k), (np.isfinite(box.upper), np.isfinite(box.lower))
@@ -264,7 +264,7 @@ class Relaxation:
         roots = self._rows((self._x, csc_array(sparse.diags_array(-2.0 * np.sqrt(p.curvature)).tocsr()[curved])))
         return csc_array(sparse.vstack([row, -row, roots])), np.concatenate([[1.0, 1.0], np.zeros(len(curved))])
 
-    def _limits(self, box: Box) -> Array:
+    def _limits(self, box: ParameterBox) -> Array:
         """Return the greatest magnitude of each variable of the relaxation in a box."""
         limits = self._greatest.copy()
         g = np.minimum(np.maximum(np.abs(box.lower), np.abs(box.upper)), self._ceiling)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ....envs.community.day import Array
-from .game import Game
-from .relaxation import Box, Relaxation, Relaxed
-from .relaxation_program import Program, day_program
+from .game import TariffGame
+from .relaxation import ParameterBox, Relaxation, Relaxed
+from .relaxation_program import RelaxationProgram, day_program
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -26,12 +26,12 @@ class DayRelaxation:
 
     bound_eur: float
     action: Array
-    program: Program
+    program: RelaxationProgram
     relaxed: Relaxed
     greatest_prices: Array
 
 
-def day_relaxation(game: Game) -> DayRelaxation:
+def day_relaxation(game: TariffGame) -> DayRelaxation:
     """Solve K0 of a day and certify its bound.
 
     For welfare it is Social P2P with more conditions, so that it is at most what Social P2P reaches.
@@ -44,7 +44,7 @@ def day_relaxation(game: Game) -> DayRelaxation:
         program, objective=game.objective, ceiling=np.full(k, cap), least_value=least_value - _ROUNDING * abs(least_value)
     )
     none = np.zeros(k)
-    relaxed = relaxation.solve(Box(lower=none, upper=np.full(k, cap), least=none, greatest=none), tight=False)
+    relaxed = relaxation.solve(ParameterBox(lower=none, upper=np.full(k, cap), least=none, greatest=none), tight=False)
     return DayRelaxation(
         bound_eur=relaxed.bound * program.unit_eur,
         action=np.clip(relaxed.parameters * program.price_unit, 0.0, game.cap),

@@ -13,12 +13,12 @@ from scipy.optimize import linprog
 from scipy.sparse import csc_array
 
 from ....envs.community.day import Array
-from .relaxation_program import Matrix, Program
+from .relaxation_program import Matrix, RelaxationProgram
 
 _SAFETY = 2.0  # for x̂, which is feasible to a linear solver's tolerance only
 
 
-def greatest_multipliers(p: Program, ceiling: Array, least_value: float | None) -> tuple[Array, Array]:
+def greatest_multipliers(p: RelaxationProgram, ceiling: Array, least_value: float | None) -> tuple[Array, Array]:
     """Return bounds of each variable's multipliers and of each equation's price; infinite where no strictly feasible point was found.
 
     Args:
@@ -38,7 +38,7 @@ def greatest_multipliers(p: Program, ceiling: Array, least_value: float | None) 
     return multipliers, _prices(p, push)
 
 
-def _prices(p: Program, push: Array) -> Array:
+def _prices(p: RelaxationProgram, push: Array) -> Array:
     """Return bounds of |ν| from |Aᵀν| ≤ push, column by column, in three rounds: balances first, then what storage hangs on them."""
     prices = np.full(p.equations.shape[0], np.inf)
     columns = p.equations.tocsc()
@@ -55,7 +55,7 @@ def _prices(p: Program, push: Array) -> Array:
     return prices
 
 
-def _strictly_feasible(p: Program) -> tuple[Array, Array]:
+def _strictly_feasible(p: RelaxationProgram) -> tuple[Array, Array]:
     """Return a point of the followers' set as far inside its bounds as they allow, and its distance from each variable's nearer bound."""
     n = p.n_variables
     width = np.minimum(p.upper - p.lower, 1.0)
@@ -71,7 +71,7 @@ def _strictly_feasible(p: Program) -> tuple[Array, Array]:
     return inner, np.maximum(slack, 0.0) if found.x is not None else np.zeros(n)
 
 
-def _least(p: Program, ceiling: Array) -> float:
+def _least(p: RelaxationProgram, ceiling: Array) -> float:
     """Return a lower bound on ½·xᵀQx + (c + C·g)ᵀx over the variables' bounds, |g| within the ceiling, from each variable's own least."""
     cost = p.cost
     with np.errstate(divide="ignore", invalid="ignore"):

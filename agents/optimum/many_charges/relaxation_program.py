@@ -44,7 +44,7 @@ Matrix = Any
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Program:
+class RelaxationProgram:
     """Matrices of the followers' program and the leader's goal, dimensionless; the module's text says what is what.
 
     Attributes:
@@ -85,7 +85,7 @@ class Program:
 _FAMILIES = ("demand", "renewable", "imported", "exported", "charge", "discharge", "stored", "trade")
 
 
-def day_program(day: Day, network: Network, tariff: Tariff, *, flows: Flows) -> Program:
+def day_program(day: Day, network: Network, tariff: Tariff, *, flows: Flows) -> RelaxationProgram:
     """Return the program of a whole day, its parameters the tariff's coefficients in the order of an action."""
     whole = _Columns(day, network, flows=flows, periods=range(day.n_periods), with_storage=True)
     by_period = [whole.charged(matrix) for matrix in tariff.basis]  # each (T·pairs, T): column t charges period t alone
@@ -97,7 +97,7 @@ def day_program(day: Day, network: Network, tariff: Tariff, *, flows: Flows) -> 
     return whole.program(csc_array(basis))
 
 
-def hour_program(day: Day, network: Network, tariff: Tariff, period: int, *, flows: Flows) -> Program:
+def hour_program(day: Day, network: Network, tariff: Tariff, period: int, *, flows: Flows) -> RelaxationProgram:
     """Return the program of one period alone, its parameters the period's coefficients and the price of each store's energy."""
     hour = _Columns(day, network, flows=flows, periods=range(period, period + 1), with_storage=False)
     columns = [*(hour.charged(matrix) for matrix in tariff.basis), -hour.gained()]
@@ -134,7 +134,7 @@ class _Columns:
         rows = np.concatenate([self._columns["charge"][0], self._columns["discharge"][0]])
         return csc_array((np.concatenate([eta, -1.0 / eta]), (rows, np.tile(stores, 2))), shape=(self._size, len(eta)))
 
-    def program(self, basis: Matrix) -> Program:
+    def program(self, basis: Matrix) -> RelaxationProgram:
         """Return the period's program for charges on a basis, with variables that cannot move put in as numbers."""
         data, rows, day = self._data, self._rows, self._day
         equations, right = self._equations(data)
@@ -151,7 +151,7 @@ class _Columns:
         # ρ·w·f² in units of the objective: f in units of power, the objective in units of power times price.
         weight = day.loss_price[rows, None] * grid.loss_coefficient * power / data.price_unit
         limited = np.isfinite(grid.branch_limit_kw)
-        return Program(
+        return RelaxationProgram(
             unit_eur=data.objective_unit,
             price_unit=data.price_unit,
             fixed_cost=float(fixed @ (0.5 * curvature * fixed + cost)),

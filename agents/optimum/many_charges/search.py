@@ -11,7 +11,7 @@ import numpy as np
 
 from ....envs.community.day import Array
 from ....envs.errors import ClearingError
-from .game import Game, Play
+from .game import Play, TariffGame
 
 _SEARCH_CLEARINGS = 10  # of one line search
 _STEP = 0.02  # first step beyond a piece, as a share of the cap
@@ -22,7 +22,7 @@ _SLOW = 1e-4  # progress of a local sweep below which whole lines are looked at 
 _ENOUGH = 1e-7  # progress of a sweep, relative to the goal, that counts as progress
 
 
-def climb(game: Game, start: Array, rng: np.random.Generator, *, max_clearings: int, choke: float) -> Play:
+def climb(game: TariffGame, start: Array, rng: np.random.Generator, *, max_clearings: int, choke: float) -> Play:
     """Climb from a start until sweeps of line searches stop helping.
 
     The goal has many local peaks along a line, and is flat where nobody trades. Sweeps therefore begin by looking at whole lines; once that
@@ -58,7 +58,7 @@ def climb(game: Game, start: Array, rng: np.random.Generator, *, max_clearings: 
     return best
 
 
-def _directions(game: Game, play: Play, rng: np.random.Generator) -> list[Array]:
+def _directions(game: TariffGame, play: Play, rng: np.random.Generator) -> list[Array]:
     """Return a sweep: every coordinate once in random order, all together, and as many random blocks."""
     k = game.n_coefficients
     one = np.eye(k)
@@ -73,7 +73,7 @@ def _directions(game: Game, play: Play, rng: np.random.Generator) -> list[Array]
     return directions
 
 
-def _slope(game: Game, play: Play) -> Array | None:
+def _slope(game: TariffGame, play: Play) -> Array | None:
     """Return the gradient, without what points out of [0, cap]; None where there is none to follow."""
     try:
         slope = game.gradient(play)
@@ -84,13 +84,13 @@ def _slope(game: Game, play: Play) -> Array | None:
     return slope if np.abs(slope).max(initial=0.0) > 0 else None
 
 
-def _line_search(game: Game, play: Play, direction: Array, whole: float) -> Play:
+def _line_search(game: TariffGame, play: Play, direction: Array, whole: float) -> Play:
     """Return the best point found along a direction, both ways; the given one where nothing is better."""
     direction = direction / np.abs(direction).max()
     low, high = _reach(play.action, direction, game.cap)
     if high - low <= _NARROW * game.cap:
         return play
-    found = _Search(game, play.action, direction, low, high)
+    found = _LineSearch(game, play.action, direction, low, high)
     found.run(scan=_reach(play.action, direction, max(whole, float(play.action.max()))) if whole > 0.0 else None)
     if found.best_eur <= play.goal_eur + 1e-12 * abs(play.goal_eur):
         return play
@@ -106,10 +106,10 @@ def _reach(action: Array, direction: Array, cap: float) -> tuple[float, float]:
     return -float(room[0].min()), float(room[1].min())
 
 
-class _Search:
+class _LineSearch:
     """One line search: walks uphill from step 0 and closes in on the kink at which the slope changes sign."""
 
-    def __init__(self, game: Game, action: Array, direction: Array, low: float, high: float) -> None:
+    def __init__(self, game: TariffGame, action: Array, direction: Array, low: float, high: float) -> None:
         self._game, self._action, self._direction = game, action, direction
         self._low, self._high = low, high
         self.best_eur, self.best_step = float("-inf"), 0.0

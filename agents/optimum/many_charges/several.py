@@ -25,7 +25,7 @@ from ....envs.market.mechanism import ExactResponse
 from ..agreement import EXACTNESS
 from ..one_charge.search import solve_optimum
 from .branch import branch_and_bound
-from .game import Game
+from .game import TariffGame
 from .lagrangian import decoupled_bound
 from .relaxation_day import day_relaxation
 from .starts import best_found
@@ -140,7 +140,7 @@ def solve_several(
             f"got {n_starts}, {max_clearings} and {max_nodes}."
         )
     began = time.perf_counter()
-    game = Game(day, network, tariff, cap=cap, flows=flows, objective=objective, market=market)
+    game = TariffGame(day, network, tariff, cap=cap, flows=flows, objective=objective, market=market)
     if tariff.n_coefficients(day.n_periods) == 1:
         return _one_coefficient(game, began)
     if tariff.per == "hour" and not day.has_storage.any():
@@ -164,7 +164,7 @@ def solve_several(
     return _bracketed(game, began, n_starts=n_starts, seed=seed, max_clearings=max_clearings, max_nodes=max_nodes)
 
 
-def _bracketed(game: Game, began: float, *, n_starts: int, seed: int, max_clearings: int, max_nodes: int) -> Bracket:
+def _bracketed(game: TariffGame, began: float, *, n_starts: int, seed: int, max_clearings: int, max_nodes: int) -> Bracket:
     """Search, then bound."""
     clock = time.perf_counter()
     relaxed = day_relaxation(game)
@@ -187,7 +187,7 @@ def _bracketed(game: Game, began: float, *, n_starts: int, seed: int, max_cleari
     return _bracket(game, best.action, bounds, reached, began)
 
 
-def _constant_hint(game: Game) -> list[Array]:
+def _constant_hint(game: TariffGame) -> list[Array]:
     """Return the best charge that is the same for all pairs and periods, as coefficients, where the tariff can express something close."""
     if game.tariff.n_basis > 1:
         return []
@@ -197,7 +197,7 @@ def _constant_hint(game: Game) -> list[Array]:
     return [np.full(game.n_coefficients, optimum.charge)]
 
 
-def _one_coefficient(game: Game, began: float) -> Bracket:
+def _one_coefficient(game: TariffGame, began: float) -> Bracket:
     tariff = replace(game.tariff, per="day")
     optimum = solve_optimum(game.day, game.network, tariff, cap=game.cap, flows=game.flows, objective=game.objective, market=game.market)
     game.clearings += optimum.clearings
@@ -205,7 +205,7 @@ def _one_coefficient(game: Game, began: float) -> Bracket:
     return _bracket(game, np.array([optimum.charge]), [bound], [optimum.recleared_eur], began)
 
 
-def _hours_apart(game: Game, parts: list[Bracket], began: float) -> Bracket:
+def _hours_apart(game: TariffGame, parts: list[Bracket], began: float) -> Bracket:
     """Put periods together that nothing couples: charges side by side, bounds added."""
     game.clearings += sum(part.clearings for part in parts)
     bound = Bound("hours apart", sum(part.upper_bound_eur for part in parts), sum(part.seconds for part in parts))
@@ -213,7 +213,7 @@ def _hours_apart(game: Game, parts: list[Bracket], began: float) -> Bracket:
     return _bracket(game, action, [bound], [sum(part.best_eur for part in parts)], began)
 
 
-def _bracket(game: Game, action: Array, bounds: list[Bound], reached: list[float], began: float) -> Bracket:
+def _bracket(game: TariffGame, action: Array, bounds: list[Bound], reached: list[float], began: float) -> Bracket:
     """Clear the best charges again from scratch and report them."""
     play = game.play(action)
     least = min(bounds, key=lambda bound: bound.bound_eur)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ....envs.community.day import Array
 from ....envs.errors import ClearingError
-from .game import Game, Play
+from .game import Play, TariffGame
 from .search import climb
 
 _SHARES = (0.0, 0.3, 0.6, 0.15)  # constant charges tried first, as shares of the choke charge
@@ -20,7 +20,7 @@ _SHORT = 0.5  # share of the clearings for short climbs from all starts
 _FINALISTS = 2
 
 
-def choke_charge(game: Game) -> float:
+def choke_charge(game: TariffGame) -> float:
     """Return the least constant charge, to a hundredth of the cap, at which less than a hundredth of the energy at no charge is charged."""
     ones = np.ones(game.n_coefficients)
     most = float(game.charged_kwh(game.play(0.0 * ones).clearing).sum())
@@ -34,7 +34,7 @@ def choke_charge(game: Game) -> float:
     return high
 
 
-def best_found(game: Game, hints: list[Array], *, n_starts: int, seed: int, max_clearings: int) -> tuple[Play, list[float]]:
+def best_found(game: TariffGame, hints: list[Array], *, n_starts: int, seed: int, max_clearings: int) -> tuple[Play, list[float]]:
     """Search from many starts.
 
     Args:
@@ -72,7 +72,7 @@ def best_found(game: Game, hints: list[Array], *, n_starts: int, seed: int, max_
     return best, [play.goal_eur for play in found]
 
 
-def _follow(game: Game, start: Array, choke: float, *, steps: int) -> Play:
+def _follow(game: TariffGame, start: Array, choke: float, *, steps: int) -> Play:
     """Follow gradients smoothed over steps (Adam) from a start and return the best point passed."""
     action, best = start, game.play(start)
     mean, square = np.zeros(len(start)), np.zeros(len(start))

@@ -11,7 +11,7 @@ import numpy as np
 
 from ....envs.community.day import Array
 from ....envs.market.exact.market_data import IntArray
-from .program import Program
+from .program import MixedIntegerProgram
 
 Status = Literal["optimal", "time limit"]
 
@@ -21,7 +21,7 @@ class MiqpError(RuntimeError):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Answer:
+class MiqpAnswer:
     """A solver's answer, in the program's own units.
 
     Attributes:
@@ -58,7 +58,7 @@ def optional_package(name: str) -> ModuleType:
         ) from error
 
 
-def quadratic_parts(program: Program) -> list[IntArray]:
+def quadratic_parts(program: MixedIntegerProgram) -> list[IntArray]:
     """Return the columns of the quadratic terms, period by period, for solvers whose objective must be linear.
 
     Each array holds the indices of one period's columns, shape (columns,); periods without a quadratic term are left out.

@@ -12,14 +12,16 @@ import numpy as np
 from scipy.sparse import diags_array
 
 from ....envs.community.day import Array
-from .answer import Answer, MiqpError, Status, optional_package
-from .program import Program
+from .answer import MiqpAnswer, MiqpError, Status, optional_package
+from .program import MixedIntegerProgram
 
 FEASIBILITY = 1e-9
 """The least tolerance Gurobi accepts."""
 
 
-def solve_with_gurobi(program: Program, *, time_limit_s: float, relative_gap: float, absolute_gap: float, start: Array) -> Answer:
+def solve_with_gurobi(
+    program: MixedIntegerProgram, *, time_limit_s: float, relative_gap: float, absolute_gap: float, start: Array
+) -> MiqpAnswer:
     """Maximise the program; for the arguments see :func:`.scip.solve_with_scip`.
 
     Raises:
@@ -46,7 +48,7 @@ def solve_with_gurobi(program: Program, *, time_limit_s: float, relative_gap: fl
             status = _status(gurobi, int(model.Status))
             if model.SolCount == 0:
                 raise MiqpError("Gurobi must keep the clearing it was started from, and ended without any point; please report this day.")
-            return Answer(
+            return MiqpAnswer(
                 status=status,
                 x=np.array(columns.X),
                 value=float(model.ObjVal),
@@ -61,7 +63,7 @@ def solve_with_gurobi(program: Program, *, time_limit_s: float, relative_gap: fl
         ) from error
 
 
-def _build(gurobi: Any, model: Any, program: Program) -> Any:
+def _build(gurobi: Any, model: Any, program: MixedIntegerProgram) -> Any:
     """Write the program down and return its variables."""
     columns = model.addMVar(len(program.linear), lb=program.lower, ub=program.upper)
     model.addConstr(program.rows @ columns == program.right)

@@ -36,7 +36,7 @@ _BLOCKS = ("coefficient", "quantity", "slack", "price", "at_lower", "at_upper", 
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Program:
+class MixedIntegerProgram:
     """Maximise constant + linear'x − quadratic'x² over rows·x = right, inequalities·x ≤ limit, lower ≤ x ≤ upper, and pairs.
 
     Attributes:
@@ -82,7 +82,7 @@ def single_level_program(
     cap: float,
     flows: Flows,
     objective: ExactObjective,
-) -> Program:
+) -> MixedIntegerProgram:
     """Return the program of one day; its objective is in units of ``data.objective_unit``.
 
     Args:
@@ -116,7 +116,7 @@ def single_level_program(
     inequalities = csr_array(block_array([[*blank, sign * over, -over] for sign in (1.0, -1.0)]))
     at = {name: np.arange(block.start, block.stop) for name, block in blocks.items()}
     pairs = [np.stack([at["quantity"], at["at_lower"]], axis=1), np.stack([at["slack"], at["at_upper"]], axis=1)]
-    return Program(
+    return MixedIntegerProgram(
         linear=linear,
         quadratic=quadratic,
         constant=grid.base_loss - (follower.constant if objective == "welfare" else 0.0),
@@ -206,7 +206,7 @@ def _periods(follower: Follower, grid: _GridTerms, sizes: dict[str, int]) -> Int
     return np.concatenate([parts.get(name, np.zeros(sizes[name], dtype=np.intp)) for name in _BLOCKS])
 
 
-def point_of_clearing(program: Program, follower: Follower, point: Point, coefficients: Array) -> Array:
+def point_of_clearing(program: MixedIntegerProgram, follower: Follower, point: Point, coefficients: Array) -> Array:
     """Return the program's variables at a clearing: the way to start a solver, and to check the program against the settlement.
 
     Args:

@@ -19,8 +19,8 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from ....envs.community.day import Array
-from .answer import Answer, MiqpError, Status, optional_package, quadratic_parts
-from .program import Program
+from .answer import MiqpAnswer, MiqpError, Status, optional_package, quadratic_parts
+from .program import MixedIntegerProgram
 
 _NOTICE = b"to small value"
 """In the line by which the linear solver says that it keeps 1e-10 where SCIP, solving again, asks for a thousandth of its tolerance."""
@@ -30,7 +30,9 @@ FEASIBILITY = 1e-9
 much as the gap asked for; at 1e-7 it was off by 2e-7 EUR of 0.2."""
 
 
-def solve_with_scip(program: Program, *, time_limit_s: float, relative_gap: float, absolute_gap: float, start: Array) -> Answer:
+def solve_with_scip(
+    program: MixedIntegerProgram, *, time_limit_s: float, relative_gap: float, absolute_gap: float, start: Array
+) -> MiqpAnswer:
     """Maximise the program.
 
     Args:
@@ -69,7 +71,7 @@ def solve_with_scip(program: Program, *, time_limit_s: float, relative_gap: floa
     if model.getNSols() == 0:
         raise MiqpError("SCIP must keep the clearing it was started from, and ended without any point; please report this day.")
     best = model.getBestSol()
-    return Answer(
+    return MiqpAnswer(
         status=status,
         x=np.array([model.getSolVal(best, column) for column in columns]),
         value=float(model.getPrimalbound()),
@@ -79,7 +81,7 @@ def solve_with_scip(program: Program, *, time_limit_s: float, relative_gap: floa
     )
 
 
-def _columns(model: Any, program: Program) -> list[Any]:
+def _columns(model: Any, program: MixedIntegerProgram) -> list[Any]:
     bounds = zip(program.lower, program.upper, strict=True)
     return [model.addVar(lb=_finite(lower), ub=_finite(upper)) for lower, upper in bounds]
 
@@ -96,7 +98,7 @@ def _rows(model: Any, scip: Any, columns: list[Any], matrix: csr_array, right: A
         model.addCons(left == float(limit) if equal else left <= float(limit))
 
 
-def _objective(model: Any, scip: Any, columns: list[Any], program: Program) -> list[Any]:
+def _objective(model: Any, scip: Any, columns: list[Any], program: MixedIntegerProgram) -> list[Any]:
     """Set the objective and return the variables that stand for the quadratic cost of each part."""
     linear = np.flatnonzero(program.linear)
     gain = scip.quicksum(float(program.linear[column]) * columns[column] for column in linear) + float(program.constant)
@@ -109,7 +111,7 @@ def _objective(model: Any, scip: Any, columns: list[Any], program: Program) -> l
     return costs
 
 
-def _offer(model: Any, columns: list[Any], costs: list[Any], program: Program, start: Array) -> None:
+def _offer(model: Any, columns: list[Any], costs: list[Any], program: MixedIntegerProgram, start: Array) -> None:
     """Give SCIP a feasible point, so that it never ends without one."""
     solution = model.createSol()
     for column, value in zip(columns, start, strict=True):

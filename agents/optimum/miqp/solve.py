@@ -27,16 +27,16 @@ from ....envs.market.exact.market import P2PMarket
 from ....envs.market.exact.market_data import MarketData, Structure, scale
 from ....envs.market.exact.solution import Clearing
 from ....envs.market.mechanism import ExactResponse
-from .answer import Answer, MiqpError, Status, optional_package
+from .answer import MiqpAnswer, MiqpError, Status, optional_package
 from .follower import Follower, make_follower
 from .gurobi import solve_with_gurobi
-from .program import Program, point_of_clearing, single_level_program
+from .program import MixedIntegerProgram, point_of_clearing, single_level_program
 from .scip import solve_with_scip
 
 MiqpSolver = Literal["scip", "gurobi"]
 _PACKAGES: Final[dict[MiqpSolver, str]] = {"scip": "pyscipopt", "gurobi": "gurobipy"}
 
-SOLVERS: Final[dict[str, Callable[..., Answer]]] = {"scip": solve_with_scip, "gurobi": solve_with_gurobi}
+SOLVERS: Final[dict[str, Callable[..., MiqpAnswer]]] = {"scip": solve_with_scip, "gurobi": solve_with_gurobi}
 """What can solve the program, by name."""
 
 PAIR_LIMIT: Final = 400
@@ -161,7 +161,7 @@ def solve_miqp(
     began = time.perf_counter()
     _check(solver, cap=cap, time_limit_s=time_limit_s, relative_gap=relative_gap)
     market = P2PMarket() if market is None else market
-    game = _Game(day, network, tariff, cap=cap, flows=check_flows(flows), objective=require_exact(objective))
+    game = _SingleLevelGame(day, network, tariff, cap=cap, flows=check_flows(flows), objective=require_exact(objective))
     if len(game.program.pairs) > pair_limit and not force:
         raise ValueError(_refusal(day, tariff, len(game.program.pairs), pair_limit))
     unit = game.data.objective_unit
@@ -204,7 +204,7 @@ def solve_miqp(
     )
 
 
-class _Game:
+class _SingleLevelGame:
     """One day's single-level program, and the way back from coefficients to a settled clearing."""
 
     def __init__(self, day: Day, network: Network, tariff: Tariff, *, cap: float, flows: Flows, objective: ExactObjective) -> None:
@@ -214,7 +214,9 @@ class _Game:
         nothing = np.zeros((day.n_periods, day.n_prosumers, day.n_prosumers))
         self.data: MarketData = scale(day, nothing, Structure.of(day))
         self._follower: Follower = make_follower(self.data, tariff.basis, per_hour=tariff.per == "hour")
-        self.program: Program = single_level_program(day, network, self.data, self._follower, cap=cap, flows=flows, objective=objective)
+        self.program: MixedIntegerProgram = single_level_program(
+            day, network, self.data, self._follower, cap=cap, flows=flows, objective=objective
+        )
 
     def play(self, action: Array, market: ExactResponse) -> Transition[Clearing]:
         """Clear the day at coefficients and settle it."""

@@ -1,7 +1,7 @@
 """The proof that comes with an optimum: which charges were solved exactly, and a bound on all the others.
 
 A certificate covers [0, cap] without holes by affine pieces of the followers' response, whose best charge is known in closed form, and by
-gaps none of whose charges can take the objective above a bound. It can be checked by anyone: :meth:`Certificate.verify` clears its
+gaps none of whose charges can take the objective above a bound. It can be checked by anyone: :meth:`OptimumCertificate.verify` clears its
 witnesses again, by another solver if wished, and shows every piece and every bound by arithmetic that the search does not use
 (:mod:`..verification`).
 """
@@ -26,7 +26,7 @@ from ....envs.market.exact.market import P2PMarket
 from ....envs.market.mechanism import ExactResponse
 from ..verification import CertificateError, Check, Verification
 
-__all__ = ["Certificate", "CertificateError", "PrunedGap", "SolvedPiece", "Verification", "content_hash", "load_certificate"]
+__all__ = ["CertificateError", "OptimumCertificate", "PrunedGap", "SolvedPiece", "Verification", "content_hash", "load_certificate"]
 
 _FORMAT = "gridtoll optimum certificate 1"
 _SCALARS = ("flows", "objective", "charge_cap", "charge", "best_eur", "upper_bound_eur", "hard_limits")
@@ -65,7 +65,7 @@ class PrunedGap:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Certificate:
+class OptimumCertificate:
     """The proof of one optimum.
 
     Attributes:
@@ -122,8 +122,8 @@ class Certificate:
         return stated
 
 
-def load_certificate(path: str | Path, day: Day, network: Network, basis: Array) -> Certificate:
-    """Read a proof that was saved, for checking it with :meth:`Certificate.verify`.
+def load_certificate(path: str | Path, day: Day, network: Network, basis: Array) -> OptimumCertificate:
+    """Read a proof that was saved, for checking it with :meth:`OptimumCertificate.verify`.
 
     Args:
         path: The file.
@@ -141,8 +141,8 @@ def load_certificate(path: str | Path, day: Day, network: Network, basis: Array)
     return certificate_of(content, day, network, basis, source=str(path))
 
 
-def certificate_of(content: Any, day: Day, network: Network, basis: Array, *, source: str) -> Certificate:
-    """Return the proof that :meth:`Certificate.content` gave.
+def certificate_of(content: Any, day: Day, network: Network, basis: Array, *, source: str) -> OptimumCertificate:
+    """Return the proof that :meth:`OptimumCertificate.content` gave.
 
     Args:
         content: The proof in JSON's own types.
@@ -169,7 +169,7 @@ def certificate_of(content: Any, day: Day, network: Network, basis: Array, *, so
             f"{source} is about other data than day {day.label!r} with this network and tariff: it states "
             f"{stated[:12]}, these are {expected[:12]}."
         )
-    return Certificate(day=day, network=network, basis=basis, pieces=pieces, gaps=gaps, **_with_infinity(values))
+    return OptimumCertificate(day=day, network=network, basis=basis, pieces=pieces, gaps=gaps, **_with_infinity(values))
 
 
 def content_hash(day: Day, network: Network, basis: Array) -> str:

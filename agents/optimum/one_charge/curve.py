@@ -13,7 +13,7 @@ from ....envs.community.day import Array
 from ....envs.files import write_atomically
 from ....envs.market.mechanism import ExactResponse
 from .bounds import Norms, lower_bound, norms, upper_bound
-from .certificate import Certificate
+from .certificate import OptimumCertificate
 from .chord import Chord
 from .line import ChargeLine, LinePoint, Piece
 
@@ -93,7 +93,7 @@ class ProfitCurve:
         write_atomically(path, lambda file: file.write(("\n".join(lines) + "\n").encode()))
 
 
-def profit_curve(certificate: Certificate, *, n: int = 60, market: ExactResponse | None = None) -> ProfitCurve:
+def profit_curve(certificate: OptimumCertificate, *, n: int = 60, market: ExactResponse | None = None) -> ProfitCurve:
     """Work out the curve from a certificate: its solved pieces exactly, and every gap wider than cap/n split until none is.
 
     Args:

@@ -29,7 +29,7 @@ from ....envs.grid.network import Network
 from ....envs.market.mechanism import ExactResponse
 from ..agreement import EXACTNESS, require_agreement
 from .bounds import norms, secure_part, upper_bound
-from .certificate import Certificate, PrunedGap, SolvedPiece
+from .certificate import OptimumCertificate, PrunedGap, SolvedPiece
 from .chord import Chord
 from .line import EXACT, ChargeLine, LinePoint, Piece
 
@@ -76,7 +76,7 @@ class Optimum:
     revenue_eur: float
     clearings: int
     seconds: float
-    certificate: Certificate | None
+    certificate: OptimumCertificate | None
     hard_limits: bool = False
     secure: bool | None = None
 
@@ -130,7 +130,7 @@ def solve_optimum(
     basis = one_basis(day, tariff, cap=cap, tolerance=tolerance)
     began = time.perf_counter()
     line = ChargeLine(day, network, basis, flows=flows, objective=objective, market=market)
-    search = _Search(line, cap=cap, tolerance=tolerance, hard_limits=hard_limits)
+    search = _BestFirst(line, cap=cap, tolerance=tolerance, hard_limits=hard_limits)
     search.run()
     return _optimum(search, began)
 
@@ -152,7 +152,7 @@ def one_basis(day: Day, tariff: Tariff, *, cap: float, tolerance: float = 1.0) -
     return basis
 
 
-def _optimum(search: _Search, began: float) -> Optimum:
+def _optimum(search: _BestFirst, began: float) -> Optimum:
     """Clear the incumbent again from scratch and put everything together."""
     line, best = search.line, search.incumbent
     profit = recleared_profit = welfare = recleared_welfare = revenue = nan
@@ -170,7 +170,7 @@ def _optimum(search: _Search, began: float) -> Optimum:
         require_agreement(line.day, best.goal_eur, again.reward_eur, yardstick=search.yardstick, tolerance=search.tolerance)
     goal = -inf if best is None else best.goal_eur
     secure = search.is_secure
-    certificate = Certificate(
+    certificate = OptimumCertificate(
         day=line.day,
         network=line.network,
         basis=line.basis,
@@ -220,7 +220,7 @@ class _Gap:
     look_at: float
 
 
-class _Search:
+class _BestFirst:
     """The state of one search: the incumbent, the solved pieces, the heap of gaps, and slivers too narrow to be split."""
 
     def __init__(self, line: ChargeLine, *, cap: float, tolerance: float, hard_limits: bool) -> None:

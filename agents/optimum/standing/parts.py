@@ -32,7 +32,7 @@ _LOOKED_AT: Final = 5  # shares of a cell at which what remains is compared with
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Game:
+class StandingGame:
     """One day's game in one charge.
 
     Attributes:
@@ -104,7 +104,7 @@ class Asked:
     most: int
 
 
-def refined(game: Game, known: Known, asked: Asked, market: ExactResponse) -> Known:
+def refined(game: StandingGame, known: Known, asked: Asked, market: ExactResponse) -> Known:
     """Return what is known of a day after clearing where more is left open than may be.
 
     Args:
@@ -137,7 +137,7 @@ def excess_left(part: Part, asked: Asked) -> tuple[float, float]:
 class _Refining:
     """One day being refined; responses are restored when they are needed."""
 
-    def __init__(self, game: Game, known: Known, asked: Asked, market: ExactResponse) -> None:
+    def __init__(self, game: StandingGame, known: Known, asked: Asked, market: ExactResponse) -> None:
         self.game, self.asked, self.parts = game, asked, list(known.parts)
         self.lines: list[ChargeLine] = [
             ChargeLine(game.day, game.network, game.basis, flows=game.flows, objective=goal, market=market) for goal in game.goals

@@ -22,7 +22,7 @@ from ....envs.errors import ClearingError
 from ..agreement import EXACTNESS
 from .asking import by_cell
 from .parts import Asked, parts_of
-from .search import FLOOR, MOST, ROUNDS, Account, Days, Standing
+from .search import FLOOR, MOST, ROUNDS, Standing, StandingAccount, StandingDays
 from .sums import Summed
 
 _SAFE: Final = 1e-12  # of the turnover: by how much more than the cost a charge is aimed at
@@ -45,7 +45,7 @@ class LeastCharge:
     cost_eur: float
     charge: float
     charge_lower_bound: float
-    account: Account | None
+    account: StandingAccount | None
     greatest: Standing
     clearings: int
     seconds: float
@@ -58,7 +58,7 @@ class LeastCharge:
         return False if self.greatest.upper_bound_eur < self.cost_eur else None
 
 
-def least_recovering(days: Days, cost_eur: float, *, greatest: Standing, tolerance: float = 1e-6) -> LeastCharge:
+def least_recovering(days: StandingDays, cost_eur: float, *, greatest: Standing, tolerance: float = 1e-6) -> LeastCharge:
     """Find the least charge whose mean profit is at least a cost.
 
     Args:
@@ -112,7 +112,7 @@ def least_recovering(days: Days, cost_eur: float, *, greatest: Standing, toleran
     )
 
 
-def best_welfare_recovering(days: Days, cost_eur: float, *, least: LeastCharge, tolerance: float = 1e-6) -> Standing:
+def best_welfare_recovering(days: StandingDays, cost_eur: float, *, least: LeastCharge, tolerance: float = 1e-6) -> Standing:
     """Find the charge of greatest mean welfare among those whose mean profit is at least a cost.
 
     Args:
@@ -164,7 +164,7 @@ def require_cost(cost_eur: float) -> None:
         raise ValueError(f"a cost to recover must be a finite number of EUR, got {cost_eur}.")
 
 
-def _number(days: Days, goal: str) -> int:
+def _number(days: StandingDays, goal: str) -> int:
     if goal not in days.goals:
         raise ValueError(f"the days must be bounded for {goal!r} too, got goals {', '.join(days.goals)}.")
     return [str(each) for each in days.goals].index(goal)
@@ -188,11 +188,11 @@ def _first_at_least(sums: Summed, goal: int, level: float, *, chord: bool = Fals
     return float(sums.lower[k] + share * (sums.upper[k] - sums.lower[k]))
 
 
-def _nothing_asked(days: Days, edges: Array) -> Array:
+def _nothing_asked(days: StandingDays, edges: Array) -> Array:
     return np.full((len(days.goals), len(edges) - 1), np.inf)
 
 
-def _below(days: Days, sums: Summed, edges: Array, numbers: tuple[float, float, float]) -> Asked:
+def _below(days: StandingDays, sums: Summed, edges: Array, numbers: tuple[float, float, float]) -> Asked:
     """Return what is asked so that charges below one that recovers the cost are shown to recover less."""
     cost, charge, least = numbers
     allowed = _nothing_asked(days, edges)
@@ -201,7 +201,7 @@ def _below(days: Days, sums: Summed, edges: Array, numbers: tuple[float, float, 
     return Asked(edges=edges, allowed=allowed, most=MOST)
 
 
-def _undecided(days: Days, sums: Summed, edges: Array, numbers: tuple[float, float, float]) -> Asked:
+def _undecided(days: StandingDays, sums: Summed, edges: Array, numbers: tuple[float, float, float]) -> Asked:
     """Return what is asked so that each charge is shown to be no better, or not to recover the cost: whichever its chords suggest."""
     cost, enough, least = numbers
     profit, welfare = _number(days, "profit"), _number(days, "welfare")

@@ -35,7 +35,7 @@ from ....envs.market.solvers import make_market
 from ..agreement import EXACTNESS
 from ..one_charge.search import one_basis
 from .asking import allowance, cells_around
-from .parts import Asked, Game, Known, excess_left, parts_of, refined
+from .parts import Asked, Known, StandingGame, excess_left, parts_of, refined
 from .sums import Summed, summed
 
 ROUNDS: Final = 60
@@ -61,7 +61,7 @@ def one_by_one(function: Callable[[Any], Any], items: Iterable[Any], label: str 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Account:
+class StandingAccount:
     """What the operator is paid and pays on average on a day at one charge, and what all have of it, in EUR.
 
     Attributes:
@@ -104,7 +104,7 @@ class Standing:
 
     charge: float
     objective: ExactObjective
-    account: Account
+    account: StandingAccount
     upper_bound_eur: float
     relative_gap: float
     clearings: int
@@ -112,7 +112,7 @@ class Standing:
     parts: int
 
 
-class Days:
+class StandingDays:
     """S days under one standing charge: what is known of them, and what charges were tried. Questions about them share both.
 
     Args:
@@ -146,11 +146,11 @@ class Days:
         if not days:
             raise ValueError("a standing charge needs at least one day, got none.")
         self.basis = one_basis(days[0], tariff, cap=cap)
-        self.games = [Game(day=day, network=network, basis=self.basis, flows=flows, goals=goals, cap=cap) for day in days]
+        self.games = [StandingGame(day=day, network=network, basis=self.basis, flows=flows, goals=goals, cap=cap) for day in days]
         self.goals, self.cap, self.weights = goals, cap, checked_weights(weights, len(days))
         self.turnover_eur = float(self.weights @ [day.turnover_eur for day in days])
         self.known = [Known() for _ in days]
-        self.tried: dict[float, Account] = {}
+        self.tried: dict[float, StandingAccount] = {}
         self._run, self._market, self._cleared = run, market, 0
 
     @property
@@ -158,17 +158,17 @@ class Days:
         """Market clearings used."""
         return sum(each.clearings for each in self.known) + self._cleared
 
-    def account(self, charge: float) -> Account:
+    def account(self, charge: float) -> StandingAccount:
         """Clear and settle every day at a charge; a charge tried before is not cleared again."""
         if charge not in self.tried:
             settled = self._run(_settled, [(game, charge, self._market) for game in self.games], f"clearing at {charge:.4g} EUR/kWh")
             self._cleared += len(settled)
             means = {
                 name: float(self.weights @ [getattr(each, name) for each in settled])
-                for name in Account.__dataclass_fields__
+                for name in StandingAccount.__dataclass_fields__
                 if name != "charge"
             }
-            self.tried[charge] = Account(charge=charge, **means)
+            self.tried[charge] = StandingAccount(charge=charge, **means)
         return self.tried[charge]
 
     def refine(self, asked: Asked) -> int:
@@ -190,7 +190,7 @@ class Days:
         edges = cells_around(around, self.cap)
         return summed(self.known, self.weights, edges), edges
 
-    def yardstick_eur(self, account: Account | None, goal: ExactObjective) -> float:
+    def yardstick_eur(self, account: StandingAccount | None, goal: ExactObjective) -> float:
         """Return what a gap of means is measured by, in EUR: as for one day."""
         return at_stake_eur(account, least=self.turnover_eur if goal == "welfare" else LEAST_SHARE * self.turnover_eur)
 
@@ -209,7 +209,7 @@ class Days:
             raise ValueError(f"the goal must be one of {', '.join(self.goals)}, and the tolerance > 0, got {goal!r} and {tolerance!r}.")
         began, number = time.perf_counter(), self.goals.index(goal)
         self.begin()
-        best: Account | None = None
+        best: StandingAccount | None = None
         around = 0.5 * self.cap
         for _ in range(ROUNDS):
             sums, edges = self.summed(around)
@@ -262,12 +262,12 @@ def _own_market() -> ExactResponse:
     return make_market("structured")
 
 
-def _refined(item: tuple[Game, Known, Asked, ExactResponse | None]) -> Known:
+def _refined(item: tuple[StandingGame, Known, Asked, ExactResponse | None]) -> Known:
     game, known, asked, market = item
     return refined(game, known, asked, market or _own_market())
 
 
-def _settled(item: tuple[Game, float, ExactResponse | None]) -> Settlement:
+def _settled(item: tuple[StandingGame, float, ExactResponse | None]) -> Settlement:
     """Clear and settle a day from scratch."""
     game, charge, market = item
     rules = Rules(network=game.network, basis=game.basis, flows=game.flows, objective="profit")

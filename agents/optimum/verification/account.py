@@ -15,8 +15,8 @@ import numpy as np
 
 from ....envs.community.day import Array
 from .findings import CertificateError
-from .program import Program, total
-from .response import Response
+from .program import FollowersProgram, total
+from .response import FollowersResponse
 
 SECURE = 1e-9
 """Relative excess over a branch limit that still counts as within it."""
@@ -52,9 +52,9 @@ def top(beta: Array, low: float, high: float) -> tuple[float, float]:
 class Way:
     """The leader's account between two responses."""
 
-    program: Program
-    left: Response
-    right: Response
+    program: FollowersProgram
+    left: FollowersResponse
+    right: FollowersResponse
     welfare: bool
 
     @cached_property
@@ -108,7 +108,7 @@ class Way:
         ends = (total(side[over], end.flow_kw[over]) - bound for end in (self.left, self.right))
         return finite(day.overload_price * day.period_hours * straight(*ends), "an overload between two charges")
 
-    def pull(self, end: Response, side: Array) -> Array:
+    def pull(self, end: FollowersResponse, side: Array) -> Array:
         """Return the gradient in v of the goal at an end, shape (V,), overload as it is with these branches beyond their limits.
 
         For welfare, what the followers pay is left out: its gradient is −z.

@@ -12,7 +12,7 @@ import numpy as np
 
 from ....envs.community.day import Array
 from .account import Way
-from .program import Program
+from .program import FollowersProgram
 from .repair import ROUNDING
 
 _HELD = 1e-9  # of the greatest price: what a slope holds on its bound by more than that is not moved by rounding
@@ -28,7 +28,7 @@ def goal_blur_eur(way: Way) -> float:
     return float(np.sum(pull / program.curvature[moved])) * ROUNDING * worth
 
 
-def flow_blur_kw(program: Program, price: float) -> Array:
+def flow_blur_kw(program: FollowersProgram, price: float) -> Array:
     """Return by how many kW each flow can be off at a greatest price in EUR/kWh, shape (L,)."""
     day = program.day
     moved = np.abs(program.ptdf[:, program.seller] - program.ptdf[:, program.buyer]) @ (

@@ -48,7 +48,7 @@ import numpy as np
 from ....envs.community.day import Array
 from .account import Way, finite, top
 from .multipliers import Multipliers
-from .program import Program, total
+from .program import FollowersProgram, total
 
 _STEPS = 8  # of one size, up or down from a weight ν
 _ROUNDS = 6  # of multipliers, each for the terms that were least with those before
@@ -89,7 +89,7 @@ class _Stray:
     high: float
 
     @property
-    def program(self) -> Program:
+    def program(self) -> FollowersProgram:
         return self.way.program
 
     @cached_property
@@ -254,7 +254,7 @@ def _products(first: tuple[Array, Array], second: tuple[Array, Array]) -> Array:
     return np.stack([a * c, 0.5 * (a * d + b * c), b * d])
 
 
-def flow_norms(program: Program) -> Array:
+def flow_norms(program: FollowersProgram) -> Array:
     """Return by how many kW each branch's flow can move for each √EUR of ‖·‖_Q, shape (L,), the same in every period."""
     hours, day = program.day.period_hours, program.day
     asked = program.ptdf[:, program.seller] - program.ptdf[:, program.buyer]

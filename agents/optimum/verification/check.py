@@ -18,12 +18,12 @@ from .account import Way
 from .blur import flow_blur_kw, goal_blur_eur
 from .bound import bound, flow_norms, radius, strayed
 from .findings import CertificateError, Verification
-from .program import Program, program_of
-from .response import Response, response_of
+from .program import FollowersProgram, program_of
+from .response import FollowersResponse, response_of
 from .wide import wide_bound
 
 if TYPE_CHECKING:
-    from ..one_charge.certificate import Certificate, SolvedPiece
+    from ..one_charge.certificate import OptimumCertificate, SolvedPiece
 
 _AGREE = 1e-8  # share of what is at stake to which numbers must agree
 _STATED = 1e-7  # the same where frictions are slight, at most: what docs/exactness.md states of the profit of any clearing
@@ -42,9 +42,9 @@ class Check:
         market: What clears.
     """
 
-    def __init__(self, certificate: Certificate, market: ExactResponse) -> None:
+    def __init__(self, certificate: OptimumCertificate, market: ExactResponse) -> None:
         self.certificate = certificate
-        self.program: Program = program_of(certificate.day, certificate.network, certificate.basis, flows=certificate.flows)
+        self.program: FollowersProgram = program_of(certificate.day, certificate.network, certificate.basis, flows=certificate.flows)
         self.clearings = 0
         self._market = market
         self._welfare = certificate.objective == "welfare"
@@ -75,7 +75,7 @@ class Check:
         self._response(certificate.charge if isfinite(certificate.charge) else certificate.charge_cap)
         solver = self._solver
         worst = self._check_best() if isfinite(certificate.charge) else 0.0
-        ends: dict[tuple[str, float], Response] = {}
+        ends: dict[tuple[str, float], FollowersResponse] = {}
         for piece in certificate.pieces:
             low, high = self._response(piece.lower), self._response(piece.upper)
             ends["top", piece.upper], ends["foot", piece.lower] = high, low
@@ -87,7 +87,7 @@ class Check:
             excess = max(excess, self._check_interval(ends["top", gap.lower], ends["foot", gap.upper]))
         return Verification(self.clearings, worst, excess, self.tolerance, solver)
 
-    def _response(self, charge: float) -> Response:
+    def _response(self, charge: float) -> FollowersResponse:
         """Clear at a charge and check what comes; the clearing before is a start, which the answer does not depend on."""
         self.clearings += 1
         self._last = self._market.clear(self.certificate.day, charge * self.certificate.basis, start=self._last)
@@ -103,7 +103,7 @@ class Check:
             )
         return response
 
-    def _goal(self, response: Response) -> float:
+    def _goal(self, response: FollowersResponse) -> float:
         return Way(self.program, response, response, self._welfare).goal(0.0)
 
     def _check_best(self) -> float:
@@ -119,7 +119,7 @@ class Check:
             raise CertificateError(f"the charge of {certificate.charge!r} EUR/kWh must keep every branch within its limit, and does not.")
         return off
 
-    def _check_piece(self, piece: SolvedPiece, low: Response, high: Response) -> float:
+    def _check_piece(self, piece: SolvedPiece, low: FollowersResponse, high: FollowersResponse) -> float:
         """Show that the response goes straight from one end to the other and that the stated charge is the best on the way."""
         best = self._response(piece.best_charge)
         way = Way(self.program, low, high, self._welfare)
@@ -150,7 +150,7 @@ class Check:
             self._check_interval(low, high)  # what is more than rounding may hide a bend
         return difference
 
-    def _check_interval(self, left: Response, right: Response) -> float:
+    def _check_interval(self, left: FollowersResponse, right: FollowersResponse) -> float:
         """Show that the stated upper bound holds from one response to another, and return by how much it is missed.
 
         Where the bound of the two ends is not low enough, a charge between is cleared and each part bounded, a few times.
@@ -175,7 +175,7 @@ class Check:
                 excess = max(excess, found - target)
         return excess
 
-    def _bound(self, left: Response, right: Response) -> tuple[float, float]:
+    def _bound(self, left: FollowersResponse, right: FollowersResponse) -> tuple[float, float]:
         """Return the least of several bounds between two responses, and the share at which it peaks."""
         way = Way(self.program, left, right, self._welfare)
         low, high, target = 0.0, 1.0, self.certificate.upper_bound_eur
@@ -194,7 +194,7 @@ class Check:
         return found, share
 
 
-def check_numbers(certificate: Certificate) -> None:
+def check_numbers(certificate: OptimumCertificate) -> None:
     """Raise unless every number is finite; with hard limits, what does not exist is minus infinity, and its charge NaN."""
     hard, none = certificate.hard_limits, certificate.best_eur == -inf
     stated = [("charge_cap", certificate.charge_cap, False)]
@@ -225,7 +225,7 @@ def check_numbers(certificate: Certificate) -> None:
         raise CertificateError(f"objective and flows must be known ones, got {certificate.objective!r} and {certificate.flows!r}.")
 
 
-def check_cover(certificate: Certificate) -> None:
+def check_cover(certificate: OptimumCertificate) -> None:
     """Raise unless pieces and gaps cover [0, cap] without holes and none of them is stated to exceed the upper bound."""
     parts = sorted(
         [(p.lower, p.upper, p.best_eur) for p in certificate.pieces] + [(g.lower, g.upper, g.bound_eur) for g in certificate.gaps]

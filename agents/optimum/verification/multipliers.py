@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ....envs.community.day import Array
-from .program import CHARGING, DEMAND, DISCHARGING, ENERGY, EXPORT, IMPORT, RENEWABLE, Program
+from .program import CHARGING, DEMAND, DISCHARGING, ENERGY, EXPORT, IMPORT, RENEWABLE, FollowersProgram
 
 _FLOOR = 1e-11  # share of the greatest weight: keeps what no movable quantity determines at 0
 
@@ -26,7 +26,7 @@ _FLOOR = 1e-11  # share of the greatest weight: keeps what no movable quantity d
 class Multipliers:
     """Finds multipliers between two responses."""
 
-    program: Program
+    program: FollowersProgram
     moving: Any
 
     def solve(self, pull: Array, taken: Any) -> tuple[Array, Array]:
@@ -60,7 +60,7 @@ class Multipliers:
         return np.einsum("tij,tj->ti", inverse, left), stored
 
     def _gathered(self, vector: Array) -> list[Array]:
-        """Return what a vector adds up to at every balance and storage equation: the transpose of :meth:`.Program.worth`."""
+        """Return what a vector adds up to at every balance and storage equation: the transpose of :meth:`.FollowersProgram.worth`."""
         program, day = self.program, self.program.day
         part = {kind: program.block(vector, kind) for kind in range(7)}
         hours, eta = day.period_hours, day.storage_efficiency

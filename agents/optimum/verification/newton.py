@@ -20,7 +20,7 @@ from scipy.sparse import block_array, csc_array, diags_array, eye_array
 from scipy.sparse.linalg import splu
 
 from ....envs.community.day import Array
-from .program import Program
+from .program import FollowersProgram
 from .repair import equations
 
 _STEPS = 20
@@ -30,7 +30,7 @@ _SHIFT = 1e-9  # of the greatest diagonal: multipliers that nothing determines s
 _EASE = 20.0  # mean loads at the greatest price: how far a slope pushes a quantity without curvature, to tell which bounds hold
 
 
-def polished(program: Program, charge: float, start: tuple[Array, Array, Array], size: float) -> tuple[Array, Array, Array] | None:
+def polished(program: FollowersProgram, charge: float, start: tuple[Array, Array, Array], size: float) -> tuple[Array, Array, Array] | None:
     """Return the followers' optimum in double precision: v, shape (V,), prices of balances and of stored energy, shape (T, N) both.
 
     Args:

@@ -34,7 +34,7 @@ def total(*factors: Array) -> float:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Program:
+class FollowersProgram:
     """The program of one day; build it with :func:`program_of`.
 
     Attributes:
@@ -126,7 +126,7 @@ class Program:
         return self.join(blocks, node[:, self.seller] - node[:, self.buyer])
 
 
-def program_of(day: Day, network: Network, basis: Array, *, flows: str) -> Program:
+def program_of(day: Day, network: Network, basis: Array, *, flows: str) -> FollowersProgram:
     """Return the program of a day.
 
     Args:
@@ -153,7 +153,7 @@ def program_of(day: Day, network: Network, basis: Array, *, flows: str) -> Progr
     curvature = [day.utility_curvature, none, friction, friction, wear, wear, none]
     upper = [day.demand_max, day.renewable, day.import_limit, day.export_limit, power, power, energy_upper]
     base = day.base_injection @ network.grid.ptdf.T if day.base_injection.any() else np.zeros((day.n_periods, network.grid.n_branches))
-    return Program(
+    return FollowersProgram(
         day=day,
         seller=seller,
         buyer=buyer,

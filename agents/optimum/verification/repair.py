@@ -15,7 +15,7 @@ from scipy.sparse import coo_array, csr_array, diags_array
 from scipy.sparse.linalg import splu
 
 from ....envs.community.day import Array
-from .program import BLOCKS, CHARGING, DEMAND, DISCHARGING, ENERGY, EXPORT, IMPORT, RENEWABLE, Program
+from .program import BLOCKS, CHARGING, DEMAND, DISCHARGING, ENERGY, EXPORT, IMPORT, RENEWABLE, FollowersProgram
 
 ROUNDING = 1e-12
 """Of the mean load, or of the greatest price: what is left of an equation, or of the slope of a quantity off its bounds, that is rounding.
@@ -26,7 +26,7 @@ _STEPS = 3
 _RIDGE = 1e-12  # of the diagonal: equations in which nothing has room, alone or together, keep what they are missed by
 
 
-def repaired(program: Program, vector: Array, size: float) -> Array:
+def repaired(program: FollowersProgram, vector: Array, size: float) -> Array:
     """Return a vector within its bounds whose balances and storage equations hold to rounding where something has room for it.
 
     Args:
@@ -37,14 +37,14 @@ def repaired(program: Program, vector: Array, size: float) -> Array:
     return _onto_equations(program, _by_oneself(program, _snapped(program, vector, size)), size)
 
 
-def _snapped(program: Program, vector: Array, size: float) -> Array:
+def _snapped(program: FollowersProgram, vector: Array, size: float) -> Array:
     """Return a vector within its bounds, with what is closest to one on it."""
     near = _SNAP * size
     vector = np.where(vector - program.lower <= near, program.lower, vector)
     return np.where(program.upper - vector <= near, program.upper, vector)
 
 
-def _by_oneself(program: Program, vector: Array) -> Array:
+def _by_oneself(program: FollowersProgram, vector: Array) -> Array:
     """Return a vector whose balances hold to rounding where a prosumer's demand, exchange or renewable use has room for it."""
     vector = vector.copy()
     lower, upper = program.lower, program.upper
@@ -59,7 +59,7 @@ def _by_oneself(program: Program, vector: Array) -> Array:
     return np.asarray(np.clip(vector, lower, upper))
 
 
-def _onto_equations(program: Program, vector: Array, size: float) -> Array:
+def _onto_equations(program: FollowersProgram, vector: Array, size: float) -> Array:
     """Return the vector after the least steps, in the norm of the followers' costs, of what has room, onto the equations still missed."""
     solve: Any = None
     for _ in range(_STEPS):
@@ -80,8 +80,14 @@ def _onto_equations(program: Program, vector: Array, size: float) -> Array:
     return vector
 
 
-def equations(program: Program) -> csr_array:
-    """Return the matrix of the balances and of the storage equations, shape (2·T·N, V), as :meth:`.program.Program.residuals` has them."""
+def equations(program: FollowersProgram) -> csr_array:
+    """Return the matrix of the balances and of the storage equations, shape (2·T·N, V).
+
+    Its rows are in the order of :meth:`.program.FollowersProgram.residuals`.
+
+    Args:
+        program: The program of the day.
+    """
     shape = program.day.demand_max.shape
     count = program.day.demand_max.size
     at = np.arange(count).reshape(shape)

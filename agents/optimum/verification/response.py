@@ -16,7 +16,7 @@ from ....envs.community.day import Array
 from ....envs.market.exact.solution import Clearing
 from .findings import CertificateError
 from .newton import polished
-from .program import DEMAND, ENERGY, RENEWABLE, Program, total
+from .program import DEMAND, ENERGY, RENEWABLE, FollowersProgram, total
 from .repair import ROUNDING, repaired
 
 _MISSED = 1e-8  # of the mean load: greatest violation of a bound or an equation by a clearing
@@ -25,7 +25,7 @@ _ARRAYS = ("demand", "renewable_used", "grid_import", "grid_export", "storage_ch
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Response:
+class FollowersResponse:
     """The followers' response to one charge.
 
     Attributes:
@@ -54,14 +54,14 @@ class Response:
     price: float
     turnover_eur: float
 
-    def at_charge(self, program: Program, charge: float) -> Response:
+    def at_charge(self, program: FollowersProgram, charge: float) -> FollowersResponse:
         """Return the same feasible point and prices for a charge close by: no optimum there, but a point that a bound may use."""
         by = charge - self.charge
         cost = self.cost_eur + by * self.charged_kwh
         return replace(self, charge=charge, slope=self.slope + by * program.charged, cost_eur=cost)
 
 
-def response_of(program: Program, charge: float, clearing: Clearing) -> Response:
+def response_of(program: FollowersProgram, charge: float, clearing: Clearing) -> FollowersResponse:
     """Return a checked response.
 
     Raises:
@@ -92,7 +92,7 @@ def response_of(program: Program, charge: float, clearing: Clearing) -> Response
     return exactly if exactly.shortfall_eur <= max(found.shortfall_eur, ROUNDING * found.turnover_eur) else found
 
 
-def _at(program: Program, charge: float, vector: Array, prices: tuple[Array, Array]) -> Response:
+def _at(program: FollowersProgram, charge: float, vector: Array, prices: tuple[Array, Array]) -> FollowersResponse:
     """Return the response that a point within its bounds is, and what prices of balances and of stored energy prove of it."""
     day, size = program.day, float(program.day.demand_max.mean()) or 1.0
     nodal, stored = _levelled(program, vector, *prices)
@@ -106,7 +106,7 @@ def _at(program: Program, charge: float, vector: Array, prices: tuple[Array, Arr
     held = total(np.maximum(slope, 0.0), vector - program.lower) + total(np.maximum(-slope, 0.0), program.upper - vector)
     charged = total(program.charged, vector)
     worth = total(np.abs(nodal), program.block(vector, DEMAND)) + total(np.abs(nodal[:, program.seller]), program.trades(vector))
-    return Response(
+    return FollowersResponse(
         charge=charge,
         vector=vector,
         slope=slope,
@@ -127,7 +127,7 @@ def _require_finite(charge: float, clearing: Clearing) -> None:
             raise CertificateError(f"a clearing must have finite numbers only; `{name}` at {charge!r} EUR/kWh has others.")
 
 
-def _levelled(program: Program, vector: Array, nodal: Array, stored: Array) -> tuple[Array, Array]:
+def _levelled(program: FollowersProgram, vector: Array, nodal: Array, stored: Array) -> tuple[Array, Array]:
     """Return prices of balances and of stored energy, shape (T, N) both, that leave no slope to what has no curvature and should have none.
 
     Any prices would do for a proof. A clearing's own leave rounding where renewable use or stored energy has room, or is on a bound that

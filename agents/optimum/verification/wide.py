@@ -12,8 +12,8 @@ import numpy as np
 from ....envs.community.day import Array
 from .account import Way
 from .bound import flow_norms
-from .program import Program, total
-from .response import Response
+from .program import FollowersProgram, total
+from .response import FollowersResponse
 
 
 def wide_bound(way: Way) -> float:
@@ -34,7 +34,7 @@ def wide_bound(way: Way) -> float:
     return taken + day.import_fee * imported - _loss(program, (a, b), radius) - day.overload_price * day.period_hours * over
 
 
-def _revenue(a: Response, b: Response, q_a: float, q_b: float) -> float:
+def _revenue(a: FollowersResponse, b: FollowersResponse, q_a: float, q_b: float) -> float:
     """Return the greatest γ·min(q_a, (V_b − V_a − (b − γ)·q_b)/(γ − a)): the first rises, the second is convex beyond where they meet."""
     width = b.charge - a.charge
     spare = max(b.cost_eur - a.cost_eur + a.shortfall_eur - width * q_b, 0.0)
@@ -44,7 +44,7 @@ def _revenue(a: Response, b: Response, q_a: float, q_b: float) -> float:
     return max(meeting * q_a, b.charge * (q_b + spare / width))
 
 
-def _loss(program: Program, ends: tuple[Response, Response], radius: float) -> float:
+def _loss(program: FollowersProgram, ends: tuple[FollowersResponse, FollowersResponse], radius: float) -> float:
     """Return the least losses within a radius of either end in EUR, those of the base flows left out."""
     hours, day = program.day.period_hours, program.day
     n = day.n_prosumers

@@ -27,12 +27,12 @@ from __future__ import annotations
 
 from .keys import load_private_key, load_public_key, new_key
 from .receipts import receipt_of, verify_receipt
-from .verification import Fault, Verified, verify_ledger
+from .verification import LedgerFault, Verified, verify_ledger
 from .writing import Book, append_days, write_ledger
 
 __all__ = [
     "Book",
-    "Fault",
+    "LedgerFault",
     "Verified",
     "append_days",
     "load_private_key",

@@ -12,7 +12,7 @@ from .canonical import FORMAT, hash_of, line_of, read_line
 from .keys import signed_by
 from .merkle import leaf_hash, proof_of, root_by_proof
 from .reading import days_of, opening_of, read_opening
-from .verification import Fault
+from .verification import LedgerFault
 
 
 def receipt_of(path: Path, *, day: int, prosumer: int) -> bytes:
@@ -51,7 +51,7 @@ def receipt_of(path: Path, *, day: int, prosumer: int) -> bytes:
     )
 
 
-def verify_receipt(content: bytes, *, public_key: str | None = None) -> tuple[dict[str, Any], tuple[Fault, ...]]:
+def verify_receipt(content: bytes, *, public_key: str | None = None) -> tuple[dict[str, Any], tuple[LedgerFault, ...]]:
     """Verify a receipt by itself.
 
     Args:
@@ -91,7 +91,7 @@ def verify_receipt(content: bytes, *, public_key: str | None = None) -> tuple[di
         except (KeyError, TypeError, ValueError, IndexError) as error:
             texts.append(f"the statement must hold every field of its format, got {type(error).__name__}: {error}")
     name = f"the receipt of {own.get('name')} for day {own.get('day')}"
-    return {"date": day.get("date"), **own}, tuple(Fault(line=1, what=name, text=text) for text in texts)
+    return {"date": day.get("date"), **own}, tuple(LedgerFault(line=1, what=name, text=text) for text in texts)
 
 
 def _unsigned(opening: Mapping[str, Any], seal: Mapping[str, Any], lines: Mapping[str, bytes], public_key: str | None) -> list[str]:

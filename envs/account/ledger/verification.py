@@ -17,7 +17,7 @@ from .reading import DayLines, Opening, days_of, read_opening
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fault:
+class LedgerFault:
     """What is wrong, and where.
 
     Attributes:
@@ -55,7 +55,7 @@ class Verified:
     head: str
     proved: int
     greatest_gap: float
-    faults: tuple[Fault, ...]
+    faults: tuple[LedgerFault, ...]
 
 
 @dataclass
@@ -65,7 +65,7 @@ class _Chain:
     previous: str | None
     number: int | None = 0
     head: str = ""
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[LedgerFault] = field(default_factory=list)
 
 
 def verify_ledger(
@@ -87,9 +87,9 @@ def verify_ledger(
     signer = str(opening.content["public_key"])
     chain = _Chain(previous=hash_of(opening.line))
     if line_of(opening.content) != opening.line:
-        chain.faults.append(Fault(line=1, what="the opening", text="must be in canonical form, got other bytes"))
+        chain.faults.append(LedgerFault(line=1, what="the opening", text="must be in canonical form, got other bytes"))
     if public_key is not None and signer != public_key:
-        chain.faults.append(Fault(line=1, what="the opening", text=f"must name the key {public_key}, got {signer}"))
+        chain.faults.append(LedgerFault(line=1, what="the opening", text=f"must name the key {public_key}, got {signer}"))
     days = statements = proved = 0
     worst = 0.0
     for lines in days_of(path, opening):
@@ -102,10 +102,10 @@ def verify_ledger(
         if told is not None:
             told(days)
     if days == 0:
-        chain.faults.append(Fault(line=2, what="the first day", text="must follow the opening, got the end of the file"))
+        chain.faults.append(LedgerFault(line=2, what="the first day", text="must follow the opening, got the end of the file"))
     if head is not None and chain.head != head:
         text = f"must end with the seal of hash {head}, got {chain.head}: days are missing, or others"
-        chain.faults.append(Fault(line=1, what="the whole ledger", text=text))
+        chain.faults.append(LedgerFault(line=1, what="the whole ledger", text=text))
     return Verified(
         days=days,
         statements=statements,
@@ -128,7 +128,7 @@ def _verify_lines(opening: Opening, day: DayLines, chain: _Chain) -> list[dict[s
     complete = len(contents) == len(kinds)
     if len(day.lines) != len(kinds) and len(chain.faults) == before:
         text = f"must have {len(kinds)} lines, got {len(day.lines)}"
-        chain.faults.append(Fault(line=day.first, what="a day", text=text))
+        chain.faults.append(LedgerFault(line=day.first, what="a day", text=text))
     seal = day.lines[-1]
     chain.head = hash_of(seal)
     if not complete:
@@ -140,7 +140,7 @@ def _verify_lines(opening: Opening, day: DayLines, chain: _Chain) -> list[dict[s
     for number in changed:
         chain.faults.append(_fault(day, number, contents[number], "must be what was signed, got another content: it was changed"))
     for text in _broken(opening, contents[-1], seal, chain):
-        chain.faults.append(Fault(line=last, what=_what(contents[-1]), text=text))
+        chain.faults.append(LedgerFault(line=last, what=_what(contents[-1]), text=text))
     if 0 not in changed:
         _note_other_opening(opening, contents, chain)
     chain.previous, chain.number = chain.head, int(contents[-1]["day"]) + 1
@@ -149,7 +149,7 @@ def _verify_lines(opening: Opening, day: DayLines, chain: _Chain) -> list[dict[s
 
 def _note_other_opening(opening: Opening, contents: list[dict[str, Any]], chain: _Chain) -> None:
     """Note once that the ledger's first line is not the one that a day was signed with."""
-    fault = Fault(line=1, what="the opening", text="must be the line that the days were signed with, got another: it was changed")
+    fault = LedgerFault(line=1, what="the opening", text="must be the line that the days were signed with, got another: it was changed")
     if contents and contents[0].get("ledger", hash_of(opening.line)) != hash_of(opening.line) and fault not in chain.faults:
         chain.faults.append(fault)
 
@@ -163,12 +163,12 @@ def _read(day: DayLines, number: int, line: bytes, kinds: list[str], chain: _Cha
     try:
         content = read_line(line)
     except ValueError as error:
-        chain.faults.append(Fault(line=day.first + number, what=f"a {wanted}", text=str(error)))
+        chain.faults.append(LedgerFault(line=day.first + number, what=f"a {wanted}", text=str(error)))
         return None
     if content.get("kind") != wanted or content.get("format") != FORMAT or not isinstance(content.get("day"), int):
         text = f"must be of kind `{wanted}` and format {FORMAT}, got {content.get('kind')!r} and {content.get('format')!r}"
         if not quiet:
-            chain.faults.append(Fault(line=day.first + number, what=f"a {wanted}", text=text))
+            chain.faults.append(LedgerFault(line=day.first + number, what=f"a {wanted}", text=text))
         return None
     return content
 
@@ -206,7 +206,7 @@ def _broken(opening: Opening, seal: dict[str, Any], line: bytes, chain: _Chain) 
         yield f"must be of day {chain.number}, got {seal.get('day')}"
 
 
-def _verify_content(opening: Opening, day: DayLines, contents: list[dict[str, Any]], faults: list[Fault]) -> float | None:
+def _verify_content(opening: Opening, day: DayLines, contents: list[dict[str, Any]], faults: list[LedgerFault]) -> float | None:
     """Reckon the accounts of a day whose bytes are right; return the gap of its clearing where it can be proved."""
     head, statements, before = contents[0], contents[1:-2], len(faults)
     strange = [number for number, content in enumerate(contents) if content["day"] != head["day"]]
@@ -230,8 +230,8 @@ def _verify_content(opening: Opening, day: DayLines, contents: list[dict[str, An
     return abs(gap)
 
 
-def _fault(day: DayLines, number: int, content: dict[str, Any], text: str) -> Fault:
-    return Fault(line=day.first + number, what=_what(content), text=text)
+def _fault(day: DayLines, number: int, content: dict[str, Any], text: str) -> LedgerFault:
+    return LedgerFault(line=day.first + number, what=_what(content), text=text)
 
 
 def _what(content: dict[str, Any]) -> str:

@@ -23,9 +23,9 @@ from .grids import FoundGrid, find_grid
 from .meters import Series, joined, read_meters
 from .prices import Prices, prices_of, read_prices
 from .prosumers import Facts, note_strangers, read_prosumers
-from .report import Parts, Sentences, said_of
+from .report import BuildParts, Sentences, said_of
 from .request import EACH_TO_SET, NUMBERS_TO_SET, BuildRequest
-from .resolution import Days, Found, days_of, on_periods, period_of, step_of
+from .resolution import Days, ResolutionNotes, days_of, on_periods, period_of, step_of
 from .sheet import read_sheet
 from .words import Quantity
 
@@ -74,7 +74,7 @@ def build_community(request: BuildRequest) -> Built:
     _check_request(faults, request)
     read = _read(faults, request)
     clock = clock_of(faults, read.zone, list(read.times.values()))
-    found = Found()
+    found = ResolutionNotes()
     on_days = _on_days(faults, read, clock, request, found)
     faults.raise_if_any()
     if on_days is None or read.grid is None:
@@ -83,7 +83,7 @@ def build_community(request: BuildRequest) -> Built:
     buses = _buses(faults, read.grid, flows.names, read.facts)
     faults.raise_if_any()
     community = _made(request, read, read.grid, on_days, buses)
-    parts = Parts(read.meters, read.prices, read.grid, days, flows, prices, found)
+    parts = BuildParts(read.meters, read.prices, read.grid, days, flows, prices, found)
     return Built(community, said_of(request, parts, community))
 
 
@@ -130,7 +130,7 @@ def _read(faults: Faults, request: BuildRequest) -> _Read:
     return _Read(meters, prices, all_times, facts, find_grid(faults, request), zone)
 
 
-def _on_days(faults: Faults, read: _Read, clock: Clock, request: BuildRequest, found: Found) -> _OnDays | None:
+def _on_days(faults: Faults, read: _Read, clock: Clock, request: BuildRequest, found: ResolutionNotes) -> _OnDays | None:
     """Return the days, and what flows and is paid in each of their periods; None, with the reason noted, where that cannot be told."""
     metered = joined([each for each in read.meters if len(each.minutes)])
     found_steps = [step_of(faults, each) for each in metered]

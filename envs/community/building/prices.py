@@ -15,7 +15,7 @@ from ..sources.faults import Faults
 from .clock import MINUTES_PER_DAY, Times, read_times, told_apart
 from .meters import Series, time_column
 from .request import BuildRequest
-from .resolution import Days, Found, on_periods, step_of
+from .resolution import Days, ResolutionNotes, on_periods, step_of
 from .sheet import Sheet
 from .words import PRICE_UNITS, PRICES, of_price
 
@@ -79,7 +79,7 @@ def read_prices(sheet: Sheet, zone: ZoneInfo | None, request: BuildRequest) -> t
 
 
 def prices_of(
-    faults: Faults, series: Sequence[Series], days: Days, request: BuildRequest, found: Found, *, households: Sequence[str]
+    faults: Faults, series: Sequence[Series], days: Days, request: BuildRequest, found: ResolutionNotes, *, households: Sequence[str]
 ) -> Prices | None:
     """Return the prices in every period; None, with the reasons noted, where some are missing.
 

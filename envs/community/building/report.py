@@ -13,7 +13,7 @@ from .grids import FoundGrid
 from .meters import Series
 from .prices import Prices
 from .request import BuildRequest
-from .resolution import Days, Found
+from .resolution import Days, ResolutionNotes
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Sentences:
 
 
 @dataclass(frozen=True, eq=False)
-class Parts:
+class BuildParts:
     """What a community was put together from, and what was noticed on the way."""
 
     meters: Sequence[Series]
@@ -55,10 +55,10 @@ class Parts:
     days: Days
     flows: Flows
     prices: Prices
-    found: Found
+    found: ResolutionNotes
 
 
-def said_of(request: BuildRequest, parts: Parts, community: Community) -> Sentences:
+def said_of(request: BuildRequest, parts: BuildParts, community: Community) -> Sentences:
     """Return what was read and made, in sentences."""
     meters, days = parts.meters, parts.days
     read = [_of_file(file, meters) for file in dict.fromkeys(each.file for each in meters)]

@@ -49,7 +49,7 @@ class Days:
 
 
 @dataclass
-class Found:
+class ResolutionNotes:
     """What was done on the way, for reports.
 
     Attributes:
@@ -118,7 +118,7 @@ def _back(step: int, request: BuildRequest) -> int:
 
 
 def on_periods(
-    faults: Faults, series: Series, days: Days, request: BuildRequest, found: Found, *, step: int, fill: Fill | None, hold: bool
+    faults: Faults, series: Series, days: Days, request: BuildRequest, found: ResolutionNotes, *, step: int, fill: Fill | None, hold: bool
 ) -> Array:
     """Return a meter's readings in every period, shape (Y,), NaN where some are missing; faults are noted.
 
@@ -182,7 +182,7 @@ def _note_twice(faults: Faults, series: Series, clock: Clock) -> None:
         faults.add(file, f"{text} {remedy}", row=again, column=series.column, kind=f"twice {series.label}")
 
 
-def _whole(faults: Faults, series: Series, values: Array, days: Days, found: Found, *, step: int, fill: Fill | None) -> Array:
+def _whole(faults: Faults, series: Series, values: Array, days: Days, found: ResolutionNotes, *, step: int, fill: Fill | None) -> Array:
     """Return values without gaps, as far as the rule asked for fills them; what is missing is noted."""
     gaps = np.isnan(values)
     if not gaps.any():

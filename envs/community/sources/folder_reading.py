@@ -22,7 +22,7 @@ from ..parameters import MARKET_PARAMETER_NAMES, MarketParameters
 from . import tables
 from .folder_format import ALWAYS, BRANCH_RULES, BUS_COLUMNS, DEFAULTS, FORMAT_VERSION, KINDS, PROSUMER_RULES, SETTINGS, field_name
 from .household_file import add_household_prices
-from .tables import HOUR_COLUMN, Faults, Table, read_table
+from .tables import HOUR_COLUMN, CsvTable, Faults, read_table
 
 _log = logging.getLogger(__name__)
 
@@ -205,7 +205,7 @@ def _check_unit(faults: Faults, prosumers: dict[str, Any], year: dict[str, Any],
             faults.add("load_kw.csv", text, column=name, kind="in W")
 
 
-def _prices(faults: Faults, table: Table) -> dict[str, Array]:
+def _prices(faults: Faults, table: CsvTable) -> dict[str, Array]:
     """Return import, export and loss prices, as many paths as the file has columns for."""
     n_paths = sum(column.startswith("export_price_") for column in table.header)
     wanted = [f"{kind}_price_{path}" for path in range(n_paths) for kind in ("export", "loss")]

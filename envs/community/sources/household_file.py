@@ -16,7 +16,7 @@ from ..household_prices import by_household
 from . import tables
 from .faults import Faults
 from .hours import HOUR_COLUMN
-from .tables import Table, read_table
+from .tables import CsvTable, read_table
 
 FILE: Final = "household_prices.csv"
 _NAME: Final = "name"
@@ -54,7 +54,7 @@ def add_household_prices(faults: Faults, folder: Path, year: dict[str, Any], nam
     year |= {"import_price": own_import, "export_price": own_export}
 
 
-def _in_order(table: Table, rows: IntArray, hours: Sequence[str], name: str) -> bool:
+def _in_order(table: CsvTable, rows: IntArray, hours: Sequence[str], name: str) -> bool:
     """Return whether the rows of a household are those of prices.csv, noting it where they are not."""
     at = table.header.index(HOUR_COLUMN)
     found = [table.rows[row][1][at] for row in rows]

@@ -18,7 +18,7 @@ from .csv_file import Rows, read_rows
 from .faults import Faults
 from .hours import HOUR_COLUMN, HOUR_FORMAT, read_hours
 
-__all__ = ["HOUR_COLUMN", "HOUR_FORMAT", "Faults", "Table", "read_table"]
+__all__ = ["HOUR_COLUMN", "HOUR_FORMAT", "CsvTable", "Faults", "read_table"]
 
 Rule = tuple[str, Callable[[float], bool]]
 ANY: Final[Rule] = ("a number", math.isfinite)
@@ -38,7 +38,7 @@ _OTHER_UNITS: Final = (
 
 
 @dataclass(frozen=True)
-class Table:
+class CsvTable:
     """The cells of one file: its header, and each row with its line number, all as long as the header."""
 
     file: str
@@ -108,7 +108,9 @@ class Table:
         return read_hours(self.faults, self.file, [(row, cells[at]) for row, cells in self.rows], period_minutes)
 
 
-def read_table(faults: Faults, file: str, required: Sequence[str], optional: Sequence[str] = (), *, others: bool = False) -> Table | None:
+def read_table(
+    faults: Faults, file: str, required: Sequence[str], optional: Sequence[str] = (), *, others: bool = False
+) -> CsvTable | None:
     """Read a file, noting missing or unknown columns and rows of the wrong length; None if its columns cannot be used.
 
     Args:
@@ -142,7 +144,7 @@ def read_table(faults: Faults, file: str, required: Sequence[str], optional: Seq
             reason = " (a decimal comma makes two cells of a number: write points)" if len(cells) == 2 * len(header) - 1 else ""
             text = f"must have {len(header)} cells as the header has, got {len(cells)}{reason}."
             faults.add(file, text, row=row, kind=f"{len(cells)} cells")
-    return None if len(faults.found) > before else Table(file, header, cut, faults)
+    return None if len(faults.found) > before else CsvTable(file, header, cut, faults)
 
 
 def _cut(cells: list[str], width: int) -> list[str]:

@@ -45,7 +45,7 @@ NOW = ("spread", "load", "renewable", "surplus", "deficit", "matched")
 
 
 @dataclass(frozen=True, eq=False)
-class DayView:
+class SharedByHours:
     """What observations of all hours of a day share.
 
     Attributes:
@@ -80,7 +80,7 @@ class HourlyObserver:
         """How many numbers an observation has."""
         return sum(field.size for field in self.fields)
 
-    def view(self, scenario: Scenario, day: Day, forecast: Array) -> DayView:
+    def view(self, scenario: Scenario, day: Day, forecast: Array) -> SharedByHours:
         """Return what observations of all hours of a day share.
 
         Args:
@@ -94,9 +94,9 @@ class HourlyObserver:
         parts = [(truth[name].reshape(day.n_periods, -1) - field[name].centre) / field[name].scale for name in NOW]
         now = np.vstack([np.hstack(parts), np.zeros((1, sum(part.shape[1] for part in parts)))])
         per_kwh = 1.0 / (base.community.period_hours * base.geometry.total_load_kw)
-        return DayView(base.observe(scenario, day), now, forecast, per_kwh)
+        return SharedByHours(base.observe(scenario, day), now, forecast, per_kwh)
 
-    def observe(self, view: DayView, *, hour: int, days_left: int, stored: Array, last_kwh: Sequence[float]) -> NDArray[np.float32]:
+    def observe(self, view: SharedByHours, *, hour: int, days_left: int, stored: Array, last_kwh: Sequence[float]) -> NDArray[np.float32]:
         """Return the observation of a state, shape (size,), within ±``BOUND``.
 
         Args:

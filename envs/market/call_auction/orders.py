@@ -71,7 +71,7 @@ class _Own(NamedTuple):
         return cls(**own, **{name: value[period, prosumer][:, None] for name, value in both.items()})
 
 
-class _Parts(NamedTuple):
+class _OrderParts(NamedTuple):
     """What R prosumers do in their periods, each of shape (R, points), in kW."""
 
     demand: Array
@@ -79,7 +79,7 @@ class _Parts(NamedTuple):
     exported: Array
     renewable: Array
 
-    def taken(self, other: _Parts) -> Array:
+    def taken(self, other: _OrderParts) -> Array:
         """Return how much more is taken from others than at another point."""
         return (
             (self.demand - other.demand)
@@ -110,13 +110,13 @@ def orders_of(day: Day, plan: Clearing, steps: int) -> Orders:
 def _curves(day: Day, plan: Clearing, steps: int, *, which: NDArray[np.bool_], friction: Array, sign: float) -> tuple[Array, Array]:
     """Return prices and quantities, shape (T, N, K), of the curves of those chosen: bids where ``sign`` is 1, asks where it is −1."""
     own, start = _Own.of(day, which), plan.nodal_price[which][:, None]
-    alone = _Parts(*(part[which][:, None] for part in (plan.demand, plan.grid_import, plan.grid_export, plan.renewable_used)))
+    alone = _OrderParts(*(part[which][:, None] for part in (plan.demand, plan.grid_import, plan.grid_export, plan.renewable_used)))
     half_friction = 0.5 * np.broadcast_to(friction, which.shape)[which][:, None]
     end = own.export_price if sign > 0 else own.import_price
     levels = start + (end - start) * (np.arange(1, steps + 1) / steps)
     ends = _at_margin(own, alone, levels, half_friction=half_friction, sign=sign)
-    points = _Parts(*(np.hstack([first, rest]) for first, rest in zip(alone, ends, strict=True)))
-    before, after = _Parts(*(part[:, :-1] for part in points)), _Parts(*(part[:, 1:] for part in points))
+    points = _OrderParts(*(np.hstack([first, rest]) for first, rest in zip(alone, ends, strict=True)))
+    before, after = _OrderParts(*(part[:, :-1] for part in points)), _OrderParts(*(part[:, 1:] for part in points))
     kw = sign * after.taken(before)
     kw = np.where(kw <= NEGLIGIBLE * kw.sum(axis=1, keepdims=True), 0.0, kw)
     price = np.divide(sign * _worth(own, before, after), kw, out=levels.copy(), where=kw > 0)
@@ -126,7 +126,7 @@ def _curves(day: Day, plan: Clearing, steps: int, *, which: NDArray[np.bool_], f
     return prices, quantities
 
 
-def _at_margin(own: _Own, alone: _Parts, levels: Array, *, half_friction: Array, sign: float) -> _Parts:
+def _at_margin(own: _Own, alone: _OrderParts, levels: Array, *, half_friction: Array, sign: float) -> _OrderParts:
     """Return what prosumers do where the marginal value net of friction is at each level, by bisection of the own price z.
 
     Bids: z − ½·ε·q(z) rises in z and is at most the level at z = level, so z is above it, by at most ½·ε·q(level). Asks mirror that.
@@ -141,14 +141,14 @@ def _at_margin(own: _Own, alone: _Parts, levels: Array, *, half_friction: Array,
     return _parts(own, alone, far, sign)  # the far side takes no more than the level allows
 
 
-def _parts(own: _Own, alone: _Parts, price: Array, sign: float) -> _Parts:
+def _parts(own: _Own, alone: _OrderParts, price: Array, sign: float) -> _OrderParts:
     """Return what prosumers do at prices of shape (R, points), each part no less far from the plan alone than rounding allows."""
     demand = np.minimum(np.maximum((own.utility_slope - price) / own.utility_curvature, own.demand_min), own.demand_max)
     imported = np.minimum(np.maximum((price - own.import_price) / own.grid_friction, 0.0), own.import_limit)
     exported = np.minimum(np.maximum((own.export_price - price) / own.grid_friction, 0.0), own.export_limit)
     renewable = np.where(price >= 0.0, own.renewable, 0.0)
     more, less = (np.maximum, np.minimum) if sign > 0 else (np.minimum, np.maximum)
-    return _Parts(
+    return _OrderParts(
         demand=more(demand, alone.demand),
         imported=less(imported, alone.imported),
         exported=more(exported, alone.exported),
@@ -156,7 +156,7 @@ def _parts(own: _Own, alone: _Parts, price: Array, sign: float) -> _Parts:
     )
 
 
-def _worth(own: _Own, before: _Parts, after: _Parts) -> Array:
+def _worth(own: _Own, before: _OrderParts, after: _OrderParts) -> Array:
     """Return what prosumers gain from ``before`` to ``after`` in EUR/h without friction of trades, shape (R, K), free of cancellation."""
     friction = 0.5 * own.grid_friction
     worth: Array = (

@@ -18,7 +18,7 @@ import numpy as np
 
 from ...community.day import Array, Day
 from ..exact.market_data import IntArray
-from ..prosumer.crowd import Crowd, Pairs, crowd_of
+from ..prosumer.crowd import Crowd, TradingPairs, crowd_of
 from ..prosumer.plans import Plans
 from .loops import plan_with
 from .rounds import Agreed
@@ -56,7 +56,7 @@ def plans_alone(day: Day) -> Plans:
     return known
 
 
-def contracts_of(day: Day, pairs: Pairs, agreed: Agreed) -> Contracts:
+def contracts_of(day: Day, pairs: TradingPairs, agreed: Agreed) -> Contracts:
     """Return the contracts that a negotiation ends with."""
     crowd, alone = crowd_of(day), plans_alone(day)
     wanted = np.minimum(agreed.sold, agreed.bought)
@@ -76,12 +76,12 @@ def contracts_of(day: Day, pairs: Pairs, agreed: Agreed) -> Contracts:
         requests += int(asks.sum())
 
 
-def _bought(crowd: Crowd, pairs: Pairs, trade: Array) -> Array:
+def _bought(crowd: Crowd, pairs: TradingPairs, trade: Array) -> Array:
     """Return what each prosumer buys less what it sells, shape (T, N)."""
     return _sums(crowd, pairs.buyer, trade) - _sums(crowd, pairs.seller, trade)
 
 
-def _paid(crowd: Crowd, pairs: Pairs, price: Array, trade: Array) -> Array:
+def _paid(crowd: Crowd, pairs: TradingPairs, price: Array, trade: Array) -> Array:
     """Return what each prosumer pays for its trades, half of charges and frictions included, less what it is paid, shape (N,)."""
     half = 0.5 * pairs.charge * trade + 0.25 * pairs.friction * trade**2
     moved = price * trade

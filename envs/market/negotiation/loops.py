@@ -10,7 +10,7 @@ import numpy as np
 
 from ...community.day import Array
 from ...machine_code import kept
-from ..prosumer.crowd import Crowd, Pairs
+from ..prosumer.crowd import Crowd, TradingPairs
 from ..prosumer.plans import Plans, with_contracts
 from .rounds import Agreed, negotiate
 from .terms import Rule
@@ -43,7 +43,7 @@ def _entry_points(source: int) -> tuple[Any, Any]:
 _rounds, _plans = _entry_points(_source())
 
 
-def hold(crowd: Crowd, pairs: Pairs, own_price: Array, rule: Rule) -> Agreed:
+def hold(crowd: Crowd, pairs: TradingPairs, own_price: Array, rule: Rule) -> Agreed:
     """Hold a negotiation from the prosumers' own prices μ, shape (T, N), in the units of the day; see :func:`.rounds.negotiate`."""
     # A writable copy: loops are compiled anew for every other kind of array.
     return Agreed(*_rounds(crowd, pairs, np.array(own_price, order="C"), rule))

@@ -15,7 +15,7 @@ from ..exact.compiled.program import Program, program_of
 from ..exact.market_data import IntArray, read_charges_of
 from ..exact.solution import Clearing
 from ..mechanism import Allocated
-from ..prosumer.crowd import Pairs, crowd_of, pairs_of
+from ..prosumer.crowd import TradingPairs, crowd_of, pairs_of
 from .contracts import Contracts, contracts_of, plans_alone
 from .loops import hold
 from .rounds import Agreed
@@ -121,7 +121,7 @@ def _state(day: Day, program: Program, agreed: Agreed) -> Clearing:
     )
 
 
-def _evidence(pairs: Pairs, agreed: Agreed, contracts: Contracts | None, speech: Speech, *, converged: bool) -> NegotiationEvidence:
+def _evidence(pairs: TradingPairs, agreed: Agreed, contracts: Contracts | None, speech: Speech, *, converged: bool) -> NegotiationEvidence:
     """Return the evidence, messages counted as :mod:`.rounds` and :mod:`.contracts` say who tells whom what."""
     n_periods, n_pairs = pairs.charge.shape
     partners = _partners(pairs)
@@ -146,7 +146,7 @@ def _evidence(pairs: Pairs, agreed: Agreed, contracts: Contracts | None, speech:
     )
 
 
-def _partners(pairs: Pairs) -> IntArray:
+def _partners(pairs: TradingPairs) -> IntArray:
     """Return how many partners each prosumer has, shape (N,), whoever of both may sell."""
     n = len(pairs.first) - 1
     known = np.zeros((n, n), dtype=np.bool_)
@@ -162,7 +162,7 @@ def _exactly(exact: Clearing | None, evidence: NegotiationEvidence) -> Allocated
 
 
 def _allocation(
-    day: Day, pairs: Pairs, agreed: Agreed, contracts: Contracts, evidence: NegotiationEvidence
+    day: Day, pairs: TradingPairs, agreed: Agreed, contracts: Contracts, evidence: NegotiationEvidence
 ) -> Allocated[NegotiationEvidence]:
     program, plans = program_of(day), contracts.plans
     power, price = program.power_unit, program.price_unit

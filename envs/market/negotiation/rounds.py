@@ -72,7 +72,7 @@ def negotiate(crowd, pairs, own_price, rule):
 
     Args:
         crowd: The prosumers, a :class:`..prosumer.crowd.Crowd`.
-        pairs: Who may trade, a :class:`..prosumer.crowd.Pairs`.
+        pairs: Who may trade, a :class:`..prosumer.crowd.TradingPairs`.
         own_price: μ of prosumers that plan alone, shape (T, N); prices begin halfway between both sides'.
         rule: How prices move.
 

@@ -51,7 +51,7 @@ class Crowd(NamedTuple):
     stored_most: Array
 
 
-class Pairs(NamedTuple):
+class TradingPairs(NamedTuple):
     """Who may trade with whom.
 
     Attributes:
@@ -111,7 +111,7 @@ def _make(program: Program) -> Crowd:
     return Crowd(rows, wear, efficiency, power, start, least, most)
 
 
-def pairs_of(day: Day, charges: Array) -> Pairs:
+def pairs_of(day: Day, charges: Array) -> TradingPairs:
     """Return the pairs that may trade at charges τ in EUR/kWh, shape (T, N, N)."""
     program = program_of(day)
     n = program.sizes[1]
@@ -121,4 +121,4 @@ def pairs_of(day: Day, charges: Array) -> Pairs:
     first = np.zeros(n + 1, dtype=np.intp)
     first[1:] = np.bincount(ends, minlength=n).cumsum()
     charge = np.ascontiguousarray(charges[:, program.seller, program.buyer] / program.price_unit)
-    return Pairs(program.seller, program.buyer, program.friction, program.cap, charge, first, pair[order])
+    return TradingPairs(program.seller, program.buyer, program.friction, program.cap, charge, first, pair[order])

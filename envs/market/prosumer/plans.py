@@ -20,7 +20,7 @@ from .crowd import (
     LEAST,
     MOST,
 )
-from .storage import UNKNOWN, Plan, plan_day
+from .storage import UNKNOWN, StoragePlan, plan_day
 
 
 class Plans(NamedTuple):
@@ -55,19 +55,19 @@ class Plans(NamedTuple):
 
 @njit(**OPTIONS)
 def blank_plans(n_periods, n, price):
-    """Return what :class:`.storage.Plan` holds for N prosumers, shape (N, T) each, beginning at prices of shape (T, N)."""
+    """Return what :class:`.storage.StoragePlan` holds for N prosumers, shape (N, T) each, beginning at prices of shape (T, N)."""
     begun = np.empty((n, n_periods))
     for i in range(n):
         for t in range(n_periods):
             begun[i, t] = price[t, i]
     shape = (n, n_periods)
-    return Plan(begun, np.zeros(shape), np.zeros(shape), np.zeros(shape), np.full(shape, UNKNOWN))
+    return StoragePlan(begun, np.zeros(shape), np.zeros(shape), np.zeros(shape), np.full(shape, UNKNOWN))
 
 
 @njit(**OPTIONS)
 def plan_of(plans, i):
     """Return one prosumer's rows of plans of shape (N, T)."""
-    return Plan(plans.price[i], plans.stored_price[i], plans.renewable[i], plans.stored[i], plans.ends[i])
+    return StoragePlan(plans.price[i], plans.stored_price[i], plans.renewable[i], plans.stored[i], plans.ends[i])
 
 
 @njit(**OPTIONS)

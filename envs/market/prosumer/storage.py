@@ -31,7 +31,7 @@ _ROUNDING: Final = 1e-13
 _FAR: Final = 1e3  # beyond the prosumer's greatest price; no price of stored energy is
 
 
-class Plan(NamedTuple):
+class StoragePlan(NamedTuple):
     """Where a prosumer's program stands, each of shape (T,); written by every answer, and where the next begins.
 
     Attributes:

@@ -13,7 +13,7 @@ import pytest
 from builders import random_day, random_network
 from three_buses import line_of_three, seller_and_buyer
 
-from gridtoll.agents.optimum import Certificate, CertificateError, PrunedGap, solve_optimum, verification
+from gridtoll.agents.optimum import CertificateError, OptimumCertificate, PrunedGap, solve_optimum, verification
 from gridtoll.envs.account.settlement import settle
 from gridtoll.envs.account.tariff import make_tariff
 from gridtoll.envs.market.exact.compiled import StructuredMarket
@@ -46,7 +46,7 @@ def test_it_imports_nothing_of_the_search_nor_of_the_settlement_nor_of_the_certi
 
 
 @cache
-def drawn(seed: int) -> Certificate:
+def drawn(seed: int) -> OptimumCertificate:
     """The proof of a random game: both accounts of flows and objectives, meshes, fees and hard limits among them."""
     random = np.random.default_rng(seed)
     n = int(random.integers(3, 6))
@@ -74,7 +74,7 @@ def test_right_proofs_are_accepted(first: int) -> None:
         assert found.greatest_difference_eur <= 1e-8 * certificate.day.turnover_eur
 
 
-def wild(seed: int) -> Certificate:
+def wild(seed: int) -> OptimumCertificate:
     """The proof of a random game with much storage, some of it lossless, prices down to 0 and below, and branches without a limit."""
     random = np.random.default_rng(seed)
     n, periods = int(random.integers(3, 7)), int(random.integers(1, 7))
@@ -143,7 +143,7 @@ def test_the_false_optimum_that_was_once_certified_is_refused() -> None:
         false.verify(market=with_market)
 
 
-def _ends(certificate: Certificate, lower: float, upper: float, with_market: StructuredMarket) -> list[tuple[float, float]]:
+def _ends(certificate: OptimumCertificate, lower: float, upper: float, with_market: StructuredMarket) -> list[tuple[float, float]]:
     """What both ends of a piece earn, without what lies between."""
     found = []
     for charge in (lower, upper):

@@ -17,9 +17,9 @@ from gridtoll.agents.optimum import solve_optimum
 from gridtoll.agents.optimum.miqp import PAIR_LIMIT, MiqpError, MiqpResult, complementarity_pairs, solve_miqp
 from gridtoll.agents.optimum.miqp import answer as answer_module
 from gridtoll.agents.optimum.miqp import solve as solve_module
-from gridtoll.agents.optimum.miqp.answer import Answer
+from gridtoll.agents.optimum.miqp.answer import MiqpAnswer
 from gridtoll.agents.optimum.miqp.follower import Follower, make_follower
-from gridtoll.agents.optimum.miqp.program import Program, point_of_clearing, single_level_program
+from gridtoll.agents.optimum.miqp.program import MixedIntegerProgram, point_of_clearing, single_level_program
 from gridtoll.agents.optimum.miqp.scip import _without_notices
 from gridtoll.envs.account.settlement import settle
 from gridtoll.envs.account.tariff import Tariff, make_tariff
@@ -60,7 +60,7 @@ def assert_honest(result: MiqpResult) -> None:
 # --- the program ----------------------------------------------------------------------------------------------------------------------
 
 
-def program_of(day: Day, network: Network, tariff: Tariff, **options: Any) -> tuple[MarketData, Follower, Program]:
+def program_of(day: Day, network: Network, tariff: Tariff, **options: Any) -> tuple[MarketData, Follower, MixedIntegerProgram]:
     data = scale(day, np.zeros((day.n_periods, day.n_prosumers, day.n_prosumers)), Structure.of(day))
     follower = make_follower(data, tariff.basis, per_hour=tariff.per == "hour")
     return data, follower, single_level_program(day, network, data, follower, cap=1.0, **options)
@@ -279,9 +279,9 @@ def test_what_cannot_be_asked_is_refused(options: dict[str, Any], message: str) 
 def test_an_answer_that_the_clearing_contradicts_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """A solver that claims a thousandth of a cent more than the clearing gives is not believed."""
 
-    def boasting(program: Program, *, start: Array, **limits: float) -> Answer:
+    def boasting(program: MixedIntegerProgram, *, start: Array, **limits: float) -> MiqpAnswer:
         value = program.value(start) + 1e-5
-        return Answer(status="optimal", x=start, value=value, bound=value, nodes=1, solver="a boaster")
+        return MiqpAnswer(status="optimal", x=start, value=value, bound=value, nodes=1, solver="a boaster")
 
     monkeypatch.setitem(solve_module.SOLVERS, "scip", boasting)
     with pytest.raises(MiqpError, match=r"what a boaster found on day 'a pair' must clear to the same objective"):

@@ -12,7 +12,7 @@ import pytest
 from builders import market, random_day, random_network
 from referee import account, exact
 
-from gridtoll.agents.optimum import Certificate, CertificateError, solve_optimum
+from gridtoll.agents.optimum import CertificateError, OptimumCertificate, solve_optimum
 from gridtoll.agents.optimum.verification import Check
 from gridtoll.agents.optimum.verification.account import Way
 from gridtoll.agents.optimum.verification.newton import polished
@@ -46,7 +46,7 @@ def fuzzing() -> Any:
         sys.path.remove(str(BENCHMARKS))
 
 
-def proof(fuzzing: Any, name: str) -> tuple[Any, Certificate]:
+def proof(fuzzing: Any, name: str) -> tuple[Any, OptimumCertificate]:
     style, seed = name.split(":")
     case = fuzzing[0].case_of(style, int(seed))
     found = solve_optimum(

@@ -17,7 +17,7 @@ from trainings import played_alone
 from gridtoll.envs import Scenario
 from gridtoll.envs.games.spec import GameSpec
 from gridtoll.train.data.dataset_config import DatasetConfig
-from gridtoll.train.data.datasets import INFO_UNITS, Transitions, play_dataset, write_dataset
+from gridtoll.train.data.datasets import INFO_UNITS, PlayedTransitions, play_dataset, write_dataset
 from gridtoll.train.ground.rounds import training_scenarios
 from gridtoll.train.task import environment_of, observe
 from gridtoll.train.workers import Workers
@@ -33,7 +33,7 @@ def workers() -> Iterator[Workers]:
 
 
 @pytest.fixture(scope="module")
-def played() -> Transitions:
+def played() -> PlayedTransitions:
     with Workers(1) as one:
         return play_dataset(CONFIG, one)
 
@@ -64,7 +64,7 @@ def test_an_id_names_community_information_and_behaviour() -> None:
     ]
 
 
-def test_a_dataset_is_read_back_as_it_was_played(played: Transitions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dataset_is_read_back_as_it_was_played(played: PlayedTransitions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = write_dataset(CONFIG, played, tmp_path)
     dataset = load(CONFIG, tmp_path, monkeypatch)
     assert folder == tmp_path / CONFIG.dataset_id
@@ -82,7 +82,7 @@ def test_a_dataset_is_read_back_as_it_was_played(played: Transitions, tmp_path: 
 
 
 def test_the_environment_is_recovered_and_pays_what_the_dataset_says(
-    played: Transitions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    played: PlayedTransitions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_dataset(CONFIG, played, tmp_path)
     dataset = load(CONFIG, tmp_path, monkeypatch)
@@ -95,7 +95,7 @@ def test_the_environment_is_recovered_and_pays_what_the_dataset_says(
         assert environment.step(episode.actions[0])[1] == pytest.approx(episode.rewards[0], rel=1e-9)
 
 
-def test_the_optimum_is_that_of_the_day_and_nobody_beats_it(played: Transitions) -> None:
+def test_the_optimum_is_that_of_the_day_and_nobody_beats_it(played: PlayedTransitions) -> None:
     infos = played.infos
     assert (played.rewards[:, 0] <= infos["upper_bound_eur"] + 1e-9).all()
     by_optimum = infos["behaviour"] == 1
@@ -107,7 +107,7 @@ def test_the_optimum_is_that_of_the_day_and_nobody_beats_it(played: Transitions)
 
 
 def test_metadata_say_what_a_result_depends_on_and_what_scores_mean(
-    played: Transitions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    played: PlayedTransitions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_dataset(CONFIG, played, tmp_path)
     dataset = load(CONFIG, tmp_path, monkeypatch)
@@ -123,7 +123,7 @@ def test_metadata_say_what_a_result_depends_on_and_what_scores_mean(
     assert "gridtoll" in list_local_namespaces()
 
 
-def test_the_same_settings_give_the_same_bytes_whoever_computes_them(played: Transitions, tmp_path: Path) -> None:
+def test_the_same_settings_give_the_same_bytes_whoever_computes_them(played: PlayedTransitions, tmp_path: Path) -> None:
     with Workers(2) as two:
         again = play_dataset(CONFIG, two)
     for out, days in (("first", played), ("second", again)):
@@ -133,7 +133,9 @@ def test_the_same_settings_give_the_same_bytes_whoever_computes_them(played: Tra
         assert first == second
 
 
-def test_nothing_is_written_over_and_nothing_half_written(played: Transitions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_written_over_and_nothing_half_written(
+    played: PlayedTransitions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*_: object) -> None:
         raise OSError("the disk is full")
 
@@ -149,7 +151,7 @@ def test_nothing_is_written_over_and_nothing_half_written(played: Transitions, t
     assert MinariStorage.read_raw_metadata(folder / "data") == before
 
 
-def test_a_folder_is_taken_from_where_the_user_is(played: Transitions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_is_taken_from_where_the_user_is(played: PlayedTransitions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert write_dataset(CONFIG, played, Path("datasets")) == tmp_path / "datasets" / CONFIG.dataset_id
 

@@ -28,7 +28,7 @@ from gridtoll.train.ground.rounds import training_scenarios
 from gridtoll.train.references import ends as module
 from gridtoll.train.references import hours
 from gridtoll.train.references.ends import find_hourly, hourly_references, references, references_of
-from gridtoll.train.references.hours import Effort, HourlyEnds
+from gridtoll.train.references.hours import HourlyEnds, SearchEffort
 from gridtoll.train.scoring import chosen
 from gridtoll.train.scoring.chosen import find_best_schedule
 from gridtoll.train.scoring.evaluate import Leader, evaluate, evaluate_leader
@@ -40,7 +40,7 @@ from gridtoll.train.workers import Workers
 
 TINY, STORES = GameSpec(env="hourly", community="two-prosumers"), GameSpec(env="hourly", community="ieee9")
 DAYS = [Scenario(170, 0), Scenario(20, 0)]
-QUICK = Effort(starts=0, plans=300, clearings=20)
+QUICK = SearchEffort(starts=0, plans=300, clearings=20)
 ONE = Workers(1)
 
 
@@ -106,7 +106,7 @@ def test_welfare_is_bounded_by_the_social_optimum() -> None:
 def test_a_day_that_fails_is_told_and_the_others_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = hours.search_day
 
-    def search(task: GameSpec, scenario: Scenario, effort: Effort) -> HourlyEnds:
+    def search(task: GameSpec, scenario: Scenario, effort: SearchEffort) -> HourlyEnds:
         if scenario == DAYS[1]:
             raise ClearingError("lost")
         return whole(task, scenario, effort)
@@ -146,7 +146,7 @@ def test_a_long_search_says_how_long_it_takes_before_it_begins(monkeypatch: pyte
 @pytest.mark.parametrize("given", [{"plans": 0}, {"starts": -1}, {"clearings": 0}, {"seed": -1}])
 def test_an_effort_out_of_range_is_refused(given: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="a search needs"):
-        Effort(**given)
+        SearchEffort(**given)
 
 
 # --- leaders and their scores ---------------------------------------------------------------------------------------------------------

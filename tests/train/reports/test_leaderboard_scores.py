@@ -10,7 +10,7 @@ import pytest
 
 from gridtoll.envs.community.calendar import split_days
 from gridtoll.train.reports.board import RESAMPLES, duels_of, leaderboard, parts_of
-from gridtoll.train.reports.results import Cell
+from gridtoll.train.reports.results import CellResult
 from gridtoll.train.reports.scores import Group, Scored
 from gridtoll.train.statistics.comparisons import compare, split_regret
 from gridtoll.train.statistics.intervals import hierarchical_bootstrap, interquartile_mean
@@ -18,8 +18,8 @@ from gridtoll.train.statistics.intervals import hierarchical_bootstrap, interqua
 DAYS = split_days("test", 364)
 
 
-def cell(algorithm: str, seed: int, *, failed: bool = False, clearings: float = 100.0) -> Cell:
-    return Cell(
+def cell(algorithm: str, seed: int, *, failed: bool = False, clearings: float = 100.0) -> CellResult:
+    return CellResult(
         community="two-prosumers",
         information="public",
         algorithm=algorithm,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gridtoll.train.compare.plan_file import find_plan, read_plan
-from gridtoll.train.reports.board import Entry, leaderboard
+from gridtoll.train.reports.board import LeaderboardLine, leaderboard
 from gridtoll.train.reports.results import REFERENCE, Results, read_results
 from gridtoll.train.reports.scores import Group, Scored, groups_of
 
@@ -115,7 +115,7 @@ def test_the_readme_says_what_the_results_say(groups: dict[tuple[str, str], Grou
 
 @pytest.mark.long
 def test_the_leaderboard_that_ships_comes_from_the_rows(results: Results) -> None:
-    entries: list[Entry] = leaderboard(groups_of(results))
+    entries: list[LeaderboardLine] = leaderboard(groups_of(results))
     text = (ROOT / "docs" / "reference" / "leaderboard.csv").read_text(encoding="utf-8")
     shipped = [line.split(",") for line in text.splitlines()[1:]]
     assert len(shipped) == len(entries)

@@ -12,7 +12,7 @@ import pytest
 
 from gridtoll.train.ground.text import with_interval
 from gridtoll.train.reports.board import duels_of, leaderboard, parts_of
-from gridtoll.train.reports.results import Cell
+from gridtoll.train.reports.results import CellResult
 from gridtoll.train.reports.scores import Group, Scored
 from gridtoll.train.reports.sections import _board, _duels, _few
 from gridtoll.train.reports.writing import csv_of, text_of
@@ -22,9 +22,9 @@ from gridtoll.train.statistics.resampling import Interval
 DAYS = 28
 
 
-def cell(algorithm: str, seed: int) -> Cell:
+def cell(algorithm: str, seed: int) -> CellResult:
     content = {"schema": 1, "community": "c", "information": "public", "algorithm": algorithm, "seed": seed, "status": "done"}
-    return Cell.of(content, "test")
+    return CellResult.of(content, "test")
 
 
 def scored(name: str, table: np.ndarray) -> Scored:

@@ -18,7 +18,7 @@ from optuna.trial import FixedTrial, TrialState
 from gridtoll.envs.games.spec import GameSpec
 from gridtoll.train.cli import main
 from gridtoll.train.learning.algorithms import make_algorithm, settings_of
-from gridtoll.train.learning.practice import CurvePoint, Effort, TaskPractice
+from gridtoll.train.learning.practice import CurvePoint, LearningCost, TaskPractice
 from gridtoll.train.tuning.space import SPACES, Choice, Range, Space, read_space, shipped_space
 from gridtoll.train.tuning.study import (
     FIRST_SEED,
@@ -136,7 +136,7 @@ def test_validations_are_reported_at_shares_of_the_budget_once_each(config: Tune
         watch = _Watch(trial, steps=4000, before=(5.0,) * first)
         days = [304, 608, 608, 1216, 4256, 4300] if first else [0, 400, 800, 3999, 4000]
         for value, played in enumerate(days):
-            watch(CurvePoint(Effort(steps=played), (float(value),)))
+            watch(CurvePoint(LearningCost(steps=played), (float(value),)))
     even, odd = (trial.intermediate_values for trial in study.trials)
     assert even == {0: 0, 1: 0, 2: 1, 3: 1, 4: 2, **dict.fromkeys(range(5, 19), 2), 19: 3, 20: 4}
     at = {21 + 1: 0, 21 + 2: 0, 21 + 3: 1, 21 + 4: 2, 21 + 5: 2, 21 + 6: 3, **dict.fromkeys(range(21 + 7, 21 + 20), 3), 21 + 20: 4}
@@ -149,13 +149,13 @@ def test_trials_with_other_rounds_are_compared_and_none_in_the_first_quarter(con
         trial = asked(study)
         watch = _Watch(trial, steps=4000, before=())
         for played in range(400, 4001, 400):
-            watch(CurvePoint(Effort(steps=played), (1.0,)))
+            watch(CurvePoint(LearningCost(steps=played), (1.0,)))
         study.tell(trial, 1.0)
     watch = _Watch(asked(study), steps=4000, before=())
     for played in (304, 608, 912):
-        watch(CurvePoint(Effort(steps=played), (0.0,)))
+        watch(CurvePoint(LearningCost(steps=played), (0.0,)))
     with pytest.raises(TrialPruned):
-        watch(CurvePoint(Effort(steps=1216), (0.0,)))
+        watch(CurvePoint(LearningCost(steps=1216), (0.0,)))
     assert watch.reached == 6 > POINTS // 4
 
 

@@ -9,7 +9,7 @@ from typing import Final, get_args
 from ....agents.optimum.miqp import MiqpSolver, require_solver
 from ...ground.plots import require_format
 from ...ground.text import Report
-from ...references.hours import Effort
+from ...references.hours import SearchEffort
 from ...references.solve import resolved
 from ...references.solved import Method, Settings
 from ...task import n_charges
@@ -118,7 +118,10 @@ def _add_method_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--hard-limits", action="store_true", help="keep every branch within its limit, or prove that no charge does")
     group.add_argument(
-        "--starts", type=positive, metavar="N", help=f"how many starts the search has (default: {Settings.starts}; hourly {Effort.starts})"
+        "--starts",
+        type=positive,
+        metavar="N",
+        help=f"how many starts the search has (default: {Settings.starts}; hourly {SearchEffort.starts})",
     )
     group.add_argument("--seed", type=natural, default=0, metavar="S", help="seed of the search (default: %(default)s)")
     group.add_argument(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from ....agents.optimum import Certificate, CertificateError, profit_curve, smallest_recovering_charge
+from ....agents.optimum import CertificateError, OptimumCertificate, profit_curve, smallest_recovering_charge
 from ....agents.optimum.miqp import MiqpError
 from ....envs.community.calendar import Scenario
 from ....envs.games.spec import GameSpec
@@ -118,7 +118,7 @@ def _recovery(options: argparse.Namespace, task: GameSpec, scenario: Scenario) -
     }
 
 
-def _checked(options: argparse.Namespace, task: GameSpec, scenario: Scenario, proofs: Sequence[Certificate]) -> dict[str, Any]:
+def _checked(options: argparse.Namespace, task: GameSpec, scenario: Scenario, proofs: Sequence[OptimumCertificate]) -> dict[str, Any]:
     """Keep and check the proof as asked for."""
     if options.certificate is not None:
         save_certificate(options.certificate, task, scenario, proofs)
@@ -131,7 +131,7 @@ def _checked(options: argparse.Namespace, task: GameSpec, scenario: Scenario, pr
     return {"verified": True, "verifying_clearings": sum(each.clearings for each in found), "verified_by": found[0].solver}
 
 
-def _draw(options: argparse.Namespace, certificate: Certificate, task: GameSpec, label: str) -> None:
+def _draw(options: argparse.Namespace, certificate: OptimumCertificate, task: GameSpec, label: str) -> None:
     """Write and draw the curve as asked for."""
     if options.curve is None and options.plot is None:
         return

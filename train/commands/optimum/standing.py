@@ -7,7 +7,7 @@ import time
 from typing import Any, Final
 
 from ....agents.optimum.standing.recovery import LeastCharge, best_welfare_recovering, least_recovering, require_cost
-from ....agents.optimum.standing.search import Days, Standing
+from ....agents.optimum.standing.search import Standing, StandingDays
 from ....envs.account.objective import require_exact
 from ....envs.community.calendar import Scenario, evenly_spread
 from ....envs.community.community import Community
@@ -41,7 +41,7 @@ def solve_standing(options: argparse.Namespace, task: GameSpec) -> Report:
     scenarios = period_of(environment.community, split=options.split, days=options.days, every_path=options.every_price_path)
     goal = require_exact(task.objective)
     with workers_from(options) as workers:
-        days = Days(
+        days = StandingDays(
             [environment.day_of(each) for each in scenarios],
             environment.community.network,
             environment.tariff,
@@ -100,7 +100,7 @@ def _numbers(best: Standing) -> dict[str, Any]:
     }
 
 
-def _recovery(days: Days, best: Standing, options: argparse.Namespace) -> tuple[dict[str, Any], float, list[str]]:
+def _recovery(days: StandingDays, best: Standing, options: argparse.Namespace) -> tuple[dict[str, Any], float, list[str]]:
     """Return the numbers about recovering a cost, the charge to post for it, and what to say of it."""
     cost = options.recover / DAYS_PER_YEAR
     greatest = best if best.objective == "profit" else days.greatest("profit", tolerance=options.tolerance)

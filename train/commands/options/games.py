@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from ....envs.games.spec import GameSpec
-from ...references.hours import Effort
+from ...references.hours import SearchEffort
 from .shared import task_from, whole
 
 _FEW: Final = 20
@@ -23,7 +23,7 @@ def add_effort_options(parser: argparse.ArgumentParser) -> None:
         "--plans",
         type=whole,
         metavar="N",
-        help=f"with --env hourly: how many plans the search for a day's best sequence may clear (default: {Effort.plans})",
+        help=f"with --env hourly: how many plans the search for a day's best sequence may clear (default: {SearchEffort.plans})",
     )
 
 
@@ -57,12 +57,12 @@ def refuse(options: argparse.Namespace, names: Sequence[str], where: str) -> Non
         raise ValueError(f"{', '.join(given)} must go with {where}.")
 
 
-def effort_from(options: argparse.Namespace, *, seed: int = Effort.seed) -> Effort:
+def effort_from(options: argparse.Namespace, *, seed: int = SearchEffort.seed) -> SearchEffort:
     """Return the effort the options ask for."""
     given = {"plans": options.plans, "starts": getattr(options, "starts", None)}
-    effort = replace(Effort(seed=seed), **{name: value for name, value in given.items() if value is not None})
-    share = effort.plans / Effort.plans  # who wants fewer plans wants less of the search before them too
-    return replace(effort, clearings=max(_FEW, round(share * Effort.clearings)))
+    effort = replace(SearchEffort(seed=seed), **{name: value for name, value in given.items() if value is not None})
+    share = effort.plans / SearchEffort.plans  # who wants fewer plans wants less of the search before them too
+    return replace(effort, clearings=max(_FEW, round(share * SearchEffort.clearings)))
 
 
 def title_of(task: GameSpec) -> str:

@@ -10,7 +10,7 @@ from bokeh.plotting import figure
 
 from ..background.leaders import Led
 from ..background.proofs import Band, Best, Sampled
-from ..model.played import Played
+from ..model.played import ExploredDay
 from .look import INK, LEADER, QUIET, TRADE, plain
 
 _POINTS: Final[Mapping[str, Any]] = {"x": [], "y": []}
@@ -37,7 +37,7 @@ class CurvePicture:
         made.y_range.renderers = [sampled, exact, best, led, now]  # bounds may lie far below
         made.add_tools(HoverTool(renderers=[now, best, led], tooltips=[("charge", "@x{0.0000} EUR/kWh"), (objective, "@y{0,0.00} EUR")]))
 
-    def now(self, played: Played) -> None:
+    def now(self, played: ExploredDay) -> None:
         """Draw today's point."""
         self._now.data = {"x": [played.level], "y": [played.outcome.reward_eur]}
 

@@ -10,7 +10,7 @@ from bokeh.models import ColorBar, ColumnDataSource, HoverTool, LinearColorMappe
 from bokeh.palettes import Cividis256, interp_palette
 from bokeh.plotting import figure
 
-from ..model.played import Played
+from ..model.played import ExploredDay
 from ..model.tables import branches, prosumers_on_the_grid, trades
 from .look import FONT, INK, TRADE, plain
 
@@ -31,7 +31,7 @@ class GridPicture:
         self._empty()
         self._draw(n_prosumers)
 
-    def show(self, played: Played, period: int) -> None:
+    def show(self, played: ExploredDay, period: int) -> None:
         """Draw a period of a day."""
         lines, nodes = branches(played, period), prosumers_on_the_grid(played, period)
         self._loading.high = max(float(np.max(lines["loading"])), 0.1)

@@ -6,7 +6,7 @@ from bokeh.models import ColumnDataSource, HoverTool, Span
 from bokeh.plotting import figure
 
 from ....envs.arrays import Array
-from ..model.played import Played
+from ..model.played import ExploredDay
 from ..model.tables import gains
 from .look import EXPORT, IMPORT, INK, plain
 
@@ -26,7 +26,7 @@ class ProsumersPicture:
         tips = [("prosumer", "@number, @name"), ("gain", "@both{0,0.00} EUR"), ("without a charge", "@free{0,0.00} EUR")]
         made.add_tools(HoverTool(renderers=[gain, loss], tooltips=tips))
 
-    def show(self, played: Played, free_eur: Array | None) -> None:
+    def show(self, played: ExploredDay, free_eur: Array | None) -> None:
         """Draw what a charge leaves to each, and what no charge would, where that is known, in EUR, shape (N,)."""
         found = gains(played, free_eur)
         self._source.data = dict(found)

@@ -15,7 +15,7 @@ from .problem import Problem, exact_market
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Played:
+class ExploredDay:
     """A day as it was cleared and settled.
 
     Attributes:
@@ -46,7 +46,7 @@ class Played:
         return bool(np.ptp(self.charge) == 0)
 
 
-def play(problem: Problem, charge: Array) -> Played:
+def play(problem: Problem, charge: Array) -> ExploredDay:
     """Clear and settle a day.
 
     Args:
@@ -61,7 +61,7 @@ def play(problem: Problem, charge: Array) -> Played:
     posted = spread(charge, setting.n_charges)
     outcome = setting.transition(problem.mechanism, problem.day, posted)
     plain = replace(problem, spec=GameSpec(community=problem.spec.community))  # what who trades with nobody does not depend on
-    return Played(problem=problem, charge=posted, outcome=outcome, alone_eur=_alone(plain))
+    return ExploredDay(problem=problem, charge=posted, outcome=outcome, alone_eur=_alone(plain))
 
 
 def spread(charge: Array, n_charges: int) -> Array:

@@ -16,7 +16,7 @@ from ....envs.arrays import Array
 from ....envs.community.day import Day
 from ....envs.grid.network import Network
 from ....envs.market.mechanism import Allocation
-from .played import Played
+from .played import ExploredDay
 
 MOST_TRADES: Final = 30
 """Trades drawn at once, the greatest first."""
@@ -66,18 +66,18 @@ def expected(day: Day) -> Table:
     return {**time, **dict.fromkeys(names, nothing), **known}
 
 
-def loading(played: Played) -> Array:
+def loading(played: ExploredDay) -> Array:
     """Return the loading of every branch in % of its limit, shape (T, L); 0 where it has none."""
     grid = played.problem.community.network.grid
     return np.asarray(np.abs(played.outcome.settlement.flow_kw) / grid.branch_limit_kw * 100.0)
 
 
-def busiest(played: Played) -> int:
+def busiest(played: ExploredDay) -> int:
     """Return the period in which a branch is loaded most."""
     return int(loading(played).max(axis=1).argmax())
 
 
-def branches(played: Played, period: int) -> Table:
+def branches(played: ExploredDay, period: int) -> Table:
     """Return every branch with its loading in a period."""
     grid = played.problem.community.network.grid
     place, share = grid.bus_position, loading(played)[period]
@@ -95,7 +95,7 @@ def branches(played: Played, period: int) -> Table:
     }
 
 
-def prosumers_on_the_grid(played: Played, period: int) -> Table:
+def prosumers_on_the_grid(played: ExploredDay, period: int) -> Table:
     """Return where each prosumer sits, and what it sells on balance in a period."""
     day, community = played.problem.day, played.problem.community
     _, per_unit = unit_of(day)
@@ -113,7 +113,7 @@ def prosumers_on_the_grid(played: Played, period: int) -> Table:
     }
 
 
-def trades(played: Played, period: int) -> Table:
+def trades(played: ExploredDay, period: int) -> Table:
     """Return the greatest trades of a period as curves from seller to buyer, with where their arrow heads lie."""
     day, network = played.problem.day, played.problem.community.network
     _, per_unit = unit_of(day)
@@ -147,7 +147,7 @@ def _places(network: Network, who: Array) -> Array:
     return np.asarray(apart(network.grid.bus_position[network.prosumer_bus])[who])
 
 
-def gains(played: Played, free_eur: Array | None) -> Table:
+def gains(played: ExploredDay, free_eur: Array | None) -> Table:
     """Return what each prosumer gains by trade, and what it would gain if nothing were charged, shape (N,): NaN until that is known."""
     gain = played.gain_eur
     free = np.full(len(gain), np.nan) if free_eur is None else free_eur - played.alone_eur

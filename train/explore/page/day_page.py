@@ -20,7 +20,7 @@ from ..figures.curve import CurvePicture
 from ..figures.grid import GridPicture
 from ..figures.power import PowerPicture
 from ..figures.prosumers import ProsumersPicture
-from ..model.played import Played, play
+from ..model.played import ExploredDay, play
 from ..model.problem import Problem
 from ..model.reading import in_words, read_charge, read_fee, read_scenario
 from ..model.tables import busiest
@@ -57,7 +57,7 @@ class DayPage:
         self._document, self._begun = document, begun
         self._asking = Asking(background, document)
         self.problem, self.charge = begun.problem, np.array([begun.charge])
-        self.played: Played | None = None
+        self.played: ExploredDay | None = None
         self._free: Array | None = None
         self._best: proofs.Best | None = None
         self._led: Led | None = None
@@ -166,7 +166,7 @@ class DayPage:
         if is_new:
             self._ask()
 
-    def _follow(self, played: Played, *, is_new: bool) -> None:
+    def _follow(self, played: ExploredDay, *, is_new: bool) -> None:
         """Have every control stand where the page is."""
         self._setting = True
         try:
@@ -182,7 +182,7 @@ class DayPage:
         finally:
             self._setting = False
 
-    def _draw(self, played: Played) -> None:
+    def _draw(self, played: ExploredDay) -> None:
         period = round(float(self.period.value))
         self._grid.show(played, period)
         self._power.show(played.problem.day, played.outcome.clearing)

@@ -11,7 +11,7 @@ from ....envs.arrays import Array
 from ..background.leaders import Led, Walked
 from ..background.proofs import Best
 from ..model.by_hand import Hand, score
-from ..model.played import Played
+from ..model.played import ExploredDay
 from ..model.problem import Problem
 
 STYLE: Final = """
@@ -35,7 +35,7 @@ def money(eur: float) -> str:
     return f"{eur:,.2f} EUR".replace("-", "\N{MINUS SIGN}")
 
 
-def facts_of(played: Played) -> list[Fact]:
+def facts_of(played: ExploredDay) -> list[Fact]:
     """Return the numbers of a day."""
     paid = played.outcome.settlement
     unit, per_unit = unit_of(played.problem.day)
@@ -64,7 +64,7 @@ def alert(text: str) -> str:
     return f'<div class="alert" role="alert">{escape(text)}</div>' if text else ""
 
 
-def about_optimum(best: Best | None, played: Played, *, wait: str) -> str:
+def about_optimum(best: Best | None, played: ExploredDay, *, wait: str) -> str:
     """Return what is proved of the day, and how far today's charge is from it."""
     if best is None:
         return escape(wait)

@@ -17,7 +17,7 @@ from typing import Final
 
 import numpy as np
 
-from ....agents.optimum.many_charges.game import Game
+from ....agents.optimum.many_charges.game import TariffGame
 from ....agents.optimum.many_charges.several import solve_several
 from ....agents.optimum.many_charges.starts import best_found
 from ....envs.account.social import solve_social
@@ -26,7 +26,7 @@ from ....envs.community.calendar import Scenario
 from ....envs.community.day import Array
 from ..cases import Case, Situation, equilibrium, market, situation_of
 from ..cells import Answer, Answered
-from ..effort import Effort
+from ..effort import StudySize
 from ..tables import Row, mean_rows
 
 _EXACT: Final = ("unique", "distance")
@@ -88,7 +88,9 @@ class ChargeModel:
 
     def _search(self, situation: Situation, tariff: Tariff, like: Array) -> tuple[Array, float | None]:
         """Return the best coefficients found, from everywhere and from those like the exact tariff's, and the bound on profit."""
-        game = Game(situation.day, situation.network, tariff, cap=situation.cap, flows=situation.flows, objective="profit", market=market())
+        game = TariffGame(
+            situation.day, situation.network, tariff, cap=situation.cap, flows=situation.flows, objective="profit", market=market()
+        )
         if self.nodes is None:
             return best_found(game, [like], n_starts=self.starts, seed=0, max_clearings=self.clearings)[0].action, None
         bracket = solve_several(
@@ -115,7 +117,7 @@ def profit_bound(case: Case) -> float:
     return solve_social(situation.day, situation.network, flows=situation.flows).upper_bound_eur - float(no.surplus_eur.sum())
 
 
-def questions(system: str, scenarios: Sequence[Scenario], effort: Effort) -> list[ChargeModel]:
+def questions(system: str, scenarios: Sequence[Scenario], effort: StudySize) -> list[ChargeModel]:
     """Return what to ask: every tariff on every day, and no charge.
 
     All on the same days, so that they can be compared.

@@ -15,7 +15,7 @@ from ....envs.account.social import solve_social
 from ....envs.community.calendar import Scenario
 from ..cases import Case, equilibrium, situation_of
 from ..cells import Answer, Answered
-from ..effort import Effort
+from ..effort import StudySize
 from ..tables import Row, grouped, mean_of
 
 
@@ -64,7 +64,7 @@ def _state(settled: Settlement, charge: float) -> Row:
     }
 
 
-def questions(system: str, scenarios: Sequence[Scenario], effort: Effort) -> list[LineLimits]:
+def questions(system: str, scenarios: Sequence[Scenario], effort: StudySize) -> list[LineLimits]:
     """Return what to ask: every day at every tightness."""
     cases = [Case.of(system, scenario) for scenario in scenarios]
     return [LineLimits(replace(case, free_loading=loading), effort.overload_prices) for loading in effort.loadings for case in cases]

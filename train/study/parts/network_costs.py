@@ -16,7 +16,7 @@ from ....envs.account.tariff import make_tariff
 from ....envs.community.calendar import Scenario
 from ..cases import Case, community_of, equilibrium, market, situation_of
 from ..cells import Answer, Answered
-from ..effort import Effort
+from ..effort import StudySize
 from ..tables import Row, grouped, mean_of
 
 
@@ -69,7 +69,7 @@ def loss_questions(system: str, scenarios: Sequence[Scenario]) -> list[LossShare
     return [LossShares(Case.of(system, scenario)) for scenario in scenarios]
 
 
-def recovery_questions(system: str, scenarios: Sequence[Scenario], effort: Effort) -> list[CostRecovery]:
+def recovery_questions(system: str, scenarios: Sequence[Scenario], effort: StudySize) -> list[CostRecovery]:
     """Return what to ask about costs to recover."""
     return [CostRecovery(Case.of(system, scenario), share) for share in effort.cost_shares for scenario in scenarios]
 

@@ -16,7 +16,7 @@ import numpy as np
 from ....envs.community.calendar import Scenario
 from ..cases import Case, community_of, equilibrium, situation_of
 from ..cells import Answer, Answered
-from ..effort import Effort
+from ..effort import StudySize
 from ..tables import Row, mean_rows
 
 _SEED: Final = 6
@@ -56,7 +56,7 @@ class Scaled:
         }
 
 
-def questions(system: str, scenarios: Sequence[Scenario], effort: Effort) -> list[Scaled]:
+def questions(system: str, scenarios: Sequence[Scenario], effort: StudySize) -> list[Scaled]:
     """Return what to ask."""
     cases, n = [Case.of(system, scenario) for scenario in scenarios], community_of(system).n_prosumers
     asked = [Scaled(replace(case, renewable=factor), "renewable", factor) for factor in effort.renewables for case in cases]

@@ -10,7 +10,7 @@ import numpy as np
 from ....envs.community.calendar import Scenario
 from ..cases import Case, situation_of
 from ..cells import Answer, Answered
-from ..effort import Effort
+from ..effort import StudySize
 from ..tables import Row, mean_rows
 
 
@@ -39,7 +39,7 @@ class Sweep:
         return {"points": columns}
 
 
-def questions(system: str, scenarios: Sequence[Scenario], effort: Effort) -> list[Sweep]:
+def questions(system: str, scenarios: Sequence[Scenario], effort: StudySize) -> list[Sweep]:
     """Return what to ask: every day with its storage and without."""
     charges = tuple(float(charge) for charge in np.round(np.linspace(0.0, effort.greatest_charge, effort.charges), 12))
     cases = [Case.of(system, scenario) for scenario in scenarios]

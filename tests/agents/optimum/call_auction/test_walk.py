@@ -11,7 +11,7 @@ from builders import random_day, random_network
 
 from gridtoll.agents.optimum.call_auction import AuctionOptimum, solve_call_auction, stretches_of
 from gridtoll.agents.optimum.call_auction.check import verify
-from gridtoll.agents.optimum.call_auction.stretches import Stretch
+from gridtoll.agents.optimum.call_auction.stretches import MatchingStretch
 from gridtoll.envs.account.tariff import make_tariff
 from gridtoll.envs.community.calendar import Scenario
 from gridtoll.envs.community.day import Day
@@ -90,14 +90,14 @@ def test_what_a_stretch_trades_is_what_the_auction_trades_within_it() -> None:
 
 
 @pytest.fixture(scope="module")
-def walked() -> tuple[Day, Orders, Any, list[list[Stretch]]]:
+def walked() -> tuple[Day, Orders, Any, list[list[MatchingStretch]]]:
     setting, mechanism = game(community="ieee9")
     day, basis = setting.day_of(Scenario(30, 0)), setting.tariff.basis[0]
     orders = orders_of(day, plan_alone(day), mechanism.steps)
     return day, orders, basis, stretches_of(day, orders, basis, cap=1.0)[0]
 
 
-def test_a_list_with_a_stretch_left_out_or_moved_is_refused(walked: tuple[Day, Orders, Any, list[list[Stretch]]]) -> None:
+def test_a_list_with_a_stretch_left_out_or_moved_is_refused(walked: tuple[Day, Orders, Any, list[list[MatchingStretch]]]) -> None:
     day, orders, basis, stretches = walked
     period = max(range(24), key=lambda each: len(stretches[each]))
     own = stretches[period]
@@ -105,13 +105,13 @@ def test_a_list_with_a_stretch_left_out_or_moved_is_refused(walked: tuple[Day, O
     for changed in (own[:3] + own[4:], own[1:], own[:-1], []):
         with pytest.raises(ValueError, match="stretches must"):
             verify(day, orders, basis, [*stretches[:period], changed, *stretches[period + 1 :]], cap=1.0)
-    joined = [*own[:3], Stretch(low=own[3].low, high=own[4].high), *own[5:]]  # one matching for two stretches
+    joined = [*own[:3], MatchingStretch(low=own[3].low, high=own[4].high), *own[5:]]  # one matching for two stretches
     with pytest.raises(ValueError, match="must be the best within it"):
         verify(day, orders, basis, [*stretches[:period], joined, *stretches[period + 1 :]], cap=1.0)
 
 
 @pytest.mark.parametrize("name", ["energy_kw", "worth", "trade", "ask_filled", "seller_price", "buyer_price"])
-def test_a_changed_number_is_found(walked: tuple[Day, Orders, Any, list[list[Stretch]]], name: str) -> None:
+def test_a_changed_number_is_found(walked: tuple[Day, Orders, Any, list[list[MatchingStretch]]], name: str) -> None:
     day, orders, basis, stretches = walked
     period = max(range(24), key=lambda each: len(stretches[each]))
     own = list(stretches[period])

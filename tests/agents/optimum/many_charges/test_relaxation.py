@@ -10,9 +10,9 @@ import pytest
 from builders import Array, random_day, random_network
 
 from gridtoll.agents.optimum.many_charges.branch import branch_and_bound
-from gridtoll.agents.optimum.many_charges.game import Game
+from gridtoll.agents.optimum.many_charges.game import TariffGame
 from gridtoll.agents.optimum.many_charges.lagrangian import decoupled_bound
-from gridtoll.agents.optimum.many_charges.relaxation import Box, Relaxation
+from gridtoll.agents.optimum.many_charges.relaxation import ParameterBox, Relaxation
 from gridtoll.agents.optimum.many_charges.relaxation_day import day_relaxation
 from gridtoll.agents.optimum.many_charges.relaxation_program import day_program, hour_program
 from gridtoll.envs.account.tariff import Period, make_tariff
@@ -46,11 +46,11 @@ CASES: dict[str, tuple[Day, dict[str, Any]]] = {
 }
 
 
-def game_of(name: str) -> Game:
+def game_of(name: str) -> TariffGame:
     day, options = CASES[name]
     network = random_network(1, n=day.n_prosumers, limit_kw=options.get("limit_kw", 5.0))
     tariff = make_tariff(options.get("kind", "distance"), network, per=options.get("per", "day"))
-    return Game(
+    return TariffGame(
         day,
         network,
         tariff,
@@ -61,7 +61,7 @@ def game_of(name: str) -> Game:
     )
 
 
-def random_actions(game: Game, number: int) -> Array:
+def random_actions(game: TariffGame, number: int) -> Array:
     """Half of them anywhere, half near constants, where charges earn most."""
     rng = np.random.default_rng(0)
     anywhere = rng.uniform(0.0, CAP, (number // 2, game.n_coefficients))
@@ -69,7 +69,7 @@ def random_actions(game: Game, number: int) -> Array:
     return np.concatenate([anywhere, near, np.zeros((1, game.n_coefficients))])
 
 
-def greatest_goal(game: Game, number: int = 80) -> float:
+def greatest_goal(game: TariffGame, number: int = 80) -> float:
     return max(game.play(action).goal_eur for action in random_actions(game, number))
 
 
@@ -119,7 +119,7 @@ def test_the_social_optimum_is_at_least_the_welfare_relaxation() -> None:
 def test_a_box_bounds_every_clearing_in_it_and_closes_as_it_shrinks(per: Period) -> None:
     day = random_day(1, n=3, periods=3, stores=1)
     network = random_network(1, n=3)
-    game = Game(
+    game = TariffGame(
         day, network, make_tariff("distance", network, per=per), cap=CAP, flows="trades", objective="profit", market=StructuredMarket()
     )
     program = day_program(day, network, game.tariff, flows="trades")
@@ -131,7 +131,7 @@ def test_a_box_bounds_every_clearing_in_it_and_closes_as_it_shrinks(per: Period)
         inside = [game.play(middle + half * sign) for sign in (-1.0, 0.0, 1.0)]
         # Along the diagonal from one corner to the other, charged energy of all coefficients together falls; each alone needs a margin.
         energy = np.array([game.charged_kwh(play.clearing) for play in inside]) / (program.unit_eur / unit)
-        box = Box(
+        box = ParameterBox(
             lower=(middle - half) / unit, upper=(middle + half) / unit, least=energy.min(axis=0) - 1e-9, greatest=energy.max(axis=0) + 1e-9
         )
         bound = relaxation.solve(box).bound * program.unit_eur

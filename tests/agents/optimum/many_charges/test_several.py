@@ -12,7 +12,7 @@ from oracles import plain_profit
 
 from gridtoll.agents.optimum import solve_optimum
 from gridtoll.agents.optimum.many_charges import several
-from gridtoll.agents.optimum.many_charges.game import Game
+from gridtoll.agents.optimum.many_charges.game import TariffGame
 from gridtoll.agents.optimum.many_charges.relaxation_day import DayRelaxation, day_relaxation
 from gridtoll.agents.optimum.many_charges.several import Bracket, solve_several
 from gridtoll.envs.account.tariff import Tariff, make_tariff
@@ -29,12 +29,12 @@ def solve(day: Day, network: Network, tariff: Tariff, **options: Any) -> Bracket
     return solve_several(day, network, tariff, **(wanted | options))
 
 
-def game_of(day: Day, network: Network, tariff: Tariff, **options: Any) -> Game:
+def game_of(day: Day, network: Network, tariff: Tariff, **options: Any) -> TariffGame:
     wanted: dict[str, Any] = {"cap": CAP, "flows": "trades", "objective": "profit", "market": StructuredMarket()}
-    return Game(day, network, tariff, **(wanted | options))
+    return TariffGame(day, network, tariff, **(wanted | options))
 
 
-def assert_consistent(bracket: Bracket, game: Game) -> None:
+def assert_consistent(bracket: Bracket, game: TariffGame) -> None:
     """The lower end is what the charges earn when cleared again, by the plain statement; the upper end is the least of the bounds."""
     charges = game.tariff.charges(bracket.coefficients)
     clearing = game.market.clear(game.day, charges)
@@ -162,7 +162,7 @@ def test_degenerate_days_are_bracketed(name: str, kind: str, per: Any, objective
 
 
 def test_a_bound_below_a_clearing_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    def wrong(game: Game) -> DayRelaxation:
+    def wrong(game: TariffGame) -> DayRelaxation:
         return dataclasses.replace(day_relaxation(game), bound_eur=0.0)
 
     monkeypatch.setattr(several, "day_relaxation", wrong)

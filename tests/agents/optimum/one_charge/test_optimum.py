@@ -346,6 +346,6 @@ def test_the_policy_posts_the_optimum_of_the_day_at_hand() -> None:
 def test_a_proof_that_misses_its_tolerance_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     community = load_community("two-prosumers")
     tariff = make_tariff("distance", community.network)
-    monkeypatch.setattr(search_module._Search, "_bound_of", lambda search, piece, chord, goal: goal + 1e-3 * search.yardstick)
+    monkeypatch.setattr(search_module._BestFirst, "_bound_of", lambda search, piece, chord, goal: goal + 1e-3 * search.yardstick)
     with pytest.raises(ClearingError, match="must be proved to 1e-06, and is to "):
         solve_optimum(community.day(0), community.network, tariff, cap=community.charge_cap)

@@ -13,7 +13,7 @@ import pytest
 from builders import market, random_day, random_network
 from oracles import plain_profit
 
-from gridtoll.agents.optimum import Certificate, CertificateError, PrunedGap, SolvedPiece, load_certificate, solve_optimum
+from gridtoll.agents.optimum import CertificateError, OptimumCertificate, PrunedGap, SolvedPiece, load_certificate, solve_optimum
 from gridtoll.agents.optimum.verification import check as check_module
 from gridtoll.envs.account.tariff import make_tariff
 
@@ -21,7 +21,7 @@ CAP = 0.6
 
 
 @functools.cache
-def proof(seed: int = 10, **options: Any) -> Certificate:
+def proof(seed: int = 10, **options: Any) -> OptimumCertificate:
     network = random_network(seed, n=4, limit_kw=1.0)
     optimum = solve_optimum(
         random_day(seed, n=4, periods=3), network, make_tariff("distance", network), cap=CAP, market=market(), **options
@@ -30,7 +30,7 @@ def proof(seed: int = 10, **options: Any) -> Certificate:
     return optimum.certificate
 
 
-def check(certificate: Certificate) -> None:
+def check(certificate: OptimumCertificate) -> None:
     certificate.verify(market=market())
 
 
@@ -143,7 +143,7 @@ def test_a_piece_whose_best_lies_inside_and_is_stated_at_its_end_is_refused() ->
         check(replace(certificate, pieces=pieces))
 
 
-def goal_at(certificate: Certificate, charge: float) -> float:
+def goal_at(certificate: OptimumCertificate, charge: float) -> float:
     charges = charge * certificate.basis
     clearing = market().clear(certificate.day, charges)
     return plain_profit(certificate.day, certificate.network, charges, clearing, flows=certificate.flows)

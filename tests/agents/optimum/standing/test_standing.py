@@ -10,9 +10,9 @@ import pytest
 from builders import random_day, random_network
 
 from gridtoll.agents.optimum import solve_optimum
-from gridtoll.agents.optimum.standing.parts import Asked, Game, Known, refined
+from gridtoll.agents.optimum.standing.parts import Asked, Known, StandingGame, refined
 from gridtoll.agents.optimum.standing.recovery import best_welfare_recovering, least_recovering
-from gridtoll.agents.optimum.standing.search import Days, Standing
+from gridtoll.agents.optimum.standing.search import Standing, StandingDays
 from gridtoll.agents.optimum.standing.sums import summed
 from gridtoll.envs.account.settlement import settle
 from gridtoll.envs.account.tariff import Tariff, make_tariff
@@ -40,8 +40,8 @@ def means(days: list[Day], charge: float, *, weights: Array | None = None, netwo
 
 
 @cache
-def asked(seed: int) -> Days:
-    return Days(random_days(seed), NETWORK, TARIFF, cap=CAP, goals=("profit", "welfare"), market=MARKET)
+def asked(seed: int) -> StandingDays:
+    return StandingDays(random_days(seed), NETWORK, TARIFF, cap=CAP, goals=("profit", "welfare"), market=MARKET)
 
 
 @cache
@@ -90,7 +90,7 @@ def test_bounds_are_above_the_mean_everywhere_and_close_to_it_near_the_best_char
 def test_of_one_day_it_is_the_optimum_of_that_day() -> None:
     [day] = random_days(3, 1)
     alone = solve_optimum(day, NETWORK, TARIFF, cap=CAP, market=MARKET)
-    found = Days([day], NETWORK, TARIFF, cap=CAP, market=MARKET).greatest("profit")
+    found = StandingDays([day], NETWORK, TARIFF, cap=CAP, market=MARKET).greatest("profit")
     assert found.charge == pytest.approx(alone.charge, abs=1e-6)
     assert found.account.profit_eur == pytest.approx(alone.recleared_profit_eur, rel=1e-6)
     assert found.upper_bound_eur >= alone.recleared_profit_eur - 1e-12
@@ -99,8 +99,8 @@ def test_of_one_day_it_is_the_optimum_of_that_day() -> None:
 def test_weights_count_days_and_a_day_of_weight_0_does_not_count() -> None:
     days = random_days(2)
     weights = np.array([0.5, 0.25, 0.25, 0.0])
-    found = Days(days, NETWORK, TARIFF, cap=CAP, weights=weights, market=MARKET).greatest("profit")
-    without = Days(days[:3], NETWORK, TARIFF, cap=CAP, weights=weights[:3], market=MARKET).greatest("profit")
+    found = StandingDays(days, NETWORK, TARIFF, cap=CAP, weights=weights, market=MARKET).greatest("profit")
+    without = StandingDays(days[:3], NETWORK, TARIFF, cap=CAP, weights=weights[:3], market=MARKET).greatest("profit")
     assert found.account.profit_eur == pytest.approx(without.account.profit_eur, rel=2e-6)
     for charge in np.linspace(0.0, CAP, 101):
         assert means(days, float(charge), weights=weights)[0] <= found.upper_bound_eur + 1e-12
@@ -159,7 +159,7 @@ def test_a_cost_of_nothing_is_recovered_by_the_first_charge_that_covers_losses()
 
 def test_what_is_known_of_a_day_does_not_depend_on_whether_ends_were_kept() -> None:
     [day] = random_days(4, 1)
-    game = Game(day=day, network=NETWORK, basis=TARIFF.basis[0], flows="trades", goals=("profit",), cap=CAP)
+    game = StandingGame(day=day, network=NETWORK, basis=TARIFF.basis[0], flows="trades", goals=("profit",), cap=CAP)
     coarse = refined(game, Known(), Asked(edges=np.array([0.0, CAP]), allowed=np.array([[0.1]]), most=100), MARKET)
     fine = Asked(edges=np.array([0.0, CAP]), allowed=np.array([[1e-4]]), most=1000)
     kept = refined(game, coarse, fine, MARKET)
@@ -184,15 +184,15 @@ def test_what_is_known_of_a_day_does_not_depend_on_whether_ends_were_kept() -> N
 )
 def test_weights_that_are_none_are_refused(weights: Array, words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        Days(random_days(0), NETWORK, TARIFF, cap=CAP, weights=weights)
+        StandingDays(random_days(0), NETWORK, TARIFF, cap=CAP, weights=weights)
 
 
 def test_questions_that_cannot_be_asked_are_refused() -> None:
     with pytest.raises(ValueError, match="at least one day"):
-        Days([], NETWORK, TARIFF, cap=CAP)
+        StandingDays([], NETWORK, TARIFF, cap=CAP)
     with pytest.raises(ValueError, match="tariff of one coefficient"):
-        Days(random_days(0), NETWORK, make_tariff("line", NETWORK), cap=CAP)
-    only = Days(random_days(0), NETWORK, TARIFF, cap=CAP, market=MARKET)
+        StandingDays(random_days(0), NETWORK, make_tariff("line", NETWORK), cap=CAP)
+    only = StandingDays(random_days(0), NETWORK, TARIFF, cap=CAP, market=MARKET)
     with pytest.raises(ValueError, match="one of profit"):
         only.greatest("welfare")
     with pytest.raises(ValueError, match="finite number of EUR"):
