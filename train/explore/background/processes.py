@@ -7,6 +7,8 @@ same process. So the page stays quick while a slider is drawn, and what it ends 
 from __future__ import annotations
 
 import multiprocessing
+import os
+import sys
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from itertools import count
@@ -21,6 +23,7 @@ from .proofs import Check
 
 MOST_PAGES: Final = 64
 """Pages told apart; of more, two share what counts as newest."""
+_BACK: Final = 10  # how far both processes step back for the page, in steps of `nice`
 Kind = Literal["curves", "leaders"]
 KINDS: Final[tuple[Kind, ...]] = ("curves", "leaders")
 Answer = TypeVar("Answer")
@@ -81,6 +84,8 @@ def _begin(line: Any, newest: Any) -> None:
     """Make a process one of these."""
     global _newest  # noqa: PLW0603 - shared memory goes to a process as it begins, and no later
     _newest = newest
+    if sys.platform != "win32":  # where a process cannot step back; with few cores a page would wait for its own curves
+        os.nice(_BACK)
     start_worker(line)
 
 
