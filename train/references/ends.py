@@ -7,6 +7,7 @@ day-ahead, one coefficient                      the exact optimum               
 day-ahead, one for each hour, nobody stores     the exact optimum                       the same, proved
 day-ahead, several                              the best found by a search              proved; certified where both have met
 day-ahead, call auction, one coefficient        the optimum by its breakpoints          the same, proved
+day-ahead, call auction, one for each hour      the same, where hours are apart         the same, proved
 day-ahead, negotiated, where it converges       the exact market's optimum, replayed    none: it is infinite
 day-ahead, any other market                     the best found on a grid of charges     none: it is infinite
 hourly, nobody stores                           the exact optimum                       the same, proved

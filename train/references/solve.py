@@ -6,7 +6,7 @@ method           what it is for                                                 
 ``exact``        the exact market: one coefficient a day, or one an hour where nobody has storage                 proved to be the best
 ``search``       the exact market: all other tariffs                                                              a bound none exceed
 ``miqp``         the exact market: an independent cross-check for small communities                               proved by the solver
-``breakpoints``  the call auction: one coefficient a day                                                          proved to be the best
+``breakpoints``  the call auction: one coefficient a day, or one an hour where hours are apart                    proved to be the best
 ``replayed``     ``admm`` and ``bilateral`` where they converge: the exact market's best charges, played          nothing more
 ``played``       any other market or power flow: a grid of charges, and closer ones around the best               nothing: best found
 ===============  ===============================================================================================  ======================
@@ -20,7 +20,7 @@ from typing import Any, cast
 import numpy as np
 
 from ...agents.optimum import HourlyOptimum, Optimum, solve_hours, solve_optimum
-from ...agents.optimum.call_auction import solve_call_auction
+from ...agents.optimum.call_auction import hours_apart, solve_auction_hours, solve_call_auction
 from ...agents.optimum.many_charges.several import solve_several
 from ...agents.optimum.miqp import solve_miqp
 from ...agents.optimum.played import best_played
@@ -67,7 +67,14 @@ def _hours_apart(task: GameSpec) -> bool:
 
 def _has_breakpoints(task: GameSpec) -> bool:
     """Return whether the response is known by all charges at which it jumps."""
-    return read_mechanism(task.mechanism)[0] == CALL_AUCTION and n_charges(task) == 1 and has_linear_flow(task)
+    if read_mechanism(task.mechanism)[0] != CALL_AUCTION or not has_linear_flow(task):
+        return False
+    setting = environment_of(task).setting
+    if setting.tariff.per == "day":
+        return setting.tariff.n_basis == 1
+    stores = bool((setting.community.storage_power > 0).any())
+    import_fee = setting.day_of(Scenario(0, 0)).import_fee  # one for all days
+    return setting.tariff.n_basis == 1 and hours_apart(setting.rules, import_fee=import_fee, stores=stores)
 
 
 def _negotiates(task: GameSpec) -> bool:
@@ -87,8 +94,9 @@ def _require_applies(task: GameSpec, method: Method) -> None:
         )
     if method == "breakpoints" and not _has_breakpoints(task):
         raise ValueError(
-            f"breakpoints are those of mechanism {CALL_AUCTION!r} with one coefficient for the day, got {task.mechanism!r} and "
-            f"{task.tariff!r} per {task.charges_per}. Use --method played, which returns the best found."
+            f"breakpoints are those of mechanism {CALL_AUCTION!r} with one coefficient for the day, or for each hour where hours are "
+            f"apart (profit with flows of trades and no import fee, or no storage), got {task.mechanism!r} and {task.tariff!r} per "
+            f"{task.charges_per}. Use --method played, which returns the best found."
         )
     if method == "replayed" and not _negotiates(task):
         raise ValueError(
@@ -171,10 +179,11 @@ def _search(task: GameSpec, scenario: Scenario, settings: Settings) -> Solved:
 
 def _by_breakpoints(task: GameSpec, scenario: Scenario) -> Solved:
     setting, mechanism = environment_of(task).setting, cast(CallAuction, environment_of(task).mechanism)
-    best = solve_call_auction(setting.day_of(scenario), setting.rules, setting.tariff, mechanism, cap=setting.charge_cap)
+    find = solve_call_auction if setting.tariff.per == "day" else solve_auction_hours
+    best = find(setting.day_of(scenario), setting.rules, setting.tariff, mechanism, cap=setting.charge_cap)
     return Solved(
         method="breakpoints",
-        charges=(best.charge,),
+        charges=tuple(best.charges.tolist()),
         profit_eur=best.settlement.profit_eur,
         welfare_eur=best.settlement.welfare_eur,
         upper_bound_eur=best.upper_bound_eur,
@@ -182,7 +191,7 @@ def _by_breakpoints(task: GameSpec, scenario: Scenario) -> Solved:
         clearings=best.matchings + best.plays,
         seconds=best.seconds,
         proof=f"{best.breakpoints} breakpoints",
-        **_cleared_again(task, scenario, np.array([best.charge])),
+        **_cleared_again(task, scenario, best.charges),
     )
 
 

@@ -11,7 +11,7 @@ particular), the bound counts what δ more of charge would bring.
 
 With flows of trades and no import fee the profit is a sum over periods of what their matchings alone say, and all right ends are compared
 at once; else each is played. The best is always played: at its right end or, where that lies a rounding beyond the breakpoint, a little
-before.
+before. Charges of each hour are found in :mod:`.hours`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from ..agreement import require_agreement
 from .check import gap_eur_per_h
 from .stretches import CLOSE, MatchingStretch, stretches_of
 
-_BACK: Final = (0.0, 1e-9, 1e-8)
+BACK: Final = (0.0, 1e-9, 1e-8)
 """How far before a right end the best is played too, as shares of the cap: rounding may have put it a little beyond its breakpoint."""
 
 
@@ -45,7 +45,7 @@ class AuctionOptimum:
     """The best charge under a call auction.
 
     Attributes:
-        charge: EUR/kWh.
+        charges: EUR/kWh, shape (1,), or (T,) where there is one for each hour.
         best_eur: The objective there, as played.
         upper_bound_eur: No charge from 0 to the cap takes the objective higher.
         relative_gap: How far that is above, as a share of what is at stake (:mod:`~gridtoll.envs.account.objective`).
@@ -59,7 +59,7 @@ class AuctionOptimum:
         stretches: Every period's, in rising order: the proof (:func:`.check.verify`).
     """
 
-    charge: float
+    charges: Array
     best_eur: float
     upper_bound_eur: float
     relative_gap: float
@@ -103,10 +103,10 @@ def solve_call_auction(day: Day, rules: Rules, tariff: Tariff, mechanism: CallAu
         return plays[charge][0]
 
     zero = play(0.0)
-    by_matching = rules.objective == "profit" and rules.flows == "trades" and day.import_fee == 0
+    by_matching = is_by_matching(rules, import_fee=day.import_fee)
     earned = _earned(day, rules, stretches, ends) if by_matching else np.array([play(charge) for charge in ends])
     best = float(ends[int(np.argmax(earned))])
-    best = max((best - back * cap for back in _BACK if best > back * cap), key=play)
+    best = max((best - back * cap for back in BACK if best > back * cap), key=play)
     if not play(best) > zero:
         best = 0.0
     best_eur, settlement = play(best), plays[best][1]
@@ -115,7 +115,7 @@ def solve_call_auction(day: Day, rules: Rules, tariff: Tariff, mechanism: CallAu
         require_agreement(day, float(earned.max()), best_eur, yardstick=yardstick, tolerance=1e-6)
     bound = max(zero, best_eur, float((earned + _unsure(day, orders, basis, stretches, ends)).max()))
     return AuctionOptimum(
-        charge=best,
+        charges=np.array([best]),
         best_eur=best_eur,
         upper_bound_eur=bound,
         relative_gap=(bound - best_eur) / yardstick,
@@ -130,35 +130,50 @@ def solve_call_auction(day: Day, rules: Rules, tariff: Tariff, mechanism: CallAu
     )
 
 
+def is_by_matching(rules: Rules, *, import_fee: float) -> bool:
+    """Return whether the objective is a sum of what the periods' matchings say: profit, by flows of trades, without import fee."""
+    return rules.objective == "profit" and rules.flows == "trades" and import_fee == 0
+
+
+def costs_eur(day: Day, rules: Rules, trade: Array, period: int) -> Array:
+    """Return what losses and overload of a period cost in EUR, shape (S,), for trades in kW of shape (S, N, N)."""
+    physics = DcPowerFlow(rules.network) if rules.power_flow is None else rules.power_flow
+    net = trade.sum(axis=2) - trade.sum(axis=1)
+    flow = physics.of(net[:, None], day.base_injection[None, period : period + 1])  # each matching as a day of one period
+    lost, over = flow.loss_kw[:, 0], flow.overload_kw[:, 0].sum(axis=1)
+    cost: Array = day.period_hours * (day.loss_price[period] * lost + day.overload_price * over)
+    return cost
+
+
 def _earned(day: Day, rules: Rules, stretches: Sequence[Sequence[MatchingStretch]], ends: Array) -> Array:
     """Return the operator's profit in EUR at each end, shape (ends,), from the matchings alone."""
-    trades = [np.stack([stretch.high.trade for stretch in each]) for each in stretches]
     profit = np.zeros(len(ends))
-    physics = DcPowerFlow(rules.network) if rules.power_flow is None else rules.power_flow
     for period, each in enumerate(stretches):
-        net = trades[period].sum(axis=2) - trades[period].sum(axis=1)  # (stretches, N)
-        flow = physics.of(net[:, None], day.base_injection[None, period : period + 1])  # each matching as a day of one period
-        lost, over = flow.loss_kw[:, 0], flow.overload_kw[:, 0].sum(axis=1)
+        cost = costs_eur(day, rules, np.stack([stretch.high.trade for stretch in each]), period)
         which = np.searchsorted([stretch.high.charge for stretch in each], ends)
         energy = np.array([stretch.high.energy_kw for stretch in each])[which]
-        profit += day.period_hours * (ends * energy - day.loss_price[period] * lost[which] - day.overload_price * over[which])
+        profit += day.period_hours * ends * energy - cost[which]
     return profit
 
 
-def _unsure(day: Day, orders: Orders, basis: Array, stretches: Sequence[Sequence[MatchingStretch]], ends: Array) -> Array:
-    """Return what each end might earn more in EUR, shape (ends,), because breakpoints are known only so well.
+def ends_of(day: Day, orders: Orders, basis: Array, each: Sequence[MatchingStretch], period: int) -> tuple[Array, Array, Array]:
+    """Return the right ends of a period's stretches in EUR/kWh, what is charged there in kW, and how far each end may lie off, shape (S,).
 
     A breakpoint where the charged energy falls by ΔE is where two lines meet, each known to within a gap: it lies within gap/ΔE of there.
     """
+    charges = np.array([stretch.high.charge for stretch in each])
+    sizes = np.array([stretch.high.energy_kw for stretch in each])
+    gaps = np.array([gap_eur_per_h(day, orders, basis, stretch, period) for stretch in each])
+    fall = np.maximum(sizes[:-1] - sizes[1:], 0.0)
+    moved = np.divide(gaps[:-1] + gaps[1:], fall, out=np.zeros_like(fall), where=fall > CLOSE * max(sizes.max(initial=0.0), 1e-300))
+    return charges, sizes, np.append(np.minimum(moved, charges[1:] - charges[:-1]), 0.0)
+
+
+def _unsure(day: Day, orders: Orders, basis: Array, stretches: Sequence[Sequence[MatchingStretch]], ends: Array) -> Array:
+    """Return what each end might earn more in EUR, shape (ends,), because breakpoints are known only so well."""
     energy, shift = np.zeros(len(ends)), np.zeros(len(ends))
     for period, each in enumerate(stretches):
-        charges = np.array([stretch.high.charge for stretch in each])
-        sizes = np.array([stretch.high.energy_kw for stretch in each])
-        gaps = np.array([gap_eur_per_h(day, orders, basis, stretch, period) for stretch in each])
-        fall = np.maximum(sizes[:-1] - sizes[1:], 0.0)
-        moved = np.divide(gaps[:-1] + gaps[1:], fall, out=np.zeros_like(fall), where=fall > CLOSE * max(sizes.max(initial=0.0), 1e-300))
-        room = charges[1:] - charges[:-1]
-        moved = np.append(np.minimum(moved, room), 0.0)
+        charges, sizes, moved = ends_of(day, orders, basis, each, period)
         energy += sizes[np.searchsorted(charges, ends)]
         np.maximum.at(shift, np.searchsorted(ends, charges), moved)
     unsure: Array = day.period_hours * energy * shift

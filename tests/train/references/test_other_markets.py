@@ -31,7 +31,11 @@ CONTINUOUS = GameSpec(community="two-prosumers", mechanism="continuous-auction")
     [
         (CALL, "breakpoints"),
         (CALL.changed(tariff="zonal"), "played"),
-        (CALL.changed(charges_per="hour"), "played"),
+        (CALL.changed(charges_per="hour"), "breakpoints"),
+        (CALL.changed(charges_per="hour", import_fee=0.02), "breakpoints"),
+        (CALL.changed(community="simbench-rural", charges_per="hour"), "breakpoints"),
+        (CALL.changed(community="simbench-rural", charges_per="hour", import_fee=0.02), "played"),
+        (CALL.changed(charges_per="hour", tariff="zonal"), "played"),
         (CONTINUOUS, "played"),
         (GameSpec(community="two-prosumers", mechanism="admm"), "replayed"),
         (GameSpec(community="two-prosumers", mechanism="bilateral:rounds=9"), "replayed"),
@@ -44,7 +48,9 @@ def test_each_market_has_its_method(task: GameSpec, method: str) -> None:
     assert resolved(task, Settings()).method == method
 
 
-@pytest.mark.parametrize("task", [CALL, CONTINUOUS, CALL.changed(tariff="zonal")], ids=["breakpoints", "played", "several"])
+@pytest.mark.parametrize(
+    "task", [CALL, CALL.changed(charges_per="hour"), CONTINUOUS, CALL.changed(tariff="zonal")], ids=["day", "hours", "played", "several"]
+)
 def test_the_best_charges_earn_what_is_said_and_are_kept(task: GameSpec, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRIDTOLL_CACHE", str(tmp_path))
     first, stored = find_optimum(task, DAY, Settings())
