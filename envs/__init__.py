@@ -32,7 +32,7 @@ from .games.spec import GameSpec
 from .games.transition import Outcome
 from .grid.grid import Grid, make_grid
 from .grid.network import Network, make_network
-from .grid.power_flow import register_power_flow
+from .grid.power_flows import register_power_flow
 from .market.exact import Certificate, Clearing, P2PMarket
 from .market.mechanism import ExactResponse, Mechanism, make_mechanism, register_mechanism
 from .market.solvers import make_market

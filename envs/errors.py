@@ -1,7 +1,7 @@
 """The errors users meet, and the wording they share.
 
 Input that breaks a rule raises ``ValueError`` (a message per offending entry, all at once). A clearing that cannot be proved exact
-raises ``ClearingError``. Nothing else is raised on purpose.
+raises ``ClearingError``, an AC power flow without a solution the ``PowerFlowError`` among them. Nothing else is raised on purpose.
 """
 
 from __future__ import annotations
@@ -21,6 +21,19 @@ class ClearingError(RuntimeError):
     """
 
     number: int | None = None
+
+
+class PowerFlowError(ClearingError):
+    """An AC power flow has no solution; the message names the hour.
+
+    Attributes:
+        number: Which of several days it was, counted from 0.
+        period: Which of the day's periods, counted from 0.
+    """
+
+    def __init__(self, message: str, *, number: int, period: int) -> None:
+        super().__init__(message)
+        self.number, self.period = number, period
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> ValueError:

@@ -34,7 +34,8 @@ from gridtoll.envs.games.make import make_game
 from gridtoll.envs.games.spec import GameSpec
 from gridtoll.envs.games.transition import Rules, transitions
 from gridtoll.envs.grid.network import Network
-from gridtoll.envs.grid.power_flow import DcPowerFlow, LinearPowerFlow, make_power_flow, register_power_flow, require_linear
+from gridtoll.envs.grid.power_flow import DcPowerFlow, LinearPowerFlow, require_linear
+from gridtoll.envs.grid.power_flows import make_power_flow, register_power_flow
 from gridtoll.envs.market.mechanism import MECHANISMS as REGISTERED
 from gridtoll.envs.market.mechanism import Allocation, Mechanism, make_mechanism, register_mechanism
 from gridtoll.envs.market.solvers import make_market
@@ -341,8 +342,8 @@ def test_names_are_given_once_and_unknown_ones_are_refused_with_those_there_are(
         register_mechanism("a:b", RetailOnly)
     with pytest.raises(ValueError, match=r"`mechanism`.*exact.*'auction'"):
         make_mechanism("auction")
-    with pytest.raises(ValueError, match=r"`power_flow`.*'ac'.*dc"):
-        make_power_flow("ac", random_network())
+    with pytest.raises(ValueError, match=r"`power_flow`.*'ax'.*'ac'"):
+        make_power_flow("ax", random_network())
 
 
 def test_a_mechanism_may_be_given_as_an_object_that_nobody_registered() -> None:

@@ -42,7 +42,21 @@ class Settlement:
         overload_kwh: Energy above the branch limits.
         flow_kw: f, shape (T, L), positive from ``branch_from`` to ``branch_to``.
         peak_loading: Greatest |f| over its branch limit; 0 where no branch has a limit.
-        network_secure: Whether every flow is within its limit (to a relative 1e-9, the accuracy of a clearing).
+        network_secure: Whether every flow is within its limit, and every voltage where the power flow has voltages (to a relative 1e-9, the
+            accuracy of a clearing).
+        voltage_min_pu: Least voltage of the day. This and all that follows is None under a power flow without voltages, as the linear one.
+        voltage_min_bus: Where that is.
+        voltage_min_period: In which period, counted from 0.
+        voltage_max_pu: Greatest voltage of the day.
+        voltage_max_bus: Where that is.
+        voltage_max_period: In which period.
+        ac_loss_kwh: All that lines and transformers lose, iron losses included, whoever causes it.
+        ac_loss_lines_kwh: What lines lose of it.
+        ac_loss_transformers_kwh: What transformers lose of it.
+        line_loading: Greatest current of a line over its limit.
+        transformer_loading: The same of transformers; 0 where there are none.
+        loaded_branch: The branch that is loaded most.
+        loaded_period: In which period that is.
     """
 
     profit_eur: float
@@ -65,6 +79,19 @@ class Settlement:
     flow_kw: Array
     peak_loading: float
     network_secure: bool
+    voltage_min_pu: float | None = None
+    voltage_min_bus: str | None = None
+    voltage_min_period: int | None = None
+    voltage_max_pu: float | None = None
+    voltage_max_bus: str | None = None
+    voltage_max_period: int | None = None
+    ac_loss_kwh: float | None = None
+    ac_loss_lines_kwh: float | None = None
+    ac_loss_transformers_kwh: float | None = None
+    line_loading: float | None = None
+    transformer_loading: float | None = None
+    loaded_branch: str | None = None
+    loaded_period: int | None = None
 
     def to_frame(self, prosumer_names: Sequence[str] | None = None) -> DataFrame:
         """Return what each prosumer gets and pays: ``prosumer``, then the fields of shape (N,), in EUR.

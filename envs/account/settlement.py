@@ -28,11 +28,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..community.day import Array, Day
-from ..errors import known_name
+from ..errors import PowerFlowError, known_name
 from ..grid.network import Network
 from ..grid.power_flow import DcPowerFlow, Flow, PowerFlow
 from ..market.exact.solution import sold_less_bought
 from ..market.mechanism import Allocation
+from .physical import of_wires
 from .settled import Settlement, Settlements
 
 __all__ = ["Flows", "Settlement", "Settlements", "base_flow", "check_flows", "flow_kw", "settle", "settle_many"]
@@ -169,6 +170,7 @@ def _settled(
         "flow_kw": flow.branch_kw,
         "peak_loading": flow.loading.max(axis=(1, 2), initial=0.0),
         "network_secure": flow.secure,
+        **({} if flow.voltage_pu is None else of_wires(flow, physics.network.grid, hours)),
     }
 
 
@@ -243,10 +245,14 @@ def _flow(days: Sequence[Day], physics: PowerFlow, c: _Cleared, flows: Flows) ->
         check_flows(flows)
         net = c.renewable_used + c.storage_discharge - c.storage_charge - c.demand
     bases = list(map(attrgetter("base_injection"), days))
-    if len(set(map(id, bases))) == 1:
-        return physics.of(net, bases[0][None])
-    n_buses = physics.network.grid.n_buses  # a day without a base injection may leave its buses out
-    return physics.of(net, np.stack([base if base.shape[1] == n_buses else np.zeros((len(base), n_buses)) for base in bases]))
+    try:
+        if len(set(map(id, bases))) == 1:
+            return physics.of(net, bases[0][None])
+        n_buses = physics.network.grid.n_buses  # a day without a base injection may leave its buses out
+        return physics.of(net, np.stack([base if base.shape[1] == n_buses else np.zeros((len(base), n_buses)) for base in bases]))
+    except PowerFlowError as error:
+        error.args = (f"{days[error.number or 0].label}: {error}",)
+        raise
 
 
 def _gross_surplus(hours: Array, d: Mapping[str, Array], c: _Cleared) -> Array:

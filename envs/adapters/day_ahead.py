@@ -116,7 +116,7 @@ class DayAheadEnv(PricingEnv):
     | `import_fee`  | the community's    | what the operator earns per kWh that prosumers import, in EUR/kWh                         |
     | `solver`      | `"cvxpy"`          | what clears: `"cvxpy"`, or `"structured"`, the compiled kernel, 17 times as fast          |
     | `mechanism`   | `"exact"`          | what clears: a name (`gridtoll.envs.market.mechanism`), or anything with `clear_many`     |
-    | `power_flow`  | `"dc"`             | what flows in the wires: a name (`gridtoll.envs.grid.power_flow`)                         |
+    | `power_flow`  | `"dc"`             | what flows in the wires: `"dc"`, `"ac"` (`gridtoll.envs.grid.power_flows`)                |
     | `scenarios`   | `None`             | what `reset` deals: days, or pairs of a day and a price path; `None` for all of the split |
     | `order`       | `"random"`         | or `"cycle"`: one after the other; as many episodes as there are play each once           |
     | `render_mode` | `None`             | `"rgb_array"` or `"human"`: the grid with line loading and net trades, the day by hour    |

@@ -92,7 +92,7 @@ class HourlyEnv(PricingEnv):
     | `days`           | `1`                | days of an episode, 1 to 7; stores carry on, and each ends with at least `storage_start`   |
     | `solver`         | `"structured"`     | what clears: the compiled kernel, or `"cvxpy"`, which compiles each of T lengths once      |
     | `mechanism`      | `"exact"`          | what clears: a name (`gridtoll.envs.market.mechanism`), or anything with `clear_many`      |
-    | `power_flow`     | `"dc"`             | what flows in the wires: a name (`gridtoll.envs.grid.power_flow`)                          |
+    | `power_flow`     | `"dc"`             | what flows in the wires: `"dc"`, `"ac"` (`gridtoll.envs.grid.power_flows`)                 |
     | `scenarios`      | `None`             | what `reset` deals: days, or pairs of a day and a price path; `None` for all of the split  |
     | `order`          | `"random"`         | or `"cycle"`: one after the other; as many episodes as there are play each once            |
     | `render_mode`    | `None`             | `"rgb_array"`: the day so far, and the rest as it is planned                               |

@@ -20,7 +20,7 @@ from ..community.community import Community
 from ..community.day import Array, Day
 from ..community.sources import load_community
 from ..errors import unknown_name
-from ..grid.power_flow import make_power_flow
+from ..grid.power_flows import make_power_flow
 from ..market.mechanism import Mechanism
 from .spec import GameSpec
 from .transition import A, Rules, Transition, transition

@@ -16,7 +16,8 @@ from ..account.settlement import Flows, check_flows
 from ..account.tariff import TARIFF_NAMES, Period, check_period
 from ..community.sources import DEFAULT_COMMUNITY
 from ..errors import known_name
-from ..grid.power_flow import DC, POWER_FLOWS
+from ..grid.power_flow import DC
+from ..grid.power_flows import POWER_FLOWS
 from ..market.mechanism import EXACT
 from .observation.observer import Information, check_information
 
@@ -51,7 +52,7 @@ class GameSpec:
         forecast_error: Hourly: standard deviation of their relative errors about later hours.
         days: Hourly: days of an episode.
         mechanism: What clears the market; a name, with parameters where it has some (:mod:`~gridtoll.envs.market.mechanism`).
-        power_flow: What flows in the wires; a name (:mod:`~gridtoll.envs.grid.power_flow`).
+        power_flow: What flows in the wires; a name, with parameters where it has some (:mod:`~gridtoll.envs.grid.power_flows`).
 
     Raises:
         ValueError: If a name is unknown, a number out of range, or a field belongs to the other game.
@@ -97,7 +98,9 @@ class GameSpec:
     mechanism: str = field(
         default=EXACT, metadata=_said("what clears the market: a name, with parameters as in name:rounds=50", metavar="M")
     )
-    power_flow: str = field(default=DC, metadata=_said("what flows in the wires", metavar="P"))
+    power_flow: str = field(
+        default=DC, metadata=_said("what flows in the wires: dc or ac, with parameters as in ac:power_factor=0.9", metavar="P")
+    )
 
     def __post_init__(self) -> None:
         """Check every name and number that needs no community."""
@@ -107,7 +110,7 @@ class GameSpec:
         OBJECTIVES.known(self.objective)
         check_information(self.information)
         check_flows(self.flows)
-        POWER_FLOWS.known(self.power_flow)
+        POWER_FLOWS.read(self.power_flow, given=1)
         object.__setattr__(self, "charge_cap", _finite("charge_cap", self.charge_cap, above=True))
         object.__setattr__(self, "import_fee", _finite("import_fee", self.import_fee, above=False))
         self._check_hours()

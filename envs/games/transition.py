@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..account.gradient import settlement_gradient
 from ..account.objective import OBJECTIVES, gradient_weights
+from ..account.physical import INFO_OF_WIRES
 from ..account.settlement import Flows, Settlement, Settlements, settle_many
 from ..community.day import Array, Day
 from ..errors import ClearingError
@@ -51,7 +52,7 @@ INFO_OF_SETTLEMENT: Final = (
     "peak_loading",
     "network_secure",
 )
-"""Fields of the settlement that `info` holds."""
+"""Fields of the settlement that `info` holds; under a power flow with voltages :data:`.INFO_OF_WIRES` besides."""
 _READ: Final = attrgetter(*INFO_OF_SETTLEMENT)
 
 
@@ -108,6 +109,8 @@ class Outcome(Generic[A_co]):
     def info(self) -> dict[str, Any]:
         """Return the numbers of `info`."""
         of_settlement = dict(zip(INFO_OF_SETTLEMENT, _READ(self.settlement), strict=True))
+        if self.settlement.voltage_min_pu is not None:
+            of_settlement |= {name: getattr(self.settlement, name) for name in INFO_OF_WIRES}
         return {**of_settlement, "charge": self.charge.copy(), **self.clearing.evidence.info()}
 
 
@@ -142,12 +145,16 @@ class Plays(Generic[S_co, A_co]):
         """Return what `info` says of the step in one episode, as :meth:`Outcome.info` does of its arrays."""
         values = self.carried_out.settlements.values
         told = {name: values[name].item(row) for name in INFO_OF_SETTLEMENT}
+        if INFO_OF_WIRES[0] in values:
+            told |= {name: values[name].item(row) for name in INFO_OF_WIRES}
         return {**told, "charge": self.charge[row].copy(), **self.carried_out.clearings[row].evidence.info()}
 
     def infos(self) -> dict[str, NDArray[Any]]:
         """Return what `info` says of the step as arrays of shape (R,), ``charge`` in EUR/kWh of shape (R, coefficients)."""
         of = self.carried_out
-        of_settlement = {name: of.settlements.values[name].copy() for name in INFO_OF_SETTLEMENT}
+        values = of.settlements.values
+        names = INFO_OF_SETTLEMENT + (INFO_OF_WIRES if INFO_OF_WIRES[0] in values else ())
+        of_settlement = {name: as_array(values[name].tolist()) if values[name].dtype.kind == "U" else values[name].copy() for name in names}
         evidence = [clearing.evidence.info() for clearing in of.clearings]
         of_clearing = {name: as_array([each[name] for each in evidence]) for name in evidence[0]}
         return {**of_settlement, "charge": self.charge.copy(), **of_clearing}

@@ -20,6 +20,7 @@ from scipy.sparse.csgraph import connected_components
 
 from ..arrays import Array, Door, IntArray
 from .ptdf import ptdf_matrix
+from .wires import Wires
 
 _UNSUPPORTED: Final = ("trafo3w", "impedance", "xward", "dcline", "tcsc", "vsc", "line_dc")
 _BUS_TYPE, _REFERENCE = 1, 3  # columns and codes of pandapower's internal case format
@@ -43,6 +44,7 @@ class Grid:
         ptdf: H, shape (L, B); the column of the slack bus is 0.
         base_power_kw: Base of the per-unit system in kW.
         slack_bus: Index of the bus that takes up what injections do not balance.
+        wires: What an AC power flow needs beside, None where nothing but resistances and reactances is known.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Grid:
     ptdf: Array
     base_power_kw: float
     slack_bus: int
+    wires: Wires | None = None
 
     @property
     def n_buses(self) -> int:

@@ -1,7 +1,7 @@
 """What flows in the wires for what prosumers put in and take out: the protocol, and the linear (DC) power flow.
 
-A power flow is chosen by name and made for a network (:func:`make_power_flow`); others register under names of their own. What the exact
-optimum and gradients need beyond that, flows that are linear in the injections with losses of their squares, is the narrower
+A power flow is chosen by name and made for a network (:mod:`.power_flows`); others register under names of their own. What exact optima and
+gradients need beyond that, flows that are linear in the injections with losses of their squares, is the narrower
 :class:`LinearPowerFlow`. They ask for it by :func:`require_linear`, which refuses any other.
 
 The **DC power flow** of injections n_i in kW (N prosumers) with base injections b (B buses) is
@@ -11,7 +11,6 @@ The **DC power flow** of injections n_i in kW (N prosumers) with base injections
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -19,11 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Array
-from ..registry import Registry
 from .network import Network
 
 DC: Final = "dc"
 """The name of the linear power flow."""
+AC: Final = "ac"
+"""The name of the AC power flow (:mod:`.ac`)."""
 SECURE: Final = 1 + 1e-9
 """Greatest loading of a branch within its limit: a clearing is accurate to a relative 1e-9."""
 
@@ -39,6 +39,7 @@ class Flow:
         loading: |f| over the branch limit, shape (R, T, L).
         secure: Whether every element is within its limits all day, shape (R,).
         voltage_pu: Voltage at each bus, shape (R, T, B), None where the power flow has none.
+        branch_loss_kw: All that each branch loses, iron losses included, shape (R, T, L), None where only ``loss_kw`` is known.
     """
 
     branch_kw: Array
@@ -47,6 +48,7 @@ class Flow:
     loading: Array
     secure: NDArray[np.bool_]
     voltage_pu: Array | None = None
+    branch_loss_kw: Array | None = None
 
 
 class PowerFlow(Protocol):
@@ -162,35 +164,7 @@ def require_linear(power_flow: PowerFlow) -> LinearPowerFlow:
     if linear is None or not is_linear(power_flow):
         raise ValueError(
             "exact optima and gradients need a power flow that is the linear one of its network, as 'dc' is, got "
-            f"{type(power_flow).__name__}. Search by playing, or leave `power_flow` at {DC!r}."
+            f"{type(power_flow).__name__}. Search by playing, or leave `power_flow` at {DC!r}: the optimum of the linear model can be "
+            f"settled under AC afterwards (`gridtoll optimum --resettle {AC}`)."
         )
     return linear
-
-
-POWER_FLOWS: Final[Registry[Callable[[Network], PowerFlow]]] = Registry("power flow")
-"""Every power flow by name."""
-
-
-def register_power_flow(name: str, make: Callable[[Network], PowerFlow]) -> None:
-    """Make a power flow known under a name.
-
-    Args:
-        name: Letters, digits and hyphens: what ``power_flow`` says.
-        make: Returns the power flow of a network.
-
-    Raises:
-        ValueError: If the name cannot be one, or another power flow has it.
-    """
-    POWER_FLOWS.register(name, make)
-
-
-def make_power_flow(name: str, network: Network) -> PowerFlow:
-    """Return the power flow of a network that was named.
-
-    Raises:
-        ValueError: If the name is unknown.
-    """
-    return POWER_FLOWS[name](network)
-
-
-register_power_flow(DC, DcPowerFlow)

@@ -14,7 +14,6 @@ protocol                    what it promises, and who asks
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import nan
@@ -23,9 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, Self,
 from numpy.typing import ArrayLike
 
 from ..community.day import Array, Day
-from ..errors import unknown_name
 from ..registry import Registry
-from ..written import number
 from .exact.solution import QUANTITIES, Clearing, sold_less_bought
 from .frames import allocation_frame
 
@@ -267,10 +264,6 @@ def make_mechanism(text: str) -> Mechanism[Allocation]:
         ValueError: If there is no such mechanism, or it has no such parameter.
     """
     name, parameters = read_mechanism(text)
-    known = inspect.signature(MECHANISMS[name]).parameters
-    for parameter in parameters:
-        if parameter not in known:
-            raise unknown_name(f"a parameter of mechanism {name!r}", parameter, known)
     return MECHANISMS[name](**parameters)
 
 
@@ -278,22 +271,6 @@ def read_mechanism(text: str) -> tuple[str, dict[str, Any]]:
     """Return the name of a known mechanism and the parameters that follow it; what reads as a number is one.
 
     Raises:
-        ValueError: If there is no such mechanism, or a parameter is not written ``name=value``.
+        ValueError: If there is no such mechanism, it has no such parameter, or one is not written ``name=value``.
     """
-    name, _, rest = text.partition(":")
-    MECHANISMS.known(name)
-    parameters: dict[str, Any] = {}
-    for part in rest.split(",") if rest else ():
-        key, equals, value = part.partition("=")
-        if not (key.isidentifier() and equals and value) or key in parameters:
-            raise ValueError(f"parameters of a mechanism must be written once each, as in {name}:rounds=50,tolerance=1e-6, got {text!r}.")
-        parameters[key] = _value(value)
-    return name, parameters
-
-
-def _value(text: str) -> float | int | str:
-    try:
-        value = number(text)
-    except ValueError:
-        return text
-    return int(value) if text.lstrip("+-").isdigit() else value
+    return MECHANISMS.read(text)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gridtoll.envs.account.objective import OBJECTIVES, Account, register_objective
 from gridtoll.envs.community.day import Day
-from gridtoll.envs.grid import power_flow
+from gridtoll.envs.grid import power_flows
 from gridtoll.envs.grid.network import Network
 from gridtoll.envs.grid.power_flow import DcPowerFlow, Flow
 from gridtoll.envs.market import mechanism
@@ -88,7 +88,7 @@ def plugged_in() -> Iterator[None]:
     """Within it all are known: ``"retail-only"``, ``"mid-price"``, ``"twice-the-losses"``, ``"even"`` and ``"lean"``."""
     mechanism.register_mechanism("retail-only", RetailOnly)
     mechanism.register_mechanism("mid-price", MidPrice)
-    power_flow.register_power_flow("twice-the-losses", TwiceTheLosses)
+    power_flows.register_power_flow("twice-the-losses", TwiceTheLosses)
     register_objective("even", Even())
     register_objective("lean", Lean())
     try:
@@ -96,6 +96,6 @@ def plugged_in() -> Iterator[None]:
     finally:
         for name in ("retail-only", "mid-price"):
             del mechanism.MECHANISMS._makers[name]
-        del power_flow.POWER_FLOWS._makers["twice-the-losses"]
+        del power_flows.POWER_FLOWS._makers["twice-the-losses"]
         for name in ("even", "lean"):
             del OBJECTIVES._makers[name]

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from ...envs.account.physical import INFO_OF_WIRES
 from ...envs.account.settlement import Settlement
 from ...envs.community.calendar import Scenario
 from ...envs.community.day import Array, Day
@@ -37,7 +38,8 @@ Clear the peer-to-peer market of one day at a network charge, and settle it.
 The prosumers' response is the one solution of a convex program, solved exactly: the residuals and the gap printed are recomputed from the
 answer alone, scaled, and below 1e-9. With --npz every input and output array is written, so that anyone can verify the answer with another
 solver. Another --mechanism prints its own evidence in their place. The efficiency is the share of the exact clearing's gain over no trade,
-at the same charges, that is kept. With --prosumers a table says who pays and who gains.
+at the same charges, that is kept. With --power-flow ac the losses and loadings are those of the AC power flow, and voltages stand beside
+them; with --flows injections that is what the wires carry. With --prosumers a table says who pays and who gains.
 """
 EXAMPLES = """\
   gridtoll clear --day 180 --charge 0.2
@@ -45,6 +47,7 @@ EXAMPLES = """\
   gridtoll clear --day 180 --charge 0.2 --npz day180.npz
   gridtoll clear --day 180 --charge 0.2 --mechanism admm:rounds=50 --json
   gridtoll clear --day 180 --charge 0.2 --prosumers day180.csv
+  gridtoll clear --day 180 --charge 0.2 --flows injections --power-flow ac --json
 """
 
 
@@ -58,6 +61,8 @@ _SETTLED: Final = (
     "charged_kwh",
 )
 """Fields of the settlement that are printed."""
+_WIRES: Final = ("loss_kwh", "peak_loading", "network_secure", *INFO_OF_WIRES)
+"""Those printed besides under a power flow with voltages."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -95,7 +100,7 @@ def run(options: argparse.Namespace) -> Report:
     if prosumers is not None:
         write_prosumers(prosumers, [Posted(task, environment.scenario, charges_from(options.charge))])
     evidence = {name: value for name, value in clearing.evidence.info().items() if name != "fallback"}  # who cleared it says `solver`
-    settled = {name: getattr(settlement, name) for name in _SETTLED}
+    settled = {name: getattr(settlement, name) for name in (*_SETTLED, *(() if settlement.voltage_min_pu is None else _WIRES))}
     values = {**settled, "mechanism": task.mechanism, "efficiency": worth.efficiency, **evidence, "seconds": seconds}
     return Report(
         values,

@@ -21,7 +21,7 @@ from ...envs.community.community import Community
 from ...envs.community.day import Array, Day
 from ...envs.games.spec import GameSpec
 from ...envs.grid.network import Network
-from ..task import environment_of, n_charges
+from ..task import environment_of, has_linear_flow, n_charges
 from ..workers import Workers
 from .answers import Form, Found, all_of, look_up, look_up_days
 from .solve import numbers_of, resolved, solve
@@ -166,7 +166,9 @@ def _key(task: GameSpec, scenario: Scenario, settings: Settings) -> dict[str, An
 
 def _of_other_markets(task: GameSpec, label: str) -> dict[str, str]:
     """Return what an answer of another market or power flow depends on besides; what is drawn at random is drawn for a day by its name."""
-    return {"mechanism": task.mechanism, "power_flow": task.power_flow, "label": label}
+    wires = environment_of(task).community.network.grid.wires
+    electrics = {} if has_linear_flow(task) or wires is None else {"wires": _hash(wires.arrays())}
+    return {"mechanism": task.mechanism, "power_flow": task.power_flow, "label": label, **electrics}
 
 
 def content_key(day: Day, network: Network, basis: Array) -> dict[str, str]:

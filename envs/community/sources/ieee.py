@@ -11,12 +11,15 @@ one (52.5 MW). The other systems have a prosumer at each bus with load: 21, 42, 
 from __future__ import annotations
 
 import zlib
+from dataclasses import replace
 from typing import Any, Final, Literal
 
 import numpy as np
 
 from ...grid.grid import grid_from_pandapower, pandapower_buses
 from ...grid.network import make_network
+from ...grid.wires import wires_from_arrays
+from ...grid.wires_pandapower import wires_from_pandapower
 from .. import parameters as p
 from ..community import Community, make_community
 from ..day import Array
@@ -38,7 +41,7 @@ def ieee(name: str, partners: int | Literal["all"] | None = None) -> Community:
     if name in _PROSUMER_AT_EVERY_BUS:
         case_load = np.where(case_load > 0, case_load, p.IEEE_LOAD_WITHOUT_CASE_LOAD * case_load[case_load > 0].mean())
     bus = np.flatnonzero(case_load > 0)
-    grid = grid_of(arrays)
+    grid = replace(grid_of(arrays), wires=wires_from_arrays(cached_arrays(f"{name}-wires", lambda: _extract_wires(name))))
     rng = np.random.default_rng((p.IEEE_SEED, zlib.crc32(name.encode())))
     kept = profiles()
     load = _cycled(kept["load"], len(bus), rng)
@@ -105,3 +108,10 @@ def _extract(name: str) -> Arrays:
     in_service = net.load[net.load.in_service]
     np.add.at(case_load, [position[bus] for bus in in_service.bus], 1e3 * (in_service.p_mw * in_service.scaling).to_numpy())
     return grid_arrays(grid) | {"case_load_kw": case_load}
+
+
+def _extract_wires(name: str) -> Arrays:
+    import pandapower.networks  # noqa: PLC0415  # as above
+
+    net: Any = getattr(pandapower.networks, _CASES[name])()
+    return wires_from_pandapower(net, grid_from_pandapower(net, name)).arrays()

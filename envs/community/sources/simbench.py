@@ -27,6 +27,7 @@ time, and do not move. Nothing is shifted here: rows are taken as they stand.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import Any, Final, Literal
 
@@ -34,6 +35,8 @@ import numpy as np
 
 from ...grid.grid import Grid, grid_from_pandapower, make_grid, pandapower_buses
 from ...grid.network import make_network
+from ...grid.wires import wires_from_arrays
+from ...grid.wires_pandapower import wires_from_pandapower
 from .. import parameters as p
 from ..community import Community, make_community
 from ..day import Array
@@ -83,7 +86,7 @@ def simbench_grid(name: str, partners: int | Literal["all"] | None = None) -> Co
     """Return the community of this name, 366 days."""
     arrays = cached_arrays(name, lambda: _extract(name))
     export_price, loss_price = market_prices()
-    grid = grid_of(arrays)
+    grid = replace(grid_of(arrays), wires=wires_from_arrays(cached_arrays(f"{name}-wires", lambda: _extract_wires(name))))
     bus = arrays["prosumer_bus"]
     return make_community(
         name,
@@ -177,6 +180,13 @@ def _extract(name: str) -> Arrays:
         "storage_power": 1e3 * _summed(np.abs(net.storage.p_mw.to_numpy()), storage_bus, prosumer_bus),
         "storage_capacity": 1e3 * _summed(net.storage.max_e_mwh.to_numpy(), storage_bus, prosumer_bus),
     }
+
+
+def _extract_wires(name: str) -> Arrays:
+    import simbench  # noqa: PLC0415  # as above
+
+    net = simbench.get_simbench_net(_GRID_CODES[name])
+    return wires_from_pandapower(net, grid_from_pandapower(net, name)).arrays()
 
 
 def _hourly(table: Any, columns: Any = None) -> Array:
