@@ -259,8 +259,14 @@ def served(*words: str) -> Iterator[str]:
     command = [sys.executable, "-m", "gridtoll.train", "explore", *words, "--day", "180", "--port", "0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603 - this package's own command
         try:
-            found = next(found for line in process.stderr or () if (found := re.search(r"open (http://[\d.:]+/)", line)))
-            yield found[1]
+            said: list[str] = []
+            for line in process.stderr or ():
+                said.append(line)
+                if found := re.search(r"open (http://[\d.:]+/)", line):
+                    yield found[1]
+                    break
+            else:
+                raise RuntimeError(f"the page must be served, and the command ended: {' '.join(said)}")
         finally:
             process.terminate()
 

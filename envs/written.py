@@ -121,7 +121,7 @@ def decoded(content: bytes) -> str:
         raise ValueError("must be text in UTF-8, got what looks like UTF-16. Save it again as UTF-8.")
     if b"\x00" in content:
         row = content[: content.index(b"\x00")].count(b"\n") + 1
-        raise ValueError(f"must be text, got a byte of zero in row {row}. The file is damaged, or no text file: write it anew.")
+        raise ValueError(f"must be text, got a zero byte in row {row}. The file is damaged or not a text file: write it again.")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

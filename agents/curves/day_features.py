@@ -156,7 +156,10 @@ def in_units(practice: Practice, scenarios: Sequence[Scenario]) -> tuple[Tensor,
         ValueError: If more than one charge is posted for a day, or the observation holds no public fields.
     """
     if practice.n_charges != 1:
-        raise ValueError(f"a leader of this kind must post one charge for a day, got a game with {practice.n_charges}. Use SAC, say.")
+        raise ValueError(
+            f"a leader of this kind must post one charge for a day, got a game with {practice.n_charges} charges. "
+            "Use another learner, such as sac."
+        )
     features = DayFeatures(practice.n_observed, practice.price_level, n_periods=practice.n_periods)
     observed = torch.as_tensor(practice.observations(scenarios))
     return features(observed), features.unit(observed)[:, 0].numpy(), features.worth(observed).numpy()

@@ -114,8 +114,8 @@ def write_onnx(file: BinaryIO, network: torch.nn.Module, facts: Mapping[str, Any
     model = program.model_proto
     if not model.graph.input[0].type.tensor_type.shape.dim[0].dim_param:
         raise ValueError(
-            "a network to export must take any number of observations, but tracing fixed it. Where it asks for `len(tensor)`, ask for "
-            "`tensor.shape[0]`."
+            "a network to export must take any number of observations, but tracing fixed that number. In its code, write `tensor.shape[0]` "
+            "instead of `len(tensor)`."
         )
     _forget_sources(model)
     text = json.dumps({"schema": SCHEMA, **facts}, sort_keys=True, allow_nan=False)
@@ -186,7 +186,10 @@ def _facts(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
     needed = {"charge_cap", "n_charges", "n_observed"}
     if schema != SCHEMA or not needed <= set(facts):
         lacking = ", ".join(sorted(needed - set(facts))) or "nothing"
-        raise ValueError(f"an ONNX policy must have metadata of schema {SCHEMA}, got {path} with schema {schema}, lacking {lacking}.")
+        raise ValueError(
+            f"an ONNX policy must have metadata of schema {SCHEMA}, got {path} with schema {schema}, "
+            f"which lacks {lacking}. Export it again with this version."
+        )
     return dict(facts)
 
 

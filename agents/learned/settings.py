@@ -63,7 +63,7 @@ class LearnerSettings:
         if not 0 <= self.discount <= 1:
             raise ValueError(f"`discount` must lie between 0 and 1, got {self.discount}.")
         if self.has_memory and not self.hidden:
-            raise ValueError("`hidden` must name a layer where a memory is as large as the first, got none.")
+            raise ValueError("`hidden` must name at least one layer, since the memory is as large as the first, got none.")
 
     @property
     def is_off_policy(self) -> bool:

@@ -29,5 +29,5 @@ def require_agreement(day: Day, proved_eur: float, recleared_eur: float, *, yard
         raise ClearingError(
             f"the best charges of day {day.label!r} must earn the same when they are cleared again, to {allowed:.3g} EUR: "
             f"{proved_eur!r} EUR was proved and {recleared_eur!r} EUR came of it. The day or its grid is too badly scaled to be solved, or "
-            "this is a fault of ours; please report it."
+            "this is a fault of gridtoll; please report it."
         )

@@ -28,5 +28,5 @@ def require_finite(value: ArrayLike, what: str, label: str) -> None:
         bad = int(np.count_nonzero(~np.isfinite(value)))
         raise ClearingError(
             f"{what} on day {label!r} must consist of finite numbers, and {bad} of {np.size(value)} are NaN or infinite. Some of the day's "
-            "numbers are too great or too small beside others to reckon with, or this is a fault of ours; please report it."
+            "numbers are far too large or too small beside the others, or this is a fault of gridtoll; please report it."
         )

@@ -115,7 +115,9 @@ def _marginal(day: Day, network: Network, clearing: Clearing, flows: Flows) -> A
 
 def _proportional_sharing(day: Day, network: Network, clearing: Clearing, flows: Flows) -> Array:
     if day.base_injection.any():
-        raise ValueError("proportional sharing must know whose all flows are, and a base injection is nobody's. Use another method.")
+        raise ValueError(
+            "proportional sharing needs every flow to belong to a prosumer, and a base injection belongs to nobody. Use another method."
+        )
     grid, net = network.grid, _net(clearing, flows)
     flow = net @ network.prosumer_ptdf.T
     at_bus = (network.prosumer_bus[:, None] == np.arange(grid.n_buses)).astype(np.float64)

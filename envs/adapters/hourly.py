@@ -136,7 +136,7 @@ class HourlyEnv(PricingEnv):
         """
         hours = self.hours_of_day()
         if not hours:
-            raise ResetNeeded("there is an outcome only after a step.")
+            raise ResetNeeded("there is an outcome only after a step. Call `step` first.")
         loaded = self.game.load(self.scenario if len(hours) < self.community.n_periods or self.state.over else self._yesterday())
         return whole_day(self.game, loaded, [each.outcome for each in hours], hours[-1].plan)
 

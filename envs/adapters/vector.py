@@ -248,7 +248,7 @@ class PricingVectorEnv(VectorEnv[Observation, ArrayLike, NDArray[Any]]):
             ResetNeeded: Before the first step, and where the last began the row's episode.
         """
         if self._played is None or row not in self._played[0]:
-            raise ResetNeeded("there is an outcome only after a step that priced something in the row.")
+            raise ResetNeeded("a row has an outcome only after a step that priced something in it. Call `step` first.")
         rows, plays = self._played
         return plays.outcome(rows.index(row))
 

@@ -151,7 +151,7 @@ def read_rows(setting: Setting, actions: ArrayLike, num_envs: int, *, rows: Iter
         except ValueError as error:
             faults.append(f"  - row {row}: {error}")
     if faults:
-        raise ValueError("charges of every row must be postable:\n" + "\n".join(faults))
+        raise ValueError("every row must be given charges that can be posted:\n" + "\n".join(faults))
     return coefficients
 
 

@@ -81,7 +81,9 @@ class Dealer:
         if self._listed is None:
             return self._setting.draw(random, price_path=price_path)
         if price_path is not None:
-            raise ValueError("`price_path` of `reset` must come with a `day` where scenarios are given or dealt in a cycle.")
+            raise ValueError(
+                '`price_path` of `reset` must come with a `day` if the environment has `scenarios` or `order="cycle"`. Name both.'
+            )
         if self._cycles:
             return self._listed[self._next % len(self._listed)]
         return self._listed[int(random.integers(len(self._listed)))]

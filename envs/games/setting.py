@@ -134,7 +134,10 @@ def make_setting(spec: GameSpec, *, split: Split, community: Community | None = 
     days = split_days(split, whose.n_days)
     within = np.isin(days + spec.days - 1, days)  # splits are whole weeks, so the days between belong to it too
     if not within.any():
-        raise ValueError(f"`days` must be so few that the {split} split has them in a row, got {spec.days} of {whose.n_days} days in all.")
+        raise ValueError(
+            f"the {split} split must have `days` days in a row, and has not {spec.days} among the {whose.n_days} days of the data. "
+            "Use fewer days, or another split."
+        )
     rules = Rules(
         network=whose.network,
         basis=tariff.basis,

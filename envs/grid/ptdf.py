@@ -148,7 +148,9 @@ def _check_laws(
     wanted = np.eye(n_buses)
     wanted[slack_bus] -= 1.0
     if not (np.abs(leaving - wanted) <= _LAWS).all():
-        raise ValueError(f"what flows into a bus must flow out, it is off by {np.abs(leaving - wanted).max():.1e} of what is injected.")
+        raise ValueError(
+            f"what flows into a bus must flow out, and the two differ by {np.abs(leaving - wanted).max():.1e} of what is injected."
+        )
     if len(loops.chord):
         share = loops.around * (reactance / np.abs(reactance[loops.chord])[:, None])
         off = np.abs(share @ ptdf).max(axis=1)

@@ -99,7 +99,7 @@ def test_a_byte_order_mark_is_no_part_of_the_text_and_other_encodings_are_named(
         ("a = 1".encode("utf-16"), "looks like UTF-16. Save it again as UTF-8."),
         ("a = 1".encode("utf-16-le"), "looks like UTF-16"),
         ("a\nb\nKüche".encode("latin-1"), "got the byte FC in row 3. The file may be in Latin-1"),
-        (b"hour,a\n1,2\n\x00\x00\x00", "a byte of zero in row 3"),
+        (b"hour,a\n1,2\n\x00\x00\x00", "a zero byte in row 3"),
     ):
         with pytest.raises(ValueError, match="must be text") as caught:
             decoded(content)

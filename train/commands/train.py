@@ -103,7 +103,7 @@ def run(options: argparse.Namespace) -> Report:
     given = _given(options)
     if options.resume is not None and given:
         named = ", ".join("--" + name.replace("_", "-") for name in given)
-        raise ValueError(f"a resumed run keeps its own settings, got {named} as well.")
+        raise ValueError(f"a resumed run keeps its own settings, got {named} as well. Leave them out.")
     with Workers(options.jobs, quiet=options.quiet) as workers:
         done = train(_config(options), options.out, workers) if options.resume is None else resume(options.resume, workers)
     return _report(done)

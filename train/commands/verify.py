@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> Report:
         ValueError: If it is no certificate.
     """
     if not options.file.is_file():
-        raise ValueError(f"a certificate must be a file, got {options.file}, which is none.")
+        raise ValueError(f"a certificate must be a file, got {options.file}, which is not one.")
     try:
         found = check_certificate(options.file, make_market(options.solver), community=options.community)
     except CertificateError as error:

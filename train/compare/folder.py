@@ -88,22 +88,23 @@ def _require_same(root: Path, plan: Plan, before: dict[str, Any], config: dict[s
     written = (before["schema"], before["versions"]["gridtoll"])
     if written != (SCHEMA, __version__):
         raise ValueError(
-            f"a comparison must be gone on with by the version it was begun with, gridtoll {written[1]} with schema {written[0]} in "
+            f"a comparison must be continued by the version it was begun with, gridtoll {written[1]} with schema {written[0]} in "
             f"{root}, got {__version__} with {SCHEMA}. Use that version, or another folder."
         )
     for kind in ("communities", "splits"):
         changed = [name for name, found in before[kind].items() if config[kind].get(name, found) != found]
         if changed:
             raise ValueError(
-                f"a comparison must be gone on with the data it was begun with, but the {kind} of {', '.join(changed)} have changed since "
-                f"{root} was begun. Use another folder."
+                f"a comparison must be continued with the data it was begun with, but the {kind} of {', '.join(changed)} have changed "
+                f"since {root} was begun. Use another folder."
             )
     changes = _changes(_plan_of(root, before, place), config["plan"])
     if changes:
         raise ValueError(
-            f"a comparison must be gone on with the plan it was begun with, but {root} was begun with other lines (-), tuned settings "
+            f"a comparison must be continued with the plan it was begun with, but {root} was begun with other lines (-), tuned settings "
             "included, than are given now (+):\n" + "\n".join(changes) + "\n"
-            "Algorithms, seeds, communities and information classes may be added. Put the rest back, use another folder, or --only."
+            "Algorithms, seeds, communities and information classes may be added. Put the rest back, use another "
+            "folder, or run only some algorithms with --only."
         )
     _require_same_code(root, plan, before.get("sources", {}), config["sources"])
 
@@ -123,7 +124,7 @@ def _require_same_code(root: Path, plan: Plan, old: dict[str, str], new: dict[st
     changed = [name for name in old if name in begun and new.get(name, old[name]) != old[name]]
     if changed:
         raise ValueError(
-            f"an algorithm must be gone on with as it was begun, but the code of {', '.join(changed)} has changed, and cells of it in "
+            f"an algorithm must be continued as it was begun, but the code of {', '.join(changed)} has changed, and cells of it in "
             f"{root} are done or begun. Remove those cells, or put the code back and add a class of its own to the plan."
         )
 

@@ -132,7 +132,7 @@ def _read(path: Path) -> tuple[dict[str, Any], str]:
         whole = isinstance(content["sha256"], str) and isinstance(content["format"], str) and not missing
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
         raise ValueError(
-            f"{path} must be a certificate written by `gridtoll optimum --certificate`, and is none that can be read: {error!r}."
+            f"{path} must be a certificate written by `gridtoll optimum --certificate`, but cannot be read as one: {error!r}."
         ) from None
     if not whole:
         raise ValueError(f"{path} must be a certificate that says what it is about, and lacks {', '.join(missing) or 'its hash'}.")
@@ -151,7 +151,7 @@ def _game_of(about: Mapping[str, Any], community: str | None) -> tuple[GameSpec,
         environment_of(task).day_of(scenario)
         day = environment_of(task).community.date(scenario.day).isoformat()
     except (TypeError, ValueError) as error:
-        raise CertificateError(f"there is nothing that the certificate says it is about: {error}") from error
+        raise CertificateError(f"the game or day that the certificate names cannot be found: {error}") from error
     if day != about["date"]:
         raise CertificateError(f"the certificate says that day {scenario.day} is {about['date']}, but it is {day}.")
     return task, scenario
@@ -180,7 +180,7 @@ def _proofs(content: Mapping[str, Any], task: GameSpec, scenario: Scenario, *, s
         told = {"flows": task.flows, "objective": task.objective, "charge_cap": environment.charge_cap}
         other = [f"{name} {getattr(proof, name)!r}" for name, value in told.items() if getattr(proof, name) != value]
         if other:
-            raise CertificateError(f"the proof must be about {told}, which the certificate says, and is about {', '.join(other)}.")
+            raise CertificateError(f"the certificate says that the proof is about {told}, but it is about {', '.join(other)}.")
         found.append(replace(proof, day=of))
     return found
 

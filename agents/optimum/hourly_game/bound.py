@@ -160,8 +160,8 @@ def _proved_range(day: Day, greatest_charge: Array | None) -> tuple[Array, Array
     if stuck.any() or (narrow.any() and greatest_charge is None):
         which = stuck if stuck.any() else narrow
         raise ValueError(
-            "connections must carry demand and storage together for nodal prices to be bounded, and those of prosumers "
-            f"{np.flatnonzero(which.any(axis=0)).tolist()} do not: what they need in a hurry has no greatest price."
+            "nodal prices have a bound only if each prosumer's connection carries its demand and its storage together, and those of "
+            f"prosumers {np.flatnonzero(which.any(axis=0)).tolist()} do not."
         )
     friction, buying, selling = day.grid_friction, day.own_import_price, day.own_export_price
     greatest = np.maximum((buying + friction * imported).max(axis=1), 0.0)
@@ -188,8 +188,8 @@ def _held_up(day: Day, greatest_charge: Array) -> tuple[Array, Array]:
     short = (rest >= 0) & (wanted >= np.where(others, day.trade_limit, np.inf).min(axis=0))
     if short.any():
         raise ValueError(
-            "every trade must carry what its buyer's own connection cannot for nodal prices to be bounded, and those into prosumers "
-            f"{np.flatnonzero(short.any(axis=0)).tolist()} do not."
+            "nodal prices have a bound only if each trade can carry all that its buyer's own connection cannot, and the trades of "
+            f"prosumers {np.flatnonzero(short.any(axis=0)).tolist()} as buyers cannot."
         )
     paid = np.where(others, greatest_charge + day.trade_friction * wanted[:, None, :], 0.0).max(axis=1)  # (T, buyers)
     return full, np.where(rest >= 0, paid, 0.0).max(axis=1)

@@ -96,7 +96,7 @@ class HourlyDay:
 
     def __init__(self, game: HourlyGame, scenario: Scenario, market: ExactResponse) -> None:
         if game.spec.belief != "standing" or game.spec.days != 1:
-            raise ValueError(f"the search plays belief 'standing' and one day, got {game.spec.belief!r} and {game.spec.days} days.")
+            raise ValueError(f"the search needs `belief` 'standing' and `days` 1, got {game.spec.belief!r} and {game.spec.days}.")
         self.game, self.market = game, market
         self.start = game.begin(scenario)
         self.plans = 0

@@ -155,7 +155,10 @@ class Relaxation:
         x, g = point[self._x], point[self._g]
         bound = sum(terms) + correction + rounding - (0.0 if only_extra else self._fixed_cost)
         if np.isnan(bound):
-            raise ClearingError("the bound of a relaxation must be a number, and is not: some of the day's numbers are out of all scale.")
+            raise ClearingError(
+                "the bound of a relaxation must be a number, and is not: some of the day's numbers are far too large or too small "
+                "beside the others."
+            )
         return Relaxed(
             bound=bound,
             goal=-float(0.5 * point @ (self._goal[0] @ point) + self._goal[1] @ point) - self._fixed_cost,

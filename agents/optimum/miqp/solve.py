@@ -180,7 +180,7 @@ def solve_miqp(
     if abs(difference) > ACCURACY * turnover:
         raise MiqpError(
             f"what {answer.solver} found on day {day.label!r} must clear to the same objective within {ACCURACY * turnover:.3g} EUR: at "
-            f"{action} EUR/kWh it reckons {answer.value * unit!r} EUR and the clearing gives {recleared!r}."
+            f"{action} EUR/kWh it calculates {answer.value * unit!r} EUR and the clearing gives {recleared!r}."
         )
     bound = max(answer.bound * unit, recleared)
     divisor = OBJECTIVES[game.objective].yardstick_eur(day, settlement)

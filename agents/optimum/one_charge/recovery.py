@@ -137,7 +137,7 @@ class _Leftmost:
             if self._line.clearings > _MAX_CLEARINGS:
                 raise ClearingError(
                     f"the least charge that recovers {self._cost} EUR on day {self._line.day.label!r} must be found within "
-                    f"{_MAX_CLEARINGS} clearings. A larger `charge_tolerance` ends earlier."
+                    f"{_MAX_CLEARINGS} clearings. Pass a larger `charge_tolerance`."
                 )
             part = stack.pop()
             if isinstance(part, tuple):

@@ -187,8 +187,8 @@ def _optimum(search: _BestFirst, began: float) -> Optimum:
     gap = (bound - goal) / search.yardstick if bound > goal else 0.0
     if best is not None and bound - goal > search.tolerance * search.yardstick + EXACTNESS * line.turnover_eur:
         raise ClearingError(
-            f"the optimum of day {line.day.label!r} must be proved to {search.tolerance:g}, and is to {gap:.3g} only, between {goal} and "
-            f"{bound} EUR: clearings were not exact enough for more. A larger tolerance closes."
+            f"the optimum of day {line.day.label!r} must be proved to a relative gap of {search.tolerance:g}, and the gap is still "
+            f"{gap:.3g}, between {goal} and {bound} EUR: clearings are not exact enough for less. Pass a larger tolerance."
         )
     return Optimum(
         charge=certificate.charge,
@@ -269,8 +269,8 @@ class _BestFirst:
         while self._heap and -self._heap[0].negative_bound > self._enough:
             if self.line.clearings >= _MAX_CLEARINGS:
                 raise ClearingError(
-                    f"the optimum of day {self.line.day.label!r} must close within {_MAX_CLEARINGS} clearings, and is still between "
-                    f"{self.best_eur} and {self.open_bound} EUR. A larger tolerance than {self.tolerance:g} closes earlier."
+                    f"the optimum of day {self.line.day.label!r} must be proved within {_MAX_CLEARINGS} clearings, and is still between "
+                    f"{self.best_eur} and {self.open_bound} EUR. Pass a larger tolerance than {self.tolerance:g}."
                 )
             gap = heapq.heappop(self._heap)
             if gap.right.charge - gap.left.charge <= _RESOLUTION * self.cap:

@@ -127,7 +127,7 @@ def best_welfare_recovering(days: StandingDays, cost_eur: float, *, least: Least
     """
     began = time.perf_counter()
     if least.account is None:
-        raise ValueError(f"a charge must recover {cost_eur} EUR a day before one can be best among those that do; none does.")
+        raise ValueError(f"at least one charge must recover {cost_eur} EUR a day, and none does. Ask for a lower cost.")
     profit, welfare = _number(days, "profit"), _number(days, "welfare")
     for _ in range(ROUNDS):
         best = max((each for each in days.tried.values() if each.profit_eur >= cost_eur), key=lambda each: each.welfare_eur)

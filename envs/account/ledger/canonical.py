@@ -24,7 +24,7 @@ def line_of(content: Mapping[str, Any]) -> bytes:
         return bytes(rfc8785.dumps(dict(content))) + b"\n"
     except rfc8785.CanonicalizationError as error:
         raise ValueError(
-            f"a ledger must hold numbers and words that JSON has, got a {content.get('kind')} with another: {error}."
+            f"a ledger can hold only what JSON can hold, got a line of kind {content.get('kind')!r} with something else: {error}."
         ) from error
 
 
@@ -39,7 +39,7 @@ def read_line(line: bytes) -> dict[str, Any]:
     try:
         content = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"must be a JSON object, got what is none ({error})") from None
+        raise ValueError(f"must be a JSON object, which this is not ({error})") from None
     if not isinstance(content, dict):
         raise ValueError(f"must be a JSON object, got {type(content).__name__}")
     return content

@@ -44,7 +44,7 @@ def load_private_key(path: Path) -> Ed25519PrivateKey:
         key: Any = _serialization().load_pem_private_key(path.read_bytes(), password=None)
     except (ValueError, TypeError) as error:
         raise ValueError(
-            f"{path} must be an unencrypted private key in PEM; `gridtoll ledger key FILE` writes one. It is not: {error}"
+            f"{path} must be an unencrypted private key in PEM, but cannot be read as one: {error} `gridtoll ledger key FILE` writes one."
         ) from None
     if not isinstance(key, _ed25519().Ed25519PrivateKey):
         raise ValueError(f"{path} must be an Ed25519 key, got {type(key).__name__}. `gridtoll ledger key FILE` writes one.")
@@ -66,7 +66,7 @@ def load_public_key(path: Path) -> str:
     try:
         key: Any = _serialization().load_pem_public_key(content)
     except ValueError as error:
-        raise ValueError(f"{path} must be a public key in PEM, or its 64 hexadecimal digits. It is not: {error}") from None
+        raise ValueError(f"{path} must be a public key in PEM, or its 64 hexadecimal digits, but cannot be read as one: {error}") from None
     if not isinstance(key, _ed25519().Ed25519PublicKey):
         raise ValueError(f"{path} must be an Ed25519 key, got {type(key).__name__}.")
     return str(key.public_bytes_raw().hex())

@@ -89,7 +89,7 @@ def _from_json(path: Path) -> Any:
     try:
         content = json.loads(text)
     except ValueError as error:
-        raise ValueError(f"must be JSON that pandapower wrote (pandapower.to_json), got what is none: {error}") from None
+        raise ValueError(f"must be JSON that pandapower wrote (pandapower.to_json), which this is not: {error}") from None
     strange = sorted(module for module in _modules(content) if module.partition(".")[0] not in _MAY_BE_NAMED)
     if strange:
         raise ValueError(f"a network's JSON must name types of {', '.join(_MAY_BE_NAMED)} only, got {', '.join(strange[:5])}. Remove them.")
@@ -137,7 +137,7 @@ def _by_name(text: str) -> Any:
     hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
     raise ValueError(
         f"--grid must be a file of lines (.csv), a pandapower network (.json), a name from pandapower.networks, a SimBench code or a "
-        f"community, got {text!r}, which is none.{hint}"
+        f"community, got {text!r}, which is none of these.{hint}"
     )
 
 

@@ -92,7 +92,9 @@ class CallAuction:
         bound = dual_bound(day, charges, orders, seller_price=matching.seller_price, buyer_price=matching.buyer_price)
         gap = (bound - gained) / day.turnover_eur
         if not abs(gap) <= MATCHING_TOLERANCE:
-            raise ClearingError(f"the matching of day {day.label!r} misses {MATCHING_TOLERANCE:g}: gap {gap:.3g} of the turnover.")
+            raise ClearingError(
+                f"the matching of day {day.label!r} must be proved to {MATCHING_TOLERANCE:g} of the turnover, and its gap is {gap:.3g}."
+            )
         uniform = self.pricing == "uniform"
         price, one_price = trade_prices(day, charges, orders, matching, uniform=uniform, k=self.k)
         sold = matching.trade.sum(axis=2) - matching.trade.sum(axis=1)

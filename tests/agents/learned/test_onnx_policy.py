@@ -143,7 +143,7 @@ def test_networks_that_do_not_fit_are_not_written() -> None:
         def forward(self, observations: torch.Tensor) -> torch.Tensor:
             return super().forward(observations) + torch.arange(len(observations))[:, None] * 0.0
 
-    with pytest.raises(ValueError, match=r"ask for `tensor\.shape\[0\]`"):
+    with pytest.raises(ValueError, match=r"write `tensor\.shape\[0\]`"):
         written(Counting())
 
 
@@ -160,9 +160,9 @@ def test_files_that_are_no_policies_are_refused(tmp_path: Path) -> None:
 
     with pytest.raises(ValueError, match="without readable metadata 'gridtoll'"):
         loaded(changed("{"), tmp_path)
-    with pytest.raises(ValueError, match="with schema 9, lacking nothing"):
+    with pytest.raises(ValueError, match="with schema 9, which lacks nothing"):
         loaded(changed(json.dumps({**FACTS, "schema": 9})), tmp_path)
-    with pytest.raises(ValueError, match="lacking n_charges"):
+    with pytest.raises(ValueError, match="which lacks n_charges"):
         loaded(changed(json.dumps({"schema": 1, "charge_cap": 1.0, "n_observed": 6})), tmp_path)
     with pytest.raises(ValueError, match="must map"):
         loaded(changed(json.dumps({**FACTS, "schema": 1, "n_observed": 7})), tmp_path)

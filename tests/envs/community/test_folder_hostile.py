@@ -207,7 +207,7 @@ HOSTILE: list[tuple[str, Callable[[Path], object], str]] = [
     (
         "zeros",
         lambda file: file.write_bytes(file.read_bytes()[:500] + b"\x00" * 100),
-        "load_kw.csv: must be text, got a byte of zero in row",
+        "load_kw.csv: must be text, got a zero byte in row",
     ),
     ("a folder", into_a_folder, "load_kw.csv: must be a CSV file, got a folder of that name."),
     ("a huge file", lambda file: os.truncate(file, 2**30 + 1), "load_kw.csv: must be smaller than 1 GiB, got 1.0 GiB."),

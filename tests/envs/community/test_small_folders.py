@@ -38,8 +38,8 @@ def test_the_hourly_game_is_played_on_days_that_are_there(folder: Path) -> None:
     environment.reset(seed=0)
     _, reward, *_ = environment.step(environment.action_space.sample() * 0.0)
     assert np.isfinite(reward)
-    rule = "so few that the train split has them in a row" if days < MOST_DAYS else f"a whole number from 1 to {MOST_DAYS}"
-    with pytest.raises(ValueError, match=f"`days` must be {rule}, got {days + 1}"):
+    in_a_row = f"the train split must have `days` days in a row, and has not {days + 1} among the {days} days of the data"
+    with pytest.raises(ValueError, match=in_a_row if days < MOST_DAYS else f"a whole number from 1 to {MOST_DAYS}, got {days + 1}"):
         HourlyEnv(community=folder, days=days + 1)
 
 

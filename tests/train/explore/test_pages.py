@@ -18,6 +18,7 @@ from gridtoll.envs.market.solvers import make_market
 from gridtoll.train.explore.background.leaders import led
 from gridtoll.train.explore.page.day_page import DayPage
 from gridtoll.train.explore.page.hour_page import HourPage
+from gridtoll.train.explore.page.words import called
 from gridtoll.train.explore.server import application_of
 
 
@@ -195,6 +196,13 @@ def test_playing_the_best_found_scores_100_and_without_a_leader_it_is_said() -> 
         click(page.post)
     assert fact(page.facts.text, "score") == "100.0 %"
     assert float(page._earned._sources["best"].data["y"][-1]) == pytest.approx(best.total_eur)
+
+
+@pytest.mark.parametrize(
+    ("name", "read"), [("sac", "SAC"), ("recurrent-ppo", "recurrent PPO"), ("best-constant", "best-constant"), ("mine", "mine")]
+)
+def test_learners_are_called_as_their_authors_write_them(name: str, read: str) -> None:
+    assert called(name) == read
 
 
 def test_the_best_found_is_hidden_until_the_day_is_over_or_it_is_asked_for() -> None:

@@ -66,7 +66,8 @@ class GridPicture:
                 text_font_size="11px", text_color=INK,
             )  # fmt: skip
         for span in (made.x_range, made.y_range):
-            span.range_padding, span.renderers = 0.06, [wires, nodes]  # the ends of trades lie within, their curves need no room
+            span.renderers = [wires, nodes]  # the ends of trades lie within, and their curves need no room
+            span.range_padding = 0.14  # half of it at each end, so that no symbol is cut off
         made.add_tools(
             HoverTool(renderers=[wires], tooltips=[("branch", "@name"), ("loading", "@loading{0.0} % of its limit")], line_policy="interp"),
             HoverTool(renderers=[heads], tooltips=[("trade", f"@power{{0.00}} {self._unit}"), ("from", "@seller"), ("to", "@buyer")]),

@@ -62,7 +62,7 @@ class Hand:
             ClearingError: If the plan cannot be cleared.
         """
         if self.over:
-            raise ValueError(f"a charge must be posted before the day is over, got one after its {self.played} hours. Begin it again.")
+            raise ValueError(f"a charge must be posted before the day is over, got one after its {self.played} hours. Begin the day again.")
         game = self.problem.hourly
         posted = spread(charge, game.setting.n_charges)
         plays = game.play(self.problem.mechanism, [self.states[-1]], [game.setting.read(posted)])

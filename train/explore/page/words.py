@@ -26,6 +26,8 @@ p { margin: 4px 0; }
 """
 """Of what stands here, which the page around it does not reach."""
 
+_ACRONYMS: Final = frozenset({"sac", "ppo", "td3", "tqc"})
+
 Fact = tuple[str, str, str]
 """A name for styles and tests, what it is, and the number with its unit."""
 
@@ -82,7 +84,13 @@ def about_leader(led: Led | None, best: Best | None, *, wait: str) -> str:
         return escape(wait)
     posted = ", ".join(f"{charge:.4f}" for charge in led.charge[:4]) + (", …" if len(led.charge) > 4 else "")
     missed = "" if best is None else f", {money(best.goal_eur - led.goal_eur)} less than the optimum"
-    return f"Leader ({escape(led.name)}): <b>{posted} EUR/kWh</b>, which earns {money(led.goal_eur)}{missed}."
+    return f"Leader ({escape(called(led.name))}): <b>{posted} EUR/kWh</b>, which earns {money(led.goal_eur)}{missed}."
+
+
+def called(name: str) -> str:
+    """Return a leader's name as it is read: ``sac`` is SAC, ``recurrent-ppo`` recurrent PPO; others stay as they are."""
+    words = name.split("-")
+    return " ".join(word.upper() if word in _ACRONYMS else word for word in words) if _ACRONYMS.intersection(words) else name
 
 
 def heading(text: str) -> str:
@@ -104,7 +112,7 @@ def facts_of_hand(hand: Hand, walked: Mapping[str, Walked]) -> list[Fact]:
     facts = [("earned", "you have earned", money(earned)), ("hours", "hours posted", f"{hours} of {hand.problem.day.n_periods}")]
     facts += [("score", "your score so far", _score(hand, hand.earned_eur, walked))]
     if "leader" in walked:
-        facts += [("leader", f"{walked['leader'].name} by then", money(float(walked["leader"].earned_eur[:hours].sum())))]
+        facts += [("leader", f"{called(walked['leader'].name)} by then", money(float(walked["leader"].earned_eur[:hours].sum())))]
     if "best" in walked:
         facts += [("best", "best known by then", money(float(walked["best"].earned_eur[:hours].sum())))]
     return facts
@@ -128,7 +136,8 @@ def about_others(walked: Mapping[str, Walked], why: Mapping[str, str]) -> list[s
         other = walked[role]
         of_leader = "" if role == "best" else f", a score of {_whole_score(other, walked)}"
         goes_on = "" if other.is_final else " The search for a better sequence goes on."
-        lines.append(f"{escape(other.name.capitalize())}: {money(other.total_eur)} over the whole day{of_leader}.{goes_on}")
+        name = called(other.name)
+        lines.append(f"{escape(name[:1].upper() + name[1:])}: {money(other.total_eur)} over the whole day{of_leader}.{goes_on}")
     return lines
 
 

@@ -104,7 +104,7 @@ def test_without_storage_the_hourly_optimum_is_the_certified_sum_of_the_hours_an
 
 @pytest.mark.parametrize("arguments", [{"belief": "announced"}, {"days": 2}])
 def test_a_game_of_another_kind_is_not_searched(arguments: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="the search plays belief 'standing' and one day"):
+    with pytest.raises(ValueError, match="the search needs `belief` 'standing' and `days` 1"):
         day_of(**arguments)
 
 
@@ -230,7 +230,7 @@ def test_where_connections_are_narrow_the_greatest_charge_bounds_what_a_leader_c
 
 def test_a_trade_that_cannot_carry_what_its_buyer_needs_is_named() -> None:
     day = replace(held_up(0), trade_limit=np.where(np.eye(5), 0.0, 0.1))
-    with pytest.raises(ValueError, match=r"those into prosumers \[0\] do not"):
+    with pytest.raises(ValueError, match=r"the trades of prosumers \[0\] as buyers cannot"):
         bound_hourly(day, random_network(0), greatest_charge=np.ones((5, 5)))
 
 

@@ -139,7 +139,7 @@ def test_a_cost_that_no_charge_recovers_is_proved_to_be_beyond_what_the_days_bea
     assert found.account is None
     assert found.charge_lower_bound == np.inf
     assert found.greatest is greatest
-    with pytest.raises(ValueError, match="none does"):
+    with pytest.raises(ValueError, match=r"EUR a day, and none does\."):
         best_welfare_recovering(asked(0), found.cost_eur, least=found)
 
 

@@ -177,7 +177,7 @@ def test_a_simbench_grid_is_the_grid_by_its_code(tmp_path: Path) -> None:
 
 
 def test_grids_that_are_none_are_named_and_json_may_not_name_what_is_to_be_imported(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"or a community, got 'case33bv', which is none. Did you mean 'case33bw'"):
+    with pytest.raises(ValueError, match=r"or a community, got 'case33bv', which is none of these. Did you mean 'case33bw'"):
         build(tmp_path, grid="case33bv")
     (tmp_path / "net.json").write_text("[1]", encoding="utf-8")
     with pytest.raises(ValueError, match=r"net.json: must hold a pandapower network, got a list"):
