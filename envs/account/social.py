@@ -73,6 +73,7 @@ class SocialOptimum:
         trade: p in kW, shape (T, N, N).
         flow_kw: f in kW, shape (T, L).
         flow_price: y in EUR/kWh, shape (T, L).
+        dispatch: All quantities; its prices clear no market, so of its settlement only totals mean anything.
     """
 
     welfare_eur: float
@@ -94,6 +95,7 @@ class SocialOptimum:
     trade: Array
     flow_kw: Array
     flow_price: Array
+    dispatch: Clearing
 
 
 def solve_social(day: Day, network: Network, *, flows: Flows = "trades", charge_base: Array | None = None) -> SocialOptimum:
@@ -123,7 +125,7 @@ def solve_social(day: Day, network: Network, *, flows: Flows = "trades", charge_
         bound = _upper_bound(day, network, data, solved, account)
         gap = (bound - settlement.welfare_eur) / day.turnover_eur
         if residual <= TOLERANCE and abs(gap) <= GAP_TOLERANCE:
-            return _optimum(settlement, dispatch.trade, solved.flow_price, bound=bound, gap=gap, residual=residual)
+            return _optimum(settlement, dispatch, solved.flow_price, bound=bound, gap=gap, residual=residual)
         failures.append(f"residual {residual:.1e} and gap {gap:.1e} at tolerance {tolerance:g}")
     raise ClearingError(
         f"the social optimum of day {day.label!r} must be proved to {GAP_TOLERANCE:g} of the retail bill with equations that hold to "
@@ -226,7 +228,7 @@ def _flow_terms(day: Day, network: Network, flow_price: Array) -> float:
     return float(np.sum(flow_price * base - conjugate - curvature * base**2))
 
 
-def _optimum(settlement: Settlement, trade: Array, flow_price: Array, *, bound: float, gap: float, residual: float) -> SocialOptimum:
+def _optimum(settlement: Settlement, dispatch: Clearing, flow_price: Array, *, bound: float, gap: float, residual: float) -> SocialOptimum:
     same: dict[str, Any] = {
         name: getattr(settlement, name)
         for name in (
@@ -250,7 +252,8 @@ def _optimum(settlement: Settlement, trade: Array, flow_price: Array, *, bound: 
         primal_residual=residual,
         operator_profit_eur=settlement.profit_eur,
         prosumer_surplus_eur=settlement.gross_welfare_eur,
-        trade=trade,
+        trade=dispatch.trade,
         flow_price=flow_price,
+        dispatch=dispatch,
         **same,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ...envs.packages import package_of
 from ..ground.locks import writing_into
 from ..ground.text import Report
 from ..study.study import SMALLEST, SYSTEMS, chosen_systems, efforts_of, study
@@ -12,7 +13,8 @@ from .options import add_backend_options, add_report_options, positive, workers_
 
 DESCRIPTION = """\
 Redo the source paper's study and go further: the four regimes (No, Free, Social and Optimal P2P), everything against the charge, with and
-without storage, charge models, binding line limits, two accounts of flows and an import fee, scaling, who pays for losses, cost recovery.
+without storage, charge models, binding line limits, two accounts of flows and an import fee, scaling, who pays for losses, cost
+recovery, and what the wires make of it by an AC power flow.
 
 Writes tables (CSV), pictures (PNG) and one self-contained page (index.html) into a folder. Every answer about a single day is kept there
 under cells/. If a study is killed, start it again and it goes on where it was. Large systems get fewer days and variants (effort.csv says
@@ -54,6 +56,7 @@ def run(options: argparse.Namespace) -> Report:
     systems = chosen_systems(options.system)
     if options.out.exists() and not options.out.is_dir():
         raise ValueError(f"`--out` must name a folder, or one to be made, got {options.out}, which is a file.")
+    package_of("ac", "lightsim2grid", "the study's part on wires")
     efforts = efforts_of(systems, quick=options.quick, days=options.days)
     with writing_into(options.out), workers_from(options) as workers:
         return study(efforts, options.out, workers)

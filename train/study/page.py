@@ -22,6 +22,8 @@ CAPTIONS: Final = {
     "scaling": "Sun and wind are multiplied; communities of part of the prosumers are nested in seeded orders.",
     "costs": "Left: losses shared out by pro rata, marginal and traced shares, and Shapley values up to 12 prosumers, beside the charges. "
     "Right: the least charge that recovers a cost, and on how many days there is one; on the others it is proved that there is none.",
+    "wires": "Losses and peak loading against the charge: what is contractual (trades), what is injected, both by the linear power flow, "
+    "and what an AC power flow of all injections says.",
     "prosumers": "By the market's prices nobody has less than without it.",
 }
 """What to say below each picture, by the end of its name."""
@@ -57,6 +59,18 @@ _FAIRNESS: Final = (
     "losing_prosumer_days",
 )
 _RECOVERY: Final = ("cost_share_of_retail_bill", "cost_eur", "least_charge", "days_recovered", "days_proved_impossible", "days")
+_PROMISES: Final = (
+    "regime",
+    "charge",
+    "promised_profit_eur",
+    "ac_profit_eur",
+    "promised_welfare_eur",
+    "ac_welfare_eur",
+    "ac_loss_kwh",
+    "ac_peak_loading",
+    "voltage_max_pu",
+    "days_with_a_power_flow",
+)
 _EFFORT: Final = ("system", "days", "variant_days", "charges", "loadings", "renewables", "sizes", "orders", "starts", "clearings", "nodes")
 _WORDS: Final = ("claim", "regime", "in_words", "proof", "tariff")
 _NAMES: Final = {
@@ -122,6 +136,7 @@ def _of_system(system: str, tables: Mapping[str, Sequence[Row]], pictures: Mappi
         ("account_conclusions", _ACCOUNTS, "What the account of flows and an import fee change in the conclusions."),
         ("fairness", _FAIRNESS, "How evenly the gains over No P2P are spread."),
         ("cost_recovery", _RECOVERY, "The least charge whose profit covers a cost."),
+        ("promises", _PROMISES, "What regimes promise by a linear account, and what they come to by the AC power flow of all injections."),
     ):
         parts.append(_table(only(tables[name], system=system), columns, caption))
     return parts

@@ -23,8 +23,9 @@ from .curves import costs_figure, overview_figure, scaling_figure, sweep_figure
 from .effort import StudySize, spread
 from .figures import accounts_figure, charge_models_figure, limits_figure, prosumers_figure, regimes_figure
 from .page import page
-from .parts import accounts, charge_models, limits, network_costs, regimes, scaling, storage, sweeps
+from .parts import accounts, charge_models, limits, network_costs, regimes, scaling, storage, sweeps, wires
 from .tables import Row, write_csv
+from .wires_figure import wires_figure
 
 SYSTEMS: Final = ("ieee9", "ieee39", "ieee57", "ieee118", "case33bw", "simbench-rural")
 """What ``all`` means: the paper's systems, and two distribution grids."""
@@ -131,6 +132,8 @@ _ON_SOME_DAYS: Final[Mapping[str, _Ask]] = {
     "accounts": lambda system, scenarios, _: accounts.questions(system, scenarios),
     "scaling": scaling.questions,
     "recovery": network_costs.recovery_questions,
+    "wires": wires.curve_questions,
+    "promises": lambda system, scenarios, _: wires.promise_questions(system, scenarios),
 }
 
 
@@ -193,6 +196,8 @@ def _tables(answered: Mapping[str, list[Answered]]) -> Tables:
         "scaling": scaling.rows(answered["scaling"]),
         "loss_shares": network_costs.loss_rows(answered["losses"]),
         "cost_recovery": network_costs.recovery_rows(answered["recovery"]),
+        "wires": wires.curve_rows(answered["wires"]),
+        "promises": wires.promise_rows(answered["promises"]),
     }
     tables["account_conclusions"] = conclusion_rows(tables["accounts"])
     tables["claims"] = claim_rows(tables)
@@ -212,5 +217,6 @@ def _figures(systems: Sequence[str], tables: Tables) -> dict[str, Figure]:
             f"{system}-accounts": accounts_figure(system, tables["accounts"]),
             f"{system}-scaling": scaling_figure(system, tables["scaling"]),
             f"{system}-costs": costs_figure(system, tables["loss_shares"], tables["cost_recovery"]),
+            f"{system}-wires": wires_figure(system, tables["wires"]),
         }
     return figures

@@ -7,8 +7,9 @@ arrays alone. An answer that misses :data:`.solution.TOLERANCE` is solved again 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -36,14 +37,20 @@ _WARM_STEPS = 12  # Newton steps allowed from a start; further than that the int
 
 
 class P2PMarket:
-    """The exact clearing by CVXPY and Clarabel, polished and certified; compiled once per structure of day."""
+    """The exact clearing by CVXPY and Clarabel, polished and certified; compiled once per structure of day.
 
-    def __init__(self) -> None:
+    Args:
+        subsidies: Whether charges may be negative. The followers' program has one optimum there too. The paper's γ is at least 0, and so is
+            every charge of a tariff; what is lost by that can be measured so.
+    """
+
+    def __init__(self, *, subsidies: bool = False) -> None:
+        self._subsidies = subsidies
         self._compiled: dict[tuple[Any, ...], CompiledMarket] = {}
 
-    def __reduce__(self) -> tuple[type[P2PMarket], tuple[()]]:
+    def __reduce__(self) -> tuple[Callable[..., P2PMarket], tuple[()]]:
         """Pickle and copy without the compiled problems: they hold solver objects, and any process can compile them again."""
-        return type(self), ()
+        return partial(type(self), subsidies=self._subsidies), ()
 
     def clear(self, day: Day, charges: ArrayLike, *, start: Clearing | None = None) -> Clearing:
         """Clear the market.
@@ -61,7 +68,7 @@ class P2PMarket:
             ClearingError: If no answer within :data:`.solution.TOLERANCE` was found, with day and charges named; or if memory is too small.
         """
         began = time.perf_counter()
-        full_charges = read_charges(day, charges)
+        full_charges = read_charges(day, charges, subsidies=self._subsidies)
         data = scale(day, full_charges, Structure.of(day))
         failures: list[str] = []
         for point, interior_steps in self._starting_points(data, start, failures):

@@ -106,15 +106,16 @@ class MarketData:
         return self.period_hours * self.power_unit * self.price_unit
 
 
-def read_charges(day: Day, charges: ArrayLike) -> Array:
+def read_charges(day: Day, charges: ArrayLike, *, subsidies: bool = False) -> Array:
     """Validate network charges and return them with shape (T, N, N) in EUR/kWh.
 
     Args:
         day: The day they are for.
         charges: Charge of each trade from row to column in EUR/kWh, shape (T, N, N) or (N, N).
+        subsidies: Whether charges may be negative.
 
     Raises:
-        ValueError: If an entry is negative or not finite, or the shape is wrong.
+        ValueError: If an entry is not finite, or negative without ``subsidies``, or the shape is wrong.
     """
     n = day.n_prosumers
     array = np.asarray(charges, dtype=np.float64)
@@ -122,7 +123,7 @@ def read_charges(day: Day, charges: ArrayLike) -> Array:
         raise ValueError(f"`charges` must have shape ({day.n_periods}, {n}, {n}) or ({n}, {n}), got {array.shape}.")
     if not np.all(np.isfinite(array)):
         raise ValueError(f"`charges` must be finite, got {np.count_nonzero(~np.isfinite(array))} entries that are not.")
-    if array.min() < 0:
+    if array.min() < 0 and not subsidies:
         where = tuple(int(i) for i in np.unravel_index(array.argmin(), array.shape))
         raise ValueError(f"`charges` must be at least 0 EUR/kWh, got {array.min()} at {where}.")
     return np.broadcast_to(array, (day.n_periods, n, n))

@@ -83,7 +83,7 @@ def test_every_row_adds_up_and_no_regime_beats_social(written: Path) -> None:
 def test_the_page_needs_nothing_beside_it_and_says_how_it_was_made(written: Path) -> None:
     page = (written / "index.html").read_text(encoding="utf-8")
     sources = re.findall(r'src="([^"]{0,30})', page)
-    assert len(sources) == 9
+    assert len(sources) == 10
     assert all(source.startswith("data:image/png;base64,") for source in sources)
     assert "http" not in re.sub(r"data:image/png;base64,[^\"]*", "", page)
     assert "commit" in page

@@ -46,6 +46,9 @@ charge does, charge is null and secure is false; that is proved. docs/optimum.md
 With another --mechanism: a call auction with one coefficient is solved exactly, by trying all charges at which it jumps (breakpoints). For
 others the best charge of a grid is given (played), and nothing is proved. docs/mechanisms.md explains both.
 
+Nothing can be proved under --power-flow ac, whose losses are no sum of squares: there too the best charge of a grid is given. --resettle ac
+proves the optimum of the linear model instead and says what it comes to in the wires, beside the best of a grid. docs/wires.md explains it.
+
 With --standing you get the one charge that is best on average over a period, proved over all its days. --recover then says which charge
 recovers a cost per year: the least one, and the one that is best for prosumers and operator together. Or it says that none does, and what
 the days can bear at most. docs/answers.md has examples.
@@ -62,6 +65,7 @@ EXAMPLES = """\
   gridtoll optimum --day 180 --plot day180.png --curve day180.csv
   gridtoll optimum --day 180 --hard-limits --certificate day180.json --verify
   gridtoll optimum --day 180 --recover 10
+  gridtoll optimum --day 180 --flows injections --resettle ac
   gridtoll optimum --day 180 --tariff zonal
   gridtoll optimum --split test --jobs 2 --out optima.csv
   gridtoll optimum --split train --days 40 --backend ray
@@ -71,8 +75,21 @@ EXAMPLES = """\
   gridtoll optimum --env hourly --belief announced --split test --days 60
 """
 _OF_ONE_CHARGE: Final = ("hard_limits", "recover", "certificate", "verify", "curve", "plot")
-_OF_ONE_DAY: Final = ("price_path", "recover", "certificate", "verify", "curve", "plot")
-_NOT_STANDING: Final = ("day", "price_path", "out", "method", "hard_limits", "starts", "force", "certificate", "verify", "curve", "plot")
+_OF_ONE_DAY: Final = ("price_path", "resettle", "recover", "certificate", "verify", "curve", "plot")
+_NOT_STANDING: Final = (
+    "resettle",
+    "day",
+    "price_path",
+    "out",
+    "method",
+    "hard_limits",
+    "starts",
+    "force",
+    "certificate",
+    "verify",
+    "curve",
+    "plot",
+)
 _OF_A_SPLIT: Final = ("days", "out")
 
 
@@ -138,6 +155,11 @@ def _add_method_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_proof_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("of one day with one charge")
+    group.add_argument(
+        "--resettle",
+        metavar="P",
+        help="settle the optimum of the linear model again under another power flow, such as ac, and give the best charge of a grid there",
+    )
     group.add_argument(
         "--recover",
         type=decimal,

@@ -23,6 +23,7 @@ from ...references.solve import numbers_of_hours, solve_each_hour, solve_scenari
 from ...references.solved import Method, Settings, Solved
 from ...task import environment_of, exact_market_of, n_charges
 from .asked import keep_prosumers, scenarios_of, shown
+from .resettled import resettled
 
 
 def solve_day(options: argparse.Namespace, task: GameSpec, settings: Settings) -> Report:
@@ -43,7 +44,7 @@ def solve_day(options: argparse.Namespace, task: GameSpec, settings: Settings) -
     else:
         solved, was_stored = _found(options, task, scenario, settings)
     keep_prosumers(options, task, [(scenario, solved)])
-    values = _numbers(solved) | _recovery(options, task, scenario) | checked
+    values = _numbers(solved) | _recovery(options, task, scenario) | checked | resettled(options.resettle, task, scenario, solved)
     values |= {"method": solved.method, "closed": solved.closed, "proof": solved.proof, "from_store": was_stored}
     title = f"{label}, {task.tariff} tariff{' per hour' if task.charges_per == 'hour' else ''}"
     return Report(values, f"{title}\n{lines(shown(values))}{_verdict(solved, options.method)}")
