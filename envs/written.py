@@ -117,6 +117,8 @@ def decoded(content: bytes) -> str:
     Raises:
         ValueError: If it is in another encoding, or no text.
     """
+    if content.startswith(b"PK\x03\x04"):
+        raise ValueError("must be text, got what looks like an Excel workbook or another ZIP file. Save it as CSV.")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in content[:4]:
         raise ValueError("must be text in UTF-8, got what looks like UTF-16. Save it again as UTF-8.")
     if b"\x00" in content:

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from ...arrays import Array
+from ...errors import unknown_name
 from ...grid.network import make_network
 from ..clock import NOT_STATED
 from ..community import Community, make_community
@@ -73,7 +74,9 @@ def build_community(request: BuildRequest) -> Built:
     faults = Faults(Path(request.name), title=f"community {request.name!r} cannot be built from these files")
     _check_request(faults, request)
     read = _read(faults, request)
+    _stop_without_zone(faults)
     clock = clock_of(faults, read.zone, list(read.times.values()))
+    _stop_without_zone(faults)
     found = ResolutionNotes()
     on_days = _on_days(faults, read, clock, request, found)
     faults.raise_if_any()
@@ -91,14 +94,20 @@ def _check_request(faults: Faults, request: BuildRequest) -> None:
     known = (*NUMBERS_TO_SET, *EACH_TO_SET)
     for name in request.numbers:
         if name not in known:
-            faults.add("--set", f"must name one of {', '.join(known)}, got {name!r}.")
+            faults.add("--set", str(unknown_name("a number to set", name, known)))
     if not faults.found:
         try:
             request.parameters  # noqa: B018 - checks its numbers
         except ValueError as error:
-            faults.add("--set", str(error).replace("\n", ""))
+            faults.add_each("--set", error)
     if not (request.meters or request.net):
         faults.add("--meters", "must name a file of meter readings at least.")
+
+
+def _stop_without_zone(faults: Faults) -> None:
+    """Raise what was noted if the zone is among it: without the zone hours seem to be missing and to come twice."""
+    if any(fault.file == "--time-zone" for fault in faults.found):
+        faults.raise_if_any()
 
 
 def _read(faults: Faults, request: BuildRequest) -> _Read:
@@ -203,7 +212,7 @@ def _buses(faults: Faults, grid: FoundGrid, names: Sequence[str], facts: Facts |
     for name, bus in zip(names, facts.bus if facts is not None and stated else names, strict=True):
         found.append(grid.bus_of.get(bus, -1))
         if bus not in grid.bus_of:
-            strange.append(f"{bus!r} of {name!r}" if stated else repr(bus))
+            strange.append((f"{bus!r} of {name!r}" if bus else f"none of {name!r}") if stated else repr(bus))
     if strange:
         listed = ", ".join(strange[:5]) + (f" and {len(strange) - 5} more" if len(strange) > 5 else "")
         buses = ", ".join(grid.grid.bus_names[:5])

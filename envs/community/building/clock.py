@@ -14,9 +14,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,7 +63,9 @@ def zone_of(faults: Faults, name: str | None) -> ZoneInfo | None:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        faults.add("--time-zone", f"must be the name of a time zone such as Europe/Berlin or UTC, got {name!r}.")
+        near = get_close_matches(name, sorted(available_timezones()), n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        faults.add("--time-zone", f"must be the name of a time zone such as Europe/Berlin or UTC, got {name!r}.{hint}")
         return None
 
 

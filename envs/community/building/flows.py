@@ -70,7 +70,9 @@ def flows_of(faults: Faults, series: Sequence[Series], power: Sequence[Array], n
     loads, suns, how = [], [], dict[str, list[str]]()
     for name, own in meters.items():
         load, sun, rule = _worked_out(own)
-        if rule.startswith("!"):
+        if rule.startswith("!") and name not in files:
+            pass  # a prosumer without a meter, which is noted where prosumers are compared with meters
+        elif rule.startswith("!"):
             faults.add(files.get(name, "meters"), f"the meters of {name!r} must be {rule[1:]}", kind=f"meters {rule}")
         elif load.min(initial=0.0) < _BELOW_NOTHING:
             text = f"import + generation - export of {name!r} must be at least 0, got {load.min():g} kW. Is there a battery behind them?"

@@ -53,7 +53,7 @@ def find_grid(faults: Faults, request: BuildRequest) -> FoundGrid | None:
             return _of_lines(faults, path, request)
         return _of_network(_by_name(text), request.name, text)
     except ValueError as error:
-        faults.add(path.name or "--grid", str(error))
+        faults.add_each(path.name or "--grid", error)
     except OSError as error:
         faults.add(path.name, f"must be a file that can be read, got: {error.strerror or error} ({path}).")
     return None
@@ -133,7 +133,7 @@ def _by_name(text: str) -> Any:
             return simbench.get_simbench_net(text)
         if text in makers:
             return makers[text]()
-    near = get_close_matches(text, [*makers, *codes, *COMMUNITY_NAMES], n=3, cutoff=0.5)
+    near = get_close_matches(text, {*makers, *codes, *COMMUNITY_NAMES}, n=3, cutoff=0.5)
     hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
     raise ValueError(
         f"--grid must be a file of lines (.csv), a pandapower network (.json), a name from pandapower.networks, a SimBench code or a "

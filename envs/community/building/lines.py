@@ -91,7 +91,7 @@ def grid_of_lines(sheet: Sheet, request: BuildRequest) -> tuple[Grid, tuple[str,
             slack_bus=buses.index(slack),
         )
     except ValueError as error:
-        faults.add(sheet.file, str(error))
+        faults.add_each(sheet.file, error)
         return None
     rule = () if request.slack is not None else (f"slack bus: {slack!r}, where the first line begins (give another by --slack)",)
     return grid, (*rule, *note)
@@ -130,7 +130,7 @@ def _per_unit(sheet: Sheet, numbers: Mapping[str, Array], volt: Array, request: 
         return None
     if np.isnan(volt).any():
         faults.add(
-            sheet.file, "lines in ohms need the nominal voltage. Give it by --voltage-kv (0.4 in a street), or in a column voltage_kv."
+            sheet.file, "lines in ohms need the nominal voltage. Give it by --voltage-kv (0.4 in a street), or in a column 'voltage_kv'."
         )
     per_unit = request.numbers.get("base_power_kw", _BASE_KW) / 1000 / volt**2
     return ohms[0] * per_unit, ohms[1] * per_unit
@@ -142,7 +142,9 @@ def _limit(sheet: Sheet, numbers: Mapping[str, Array], volt: Array) -> tuple[Arr
         limit = numbers["limit_kw"]
     elif "limit_a" in numbers:
         if np.isnan(volt).any():
-            sheet.faults.add(sheet.file, "limits in amperes need the nominal voltage. Give it by --voltage-kv, or in a column voltage_kv.")
+            sheet.faults.add(
+                sheet.file, "limits in amperes need the nominal voltage. Give it by --voltage-kv, or in a column 'voltage_kv'."
+            )
         limit = math.sqrt(3) * volt * numbers["limit_a"]
     else:
         limit = np.full(len(sheet.rows), math.nan)

@@ -64,6 +64,7 @@ def read_prosumers(sheet: Sheet, faults: Faults) -> Facts | None:
     names = _names(sheet, columns[whom])
     arrays = {field_name(each): _numbers(sheet, each, columns[each]) for each in PROSUMER_RULES if each in columns}
     arrays = {name: values for name, values in arrays.items() if not np.isnan(values).all()}
+    _note_half_batteries(sheet, arrays)
     return Facts(
         names=names,
         bus=tuple(sheet.cells(columns["bus"])) if "bus" in columns else (),
@@ -72,6 +73,14 @@ def read_prosumers(sheet: Sheet, faults: Faults) -> Facts | None:
         sun_kwp=sheet.numbers(columns["sun_kwp"], "at least 0", lambda v: 0 <= v < np.inf) if "sun_kwp" in columns else None,
         file=sheet.file,
     )
+
+
+def _note_half_batteries(sheet: Sheet, arrays: Mapping[str, Array]) -> None:
+    """Note batteries with a capacity and no power, or the other way round: they would store nothing, and nobody would be told."""
+    power, capacity = (arrays.get(field_name(name), np.zeros(len(sheet.rows))) for name in _ZERO_IF_EMPTY)
+    for index in np.flatnonzero((power > 0) != (capacity > 0)).tolist():
+        text = f"a battery must have battery_kw and battery_kwh above 0, or neither, got {power[index]:g} kW and {capacity[index]:g} kWh."
+        sheet.faults.add(sheet.file, text, row=sheet.rows[index][0], kind="half a battery")
 
 
 def _names(sheet: Sheet, column: str) -> tuple[str, ...]:

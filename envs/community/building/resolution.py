@@ -106,8 +106,13 @@ def days_of(
     if request.last_day is not None:
         last = (request.last_day - _DAY_0).days + 1
     if last <= first:
-        text = f"must hold a whole day from 00:00 to 24:00 on the community's clock, got readings from {clock.written(begins)} to "
-        faults.add(series[0].file, f"{text}{clock.written(ends)}.")
+        what = "a whole day from 00:00 to 24:00 on the community's clock"
+        if request.first_day is not None or request.last_day is not None:
+            asked = [f"--from {request.first_day}"] * (request.first_day is not None) + [f"--to {request.last_day}"] * (
+                request.last_day is not None
+            )
+            what = f"a whole day among those of {' '.join(asked)}"
+        faults.add(series[0].file, f"must hold {what}, got readings from {clock.written(begins)} to {clock.written(ends)}.")
         return None
     return Days(first * MINUTES_PER_DAY - clock.offset, last - first, period, clock)
 
@@ -179,7 +184,7 @@ def _note_twice(faults: Faults, series: Series, clock: Clock) -> None:
         elsewhere = "" if before == file else f" of {before}"
         text = f"{series.label!r} must have one reading for {clock.written(series.minutes[one])}, got another in row {row}{elsewhere}."
         remedy = "Remove one." if clock.label else "Remove one; or, where clocks were put back, give --time-zone."
-        faults.add(file, f"{text} {remedy}", row=again, column=series.column, kind=f"twice {series.label}")
+        faults.add(file, f"{text} {remedy}", row=again, column=series.column, kind=f"twice in row {again}")
 
 
 def _whole(faults: Faults, series: Series, values: Array, days: Days, found: ResolutionNotes, *, step: int, fill: Fill | None) -> Array:
@@ -197,7 +202,7 @@ def _whole(faults: Faults, series: Series, values: Array, days: Days, found: Res
     for start, end in zip(runs[0::2].tolist(), runs[1::2].tolist(), strict=True):
         between = f"from {days.clock.written(days.start + start * step)} to {days.clock.written(days.start + end * step)}"
         text = f"{series.label!r} must have a reading for every {step} minutes, got none {between} ({end - start} missing, a gap)."
-        faults.add(series.file, f"{text} {_remedy(fill, days, start * step, end * step)}", column=series.column, kind=f"gap {series.label}")
+        faults.add(series.file, f"{text} {_remedy(fill, days, start * step, end * step)}", column=series.column, kind=f"gap {between}")
     return made
 
 

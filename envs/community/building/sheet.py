@@ -151,7 +151,7 @@ def _near(path: Path) -> str:
         names = [each.name for each in path.absolute().parent.iterdir()]
     except OSError:
         return f" There is no folder {path.absolute().parent} either."
-    near = get_close_matches(path.name, names, n=1, cutoff=0.6)
+    near = get_close_matches(path.name, names, n=1, cutoff=0.7)
     return f" Did you mean {near[0]!r}?" if near else ""
 
 

@@ -57,6 +57,12 @@ class Faults:
         """Note a fault."""
         self.found.append(Fault(file, text, row, column, kind))
 
+    def add_each(self, file: str, error: ValueError) -> None:
+        """Note what an error lists below its first line, each line as a fault of its own, or all of an error that lists nothing."""
+        listed = [line.removeprefix("  - ") for line in str(error).splitlines() if line.startswith("  - ")]
+        for text in listed or [str(error)]:
+            self.add(file, text)
+
     def raise_if_any(self) -> None:
         """Raise one ValueError that lists the faults, if there are any: a line for each cause, the files taking turns."""
         if self.found:

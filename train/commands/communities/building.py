@@ -62,12 +62,14 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_dialect(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("what files do not say themselves")
-    group.add_argument("--unit", choices=_POWER, help="of readings whose header states none")
-    group.add_argument("--price-unit", choices=_PRICES, help="of prices whose header states none")
-    group.add_argument("--decimal", choices=(",", "."), help="the decimal sign, where a file does not tell")
-    group.add_argument("--time-column", metavar="NAME", help="the column of stamps, where its name does not say so")
-    group.add_argument("--household-column", metavar="NAME", help="the column of households in a long file, likewise")
+    group = parser.add_argument_group("what the files do not say")
+    group.add_argument("--unit", choices=_POWER, help="of readings whose header has no unit")
+    group.add_argument("--price-unit", choices=_PRICES, help="of prices whose header has no unit")
+    group.add_argument(
+        "--decimal", choices=(",", "."), metavar="SIGN", help="the decimal sign, a point or a comma, if a file does not tell"
+    )
+    group.add_argument("--time-column", metavar="NAME", help="the column of times, if its name does not say so")
+    group.add_argument("--household-column", metavar="NAME", help="the column of households in a long file, if its name does not say so")
     group.add_argument("--ignore", nargs="+", action="extend", default=[], metavar="NAME", help="columns to leave out")
 
 
@@ -76,24 +78,26 @@ def _add_time(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--time-zone",
         metavar="ZONE",
-        help="zone of stamps without an offset, like Europe/Berlin; the community keeps its standard time all year: days have 24 hours",
+        help="zone of times without an offset, like Europe/Berlin; the community keeps its standard time all year: each day has 24 hours",
     )
     group.add_argument(
-        "--stamps", choices=("start", "end"), help="what a stamp is of its period (default: start; asked where it looks else)"
+        "--stamps",
+        choices=("start", "end"),
+        help="which end of its period a time is (default: start; if the times look like ends, the command asks)",
     )
     group.add_argument("--period-minutes", type=positive, metavar="N", help="length of a period; divides the hour (default: the meters')")
-    group.add_argument("--resample", choices=("hold",), help="hold readings over periods shorter than theirs")
+    group.add_argument("--resample", choices=("hold",), help="take the same reading for each of several shorter periods")
     group.add_argument(
         "--from", dest="first_day", type=_day, metavar="DATE", help="first day, like 2024-10-14 (default: the first whole one)"
     )
     group.add_argument("--to", dest="last_day", type=_day, metavar="DATE", help="last day (default: the last whole one)")
     rules = "; ".join(f"{name}: {rule}" for name, rule in RULES.items())
-    group.add_argument("--fill", choices=FILLS, help=f"fill gaps in readings, which are errors else ({rules})")
+    group.add_argument("--fill", choices=FILLS, help=f"fill gaps in readings by a rule; without one gaps are errors ({rules})")
     group.add_argument("--fill-prices", choices=PRICE_FILLS, help="fill gaps in prices")
 
 
 def _add_rules(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("numbers in place of those that follow from rules")
+    group = parser.add_argument_group("numbers instead of those that follow from rules")
     group.add_argument(
         "--set",
         dest="numbers",
@@ -101,7 +105,8 @@ def _add_rules(parser: argparse.ArgumentParser) -> None:
         action="extend",
         default=[],
         metavar="NAME=X",
-        help=f"of the community: {', '.join(NUMBERS_TO_SET)}; of each household alike: {', '.join(EACH_TO_SET)} (its own in --prosumers)",
+        help=f"of the community: {', '.join(NUMBERS_TO_SET)}; the same for each household: {', '.join(EACH_TO_SET)} (numbers of its own "
+        "stand in --prosumers)",
     )
 
 

@@ -100,6 +100,9 @@ def test_stamps_that_look_like_the_ends_of_periods_are_asked_about_and_taken_as_
     assert built(tmp_path, path, stamps="start").community.n_days == 1
 
 
-def test_an_unknown_zone_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="--time-zone: must be the name of a time zone such as Europe/Berlin or UTC, got 'Europe/Bonn'"):
-        built(tmp_path, write(tmp_path, *numbered("2024-01-10", 2), Dialect()), time_zone="Europe/Bonn")
+def test_an_unknown_zone_is_named_with_the_nearest_and_nothing_else_is(tmp_path: Path) -> None:
+    """Without its zone, the hour that comes twice in autumn would seem to be a duplicate of every meter."""
+    said = "--time-zone: must be the name of a time zone such as Europe/Berlin or UTC, got 'Europe/Berln'. Did you mean 'Europe/Berlin'?"
+    with pytest.raises(ValueError, match="cannot be built") as caught:
+        built(tmp_path, write(tmp_path, *numbered("2024-10-26", 3), Dialect()), time_zone="Europe/Berln", stamps="start")
+    assert str(caught.value).splitlines()[1:] == [f"  - {said}"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +148,7 @@ def test_lines_that_make_no_grid_are_named(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="cannot be built") as caught:
             build(tmp_path, files={"lines.csv": text})
         assert said in str(caught.value)
+        assert "is not valid" not in str(caught.value)  # one list, not a list within it
     with pytest.raises(ValueError, match="lines in ohms need the nominal voltage"):
         build(tmp_path, voltage_kv=None)
 
@@ -166,10 +169,43 @@ def test_numbers_that_follow_from_rules_can_be_set_and_unknown_ones_are_named(tm
     assert (community.charge_cap, community.trade_friction, community.partners) == (0.5, 0.01, 1)
     assert community.parameters.demand_min_share == 0.8
     assert community.grid_friction.tolist() == [0.02, 0.02]
-    with pytest.raises(ValueError, match=r"--set: must name one of flexibility_value, .*, got 'charge_cup'"):
+    with pytest.raises(ValueError, match=r"--set: a number to set must be one of .*; got 'charge_cup'. Did you mean 'charge_cap'"):
         build(tmp_path, numbers={"charge_cup": 1.0})
     with pytest.raises(ValueError, match=r"--set: .*`demand_min_share` must be from 0 to 1, got 2"):
         build(tmp_path, numbers={"demand_min_share": 2.0})
+
+
+def test_what_many_columns_share_is_said_once(tmp_path: Path) -> None:
+    """A row that is missing, or there twice, is missing or twice in every column of a wide file."""
+    rows = meters({f"{name} load [kW]": ONES for name in "ABCDE"}).splitlines()
+    for lines, said in (
+        (rows[:20] + rows[21:], r"'A load' must have a reading .*; 4 more like it, the last in column 'E load \[kW\]'\.$"),
+        (rows[:20] + rows[19:], r"'A load' must have one reading .*; 4 more like it, the last in row 21, column 'E load \[kW\]'\.$"),
+    ):
+        who = "household,bus\n" + "".join(f"{name},A\n" for name in "ABCDE")
+        with pytest.raises(ValueError, match="cannot be built") as caught:
+            build(tmp_path, "\n".join(lines), files={"who.csv": who}, prosumers=tmp_path / "who.csv")
+        [line] = str(caught.value).splitlines()[1:]
+        assert re.search(said, line), line
+
+
+def test_half_a_battery_is_refused_and_a_prosumer_without_a_meter_named_once(tmp_path: Path) -> None:
+    for who, said in (
+        ("A,A,,5\nB,B,2,4\n", "row 2: a battery must have battery_kw and battery_kwh above 0, or neither, got 0 kW and 5 kWh."),
+        ("A,A,,\nB,B,,\nC,B,,\n", "every household must have a meter, got 'C' without one."),
+    ):
+        text = f"household,bus,battery_kw,battery_kwh\n{who}"
+        with pytest.raises(ValueError, match="cannot be built") as caught:
+            build(tmp_path, files={"who.csv": text}, prosumers=tmp_path / "who.csv")
+        [line] = str(caught.value).splitlines()[1:]
+        assert line.startswith("  - who.csv")
+        assert line.endswith(said)
+
+
+def test_days_that_hold_no_reading_are_answered_with_those_that_do(tmp_path: Path) -> None:
+    said = r"must hold a whole day among those of --from 2025-06-01, got readings from 2024-06-01T00:00 to 2024-06-03T00:00"
+    with pytest.raises(ValueError, match=said):
+        build(tmp_path, first_day=date(2025, 6, 1))
 
 
 def test_no_mutilated_file_ends_in_anything_but_a_list_of_faults(tmp_path: Path) -> None:
@@ -191,7 +227,12 @@ def test_no_mutilated_file_ends_in_anything_but_a_list_of_faults(tmp_path: Path)
     ]
     signs += ["\ufeff", "sep=;\n", "1_0", "٣", "inf", "1,5", "A"]
     prices = "\n".join(["time,import [ct/kWh],export [ct/kWh]", *(f"{at},30,10" for at in HOURS)])
-    whole = {"meters.csv": meters(), "lines.csv": LINES, "prices.csv": prices, "who.csv": "household,bus,battery_kw\nA,A,1\nB,B,\n"}
+    whole = {
+        "meters.csv": meters(),
+        "lines.csv": LINES,
+        "prices.csv": prices,
+        "who.csv": "household,bus,battery_kw,battery_kwh\nA,A,1,2\nB,B,,\n",
+    }
     given: dict[str, Any] = {"prices": tmp_path / "prices.csv", "prosumers": tmp_path / "who.csv", "constants": {}}
     build(tmp_path, files=whole, **given)
     random, refused = np.random.default_rng(3), 0
