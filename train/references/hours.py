@@ -23,6 +23,7 @@ from ...agents.optimum.hourly_game.bound import bound_hourly
 from ...agents.optimum.hourly_game.search import HourlyDay, day_ahead_hints, search_hourly
 from ...agents.optimum.many_charges.several import Bracket
 from ...agents.optimum.one_charge.hours import solve_hours
+from ...agents.optimum.one_store.solve import StoreOptimum, applies, solve_hourly
 from ...envs.account.objective import require_exact
 from ...envs.account.social import solve_social
 from ...envs.arrays import Array
@@ -33,6 +34,9 @@ from ...envs.games.spec import GameSpec
 from ...envs.market.exact.compiled import StructuredMarket
 from ..ground.playing import play_days
 from ..task import environment_of
+from .answers import Form, Key
+from .one_store import KeptOptimum
+from .optima import content_key
 
 _CENT: Final = 0.01
 """Earnings in EUR below which gaps are not taken as shares of them: of next to nothing every share is large."""
@@ -47,12 +51,16 @@ class SearchEffort:
         plans: About how many plans the search may clear.
         clearings: About how many day-ahead clearings the search for a schedule to be kept may use.
         seed: Of the starts.
+        tolerance: With one store: the proof ends once the bound is less than this share above the best found.
+        seconds: With one store: about how long the proof may take.
     """
 
     starts: int = 2
     plans: int = 4000
     clearings: int = 300
     seed: int = 0
+    tolerance: float = 0.01
+    seconds: float = 480.0
 
     def __post_init__(self) -> None:
         """Check every number.
@@ -78,7 +86,7 @@ class HourlyEnds:
         constant_charge: That charge, EUR/kWh.
         kept_eur: What the best schedule found earns that is announced before the day and kept.
         kept_bound_eur: No such schedule earns more.
-        method: ``"hours"`` where hours are apart, else ``"search"``.
+        method: ``"hours"`` where hours are apart, ``"boxes"`` where one store's optimum was proved, else ``"search"``.
         plans: Plans cleared by the search.
         seconds: Wall time when it was computed.
     """
@@ -152,6 +160,9 @@ def search_day(task: GameSpec, scenario: Scenario, effort: SearchEffort) -> Hour
         bracket, hints = day_ahead_hints(walk, seed=effort.seed, max_clearings=effort.clearings)
         searched = search_hourly(walk, hints=hints, n_starts=effort.starts, seed=effort.seed, max_plans=effort.plans)
         best, upper, plans, method = searched.sequence, _bound(task, day), searched.plans, "search"
+        if task.belief == "standing" and applies(walk):
+            proved = _proved(task, scenario, walk, best, effort)
+            best, upper, plans, method = proved.charges[:, None], min(upper, proved.upper_bound_eur), walk.plans, "boxes"
     constant = walk.walk(np.array(np.broadcast_to(hints[1], walk.shape))).goal_eur if single else math.nan
     best_eur, charges = _played(task, scenario, best, bracket)
     gap = upper - best_eur
@@ -169,6 +180,26 @@ def search_day(task: GameSpec, scenario: Scenario, effort: SearchEffort) -> Hour
         plans=plans,
         seconds=time.perf_counter() - began,
     )
+
+
+def _proved(task: GameSpec, scenario: Scenario, walk: HourlyDay, best: Array, effort: SearchEffort) -> StoreOptimum:
+    """Return what is proved of a day with one store; what an interrupted proof had come to is kept, and gone on from."""
+    env = environment_of(replace(task, information="public"))
+    key = content_key(env.day_of(scenario), env.community.network, env.tariff.basis) | {"cap": env.charge_cap, "flows": task.flows}
+    form = Form("one-store", KeptOptimum)
+    before = form.kept(key)
+    return solve_hourly(
+        walk,
+        hints=[best],
+        tolerance=effort.tolerance,
+        seconds=effort.seconds,
+        begin=None if before is None else before.optimum(),
+        keep=lambda known: _keep(form, key, known),
+    )
+
+
+def _keep(form: Form[KeptOptimum], key: Key, known: StoreOptimum) -> None:
+    form.keep(key, KeptOptimum.of(known))
 
 
 def _played(task: GameSpec, scenario: Scenario, sequence: Array, bracket: Bracket) -> tuple[float, tuple[float, ...]]:

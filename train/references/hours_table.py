@@ -18,7 +18,7 @@ from .hours import HourlyEnds
 
 def values_of(ends: HourlyEnds) -> dict[str, Any]:
     """Return the numbers that ``gridtoll optimum --env hourly`` prints of a day."""
-    return {"env": "hourly", **asdict(ends), "charges": list(ends.charges)}
+    return {"env": "hourly", **asdict(ends), "charges": list(ends.charges), "relative_gap": ends.relative_gap}
 
 
 def summary_of(found: Sequence[Found[HourlyEnds]], *, seconds: float) -> dict[str, Any]:

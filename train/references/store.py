@@ -28,6 +28,7 @@ _SOURCES: Final[dict[str, tuple[str, ...]]] = {
     "brackets": ("agents/optimum/many_charges/several.py", *_CLEARING),
     "breakpoints": ("agents/optimum/call_auction/solve.py", "envs/market/solvers.py"),
     "played": ("agents/optimum/played.py", "envs/market/solvers.py", "envs/games/transition.py"),
+    "one-store": ("train/references/one_store.py",),
     "hourly": ("train/references/hours.py",),
     "best-schedule": ("agents/fixed/hourly.py", "agents/fixed/day_ahead.py", "train/ground/playing.py"),
     "best-constant": ("agents/fixed/day_ahead.py", "train/ground/playing.py"),

@@ -270,6 +270,11 @@ def climb_together(days: Sequence[HourlyDay], start: Array, *, steps: int) -> li
     return best
 
 
+def improved(day: HourlyDay, walk: Walk, *, seed: int = 0, max_plans: int) -> Walk:
+    """Return a walk with its charges moved one at a time as long as that earns more, clearing about so many plans."""
+    return _pattern(day, walk, np.random.default_rng(seed), until=day.plans + max_plans)
+
+
 def _earned(walk: Walk) -> float:
     return walk.goal_eur
 

@@ -12,6 +12,7 @@ from .folder import export_community
 from .folder_reading import read_folder
 from .ieee import IEEE_NAMES, ieee
 from .place import folder_of
+from .pooled import POOLED_NAMES, pooled
 from .simbench import SIMBENCH_NAMES, simbench_grid
 from .two_prosumers import two_prosumers
 
@@ -20,6 +21,7 @@ __all__ = ["COMMUNITY_NAMES", "DEFAULT_COMMUNITY", "HELD_OUT_COMMUNITIES", "expo
 _NAMED: Final[dict[str, Callable[[int | Literal["all"] | None], Community]]] = {
     **{name: partial(simbench_grid, name) for name in SIMBENCH_NAMES},
     **{name: partial(ieee, name) for name in IEEE_NAMES},
+    **{name: partial(pooled, name) for name in POOLED_NAMES},
     "two-prosumers": two_prosumers,
 }
 COMMUNITY_NAMES: Final[tuple[str, ...]] = tuple(_NAMED)

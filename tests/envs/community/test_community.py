@@ -23,7 +23,16 @@ from gridtoll.envs.grid.network import Network, make_network
 from gridtoll.envs.market.exact.compiled import StructuredMarket
 
 SIZES = {"simbench-rural": 13, "simbench-rural2": 93, "simbench-rural3": 118, "simbench-semiurb4": 39, "simbench-urban6": 53}
-SIZES |= {"ieee9": 9, "ieee39": 21, "ieee57": 42, "ieee118": 99, "case33bw": 32, "two-prosumers": 2}
+SIZES |= {
+    "simbench-rural-pooled": 13,
+    "ieee9-pooled": 9,
+    "ieee9": 9,
+    "ieee39": 21,
+    "ieee57": 42,
+    "ieee118": 99,
+    "case33bw": 32,
+    "two-prosumers": 2,
+}
 
 
 def tiny_network() -> Network:

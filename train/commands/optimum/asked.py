@@ -10,7 +10,7 @@ from typing import Any
 from ....envs.community.calendar import Scenario
 from ....envs.games.spec import GameSpec
 from ...data.prosumers import Posted, write_prosumers
-from ...references.solved import Solved
+from ...references.solved import Settings, Solved
 from ...task import environment_of
 from ...workers import Workers
 
@@ -22,6 +22,11 @@ def scenarios_of(options: argparse.Namespace, task: GameSpec) -> list[Scenario]:
     scenario = Scenario(options.day, options.price_path or 0)
     environment_of(task).day_of(scenario)  # refuses days that are not there
     return [scenario]
+
+
+def tolerance_of(options: argparse.Namespace) -> float:
+    """Return the relative gap at which the exact methods end."""
+    return Settings.tolerance if options.tolerance is None else float(options.tolerance)
 
 
 def shown(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from ...ground.text import Report, lines
 from ...task import environment_of, exact_market_of, n_charges
 from ..options import workers_from
 from ..options.games import title_of
+from .asked import tolerance_of
 
 DAYS_PER_YEAR: Final = 365
 """What a cost per year is divided by."""
@@ -50,7 +51,7 @@ def solve_standing(options: argparse.Namespace, task: GameSpec) -> Report:
             goals=(goal,) if options.recover is None else ("profit", "welfare"),
             run=workers.map,
         )
-        best = days.greatest(goal, tolerance=options.tolerance)
+        best = days.greatest(goal, tolerance=tolerance_of(options))
         values = {"days": len(scenarios), "charge_cap": environment.charge_cap} | _numbers(best)
         charge, told = best.charge, [f"The charge of greatest {goal}; proved: no charge from 0 to the cap brings more than the bound."]
         if options.recover is not None:
@@ -103,8 +104,8 @@ def _numbers(best: Standing) -> dict[str, Any]:
 def _recovery(days: StandingDays, best: Standing, options: argparse.Namespace) -> tuple[dict[str, Any], float, list[str]]:
     """Return the numbers about recovering a cost, the charge to post for it, and what to say of it."""
     cost = options.recover / DAYS_PER_YEAR
-    greatest = best if best.objective == "profit" else days.greatest("profit", tolerance=options.tolerance)
-    least = least_recovering(days, cost, greatest=greatest, tolerance=options.tolerance)
+    greatest = best if best.objective == "profit" else days.greatest("profit", tolerance=tolerance_of(options))
+    least = least_recovering(days, cost, greatest=greatest, tolerance=tolerance_of(options))
     values: dict[str, Any] = {
         "recover_eur_per_year": options.recover,
         "recoverable": least.is_recoverable,
@@ -116,7 +117,7 @@ def _recovery(days: StandingDays, best: Standing, options: argparse.Namespace) -
     }
     if least.account is None:
         return values, best.charge, [_unrecoverable(least, options.recover)]
-    welfare = best_welfare_recovering(days, cost, least=least, tolerance=options.tolerance)
+    welfare = best_welfare_recovering(days, cost, least=least, tolerance=tolerance_of(options))
     values |= {
         "recovered_eur_per_year": DAYS_PER_YEAR * least.account.profit_eur,
         "recovering_welfare_charge": welfare.charge,

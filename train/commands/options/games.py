@@ -62,6 +62,8 @@ def effort_from(options: argparse.Namespace, *, seed: int = SearchEffort.seed) -
     given = {"plans": options.plans, "starts": getattr(options, "starts", None)}
     effort = replace(SearchEffort(seed=seed), **{name: value for name, value in given.items() if value is not None})
     share = effort.plans / SearchEffort.plans  # who wants fewer plans wants less of the search before them too
+    tolerance = getattr(options, "tolerance", None)
+    effort = effort if tolerance is None else replace(effort, tolerance=tolerance)
     return replace(effort, clearings=max(_FEW, round(share * SearchEffort.clearings)))
 
 

@@ -1,0 +1,158 @@
+"""The certified optimum of the hourly game with one store: a bound by boxes, and sequences of charges that were played."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ....envs.community.day import Array
+from ..hourly_game.search import HourlyDay, Walk, improved
+from .bound import BoxBound, BoxProgram, ChargeBoxes
+from .hours import StoreHours
+from .refine import TracedPrices, cells_near, first_boxes, split
+
+_PRICES = 240  # lines to begin with
+_SHARE = 6.0  # what comes this part of the gap to the bound is split
+_PLANS = 600  # to improve what the path of a bound suggests
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class StoreOptimum:
+    """What is known of the best sequence of charges of a day with one store. With the day, it is its own certificate.
+
+    Attributes:
+        charges: The best sequence played, EUR/kWh, shape (T,).
+        best_eur: What it earned.
+        upper_bound_eur: No sequence earns more.
+        price: Prices of stored energy whose lines prove that, EUR/kWh, shape (lines,).
+        slabs: The edges of each hour's slabs of charges, EUR/kWh, T arrays.
+        near: Energy near which cells are close, kWh, shape (T + 1,).
+        rounds: How often boxes were split.
+        seconds: What it took.
+    """
+
+    charges: Array
+    best_eur: float
+    upper_bound_eur: float
+    price: Array
+    slabs: tuple[Array, ...]
+    near: Array
+    rounds: int
+    seconds: float
+
+
+def applies(day: HourlyDay) -> bool:
+    """Say whether a day has one store and the game is one whose optimum is proved: profit, one coefficient, no error of forecasts."""
+    spec, loaded = day.game.spec, day.start.loaded
+    known = spec.objective == "profit" and day.shape[1] == 1 and loaded.forecast is loaded.day
+    return bool(known and np.count_nonzero(loaded.day.has_storage) == 1)
+
+
+def solve_hourly(
+    day: HourlyDay,
+    *,
+    hints: Sequence[Array] = (),
+    tolerance: float = 0.01,
+    seconds: float = 480.0,
+    begin: StoreOptimum | None = None,
+    keep: Callable[[StoreOptimum], None] | None = None,
+    threads: int = 2,
+) -> StoreOptimum:
+    """Find a good sequence of charges of a day with one store, and prove how good it is.
+
+    Args:
+        day: The day, of a game that :func:`applies` accepts.
+        hints: Sequences worth starting from, EUR/kWh, shape (T,) or (T, 1).
+        tolerance: Ends once the bound is less than this share above what was earned.
+        seconds: No round of splitting begins after this time.
+        begin: What an earlier call kept: it is gone on from there.
+        keep: Is given what is known after every round.
+        threads: How many work side by side.
+
+    Raises:
+        ValueError: If the game is another.
+        ClearingError: If an hour cannot be followed, or a plan not be cleared.
+    """
+    if not applies(day):
+        raise ValueError("the day must have one store, its game one coefficient, objective 'profit' and no errors of forecasts.")
+    clock, before = time.perf_counter(), 0.0 if begin is None else begin.seconds
+    if begin is not None and begin.upper_bound_eur - begin.best_eur <= tolerance * abs(begin.best_eur):
+        return begin
+    hours, program = hours_of(day), BoxProgram(hours_of(day), threads=threads)
+    best = max((day.walk(np.reshape(each, day.shape)) for each in (*hints, *_earlier(begin))), key=_earned, default=None)
+    best = day.walk(np.zeros(day.shape)) if best is None else best
+    with ThreadPoolExecutor(threads) as pool:
+        traced = TracedPrices(
+            hours, n=_PRICES, run=lambda work, items: list(pool.map(work, items)), kept=None if begin is None else begin.price
+        )
+        path = np.array([*(state.stored[hours.owner] for state in best.states), program.start]) if begin is None else begin.near
+        boxes = first_boxes(hours, traced.price, path, program.capacity) if begin is None else boxes_of(begin, program.capacity)
+        bound, rounds = np.inf if begin is None else begin.upper_bound_eur, 0 if begin is None else begin.rounds
+        while True:
+            found = program.run(boxes, traced.lines, path)
+            bound, best = min(bound, found.bound_eur), _better(day, best, boxes, found)
+            known = _known(best, boxes, path, bound=bound, rounds=rounds, seconds=before + time.perf_counter() - clock)
+            if keep is not None:
+                keep(known)
+            gap = bound - best.goal_eur
+            if gap <= tolerance * abs(best.goal_eur) or time.perf_counter() - clock > seconds:
+                return known
+            boxes, between = split(boxes, found, gap / _SHARE)
+            traced.add(between)
+            path, rounds = found.energy, rounds + 1
+            boxes = replace(boxes, price=traced.price, cells=cells_near(path, program.capacity))
+
+
+def hours_of(day: HourlyDay) -> StoreHours:
+    """Return the hours of a day of the game."""
+    setting = day.game.setting
+    return StoreHours(
+        day.start.loaded.day, setting.community.network, setting.tariff.basis[0], cap=setting.charge_cap, flows=setting.rules.flows
+    )
+
+
+def boxes_of(known: StoreOptimum, capacity: float) -> ChargeBoxes:
+    """Return the boxes that prove what is known."""
+    each = [list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)) for edges in known.slabs]
+    slabs = sorted({slab for hour in each for slab in hour})
+    number = {slab: i for i, slab in enumerate(slabs)}
+    used = np.zeros((len(each), len(slabs)), dtype=np.bool_)
+    for hour, own in enumerate(each):
+        used[hour, [number[slab] for slab in own]] = True
+    low, high = np.array(slabs).T
+    return ChargeBoxes(price=known.price, low=low.copy(), high=high.copy(), used=used, cells=cells_near(known.near, capacity))
+
+
+def _earlier(begin: StoreOptimum | None) -> list[Array]:
+    return [] if begin is None else [begin.charges]
+
+
+def _earned(walk: Walk) -> float:
+    return walk.goal_eur
+
+
+def _better(day: HourlyDay, best: Walk, boxes: ChargeBoxes, found: BoxBound) -> Walk:
+    """Return the better of a walk and what the path of a bound suggests, improved where that comes close."""
+    middle = 0.5 * (boxes.low[found.slab] + boxes.high[found.slab])
+    walk = day.walk(middle[:, None])
+    if walk.goal_eur > best.goal_eur - 0.5 * (found.bound_eur - best.goal_eur):
+        walk = improved(day, walk, max_plans=_PLANS)
+    return max(best, walk, key=_earned)
+
+
+def _known(best: Walk, boxes: ChargeBoxes, path: Array, *, bound: float, rounds: int, seconds: float) -> StoreOptimum:
+    slabs = tuple(np.append(boxes.low[own], boxes.high[own].max()) for own in boxes.used)
+    return StoreOptimum(
+        charges=best.sequence[:, 0],
+        best_eur=best.goal_eur,
+        upper_bound_eur=float(bound),
+        price=boxes.price,
+        slabs=slabs,
+        near=path,
+        rounds=rounds,
+        seconds=seconds,
+    )

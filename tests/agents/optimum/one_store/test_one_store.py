@@ -1,0 +1,116 @@
+"""The hourly game with one store: hours traced exactly, and a bound that nothing played exceeds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from gridtoll.agents.optimum.hourly_game.search import HourlyDay
+from gridtoll.agents.optimum.one_store.bound import BoxProgram
+from gridtoll.agents.optimum.one_store.hours import StoreHours
+from gridtoll.agents.optimum.one_store.refine import TracedPrices, cells_near, first_boxes, split
+from gridtoll.agents.optimum.one_store.solve import applies, solve_hourly
+from gridtoll.envs import HourlyEnv, Scenario, load_community
+from gridtoll.envs.account.settlement import Flows
+from gridtoll.envs.account.tariff import make_tariff
+from gridtoll.envs.community.day import Day
+from gridtoll.envs.games.tail import hour_of, tail_of
+from gridtoll.envs.games.transition import Rules
+from gridtoll.envs.market.exact.compiled import StructuredMarket
+
+COMMUNITY = load_community("simbench-rural-pooled")
+TARIFF = make_tariff("distance", COMMUNITY.network)
+MARKET = StructuredMarket(threads=1)
+
+
+def evening(hour: int, share: float = 0.48) -> Day:
+    """Return the rest of day 180 from an hour on, its store filled to a share."""
+    day = COMMUNITY.day(180)
+    return tail_of(day, hour, share * day.storage_capacity)
+
+
+def hours_of(day: Day, flows: Flows = "trades") -> StoreHours:
+    return StoreHours(day, COMMUNITY.network, TARIFF.basis[0], cap=1.0, flows=flows)
+
+
+def rules(flows: Flows = "trades") -> Rules:
+    return Rules(network=COMMUNITY.network, basis=TARIFF.basis, flows=flows, objective="profit")
+
+
+def played(day: Day, sequence: np.ndarray) -> float:
+    """Return what a sequence of charges earns, each posted as one that stands."""
+    total, stored = 0.0, day.storage_start
+    for hour, charge in enumerate(sequence):
+        charges = charge * TARIFF.basis[0]
+        plan = MARKET.clear(tail_of(day, hour, stored), charges)
+        total += rules().settled(hour_of(day, hour), charges[None], plan.first_period()).reward_eur
+        stored = plan.stored_energy[1]
+    return total
+
+
+@pytest.mark.parametrize("flows", ["trades", "injections"])
+def test_an_hour_traced_along_the_charges_is_the_first_hour_of_the_exact_plan(flows: Flows) -> None:
+    rng = np.random.default_rng(0)
+    for hour in range(0, 24, 4):
+        day = evening(hour, rng.uniform(0.4, 0.6))
+        hours, charge = hours_of(day, flows), rng.uniform(0.0, 0.6)
+        charges = charge * TARIFF.basis[0]
+        plan = MARKET.clear(day, charges)
+        line = hours.lines(0, plan.storage_price[:1, hours.owner])
+        at, stored, charged, other = (np.interp(charge, line.rows[:, 0], line.rows[:, k]) for k in range(4))
+        settled = rules(flows).settled(hour_of(day, 0), charges[None], plan.first_period())
+        assert stored == pytest.approx(plan.stored_energy[1, hours.owner] - day.storage_start[hours.owner], abs=1e-6)
+        assert at * charged + other == pytest.approx(settled.reward_eur, abs=1e-3 + line.rows[:, 4].max())
+        assert line.gap < 1e-7
+
+
+def test_the_bound_falls_as_boxes_are_split_and_no_sequence_played_exceeds_it() -> None:
+    day = evening(20, 0.56)
+    hours = hours_of(day)
+    traced = TracedPrices(hours, n=120, run=lambda work, items: [work(item) for item in items])
+    program, path = BoxProgram(hours), np.full(5, day.storage_start[hours.owner])
+    boxes, bounds = first_boxes(hours, traced.price, path, program.capacity), []
+    for _ in range(4):
+        found = program.run(boxes, traced.lines, path)
+        bounds.append(found.bound_eur)
+        boxes, between = split(boxes, found, 0.2)
+        traced.add(between)
+        path = found.energy
+        boxes = replace(boxes, price=traced.price, cells=cells_near(path, program.capacity))
+    rng = np.random.default_rng(1)
+    sequences = [rng.uniform(0.0, top, 4) for top in (0.2, 0.5, 1.0) for _ in range(30)]
+    sequences += [np.append(rng.uniform(0.0, 0.3, 3), last) for last in np.linspace(0.3, 1.0, 30)]  # who has to fill up is held up
+
+    best = max(played(day, sequence) for sequence in sequences)
+    assert bounds[-1] < bounds[0]
+    assert best <= bounds[-1]
+    assert best >= 0.3 * bounds[-1]  # a bound that is far away shows little
+
+
+def test_every_hour_goes_on_being_covered_by_its_slabs_however_often_they_are_split() -> None:
+    day = evening(22)
+    hours = hours_of(day)
+    traced = TracedPrices(hours, n=40, run=lambda work, items: [work(item) for item in items])
+    program, path = BoxProgram(hours), np.full(3, day.storage_start[hours.owner])
+    boxes = first_boxes(hours, traced.price, path, program.capacity)
+    for _ in range(2):
+        boxes, between = split(boxes, program.run(boxes, traced.lines, path), 1.0)
+        traced.add(between)
+        boxes = replace(boxes, price=traced.price)
+    for used in boxes.used:
+        low, high = boxes.low[used], boxes.high[used]
+        assert low[0] == 0.0
+        assert high[-1] == 1.0
+        assert np.array_equal(low[1:], high[:-1])
+
+
+def test_several_stores_are_refused() -> None:
+    env = HourlyEnv("simbench-rural")
+    day = HourlyDay(env.game, Scenario(180, 0), MARKET)
+    assert not applies(day)
+    with pytest.raises(ValueError, match="must have one store"):
+        solve_hourly(day)
+    with pytest.raises(ValueError, match="must have one store, got 5"):
+        StoreHours(env.day_of(Scenario(180, 0)), env.community.network, TARIFF.basis[0], cap=1.0, flows="trades")
