@@ -1,9 +1,9 @@
-"""What is known of one day over all charges: parts that cover [0, cap], each with a quadratic that the day's goals do not exceed.
+"""What is known of one day over all charges: parts that cover [0, cap], each with quadratics that the day's goals do not exceed.
 
-A part lies between two charges whose responses are known (:mod:`..one_charge.line`). On one affine piece of the response its quadratic is
-the goal itself; elsewhere it is the bound of :mod:`..one_charge.majorant`. What is known is refined by clearing a charge within a part and
-taking the whole affine piece around it: the part falls into three. A day is refined only where it is asked to be, by cells of charges with
-a bound on the excess, of the quadratic over what the goal would be along the chord, that may remain there.
+A part lies between two charges whose responses are known (:mod:`..one_charge.line`). On one affine piece of the response its quadratics are
+the goal itself; elsewhere they are the bound of :mod:`.between`. What is known is refined by clearing a charge within a part: it falls in
+two, or in three where the whole affine piece around the charge is worth solving. A day is refined only where it is asked to be, by cells of
+charges with a bound on the excess, of the quadratics over what the goal would be along the chord, that may remain there.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ from ....envs.market.mechanism import ExactResponse
 from ..one_charge.bounds import Norms, norms
 from ..one_charge.chord import Chord
 from ..one_charge.line import ChargeLine, LinePoint
-from ..one_charge.majorant import majorant
+from .between import SLICES, between
 
-_CENTRE: Final = 0.02  # as in the search of one day: a part is never split closer than this share of its width to an end
+_CENTRE: Final = 0.15  # a part is never split closer than this share of its width to an end
 _RESOLUTION: Final = 1e-13  # share of the cap below which two charges are not told apart
 _LIKELY: Final = 0.1  # of what may remain: parts with less are not refined again as a rule
 _LOOKED_AT: Final = 5  # shares of a cell at which what remains is compared with what may
+_WORTH: Final = 0.1  # a piece is solved where the last one nearby was at least this share of the part it is in
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -54,12 +55,19 @@ class StandingGame:
 
 @dataclass(frozen=True, eq=False)
 class Place:
-    """What a response can be restored from: its charge, variables, prices and relief."""
+    """What a response can be restored from: its charge, the variables off their lower bound, and its prices.
+
+    Attributes:
+        charge: EUR/kWh.
+        raised: Which variables are above their lower bound, shape (R,).
+        values: Their values, shape (R,), in √EUR or without unit as :mod:`..one_charge.flat` has them.
+        prices: Dimensionless, shape (P,).
+    """
 
     charge: float
-    variables: Array
+    raised: Array
+    values: Array
     prices: Array
-    relief: Array
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -69,9 +77,12 @@ class Part:
     Attributes:
         lower: Its least charge, EUR/kWh.
         upper: Its greatest.
-        bound: For each goal a quadratic in t that it does not exceed, t running from 0 to 1; lowest power first, EUR, shape (G, 3).
-        chord: The same of what the goal would be along the chord: an estimate, and the goal itself on an affine piece.
+        bound: For each goal what it does not exceed, in M equal shares of the interval: coefficients in τ, which runs from 0 to 1 over the
+            share, lowest power first, EUR, shape (G, M, 3).
+        chord: The same of what the goal would be along the chord: an estimate, and the goal itself on an affine piece. Shape (G, M, 3).
         ends: The responses at both ends; None where nothing will be asked of the part any more.
+        is_piece: Whether the whole part is one affine piece.
+        nearby: Width of the last affine piece that was solved beside it, EUR/kWh.
     """
 
     lower: float
@@ -79,6 +90,8 @@ class Part:
     bound: Array
     chord: Array
     ends: tuple[Place, Place] | None
+    is_piece: bool
+    nearby: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,11 +110,13 @@ class Asked:
         edges: Edges of K cells of charges, rising from 0 to the cap, EUR/kWh, shape (K + 1,).
         allowed: The excess that may remain in each, for each goal, EUR, shape (G, K); infinite where nothing is asked.
         most: Clearings at most.
+        pins: Charges at which the response itself is asked for, EUR/kWh.
     """
 
     edges: Array
     allowed: Array
     most: int
+    pins: tuple[float, ...] = ()
 
 
 def refined(game: StandingGame, known: Known, asked: Asked, market: ExactResponse) -> Known:
@@ -120,18 +135,27 @@ def refined(game: StandingGame, known: Known, asked: Asked, market: ExactRespons
 
 
 def excess_left(part: Part, asked: Asked) -> tuple[float, float]:
-    """Return by how much the excess of a part is above what is allowed at most, in EUR, and the charge where it is."""
+    """Return by how much the excess of a part is above what is allowed at most, in EUR, and the middle of where it is."""
     cells = slice(max(int(np.searchsorted(asked.edges, part.lower, "right")) - 1, 0), int(np.searchsorted(asked.edges, part.upper, "left")))
     allowed = asked.allowed[:, cells]
-    if part.upper <= part.lower or not np.isfinite(allowed).any():
+    if part.is_piece or part.upper <= part.lower or not np.isfinite(allowed).any():
         return float("-inf"), part.lower
     lower, upper = np.maximum(asked.edges[:-1][cells], part.lower), np.minimum(asked.edges[1:][cells], part.upper)
     charge = lower + np.linspace(0.0, 1.0, _LOOKED_AT)[:, None] * (upper - lower)  # (5, cells)
-    t = (charge - part.lower) / (part.upper - part.lower)
-    over = part.bound - part.chord  # (G, 3)
-    left = over[:, 0, None, None] + over[:, 1, None, None] * t + over[:, 2, None, None] * t * t - allowed[:, None, :]
-    worst = np.unravel_index(int(np.argmax(left)), left.shape)
-    return float(left[worst]), float(charge[worst[1], worst[2]])
+    slices = part.bound.shape[1]
+    t = (charge - part.lower) / (part.upper - part.lower) * slices
+    at = np.clip(t.astype(np.intp), 0, slices - 1)
+    t = t - at
+    over = (part.bound - part.chord)[:, at]  # (G, 5, cells, 3)
+    left = over[..., 0] + over[..., 1] * t + over[..., 2] * t * t - allowed[:, None, :]
+    most = float(left.max())
+    wanting = charge[(left > 0.0).any(axis=0)] if most > 0.0 else charge
+    return most, 0.5 * float(wanting.min() + wanting.max())
+
+
+def is_pinned(parts: Sequence[Part], charge: float) -> bool:
+    """Return whether the response at a charge is known itself: it is an end of a part, or on an affine piece."""
+    return any(part.lower <= charge <= part.upper and (part.is_piece or charge in (part.lower, part.upper)) for part in parts)
 
 
 class _Refining:
@@ -144,7 +168,8 @@ class _Refining:
         ]
         self.norms: list[Norms] = [norms(line) for line in self.lines]
         self.before = known.clearings
-        self.points: dict[int, LinePoint] = {}
+        self.points: dict[Place, LinePoint] = {}
+        self.places: dict[LinePoint, Place] = {}
 
     @property
     def clearings(self) -> int:
@@ -155,8 +180,12 @@ class _Refining:
         """Split the part that leaves most open, as long as one leaves more than it may and clearings are left."""
         if not self.parts:
             first, last = (self.lines[0].piece(charge, cap=self.game.cap) for charge in (0.0, self.game.cap))
-            self.parts = [*self._on_piece(first.lower_end, first.upper_end), *self._between(first.upper_end, last.lower_end)]
-            self.parts += self._on_piece(last.lower_end, last.upper_end) if first.upper < self.game.cap else []
+            nearby = (first.upper - first.lower, last.upper - last.lower)
+            self.parts = list(self._on_piece(first.lower_end, first.upper_end, first.response.price_change))
+            self.parts += self._between(first.upper_end, last.lower_end, min(nearby))
+            self.parts += self._on_piece(last.lower_end, last.upper_end, last.response.price_change) if first.upper < self.game.cap else []
+        for charge in self.asked.pins:
+            self._pin(charge)
         open_parts = [(*excess_left(part, self.asked), number) for number, part in enumerate(self.parts)]
         found = dict(enumerate(self.parts))
         while self.clearings < self.asked.most:
@@ -168,13 +197,13 @@ class _Refining:
             if part.upper - part.lower <= _RESOLUTION * self.game.cap:
                 continue
             del found[number]
-            fell_into = self._split(part, at)
-            for new in fell_into:
+            width = part.upper - part.lower
+            charge = min(max(at, part.lower + _CENTRE * width), part.upper - _CENTRE * width)
+            for new in self._split(part, charge, whole=part.nearby >= _WORTH * width):
                 number = len(self.parts)
                 self.parts.append(new)
                 found[number] = new
-                if len(fell_into) > 1:  # else it is one affine piece, of which no more can be known
-                    open_parts.append((*excess_left(new, self.asked), number))
+                open_parts.append((*excess_left(new, self.asked), number))
         parts = sorted(found.values(), key=lambda part: (part.lower, part.upper))
         return Known(tuple(self._kept(part) for part in parts), self.before + self.clearings)
 
@@ -183,67 +212,94 @@ class _Refining:
         closer = replace(self.asked, allowed=_LIKELY * self.asked.allowed)
         return part if excess_left(part, closer)[0] > 0.0 else replace(part, ends=None)
 
-    def _split(self, part: Part, at: float) -> list[Part]:
-        """Clear within a part, and return what it falls into."""
+    def _pin(self, charge: float) -> None:
+        """Split the part in which a charge lies there, with the whole piece around it."""
+        if is_pinned(self.parts, charge):
+            return
+        number = next(number for number, part in enumerate(self.parts) if part.lower < charge < part.upper)
+        self.parts[number : number + 1] = self._split(self.parts[number], charge, whole=True)
+
+    def _split(self, part: Part, charge: float, *, whole: bool) -> list[Part]:
+        """Clear within a part, and return what it falls into; ``whole`` asks for the affine piece around the charge."""
         left, right = self._ends(part)
-        width = part.upper - part.lower
-        charge = min(max(at, part.lower + _CENTRE * width), part.upper - _CENTRE * width)
+        if not whole:
+            middle = self.lines[0].cleared(charge)
+            return [*self._between(left, middle, part.nearby), *self._between(middle, right, part.nearby)]
         piece = self.lines[0].piece(charge, cap=self.game.cap)
+        width = piece.upper - piece.lower
         # Both ends take the piece's own prices: those of a neighbour may be others where storage is idle, and bounds would pay for that.
         low = piece.lower_end if piece.lower > part.lower else piece.at(part.lower)
         high = piece.upper_end if piece.upper < part.upper else piece.at(part.upper)
-        return [*self._between(left, low), *self._on_piece(low, high), *self._between(high, right)]
+        slope = piece.response.price_change
+        if low.charge == high.charge:  # the piece is the charge itself
+            return [*self._between(left, low, width, slope), *self._between(low, right, width, slope)]
+        return [*self._between(left, low, width, slope), *self._on_piece(low, high, slope), *self._between(high, right, width, slope)]
 
     def _ends(self, part: Part) -> tuple[LinePoint, LinePoint]:
         """Return the responses at both ends, cleared again where they were not kept."""
         line = self.lines[0]
         if part.ends is None:
-            return line.piece(part.lower, cap=self.game.cap).at(part.lower), line.piece(part.upper, cap=self.game.cap).at(part.upper)
-        left, right = (line.restored(end.charge, end.variables, end.prices, end.relief) for end in part.ends)
+            return line.cleared(part.lower), line.cleared(part.upper)
+        left, right = (self._restored(end) for end in part.ends)
         return left, right
 
-    def _on_piece(self, low: LinePoint, high: LinePoint) -> Iterator[Part]:
+    def _restored(self, end: Place) -> LinePoint:
+        if end not in self.points:
+            variables = self.lines[0].flat.lower.copy()
+            variables[end.raised] = end.values
+            point = self.lines[0].restored(end.charge, variables, end.prices, np.zeros_like(end.prices))
+            self.points[end], self.places[point] = point, end
+        return self.points[end]
+
+    def _place(self, point: LinePoint) -> Place:
+        """Return a response in a form that takes little room."""
+        if point not in self.places:
+            (raised,) = np.nonzero(point.variables > self.lines[0].flat.lower)
+            end = Place(point.charge, raised.astype(np.int32), point.variables[raised], point.prices)
+            self.points[end], self.places[point] = point, end
+        return self.places[point]
+
+    def _on_piece(self, low: LinePoint, high: LinePoint, price_change: Array) -> Iterator[Part]:
         """Yield the parts of an affine piece: it is cut where a branch reaches its limit, since the goal has a kink there."""
-        shares = [0.0, *Chord(self.lines[0], low, high).crossings, 1.0] if low.charge < high.charge else [0.0, 1.0]
+        if not low.charge < high.charge:
+            return
+        shares = [0.0, *Chord(self.lines[0], low, high).crossings, 1.0]
         for first, last in pairwise([self._between_points(low, high, share) for share in shares]):
-            yield from self._between(first, last)
+            for part in self._between(first, last, last.charge - first.charge, price_change):
+                yield replace(part, is_piece=True)
 
     def _between_points(self, low: LinePoint, high: LinePoint, share: float) -> LinePoint:
         """Return the response at a share of an affine piece."""
         if share in (0.0, 1.0):
             return (low, high)[int(share)]
-        mixed = [(1.0 - share) * a + share * b for a, b in zip(_vectors(low), _vectors(high), strict=True)]
-        return self.lines[0].restored(low.charge + share * (high.charge - low.charge), *mixed)
+        variables, prices = ((1.0 - share) * a + share * b for a, b in ((low.variables, high.variables), (low.prices, high.prices)))
+        return self.lines[0].restored(low.charge + share * (high.charge - low.charge), variables, prices, np.zeros_like(prices))
 
-    def _between(self, left: LinePoint, right: LinePoint) -> Iterator[Part]:
+    def _between(self, left: LinePoint, right: LinePoint, nearby: float, price_change: Array | None = None) -> Iterator[Part]:
         """Yield the part between two responses, if there is any."""
         if not left.charge < right.charge:
             return
-        bound = [majorant(line, norm, left, right) for line, norm in zip(self.lines, self.norms, strict=True)]
-        chord = [_along(Chord(line, left, right)) for line in self.lines]
-        ends = (Place(left.charge, *_vectors(left)), Place(right.charge, *_vectors(right)))
-        yield Part(lower=left.charge, upper=right.charge, bound=np.array(bound), chord=np.array(chord), ends=ends)
-
-
-def _vectors(point: LinePoint) -> tuple[Array, Array, Array]:
-    return point.variables, point.prices, point.relief
+        bound = np.array(
+            [between(line, norm, left, right, price_change=price_change) for line, norm in zip(self.lines, self.norms, strict=True)]
+        )
+        chord = np.array([_along(Chord(line, left, right)) for line in self.lines])
+        ends = (self._place(left), self._place(right))
+        yield Part(lower=left.charge, upper=right.charge, bound=bound, chord=chord, ends=ends, is_piece=False, nearby=nearby)
 
 
 def _along(chord: Chord) -> Array:
-    """Return the quadratic through the goal along the chord at both ends and in the middle, shape (3,)."""
+    """Return quadratics through the goal along the chord at both ends and in the middle of each share of it, shape (M, 3)."""
     price = chord.line.day.overload_price * chord.line.day.period_hours
-
-    def goal(t: float) -> float:
-        level, slope = chord.overload_kw(t) if price > 0 else (0.0, 0.0)
-        return float(chord.goal @ (1.0, t, t * t)) - price * (level + t * slope)
-
-    return through(goal(0.0), goal(0.5), goal(1.0))
-
-
-def through(start: float, middle: float, end: float) -> Array:
-    """Return the quadratic with these values at 0, ½ and 1, lowest power first, shape (3,)."""
+    t = np.linspace(0.0, 1.0, 2 * SLICES + 1)
+    goal = np.stack([np.ones_like(t), t, t * t]).T @ chord.goal
+    if price > 0:
+        limit, change = chord.line.network.grid.branch_limit_kw, chord.flow_change_kw
+        if np.any(np.maximum(np.abs(chord.left.flow_kw), np.abs(chord.right.flow_kw)) > limit):
+            flow = np.abs(chord.left.flow_kw + t[:, None, None] * change)
+            goal = goal - price * np.maximum(flow - limit, 0.0).sum(axis=(1, 2))
+    start, middle, end = goal[:-1:2], goal[1::2], goal[2::2]
     bend = 2.0 * (start - 2.0 * middle + end)
-    return np.array([start, end - start - bend, bend])
+    return np.stack([start, end - start - bend, bend], axis=1)
 
 
 def parts_of(known: Sequence[Known]) -> int:

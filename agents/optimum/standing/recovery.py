@@ -20,9 +20,10 @@ import numpy as np
 from ....envs.community.day import Array
 from ....envs.errors import ClearingError
 from ..agreement import EXACTNESS
-from .asking import by_cell
-from .parts import Asked, parts_of
-from .search import FLOOR, MOST, ROUNDS, Standing, StandingAccount, StandingDays
+from .answers import Standing, StandingAccount
+from .asking import allowance, too_wide
+from .parts import parts_of
+from .search import FLOOR, ROUNDS, StandingDays
 from .sums import Summed
 
 _SAFE: Final = 1e-12  # of the turnover: by how much more than the cost a charge is aimed at
@@ -88,16 +89,16 @@ def least_recovering(days: StandingDays, cost_eur: float, *, greatest: Standing,
     least = FLOOR * tolerance * days.yardstick_eur(greatest.account, "profit")
     safe = _SAFE * days.turnover_eur
     for _ in range(ROUNDS):
-        found = min((each for each in days.tried.values() if each.profit_eur >= cost_eur), key=lambda each: each.charge)
-        sums, edges = days.summed(found.charge)
+        found = min((each for each in days.tried if each.profit_eur >= cost_eur), key=lambda each: each.charge)
+        sums = days.summed(found.charge)
         below = _first_at_least(sums, goal, cost_eur)
         aim = _first_at_least(sums, goal, cost_eur + safe, chord=True)
         wide = found.charge - below
         if wide <= tolerance * days.cap or not below < found.charge:
             break
-        tried = aim if below <= aim < found.charge and aim not in days.tried else 0.5 * (below + found.charge)
+        tried = aim if below <= aim < found.charge and aim not in days.settled else 0.5 * (below + found.charge)
         days.account(tried)
-        if days.refine(_below(days, sums, edges, (cost_eur, found.charge, least))) == 0 and tried != aim and wide <= 1e-4 * days.cap:
+        if _ask_below(days, sums, (cost_eur, found.charge, least)) == 0 and tried != aim and wide <= 1e-4 * days.cap:
             break  # profit touches the cost to within the tolerance all along the bracket
     else:
         raise ClearingError(f"the least charge that recovers {cost_eur} EUR a day must be found within {ROUNDS} rounds.")
@@ -130,8 +131,8 @@ def best_welfare_recovering(days: StandingDays, cost_eur: float, *, least: Least
         raise ValueError(f"at least one charge must recover {cost_eur} EUR a day, and none does. Ask for a lower cost.")
     profit, welfare = _number(days, "profit"), _number(days, "welfare")
     for _ in range(ROUNDS):
-        best = max((each for each in days.tried.values() if each.profit_eur >= cost_eur), key=lambda each: each.welfare_eur)
-        sums, edges = days.summed(best.charge)
+        best = max((each for each in days.tried if each.profit_eur >= cost_eur), key=lambda each: each.welfare_eur)
+        sums = days.summed(best.charge)
         stake = days.yardstick_eur(best, "welfare")
         may = sums.peaks(profit)[1] >= cost_eur
         bound = max(float(np.where(may, sums.peaks(welfare)[1], -np.inf).max()), best.welfare_eur)
@@ -139,7 +140,9 @@ def best_welfare_recovering(days: StandingDays, cost_eur: float, *, least: Least
             return Standing(
                 charge=best.charge,
                 objective="welfare",
+                risk=days.risk,
                 account=best,
+                value_eur=best.welfare_eur,
                 upper_bound_eur=bound,
                 relative_gap=(bound - best.welfare_eur) / stake,
                 clearings=days.clearings,
@@ -147,10 +150,10 @@ def best_welfare_recovering(days: StandingDays, cost_eur: float, *, least: Least
                 parts=parts_of(days.known),
             )
         charges, along = sums.peaks(welfare, chord=True)
-        earns = sums.chord[profit].min(axis=0) >= cost_eur
+        earns = sums.chord[:, profit].min(axis=0) >= cost_eur
         if earns.any():
             days.account(float(charges[np.argmax(np.where(earns, along, -np.inf))]))
-        days.refine(_undecided(days, sums, edges, (cost_eur, best.welfare_eur + 0.5 * tolerance * stake, FLOOR * tolerance * stake)))
+        _ask_undecided(days, sums, (cost_eur, best.welfare_eur + 0.5 * tolerance * stake, FLOOR * tolerance * stake))
     raise ClearingError(f"the best charge that recovers {cost_eur} EUR a day must be proved within {ROUNDS} rounds.")
 
 
@@ -171,47 +174,47 @@ def _number(days: StandingDays, goal: str) -> int:
 
 
 def _first_at_least(sums: Summed, goal: int, level: float, *, chord: bool = False) -> float:
-    """Return the least charge at which a sum reaches a level, EUR/kWh; infinite where it does nowhere."""
+    """Return a charge below which a sum reaches a level nowhere, or about where it does by its chords, EUR/kWh; infinite for nowhere."""
     (reached,) = np.nonzero(sums.peaks(goal, chord=chord)[1] >= level)
     if not len(reached):
         return float("inf")
     k = int(reached[0])
-    start, middle, end = (float(part) for part in (sums.chord if chord else sums.bound)[goal][:, k])
+    if not chord:
+        return float(sums.edges[k])
+    start, middle, end = (float(part) for part in sums.chord[:, goal, k])
     if start >= level:
-        return float(sums.lower[k])
+        return float(sums.edges[k])
     bend = 2.0 * (start - 2.0 * middle + end)
     roots = np.roots([bend, end - start - bend, start - level]) if abs(bend) > 1e-300 else np.roots([end - start, start - level])
-    inside = [float(root.real) for root in roots if abs(root.imag) <= 1e-9 and 0.0 <= root.real <= 1.0]
-    share = min(inside, default=0.0 if not chord else 1.0)
-    if not chord:
-        share = max(share - 1e-9, 0.0)  # a root's rounding must not exclude a charge that may recover the cost
-    return float(sums.lower[k] + share * (sums.upper[k] - sums.lower[k]))
+    share = min((float(root.real) for root in roots if abs(root.imag) <= 1e-9 and 0.0 <= root.real <= 1.0), default=1.0)
+    return float(sums.edges[k] + share * (sums.edges[k + 1] - sums.edges[k]))
 
 
-def _nothing_asked(days: StandingDays, edges: Array) -> Array:
-    return np.full((len(days.goals), len(edges) - 1), np.inf)
+def _nothing_asked(days: StandingDays, sums: Summed) -> Array:
+    return np.full((len(days.games), len(days.goals), len(sums.edges) - 1), np.inf)
 
 
-def _below(days: StandingDays, sums: Summed, edges: Array, numbers: tuple[float, float, float]) -> Asked:
-    """Return what is asked so that charges below one that recovers the cost are shown to recover less."""
+def _ask_below(days: StandingDays, sums: Summed, numbers: tuple[float, float, float]) -> int:
+    """Ask for what shows that charges below one that recovers the cost recover less; return how many days had more to say."""
     cost, charge, least = numbers
-    allowed = _nothing_asked(days, edges)
-    asked = days.allowance("profit", sums, edges, enough=cost, least=least)
-    allowed[_number(days, "profit")] = np.where(edges[:-1] < charge, asked, np.inf)
-    return Asked(edges=edges, allowed=allowed, most=MOST)
+    allowed, profit = _nothing_asked(days, sums), _number(days, "profit")
+    asked = allowance(sums, goal=profit, enough=cost, least=least)
+    allowed[:, profit] = np.where(sums.edges[:-1] < charge, asked, np.inf)
+    days.cut(too_wide(sums, goal=profit, enough=cost))
+    return days.ask(sums.edges, allowed)
 
 
-def _undecided(days: StandingDays, sums: Summed, edges: Array, numbers: tuple[float, float, float]) -> Asked:
-    """Return what is asked so that each charge is shown to be no better, or not to recover the cost: whichever its chords suggest."""
+def _ask_undecided(days: StandingDays, sums: Summed, numbers: tuple[float, float, float]) -> None:
+    """Ask for what shows of each charge that it is no better, or does not recover the cost: whichever its chords suggest."""
     cost, enough, least = numbers
     profit, welfare = _number(days, "profit"), _number(days, "welfare")
-    earned, earned_along = by_cell(sums, edges, profit)
-    good, good_along = by_cell(sums, edges, welfare)
+    (_, earned), (_, earned_along) = sums.peaks(profit), sums.peaks(profit, chord=True)
+    (_, good), (_, good_along) = sums.peaks(welfare), sums.peaks(welfare, chord=True)
     undecided = (earned >= cost) & (good > enough)
     by_profit = undecided & (earned_along < cost) & (good_along > enough)
-    allowed = _nothing_asked(days, edges)
-    asked = days.allowance("welfare", sums, edges, enough=enough, least=least)
-    allowed[welfare] = np.where(undecided & ~by_profit, asked, np.inf)
-    asked = days.allowance("profit", sums, edges, enough=cost, least=least)
-    allowed[profit] = np.where(by_profit, asked, np.inf)
-    return Asked(edges=edges, allowed=allowed, most=MOST)
+    allowed = _nothing_asked(days, sums)
+    allowed[:, welfare] = np.where(undecided & ~by_profit, allowance(sums, goal=welfare, enough=enough, least=least), np.inf)
+    allowed[:, profit] = np.where(by_profit, allowance(sums, goal=profit, enough=cost, least=least), np.inf)
+    days.cut(too_wide(sums, goal=welfare, enough=enough))
+    days.cut(too_wide(sums, goal=profit, enough=cost))
+    days.ask(sums.edges, allowed)

@@ -1,23 +1,23 @@
 """The best charge that stands on many days, with a proof: no charge up to the cap earns more on average.
 
-Let Π_s be the goal of day s and U_s what it does not exceed (:mod:`.parts`). For weights w_s ≥ 0 that sum to 1,
+Let Π_s be the goal of scenario s, a day of some community, and U_s what it does not exceed (:mod:`.parts`). For weights w_s ≥ 0 that sum
+to 1,
 
     Σ_s w_s Π_s(γ) ≤ Σ_s w_s U_s(γ)    for every γ in [0, cap],
 
-and the right side, piecewise quadratic, has a peak that is closed-form (:mod:`.sums`): the upper bound. The lower one is what a charge
-earns when every day is cleared again and settled. Each round clears the days at the most promising charge, and asks each day for as much
-more as is needed to rule a charge out (:mod:`.asking`): where the days earn less on average by their chords than the best charge found,
-less exactness will do. Days are independent of each other within a round, so that they are refined side by side, and the answer does not
-depend on how many are.
+and the right side is bounded cell by cell of charges (:mod:`.sums`): the upper bound. So is the mean of the worst part of the scenarios
+(:mod:`.risk`). The lower bound is what a charge earns when every scenario is cleared again and settled. Each round has all scenarios
+cleared at the most promising charge, and asks each for as much more as is needed to rule a charge out (:mod:`.asking`): where they earn
+less by their chords than the best charge found, less exactness will do. Scenarios are independent of each other within a round, so that
+they are refined side by side, and the answer does not depend on how many are.
 
-Days are asked for less near γ = 0, say, than a proof of each day by itself would need: what counts is the sum.
+Scenarios are asked for less near γ = 0, say, than a proof of each by itself would need: what counts is the sum.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, Protocol
 
@@ -34,8 +34,10 @@ from ....envs.market.mechanism import ExactResponse
 from ....envs.market.solvers import make_market
 from ..agreement import EXACTNESS
 from ..one_charge.search import one_basis
-from .asking import allowance, cells_around
-from .parts import Asked, Known, StandingGame, excess_left, parts_of, refined
+from .answers import ACCOUNT, Standing, StandingAccount
+from .asking import allowance, cells_around, too_wide
+from .parts import Asked, Known, StandingGame, excess_left, is_pinned, parts_of, refined
+from .risk import MEAN, Risk
 from .sums import Summed, summed
 
 ROUNDS: Final = 60
@@ -44,7 +46,8 @@ MOST: Final = 10_000
 """Clearings of a day in one round at most."""
 FLOOR: Final = 0.1
 """Of the tolerance: no day is asked for more exactness at any charge."""
-_FIRST: Final = 6  # clearings of each day before anything is known of the others
+_FIRST: Final = 3  # clearings of each day before anything is known of the others
+_ROOMY: Final = 0.5  # of the tolerance: what bounds are asked to come down to
 
 
 class Run(Protocol):
@@ -60,142 +63,138 @@ def one_by_one(function: Callable[[Any], Any], items: Iterable[Any], label: str 
     return [function(item) for item in items]
 
 
-@dataclass(frozen=True, kw_only=True)
-class StandingAccount:
-    """What the operator is paid and pays on average on a day at one charge, and what all have of it, in EUR.
+def standing_games(
+    days: Sequence[Day],
+    network: Network,
+    tariff: Tariff,
+    *,
+    cap: float,
+    flows: Flows = "trades",
+    goals: tuple[ExactObjective, ...] = ("profit",),
+) -> list[StandingGame]:
+    """Return days of one community as scenarios; those of several communities are lists put together.
 
-    Attributes:
-        charge: EUR/kWh.
-        profit_eur: The operator's profit.
-        welfare_eur: Of prosumers and operator.
-        revenue_eur: Charges collected.
-        import_fee_eur: Fee on imports.
-        loss_cost_eur: Paid for losses.
-        overload_cost_eur: Paid for overload.
+    Args:
+        days: The days.
+        network: Where the prosumers sit.
+        tariff: A tariff of one coefficient for the whole day.
+        cap: Greatest charge, EUR/kWh.
+        flows: The account of flows.
+        goals: What will be asked about.
+
+    Raises:
+        ValueError: If the tariff has more than one coefficient, or the cap is not above 0.
     """
-
-    charge: float
-    profit_eur: float
-    welfare_eur: float
-    revenue_eur: float
-    import_fee_eur: float
-    loss_cost_eur: float
-    overload_cost_eur: float
-
-    def goal_eur(self, goal: ExactObjective) -> float:
-        """Return one of the objectives."""
-        return self.welfare_eur if goal == "welfare" else self.profit_eur
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Standing:
-    """The best charge of many days.
-
-    Attributes:
-        charge: EUR/kWh.
-        objective: What is greatest at it.
-        account: Means over the days at it, cleared again and settled.
-        upper_bound_eur: No charge in [0, cap] takes the mean of the objective higher, EUR per day.
-        relative_gap: (upper bound − mean) over what is at stake, as for one day (:mod:`gridtoll.envs.account.objective`), in means.
-        clearings: Market clearings used in all so far, those of other questions about the same days included.
-        seconds: Wall time of this question.
-        parts: Parts of the proof.
-    """
-
-    charge: float
-    objective: ExactObjective
-    account: StandingAccount
-    upper_bound_eur: float
-    relative_gap: float
-    clearings: int
-    seconds: float
-    parts: int
+    return [
+        StandingGame(day=day, network=network, basis=one_basis(day, tariff, cap=cap), flows=flows, goals=goals, cap=cap) for day in days
+    ]
 
 
 class StandingDays:
     """S days under one standing charge: what is known of them, and what charges were tried. Questions about them share both.
 
     Args:
-        days: The days, of one community.
-        network: Where the prosumers sit.
-        tariff: A tariff of one coefficient for the whole day.
-        cap: Greatest charge, EUR/kWh.
+        games: The days, each with its network and basis: of one community, or of several.
         weights: Of the days, at least 0, summing to 1; all alike where absent.
-        flows: The account of flows.
-        goals: What will be asked about.
+        risk: What counts of the days.
         run: Calls a function on many items; one after the other where absent.
         market: What clears; where absent each process makes a structured one for itself. Others must pickle if ``run`` has processes.
+        keep: Called with this after every round, to keep what is known.
 
     Raises:
-        ValueError: If there is no day, the tariff has more than one coefficient, or the weights are none.
+        ValueError: If there is no day, days differ in cap or goals, or the weights are none.
     """
 
     def __init__(
         self,
-        days: Sequence[Day],
-        network: Network,
-        tariff: Tariff,
+        games: Sequence[StandingGame],
         *,
-        cap: float,
         weights: Array | None = None,
-        flows: Flows = "trades",
-        goals: tuple[ExactObjective, ...] = ("profit",),
+        risk: Risk = MEAN,
         run: Run = one_by_one,
         market: ExactResponse | None = None,
+        keep: Callable[[StandingDays], None] | None = None,
     ) -> None:
-        if not days:
+        if not games:
             raise ValueError("a standing charge needs at least one day, got none.")
-        self.basis = one_basis(days[0], tariff, cap=cap)
-        self.games = [StandingGame(day=day, network=network, basis=self.basis, flows=flows, goals=goals, cap=cap) for day in days]
-        self.goals, self.cap, self.weights = goals, cap, checked_weights(weights, len(days))
-        self.turnover_eur = float(self.weights @ [day.turnover_eur for day in days])
-        self.known = [Known() for _ in days]
-        self.tried: dict[float, StandingAccount] = {}
-        self._run, self._market, self._cleared = run, market, 0
+        for name, values in (("cap", {each.cap for each in games}), ("goals", {each.goals for each in games})):
+            if len(values) > 1:
+                raise ValueError(f"days under one charge must have one {name}, got {sorted(values)}. Give all the same.")
+        self.games, self.goals, self.cap = list(games), games[0].goals, games[0].cap
+        self.weights, self.risk = checked_weights(weights, len(games)), risk
+        self.turnover_eur = float(self.weights @ [each.day.turnover_eur for each in games])
+        self.known = [Known() for _ in games]
+        self.settled: dict[float, Array] = {}  # by charge: the numbers of an account of each day, shape (S, 6)
+        self._run, self._market, self._keep = run, market, keep
+        self._cuts = np.zeros(0)
 
     @property
     def clearings(self) -> int:
         """Market clearings used."""
-        return sum(each.clearings for each in self.known) + self._cleared
+        return sum(each.clearings for each in self.known) + len(self.games) * len(self.settled)
+
+    @property
+    def tried(self) -> list[StandingAccount]:
+        """Means at every charge at which all days were settled."""
+        return [self.account(charge) for charge in self.settled]
 
     def account(self, charge: float) -> StandingAccount:
-        """Clear and settle every day at a charge; a charge tried before is not cleared again."""
-        if charge not in self.tried:
-            settled = self._run(_settled, [(game, charge, self._market) for game in self.games], f"clearing at {charge:.4g} EUR/kWh")
-            self._cleared += len(settled)
-            means = {
-                name: float(self.weights @ [getattr(each, name) for each in settled])
-                for name in StandingAccount.__dataclass_fields__
-                if name != "charge"
-            }
-            self.tried[charge] = StandingAccount(charge=charge, **means)
-        return self.tried[charge]
+        """Clear and settle every day at a charge, and return the means; a charge tried before is not cleared again."""
+        if charge not in self.settled:
+            found = self._run(_settled, [(game, charge, self._market) for game in self.games], f"clearing at {charge:.4g} EUR/kWh")
+            self.settled[charge] = np.array([[getattr(each, name) for name in ACCOUNT] for each in found])
+        means = self.weights @ self.settled[charge]
+        return StandingAccount(charge=charge, **dict(zip(ACCOUNT, means.tolist(), strict=True)))
 
-    def refine(self, asked: Asked) -> int:
-        """Refine the days that leave more open than is asked for; return how many there were."""
-        todo = [s for s, each in enumerate(self.known) if not each.parts or any(excess_left(part, asked)[0] > 0.0 for part in each.parts)]
-        items = [(self.games[s], self.known[s], asked, self._market) for s in todo]
+    def value_eur(self, charge: float, goal: ExactObjective) -> float:
+        """Return what is to be greatest at a charge, every day cleared and settled, EUR."""
+        self.account(charge)
+        return self.risk.of(self.settled[charge][:, ACCOUNT.index(f"{goal}_eur")], self.weights)
+
+    def refine(self, asked: Sequence[Asked]) -> int:
+        """Refine the days that leave more open than is asked of each; return how many there were."""
+        todo = [s for s, (known, of) in enumerate(zip(self.known, asked, strict=True)) if _lacks(known, of)]
+        items = [(self.games[s], self.known[s], asked[s], self._market) for s in todo]
         for s, found in zip(todo, self._run(_refined, items, f"refining {len(todo)} days"), strict=True):
             self.known[s] = found
+        if todo and self._keep is not None:
+            self._keep(self)
         return len(todo)
+
+    def ask(self, edges: Array, allowed: Array, *, pins: tuple[float, ...] = ()) -> int:
+        """Refine the days; return how many there were.
+
+        Args:
+            edges: Of K cells, EUR/kWh, shape (K + 1,).
+            allowed: The excess that each of S days may keep for each of G goals, EUR, shape (S, G, K).
+            pins: Charges at which responses are asked for, EUR/kWh.
+        """
+        return self.refine([Asked(edges=edges, allowed=each, most=MOST, pins=pins) for each in allowed])
 
     def begin(self) -> None:
         """Clear a few charges of each day, if that has not been done."""
-        if not self.known[0].parts:
-            cells = np.array([0.0, self.cap])
-            self.refine(Asked(edges=cells, allowed=np.zeros((len(self.goals), 1)), most=_FIRST))
+        asked = Asked(edges=np.array([0.0, self.cap]), allowed=np.zeros((len(self.goals), 1)), most=_FIRST)
+        nothing = Asked(edges=asked.edges, allowed=np.full((len(self.goals), 1), np.inf), most=_FIRST)
+        self.refine([nothing if each.parts else asked for each in self.known])
 
-    def summed(self, around: float) -> tuple[Summed, Array]:
-        """Return the sums over the days, and the edges of cells, shape (K + 1,), that are the narrower the closer they are to a charge."""
-        edges = cells_around(around, self.cap)
-        return summed(self.known, self.weights, edges), edges
+    def pin(self, charge: float) -> None:
+        """Have every day cleared at a charge, with the affine piece around it."""
+        self.ask(np.array([0.0, self.cap]), np.full((len(self.games), len(self.goals), 1), np.inf), pins=(charge,))
+
+    def summed(self, around: float) -> Summed:
+        """Return what is known of all days, in cells that are the narrower the closer they are to a charge."""
+        return summed(self.known, self.risk, self.weights, np.union1d(cells_around(around, self.cap), self._cuts))
+
+    def cut(self, charges: Array) -> None:
+        """Have cells end at these charges besides, EUR/kWh, shape (any,), from now on."""
+        self._cuts = np.union1d(self._cuts, charges)
 
     def yardstick_eur(self, account: StandingAccount | None, goal: ExactObjective) -> float:
         """Return what a gap of means is measured by, in EUR: as for one day."""
         return at_stake_eur(account, least=self.turnover_eur if goal == "welfare" else LEAST_SHARE * self.turnover_eur)
 
     def greatest(self, goal: ExactObjective, *, tolerance: float = 1e-6) -> Standing:
-        """Return the charge with the greatest mean of a goal, with its proof.
+        """Return the charge with the greatest mean of a goal, or the greatest mean of its worst part, with its proof.
 
         Args:
             goal: One of ``goals``.
@@ -209,35 +208,54 @@ class StandingDays:
             raise ValueError(f"the goal must be one of {', '.join(self.goals)}, and the tolerance > 0, got {goal!r} and {tolerance!r}.")
         began, number = time.perf_counter(), self.goals.index(goal)
         self.begin()
-        best: StandingAccount | None = None
-        around = 0.5 * self.cap
+        best, lead, bound, around = 0.5 * self.cap, -np.inf, np.inf, 0.5 * self.cap
         for _ in range(ROUNDS):
-            sums, edges = self.summed(around)
-            charges, along = sums.peaks(number, chord=True)
+            charges, along = self.summed(around).peaks(number, chord=True)
             around = float(charges[np.argmax(along)])
-            best = max([self.account(around), *([] if best is None else [best])], key=lambda each: each.goal_eur(goal))
-            stake, lead = self.yardstick_eur(best, goal), best.goal_eur(goal)
-            bound = max(float(sums.peaks(number)[1].max()), lead)
-            if bound - lead <= tolerance * stake + EXACTNESS * self.turnover_eur:
-                return Standing(
-                    charge=best.charge,
-                    objective=goal,
-                    account=best,
-                    upper_bound_eur=bound,
-                    relative_gap=(bound - lead) / stake,
-                    clearings=self.clearings,
-                    seconds=time.perf_counter() - began,
-                    parts=parts_of(self.known),
-                )
-            sums, edges = self.summed(best.charge)
-            allowed = np.full((len(self.goals), len(edges) - 1), np.inf)
-            allowed[number] = self.allowance(goal, sums, edges, enough=lead + 0.5 * tolerance * stake, least=FLOOR * tolerance * stake)
-            self.refine(Asked(edges=edges, allowed=allowed, most=MOST))
+            self.pin(around)
+            sums = self.summed(around)
+            here = float(sums.chord_at(around)[number])
+            if here > lead:
+                best, lead = around, here
+            elif best != around:
+                sums = self.summed(best)
+            stake = self._stake_eur(best, lead, goal)
+            bound, allowed_gap = max(float(sums.peaks(number)[1].max()), lead), tolerance * stake + EXACTNESS * self.turnover_eur
+            if bound - lead <= allowed_gap:
+                found = self._found(best, goal, bound, began)
+                if found.relative_gap <= tolerance + EXACTNESS * self.turnover_eur / stake:
+                    return found
+            enough = lead + _ROOMY * allowed_gap
+            allowed = np.full((len(self.games), len(self.goals), len(sums.edges) - 1), np.inf)
+            allowed[:, number] = allowance(sums, goal=number, enough=enough, least=FLOOR * tolerance * stake)
+            self.cut(too_wide(sums, goal=number, enough=enough))
+            self.ask(sums.edges, allowed)
+            around = best
         raise ClearingError(f"the best standing charge must be proved within {ROUNDS} rounds, and is still between {lead} and {bound} EUR.")
 
-    def allowance(self, goal: ExactObjective, sums: Summed, edges: Array, *, enough: float, least: float) -> Array:
-        """Return the excess each day may keep in each cell, EUR; see :func:`.asking.allowance`."""
-        return allowance(self.known, self.weights, sums, edges, goal=self.goals.index(goal), enough=enough, least=least)
+    def _stake_eur(self, charge: float, value_eur: float, goal: ExactObjective) -> float:
+        """Return what a gap is measured by at a charge: before its days were settled what it earns, which is about as much."""
+        if charge in self.settled:
+            return self.yardstick_eur(self.account(charge), goal)
+        least = self.yardstick_eur(None, goal)
+        return least if goal == "welfare" else max(abs(value_eur), least)
+
+    def _found(self, charge: float, goal: ExactObjective, bound: float, began: float) -> Standing:
+        """Clear every day again at the best charge and put everything together."""
+        account, value = self.account(charge), self.value_eur(charge, goal)
+        upper = max(bound, value)
+        return Standing(
+            charge=charge,
+            objective=goal,
+            risk=self.risk,
+            account=account,
+            value_eur=value,
+            upper_bound_eur=upper,
+            relative_gap=(upper - value) / self.yardstick_eur(account, goal),
+            clearings=self.clearings,
+            seconds=time.perf_counter() - began,
+            parts=parts_of(self.known),
+        )
 
 
 def checked_weights(weights: Array | None, count: int) -> Array:
@@ -255,6 +273,13 @@ def checked_weights(weights: Array | None, count: int) -> Array:
             f"sum {float(values.sum()):g}. Divide them by their sum."
         )
     return values
+
+
+def _lacks(known: Known, asked: Asked) -> bool:
+    """Return whether something is asked that is not known."""
+    if not known.parts or any(not is_pinned(known.parts, charge) for charge in asked.pins):
+        return True
+    return bool(np.isfinite(asked.allowed).any()) and any(excess_left(part, asked)[0] > 0.0 for part in known.parts)
 
 
 @cache

@@ -1,74 +1,176 @@
-"""Weighted sums of what is known of many days, over all charges.
+"""What is known of many days, brought to the same cells of charges and summed there.
 
-Every day's quadratics are evaluated at both ends and in the middle of each interval between neighbouring ends of any day's parts, and
-summed there; three values are a quadratic, whose peak on the interval is closed-form. Coefficients in the charge itself are never summed:
-parts are as narrow as 1e-13 EUR/kWh, and such coefficients would cancel only to the last of their many digits.
+In a cell of charges every day has a quadratic and a number: its goal does not exceed the quadratic through ``low``, ``middle`` and
+``high`` at the least, middle and greatest charge of the cell, plus ``over``. Quadratics and numbers add up, whatever parts each day has, so
+that the work grows with days times cells. Little is lost: cells narrow around the best charge.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ....envs.community.day import Array
 from .parts import Known
+from .risk import Risk
 
-_EPS = float(np.finfo(np.float64).eps)
+_EPS: Final = float(np.finfo(np.float64).eps)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Cells:
+    """What is known of a day, or of several together, in each of K cells, EUR; every array is of shape (G, K), or of (S, G, K) for S days.
+
+    Attributes:
+        low: What the goal does not exceed at the least charge of the cell, less ``over``, shape (G, K).
+        high: The same at its greatest, shape (G, K).
+        over: By how much more it may be anywhere in the cell, shape (G, K).
+        chord: The same three of what the goal would be along the chords, shape (3, G, K).
+        excess: How far the bound is above the chords at most, shape (G, K).
+    """
+
+    bound: Array
+    over: Array
+    chord: Array
+    excess: Array
+
+
+def cells_of(known: Known, edges: Array) -> Cells:
+    """Bring what is known of a day to cells.
+
+    Args:
+        known: What is known of it.
+        edges: Edges of the cells, EUR/kWh, rising from 0 to the cap, shape (K + 1,).
+    """
+    slices = known.parts[0].bound.shape[1]
+    first = np.array([part.lower for part in known.parts])
+    last = np.array([part.upper for part in known.parts])
+    step = (last - first) / slices
+    start = (first[:, None] + step[:, None] * np.arange(slices)).ravel()
+    bound = np.concatenate([part.bound for part in known.parts], axis=1)  # (G, parts · M, 3)
+    chord = np.concatenate([part.chord for part in known.parts], axis=1)
+    knots = np.unique(np.concatenate([start, edges, middles_of(edges)]))
+    lower, upper = knots[:-1], knots[1:]
+    middle = lower + 0.5 * (upper - lower)
+    at = np.searchsorted(start, middle, "right") - 1
+    width = np.repeat(step, slices)[at]
+    t = np.clip((np.stack([lower, middle, upper]) - start[at]) / width, 0.0, 1.0)  # (3, pieces)
+    # A charge within a narrow part is at a share of it that rounding blurs.
+    blur = 4.0 * _EPS * (edges[-1] / width) * (np.abs(bound[:, at, 1]) + 2.0 * np.abs(bound[:, at, 2]))
+    firsts = np.searchsorted(lower, edges[:-1])  # the first piece of each cell
+    centres = np.searchsorted(lower, middles_of(edges))
+    values = _values(bound[:, at], t) + blur[:, None]
+    along = np.minimum(_values(chord[:, at], t), values)  # where the response bends much, a bound can be below the chord
+    lasts = np.append(firsts[1:], len(lower)) - 1
+    corners = values[:, 0, firsts], values[:, 0, centres], values[:, 2, lasts]
+    cell = np.repeat(np.arange(len(firsts)), np.diff(np.append(firsts, len(lower))))
+    share = (np.stack([lower, middle, upper]) - edges[cell]) / np.diff(edges)[cell]
+    above = peaks_of(values - _through(corners, cell, share))[1]
+    excess = peaks_of(_values((bound - chord)[:, at], t))[1]
+    return Cells(
+        bound=np.stack(corners),
+        over=np.maximum(np.maximum.reduceat(above, firsts, axis=1), 0.0),
+        chord=np.stack([along[:, 0, firsts], along[:, 0, centres], along[:, 2, lasts]]),
+        excess=np.maximum(np.maximum.reduceat(excess, firsts, axis=1), 0.0),
+    )
+
+
+def middles_of(edges: Array) -> Array:
+    """Return the middle of each cell, EUR/kWh, shape (K,)."""
+    return np.asarray(edges[:-1] + 0.5 * np.diff(edges))
+
+
+def _values(quadratics: Array, t: Array) -> Array:
+    """Return quadratics of shape (G, pieces, 3) at three places each, shape (G, 3, pieces)."""
+    return np.asarray(quadratics[:, None, :, 0] + quadratics[:, None, :, 1] * t + quadratics[:, None, :, 2] * t * t)
+
+
+def _through(corners: tuple[Array, Array, Array], cell: NDArray[np.intp], share: Array) -> Array:
+    """Return the quadratic of each piece's cell at shares of the cell, shape (G, 3, pieces) for shares (3, pieces)."""
+    low, middle, high = (each[:, None, cell] for each in corners)
+    bend = 2.0 * (low - 2.0 * middle + high)
+    return np.asarray(low + (high - low - bend) * share + bend * share * share)
+
+
+def peaks_of(values: Array) -> tuple[Array, Array]:
+    """Return where quadratics are greatest, as a share of their interval, and how great.
+
+    Args:
+        values: At both ends and in the middle, which is the second axis, shape (G, 3, K).
+
+    Returns:
+        Both of shape (G, K).
+    """
+    start, middle, end = values[:, 0], values[:, 1], values[:, 2]
+    bend = 2.0 * (start - 2.0 * middle + end)
+    slope = end - start - bend
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = np.where(bend < 0.0, np.clip(-slope / (2.0 * bend), 0.0, 1.0), np.where(end > start, 1.0, 0.0))
+    t = np.where(np.isfinite(t), t, 0.0)
+    return t, np.maximum(start + slope * t + bend * t * t, np.maximum(start, end))
 
 
 @dataclass(frozen=True, eq=False)
 class Summed:
-    """Sums over K intervals of charges that cover [0, cap].
+    """What is known of all days together: of their weighted mean, or of the mean of their worst part.
 
     Attributes:
-        lower: Least charge of each, EUR/kWh, rising, shape (K,).
-        upper: Greatest charge of each, shape (K,).
-        bound: What the weighted mean of each goal does not exceed, at the least, middle and greatest charge, EUR, shape (G, 3, K).
-        chord: The same of what it would be along the chords.
+        edges: Edges of K cells, EUR/kWh, shape (K + 1,).
+        days: Of each of S days, EUR; see :class:`Cells`.
+        bound: What is not exceeded by the whole at the three charges of each cell, and ``over`` above the quadratic through them, EUR,
+            shape (G, K): where it peaks is closed-form.
+        chord: What the whole would be along the chords at the three charges, EUR, shape (3, G, K).
+        tail: How much each day counts in each cell by its chords, shape (S, G, K).
     """
 
-    lower: Array
-    upper: Array
+    edges: Array
+    days: Cells
     bound: Array
     chord: Array
+    tail: Array
 
     def peaks(self, goal: int, *, chord: bool = False) -> tuple[Array, Array]:
-        """Return where a goal's sum is greatest on each interval, EUR/kWh, and how great, EUR, both of shape (K,)."""
-        start, middle, end = (self.chord if chord else self.bound)[goal]
-        bend = 2.0 * (start - 2.0 * middle + end)
-        slope = end - start - bend
-        with np.errstate(divide="ignore", invalid="ignore"):
-            t = np.where(bend < 0.0, np.clip(-slope / (2.0 * bend), 0.0, 1.0), np.where(end > start, 1.0, 0.0))
-        t = np.where(np.isfinite(t), t, 0.0)
-        value = np.maximum(start + slope * t + bend * t * t, np.maximum(start, end))
-        return self.lower + t * (self.upper - self.lower), value
+        """Return where the whole is greatest in each cell, EUR/kWh, and what it does not exceed, EUR, both of shape (K,)."""
+        if not chord:
+            return middles_of(self.edges), self.bound[goal]
+        share, peak = peaks_of(self.chord[:, goal][None])
+        return self.edges[:-1] + share[0] * np.diff(self.edges), peak[0]
+
+    def chord_at(self, charge: float) -> Array:
+        """Return what each goal of the whole would be along the chords at one of the edges, EUR, shape (G,)."""
+        place = int(np.searchsorted(self.edges, charge))
+        return self.chord[2, :, -1] if place == len(self.edges) - 1 else self.chord[0, :, place]
 
 
-def summed(known: Sequence[Known], weights: Array, edges: Array) -> Summed:
-    """Return the weighted sums over the days.
+def stacked(known: Sequence[Known], edges: Array) -> Cells:
+    """Return what is known of each of S days in cells; arrays have S before G, as shape (S, G, K)."""
+    found = [cells_of(each, edges) for each in known]
+    return Cells(
+        bound=np.stack([each.bound for each in found], axis=1),
+        over=np.stack([each.over for each in found]),
+        chord=np.stack([each.chord for each in found], axis=1),
+        excess=np.stack([each.excess for each in found]),
+    )
+
+
+def summed(known: Sequence[Known], risk: Risk, weights: Array, edges: Array) -> Summed:
+    """Return what is known of all days together.
+
+    The worst part of the days is that of least goals. Any choice of days of that weight has a mean that is not less, so that one choice
+    serves a whole cell: those that are worst at its least, middle or greatest charge, whichever bounds closest.
 
     Args:
         known: What is known of each of S days; each covers the same charges.
+        risk: What counts.
         weights: Of the days, shape (S,).
-        edges: Charges at which intervals end besides, EUR/kWh.
+        edges: Edges of the cells, EUR/kWh, shape (K + 1,).
     """
-    lows = [np.array([part.lower for part in each.parts]) for each in known]
-    highs = [np.array([part.upper for part in each.parts]) for each in known]
-    ends = np.unique(np.concatenate([*lows, *highs, edges]))
-    lower, upper = ends[:-1], ends[1:]
-    middle = lower + 0.5 * (upper - lower)
-    goals = known[0].parts[0].bound.shape[0]
-    bound, chord = np.zeros((goals, 3, len(lower))), np.zeros((goals, 3, len(lower)))
-    for weight, each, low, high in zip(weights, known, lows, highs, strict=True):
-        at = np.searchsorted(low, middle, "right") - 1
-        width = (high - low)[at]
-        t = np.clip((np.stack([lower, middle, upper]) - low[at]) / width, 0.0, 1.0)  # (3, K)
-        of = np.array([part.bound for part in each.parts])[at].transpose(1, 2, 0)[:, :, None]  # (G, 3, 1, K)
-        along = np.array([part.chord for part in each.parts])[at].transpose(1, 2, 0)[:, :, None]
-        # A charge within a narrow part is at a share of it that rounding blurs.
-        blur = 4.0 * _EPS * (ends[-1] / width) * (np.abs(of[:, 1]) + 2.0 * np.abs(of[:, 2]))
-        bound += weight * (of[:, 0] + of[:, 1] * t + of[:, 2] * t * t + blur)
-        chord += weight * (along[:, 0] + along[:, 1] * t + along[:, 2] * t * t)
-    return Summed(lower, upper, bound, chord)
+    days = stacked(known, edges)
+    tails = [risk.counts(corner, weights) for corner in (days.bound if risk.part < 1.0 else days.bound[:1])]
+    found = [peaks_of(np.einsum("sgk,csgk->gck", tail, days.bound))[1] + np.einsum("sgk,sgk->gk", tail, days.over) for tail in tails]
+    along = np.stack([np.einsum("sgk,sgk->gk", risk.counts(corner, weights), corner) for corner in days.chord])
+    return Summed(edges, days, np.min(found, axis=0), along, risk.counts(days.chord[1], weights))

@@ -123,6 +123,11 @@ def _add_standing_options(parser: argparse.ArgumentParser) -> None:
         help="find the one charge that is best on average over the days of --split, or over all days of the data; "
         "--recover is then a cost per year of 365 days",
     )
+    group.add_argument(
+        "--risk",
+        metavar="R",
+        help="with --standing: what of the days is greatest: mean, cvar:A (mean of the worst part A, as 0.1), or worst (default: mean)",
+    )
     group.add_argument("--every-price-path", action="store_true", help="with --standing: count each day under every price path")
 
 
@@ -227,7 +232,7 @@ def _refuse_what_goes_elsewhere(options: argparse.Namespace) -> None:
     else:
         refuse(options, _OF_ONE_DAY, "one day (--day)")
     if not options.standing:
-        refuse(options, ("every_price_path",), "one charge for a period (--standing)")
+        refuse(options, ("every_price_path", "risk"), "one charge for a period (--standing)")
 
 
 def _settings(options: argparse.Namespace) -> Settings:

@@ -6,8 +6,10 @@ import argparse
 import time
 from typing import Any, Final
 
+from ....agents.optimum.standing.answers import Standing
 from ....agents.optimum.standing.recovery import LeastCharge, best_welfare_recovering, least_recovering, require_cost
-from ....agents.optimum.standing.search import Standing, StandingDays
+from ....agents.optimum.standing.risk import MEAN, read_risk
+from ....agents.optimum.standing.search import StandingDays, standing_games
 from ....envs.account.objective import require_exact
 from ....envs.community.calendar import Scenario, evenly_spread
 from ....envs.community.community import Community
@@ -36,21 +38,24 @@ def solve_standing(options: argparse.Namespace, task: GameSpec) -> Report:
             f"--standing needs a tariff of one charge for the day, such as --tariff distance --charges-per day, got {task.tariff!r} per "
             f"{task.charges_per} with {n_charges(task)}."
         )
+    risk = MEAN if options.risk is None else read_risk(options.risk)
     if options.recover is not None:
         require_cost(options.recover)
+        if risk != MEAN:
+            raise ValueError(f"--recover must go with --risk mean: a cost is recovered on average, got --risk {options.risk}.")
     environment = environment_of(task)
     scenarios = period_of(environment.community, split=options.split, days=options.days, every_path=options.every_price_path)
     goal = require_exact(task.objective)
     with workers_from(options) as workers:
-        days = StandingDays(
+        games = standing_games(
             [environment.day_of(each) for each in scenarios],
             environment.community.network,
             environment.tariff,
             cap=environment.charge_cap,
             flows=task.flows,
             goals=(goal,) if options.recover is None else ("profit", "welfare"),
-            run=workers.map,
         )
+        days = StandingDays(games, risk=risk, run=workers.map)
         best = days.greatest(goal, tolerance=tolerance_of(options))
         values = {"days": len(scenarios), "charge_cap": environment.charge_cap} | _numbers(best)
         charge, told = best.charge, [f"The charge of greatest {goal}; proved: no charge from 0 to the cap brings more than the bound."]
@@ -90,11 +95,12 @@ def period_of(community: Community, *, split: str | None, days: int | None, ever
 
 def _numbers(best: Standing) -> dict[str, Any]:
     account = best.account
+    risk_numbers = {"risk_part": best.risk.part, "risk_value_eur": best.value_eur, "risk_upper_bound_eur": best.upper_bound_eur}
     return {
         "charge": best.charge,
         "mean_profit_eur": account.profit_eur,
         "mean_welfare_eur": account.welfare_eur,
-        "mean_upper_bound_eur": best.upper_bound_eur,
+        **({"mean_upper_bound_eur": best.upper_bound_eur} if best.risk == MEAN else risk_numbers),
         "relative_gap": best.relative_gap,
         "profit_eur_per_year": DAYS_PER_YEAR * account.profit_eur,
         "objective": best.objective,
