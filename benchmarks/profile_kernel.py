@@ -6,8 +6,6 @@ take. Repeated at once, a part finds its numbers in the nearest cache, more than
 beside factorising and solving (weights, products, step lengths, moves) is the difference between the whole and those two.
 """
 
-# ruff: noqa: SLF001 - the kernel's parts are its own affair, and this looks inside
-
 from __future__ import annotations
 
 import statistics
@@ -20,7 +18,7 @@ from cases import Case
 from numba import njit
 
 from gridtoll.envs.community.day import Array, Day
-from gridtoll.envs.market.exact.compiled import StructuredMarket, exact, interior_point, kernel
+from gridtoll.envs.market.exact.compiled import StructuredMarket, exact, interior_point, kernel, market_sums
 from gridtoll.envs.market.exact.compiled.interior_point import _factorise, _solve
 from gridtoll.envs.market.exact.compiled.program import program_of
 from gridtoll.envs.market.exact.solution import TOLERANCE
@@ -41,7 +39,7 @@ def _parts(day: Day, charges: Array) -> dict[str, float]:
     market, program, whole = StructuredMarket(threads=1), program_of(day), np.ascontiguousarray(charges[None])
     total = _milliseconds(lambda: market.clear(day, charges))
     compiled = _milliseconds(lambda: kernel.clear_cold(program, whole, TOLERANCE))
-    charge, _ = kernel._of_pairs(program, whole)
+    charge, _ = market_sums.of_pairs(program, whole)
 
     def begin() -> Any:
         return interior_point.start(program, charge, exact.NO_PAIRS, False)
@@ -77,7 +75,8 @@ def _last_digits(program: Any, charge: Array, state: Any) -> tuple[float, float]
     """Return the milliseconds of polishing from where the interior point stands, and of the certificate."""
     n_hours, n, n_owners, _ = program.sizes
     width = 2 * n + 3 * n_owners
-    own, trade, mu, sigma = kernel._blank(program)
+    own, trade = np.empty(program.cost.shape), np.empty((n_hours, program.sizes[3]))
+    mu, sigma = np.empty((n_hours, n)), np.empty((n_hours, n_owners))
 
     def polish() -> None:
         own[:, :width] = state.boxes.v.reshape((n_hours, -1))[:, :width]

@@ -25,10 +25,12 @@ _KIND: Final = "machine code of compiled loops"
 _REMEDY: Final = "Set NUMBA_CACHE_DIR to a folder that can be written, or loops are compiled by every process"
 
 
-def kept(**options: Any) -> Callable[[Callable[..., Any]], Any]:
+def kept(*, stamp: int = 0, **options: Any) -> Callable[[Callable[..., Any]], Any]:
     """Return a decorator like ``numba.njit(cache=True, **options)`` that never fails for want of a file.
 
     Args:
+        stamp: What was compiled under another stamp is not used. Numba looks only at a function's own file; one that calls functions of
+            other files takes a number made from these.
         options: Of ``numba.njit``, but ``cache``.
     """
 
@@ -37,7 +39,7 @@ def kept(**options: Any) -> Callable[[Callable[..., Any]], Any]:
         loops = njit(**options)(function)
         if not config.DISABLE_JIT:
             try:
-                loops._cache = _Forgiving(function)  # noqa: SLF001 - what `enable_caching` does, with a cache of our own
+                loops._cache = _Forgiving(function, stamp)  # noqa: SLF001 - what `enable_caching` does, with a cache of our own
             except (RuntimeError, OSError) as error:  # no folder for it
                 do_without_cache(_KIND, error, remedy=_REMEDY)
         return loops
@@ -47,6 +49,13 @@ def kept(**options: Any) -> Callable[[Callable[..., Any]], Any]:
 
 class _Forgiving(FunctionCache):
     """Numba's files of one function; a damaged one is begun anew, one that cannot be written is done without."""
+
+    def __init__(self, function: Callable[..., Any], stamp: int) -> None:
+        super().__init__(function)
+        self._stamp = stamp
+
+    def _index_key(self, sig: Any, codegen: Any) -> Any:
+        return (*super()._index_key(sig, codegen), self._stamp)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return the machine code kept for arguments of some types, None where it has to be compiled.

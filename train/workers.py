@@ -128,7 +128,7 @@ class Workers:
         todo = list(items)
         hidden = self.quiet or label is None or not todo
         if not hidden and self.backend == "local":
-            see_to_machine_code()  # which takes a minute or two: a bar would expect every task to take as long
+            see_to_machine_code()  # which takes up to a minute: a bar would expect every task to take as long
         with progress(label or "", len(todo), quiet=hidden, leave=False) as bar:
             for found in self._results(function, todo):
                 bar.update()

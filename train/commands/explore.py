@@ -76,7 +76,7 @@ def run(options: argparse.Namespace) -> Report:
     background = Background()
     try:
         with serving(begun, background, port=options.port) as page:
-            _say("getting the solver ready (a minute or two the first time, while it is compiled) …")
+            _say("getting the solver ready (up to a minute the first time, while it is compiled) …")
             began = time.perf_counter()
             see_to_machine_code()
             background.warm_up(problem)

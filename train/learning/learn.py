@@ -117,7 +117,7 @@ def _go_on(run: RunFolder, config: TrainConfig, workers: Workers, listener: List
         return run
     scenarios = environment_of(config.task).community.scenarios("validation", config.validation_days)
     rounds = training_rounds(config, played=step, threads=workers.jobs)
-    see_to_machine_code()  # before the bar begins: it takes a minute or two
+    see_to_machine_code()  # before the bar begins: it takes up to a minute
     with alone_in_this_process(), progress("training days", config.steps, done=step, quiet=workers.quiet) as bar:
         learner = restore_learner(config.learner, checkpoint.files, rounds) if checkpoint else _new_learner(config, rounds)
         learner.set_logger(configure(str(run.path / "tensorboard"), ["tensorboard"]))

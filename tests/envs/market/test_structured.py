@@ -367,6 +367,10 @@ def test_few_prosumers_and_many_clear_as_the_definition_says(shape: tuple[int, i
     assert_same_outcome(day, charges, clearing, market().clear(day, charges))
 
 
+APART = len(kernel.COMPILED_TOGETHER)
+"""Processes that compile, side by side."""
+
+
 class Compiling:
     """Stands in for what compiles, and keeps the marks of a machine where nothing has been compiled in a folder of its own."""
 
@@ -374,9 +378,9 @@ class Compiling:
         self.programs: list[str] = []
         self._returncode = returncode
         shared().clear(random_day(0), np.zeros((5, 5)))  # whatever there is to compile is compiled
-        self.loops = compiled = mock.Mock(wraps=kernel.clear_cold)
+        self.loops = compiled = mock.Mock()
         compiled.stats.cache_path = str(folder)
-        monkeypatch.setattr(structured_module, "clear_cold", compiled)
+        monkeypatch.setattr(structured_module, "approach", compiled)
         monkeypatch.setattr(subprocess, "run", self._run)
 
     def _run(self, command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
@@ -395,7 +399,7 @@ def test_compiling_is_announced_done_apart_and_remembered_where_it_worked(
         with caplog.at_level(logging.DEBUG, logger=structured_module.__name__):
             for _ in range(2):
                 assert shared().clear(random_day(0), np.zeros((5, 5))).certificate.holds()
-    assert len(compiling.programs) == 1 + returncode
+    assert len(compiling.programs) == APART * (1 + returncode)
     assert all("compile_loops" in program for program in compiling.programs)
     messages = [record.getMessage() for record in caplog.records]
     assert sum("compiling the market's loops" in message for message in messages) == 1 + returncode
@@ -404,7 +408,7 @@ def test_compiling_is_announced_done_apart_and_remembered_where_it_worked(
 
 
 def test_damaged_machine_code_is_compiled_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    code = tmp_path / "kernel._entry_points.locals.cold-1.py311.1.nbc"
+    code = tmp_path / "kernel.approach-1.py311.1.nbc"
 
     class Writing(Compiling):
         def _run(self, command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
@@ -417,7 +421,7 @@ def test_damaged_machine_code_is_compiled_anew(tmp_path: Path, monkeypatch: pyte
         for _ in range(2):
             monkeypatch.setattr(structured_module, "_ready", False)
             structured_module.see_to_machine_code()
-        assert len(compiling.programs) == n_compiled
+        assert len(compiling.programs) == APART * n_compiled
         assert code.read_bytes() == b"machine code"
     assert sum("is damaged, and is compiled anew" in record.getMessage() for record in caplog.records) == 2
 
@@ -430,7 +434,7 @@ def test_loops_whose_machine_code_can_be_kept_nowhere_are_announced_and_compiled
     monkeypatch.setattr(structured_module, "_ready", False)
     structured_module.see_to_machine_code()
     assert compiling.programs == []
-    assert "one to two minutes" in caplog.text
+    assert "half a minute" in caplog.text
 
 
 def test_who_waited_for_another_to_compile_does_not_compile_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -448,7 +452,7 @@ def test_who_waited_for_another_to_compile_does_not_compile_again(tmp_path: Path
     monkeypatch.setattr(structured_module, "FileLock", Elsewhere)
     monkeypatch.setattr(structured_module, "_ready", False)
     structured_module.see_to_machine_code()
-    assert len(compiling.programs) == 1
+    assert len(compiling.programs) == APART
 
 
 def test_a_lock_that_is_never_released_does_not_keep_the_loops_from_being_compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -465,11 +469,13 @@ def test_a_lock_that_is_never_released_does_not_keep_the_loops_from_being_compil
     monkeypatch.setattr(structured_module, "FileLock", held)
     structured_module.see_to_machine_code()
     locks[0].release()
-    assert len(compiling.programs) == 1
+    assert len(compiling.programs) == APART
 
 
-def test_what_is_compiled_apart_clears_the_smallest_market() -> None:
-    kernel.compile_loops()
+def test_what_is_compiled_apart_is_all_that_is_called() -> None:
+    assert sorted(name for names in kernel.COMPILED_TOGETHER for name in names) == sorted(kernel.ENTRY_POINTS)
+    for names in kernel.COMPILED_TOGETHER:
+        kernel.compile_loops(*names)
 
 
 def test_days_of_all_kinds_share_one_compilation() -> None:
@@ -482,8 +488,8 @@ def test_days_of_all_kinds_share_one_compilation() -> None:
     shared().clear(day, np.broadcast_to(0.1, (6, 5, 5)))
     for start in (clearing, market().clear(day, np.zeros((5, 5)))):
         shared().clear(day, np.zeros((5, 5)), start=start)
-    entries: list[Any] = [kernel.clear_cold, kernel.clear_warm]
-    assert [len(entry.signatures) for entry in entries] == [1, 1]
+    entries: list[Any] = list(kernel.ENTRY_POINTS.values())
+    assert [len(entry.signatures) for entry in entries] == [1] * len(entries)
 
 
 def test_a_start_from_another_process_needs_no_compilation_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -491,12 +497,12 @@ def test_a_start_from_another_process_needs_no_compilation_of_its_own(monkeypatc
 
     def look(*arguments: Any) -> Any:
         kinds.append([str(numba.typeof(argument)) for argument in arguments])
-        return shared_warm(*arguments[:2], *(frozen(argument) for argument in arguments[2:]))
+        return finish(*arguments)
 
-    shared_warm = kernel.clear_warm
-    monkeypatch.setattr(structured_module, "clear_warm", look)
+    finish = kernel.finish
     day = random_day(0)
     clearing = shared().clear(day, np.zeros((5, 5)))
+    monkeypatch.setattr(kernel, "finish", look)
     for start in (clearing, pickle.loads(pickle.dumps(clearing))):
         shared().clear(day, np.zeros((5, 5)), start=start)
     assert kinds[0] == kinds[1]

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from ....community.day import Array
 from .exact import NO_PAIRS, PROXIMAL, adopt_trades, greatest_missing, sum_up, weigh_trades
 from .linear_algebra import OPTIONS, blank_factors, eliminate_hour, factorise_chain, fold, remainder, solve
-from .market_sums import greatest, price_of, weigh
+from .market_sums import copy_to, greatest, of_pairs, price_of, weigh
 
 _MAX_STEPS = 60
 _SHIFT = 1e-9
@@ -61,13 +61,12 @@ class Answer(NamedTuple):
     storage: Array
 
 
-@njit(**OPTIONS)
-def ascend(program, charge, own, mu, sigma):
-    """Move prices, stored energy and renewable use near the optimum, in place.
+def ascend(program, charges, own, mu, sigma):
+    """Move prices, stored energy and renewable use near the optimum, in place; compiled in :mod:`.kernel`.
 
     Args:
         program: The day, a :class:`.program.Program`.
-        charge: τ of the pairs, shape (T, K).
+        charges: τ in EUR/kWh, shape (T, N, N), or (1, N, N) for all hours.
         own: The prosumers' own variables, shape (T, V); stored energy and renewable use are where to begin, and receive the result.
         mu: Nodal prices, shape (T, N).
         sigma: Storage prices, shape (T, J).
@@ -76,6 +75,7 @@ def ascend(program, charge, own, mu, sigma):
         Newton steps taken.
     """
     n_hours, n, n_owners, n_pairs = program.sizes
+    charge, _ = of_pairs(program, charges)
     trade, trade_free = np.empty((n_hours, n_pairs)), np.zeros((n_hours, n_pairs), dtype=np.bool_)
     net, storage = np.empty((n_hours, n)), np.empty((n_hours, n_owners))
     to_mu, to_sigma = np.empty((n_hours, n)), np.empty((n_hours, n_owners))
@@ -88,7 +88,9 @@ def ascend(program, charge, own, mu, sigma):
         if not arrived:
             if not _factorise(program, answer, factors):
                 return step
-            to_mu[:], to_sigma[:] = -net, storage
+            copy_to(to_mu, net)
+            _scale(to_mu, -1.0)
+            copy_to(to_sigma, storage)
             solve(program, factors, to_mu, to_sigma)
             arrived = max(greatest(to_mu), greatest(to_sigma)) <= _NO_STEP
         if not arrived:
@@ -106,12 +108,13 @@ def ascend(program, charge, own, mu, sigma):
 def _step(program, charge, mu, sigma, to_mu, to_sigma, answer):
     """Move the prices along a direction, at most all of it, until the dual's derivative is nearly zero; ``answer`` moves with them."""
     share = min(1.0, _LONGEST / max(greatest(to_mu), greatest(to_sigma)))
-    to_mu *= share
-    to_sigma *= share
+    _scale(to_mu, share)
+    _scale(to_sigma, share)
     start_mu, start_sigma, first = mu.copy(), sigma.copy(), _rise(answer, to_mu, to_sigma)
     low, high, at_low, at_high, length = 0.0, 1.0, first, first, 1.0
     for trial in range(_TRIALS):
-        mu[:], sigma[:] = start_mu + length * to_mu, start_sigma + length * to_sigma
+        _walk(start_mu, length, to_mu, mu)
+        _walk(start_sigma, length, to_sigma, sigma)
         _respond(program, charge, mu, sigma, answer)
         rise = _rise(answer, to_mu, to_sigma)
         if abs(rise) <= _NEAR_ZERO * first or (length == 1.0 and rise > 0.0):
@@ -159,7 +162,30 @@ def _factorise(program, answer, factors):
 @njit(**OPTIONS)
 def _rise(answer, to_mu, to_sigma):
     """Return the dual's derivative along a direction."""
-    return (answer.storage * to_sigma).sum() - (answer.net * to_mu).sum()
+    return _product(answer.storage, to_sigma) - _product(answer.net, to_mu)
+
+
+@njit(**OPTIONS)
+def _product(a, b):
+    total = 0.0
+    for t in range(a.shape[0]):
+        for i in range(a.shape[1]):
+            total += a[t, i] * b[t, i]
+    return total
+
+
+@njit(**OPTIONS)
+def _scale(values, share):
+    for t in range(values.shape[0]):
+        for i in range(values.shape[1]):
+            values[t, i] *= share
+
+
+@njit(**OPTIONS)
+def _walk(begin, length, direction, out):
+    for t in range(out.shape[0]):
+        for i in range(out.shape[1]):
+            out[t, i] = begin[t, i] + length * direction[t, i]
 
 
 @njit(**OPTIONS)

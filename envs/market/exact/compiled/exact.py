@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 
 from .linear_algebra import OPTIONS, blank_factors, eliminate_hour, factorise_chain, fold, remainder, solve
-from .market_sums import gather, price_of, weigh, worse
+from .market_sums import copy_to, gather, price_of, weigh, worse
 
 PROXIMAL = 1e-6
 _SHIFT = 1e-9
@@ -66,7 +66,9 @@ def polish(program, charge, max_steps, patience, own, trade, mu, sigma):
         stalled = 0 if error < 0.5 * best else stalled + 1
         if error < best:
             best = error
-            kept_own[:], kept_mu[:], kept_sigma[:] = own, mu, sigma
+            copy_to(kept_own, own)
+            copy_to(kept_mu, mu)
+            copy_to(kept_sigma, sigma)
         arrived = error <= _CONVERGED or (stalled >= 3 and best < 1e-11)
         if arrived or step >= max_steps or stalled >= patience or not error < 1e6 or not fine:
             break
@@ -76,7 +78,9 @@ def polish(program, charge, max_steps, patience, own, trade, mu, sigma):
             if not factorise_chain(program, weight, factors):
                 break
         gather(program, NO_PAIRS, still, net, storage)
-        net *= -1.0
+        for t in range(n_hours):
+            for i in range(n):
+                net[t, i] *= -1.0
         solve(program, factors, net, storage)
         price_of(program, NO_PAIRS, net, storage, price)
         for t in range(n_hours):
@@ -87,7 +91,9 @@ def polish(program, charge, max_steps, patience, own, trade, mu, sigma):
                 own[t, at_stored + j] += still[t, at_stored + j] - weight[t, at_stored + j] * price[t, at_stored + j]
                 sigma[t, j] += min(max(storage[t, j], -_LONGEST), _LONGEST)
         step += 1
-    own[:], mu[:], sigma[:] = kept_own, kept_mu, kept_sigma
+    copy_to(own, kept_own)
+    copy_to(mu, kept_mu)
+    copy_to(sigma, kept_sigma)
     price_of(program, NO_PAIRS, mu, sigma, price)
     for t in range(n_hours):
         _adopt_own(program, t, price, own, weight, still)
@@ -112,7 +118,8 @@ def sum_up(program, own, trade, net, storage):
     """Write what is left of the balances and the storage equations."""
     net[:] = 0.0
     storage[:] = 0.0
-    storage[:1] -= program.stored_start
+    for j in range(storage.shape[1]):
+        storage[0, j] -= program.stored_start[j]
     gather(program, NO_PAIRS, own, net, storage)
     for t in range(trade.shape[0]):
         for k in range(trade.shape[1]):

@@ -30,7 +30,7 @@ from .edges import (
     weigh_edges,
 )
 from .linear_algebra import OPTIONS, Factors, blank_factors, eliminate_hour, factorise_chain, fold, remainder, solve, solve_chain
-from .market_sums import gather, greatest, price_of, weigh
+from .market_sums import copy_to, gather, greatest, price_of, weigh
 from .side_by_side import backward_hours, eliminate_hours, fold_hours, forward_hours, suits
 
 _BACK_OFF = 0.999  # share of the way to the nearest bound that a step takes
@@ -80,11 +80,15 @@ def start(program, charge, pairs, capped):
     boxes = start_boxes(q.ravel(), cost.ravel(), lower.ravel(), upper.ravel(), price.ravel())
     edges = choose_edges(program, charge, pairs, capped)
     dual = start_edges(edges, mu.ravel())
-    n_products = 2 * int(boxes.free.sum()) + len(edges.flow)
+    n_products = len(edges.flow)
+    for free in boxes.free:
+        n_products += 2 * int(free)
     net, storage = np.zeros((n_hours, n + 1)), np.zeros((n_hours, n_owners))
-    storage[:1] -= program.stored_start
+    for j in range(n_owners):
+        storage[0, j] -= program.stored_start[j]
     gather(program, pairs, boxes.v.reshape(q.shape), net, storage)
-    edges.added[:] = edges.flow
+    for e in range(len(edges.flow)):
+        edges.added[e] = edges.flow[e]
     scatter_edges(edges, net.ravel())
     residual = np.array([max(dual, greatest(net[:, :n]), greatest(storage))])
     return State(boxes, pairs, edges, max(n_products, 1), mu, sigma, residual, blank_factors(program.sizes, suits(program.sizes)))
@@ -213,9 +217,11 @@ def _boxed(program, charge, pairs, capped):
     n_own = 4 * n + 3 * n_owners if capped else 2 * n + 3 * n_owners
     shape = (n_hours, n_own + len(pairs))
     q, cost, lower, upper = np.empty(shape), np.empty(shape), np.zeros(shape), np.empty(shape)
-    q[:, :n_own], cost[:, :n_own] = program.curvature[:, :n_own], program.cost[:, :n_own]
-    cost[:, :n] = program.eased
-    lower[:, :n_own], upper[:, :n_own] = program.lower[:, :n_own], program.upper[:, :n_own]
+    copy_to(q, program.curvature)
+    copy_to(cost, program.cost)
+    copy_to(cost, program.eased)
+    copy_to(lower, program.lower)
+    copy_to(upper, program.upper)
     for t in range(n_hours):
         for b, k in enumerate(pairs):
             q[t, n_own + b], cost[t, n_own + b], upper[t, n_own + b] = program.friction[k], charge[t, k], program.cap[k]
@@ -224,7 +230,7 @@ def _boxed(program, charge, pairs, capped):
 
 @njit(**OPTIONS)
 def over_cap(program, state):
-    """Return the pairs whose trade as an edge exceeds its cap, shape (*,), and whether any edge does, the backstop's included."""
+    """Return which pairs' trade as an edge exceeds its cap, shape (K,), and whether any edge does, the backstop's included."""
     _, n, n_owners, n_pairs = program.sizes
     edges, at_import = state.edges, 2 * n + 3 * n_owners
     over, exceeded = np.zeros(n_pairs, dtype=np.bool_), False
@@ -235,5 +241,7 @@ def over_cap(program, state):
         elif j == n:
             exceeded |= edges.flow[e] > program.upper[hour, at_import + n + i]
         else:
-            over[edges.pair[e]] |= edges.flow[e] > program.cap[edges.pair[e]]
-    return np.flatnonzero(over), exceeded or over.any()
+            above = edges.flow[e] > program.cap[edges.pair[e]]
+            over[edges.pair[e]] |= above
+            exceeded |= above
+    return over, exceeded

@@ -1,22 +1,28 @@
-"""One market from charges to a certified answer, in one compiled call: the interior point, polishing, the certificate, and units."""
+"""One market from charges to a certified answer: the interior point, polishing, the certificate, and units.
+
+The work is three compiled functions that Python calls one after the other: :func:`approach`, :func:`finish` and, seldom, :func:`climb`.
+Numba optimises once more, with each function, all that it calls. One function around these three, and another for a start from a known
+clearing, took as long to compile as all that they call. Apart they can be compiled side by side, and a further call costs some 10 µs.
+"""
 
 from __future__ import annotations
 
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numba import njit
 
-from ....community.day import make_day
+from ....community.day import Array, make_day
 from ....machine_code import kept
-from ..solution import TOLERANCE
+from ..solution import Clearing
 from .ascent import ascend
 from .exact import NO_PAIRS, certify, polish
 from .interior_point import advance, over_cap, start
 from .linear_algebra import OPTIONS
-from .program import program_of
+from .market_sums import copy_to, of_pairs
+from .program import Program, program_of
 
 _TOLERANCES = (1e-6, 1e-8, 1e-10, 1e-12)
 """The interior point's, in turn. The first suffices almost always; a loose point now and then sends the exchange of polishing into a cycle.
@@ -30,12 +36,22 @@ _PATIENCE = 5
 _WARM_STEPS = 8
 
 
-@njit(**OPTIONS)
-def from_scratch(program, charges, tolerance):
-    """Clear a market.
+def _source() -> int:
+    digest = sha256()
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(file.read_bytes())
+    return int.from_bytes(digest.digest()[:7], "big")
+
+
+SOURCE: Final = _source()
+"""A number made from every file here: loops are compiled anew when any of them has changed."""
+
+
+def clear_cold(program: Program, charges: Array, tolerance: float) -> tuple[Any, ...]:
+    """Clear a market from nothing.
 
     Args:
-        program: The day, a :class:`.program.Program`.
+        program: The day.
         charges: τ in EUR/kWh, shape (T, N, N), or (1, N, N) for all hours.
         tolerance: What the certificate must hold.
 
@@ -43,79 +59,111 @@ def from_scratch(program, charges, tolerance):
         Whether the charges are valid; primal residual, dual residual and gap, all scaled; the objective; steps of the interior point and
         of polishing; and the arrays of a :class:`..solution.Clearing` in its units, as :func:`_in_units` returns them.
     """
-    n_hours, n, n_owners, n_pairs = program.sizes
-    width = 2 * n + 3 * n_owners
-    charge, valid = _of_pairs(program, charges)
-    own, trade, mu, sigma = _blank(program)
-    steps, polishing = 0, 0
-    primal, dual, gap, value = np.inf, np.inf, np.inf, 0.0
-    if not valid:
-        own[:], trade[:], mu[:], sigma[:] = 0.0, 0.0, 0.0, 0.0
     pairs, capped = NO_PAIRS, False
-    for attempt in range(_ATTEMPTS if valid else 0):
-        state = start(program, charge, pairs, capped)
-        for accuracy in _TOLERANCES:
-            taken = advance(program, state, accuracy, _MAX_STEPS)
-            steps += abs(taken)
-            over, exceeded = over_cap(program, state)
+    steps, polishing = 0, 0
+    for attempt in range(_ATTEMPTS):
+        before = steps
+        for closer in range(len(_TOLERANCES)):
             for ascending in (False, True):
-                own[:, :width] = state.boxes.v.reshape((n_hours, -1))[:, :width]
-                mu[:], sigma[:] = state.mu[:, :n], state.sigma
+                # Beginning anew for a closer point is seldom needed, and hands no state to and fro.
+                taken, arrived, over, exceeded, own, mu, sigma = approach(program, charges, pairs, capped, closer)
+                steps = before + taken
                 if ascending:
-                    polishing += ascend(program, charge, own, mu, sigma)
-                polishing += polish(program, charge, _POLISHING_STEPS, _PATIENCE, own, trade, mu, sigma)
-                primal, dual, gap, value = certify(program, charge, own, trade, mu, sigma)
-                if primal <= tolerance and dual <= tolerance and abs(gap) <= tolerance:
-                    return valid, primal, dual, gap, value, steps, polishing, _in_units(program, own, trade, mu, sigma)
-                if exceeded or (accuracy == _TOLERANCES[0] and taken >= 0):
+                    polishing += climb(program, charges, own, mu, sigma)
+                valid, primal, dual, gap, value, polished, arrays = finish(program, charges, own, mu, sigma, _POLISHING_STEPS)
+                polishing += polished
+                if not valid or (primal <= tolerance and dual <= tolerance and abs(gap) <= tolerance):
+                    return valid, primal, dual, gap, value, steps, polishing, arrays
+                if exceeded or (closer == 0 and arrived):
                     break  # counting limits, or a closer point, costs less than ascending
-            if taken < 0 or exceeded:
+            if not arrived or exceeded:
                 break
         last = attempt + 2 >= _ATTEMPTS
-        pairs = np.arange(n_pairs) if last else np.union1d(pairs, over)
+        pairs = np.arange(len(over)) if last else np.union1d(pairs, np.flatnonzero(over))
         capped = True
-    return valid, primal, dual, gap, value, steps, polishing, _in_units(program, own, trade, mu, sigma)
+    return valid, primal, dual, gap, value, steps, polishing, arrays
 
 
-@njit(**OPTIONS)
-def from_state(program, charges, renewable, stored, nodal_price, storage_price):
-    """Polish and certify from the state of another clearing of the day, in its units; results as :func:`from_scratch`."""
+def clear_warm(program: Program, charges: Array, known: Clearing) -> tuple[Any, ...]:
+    """Polish and certify from the state of another clearing of the day.
+
+    Args:
+        program: The day.
+        charges: As of :func:`clear_cold`, shape (T, N, N) or (1, N, N).
+        known: The other clearing.
+
+    Returns:
+        As :func:`clear_cold`.
+    """
     n_hours, n, n_owners, _ = program.sizes
-    charge, valid = _of_pairs(program, charges)
-    own, trade, mu, sigma = _blank(program)
-    own[:] = 0.0
-    for t in range(n_hours):
-        for i in range(n):
-            own[t, n + i] = renewable[t, i] / program.power_unit
-            mu[t, i] = nodal_price[t, i] / program.price_unit
-        for j in range(n_owners):
-            own[t, 2 * n + 2 * n_owners + j] = stored[t + 1, program.owner[j]] / (program.power_unit * program.period_hours)
-            sigma[t, j] = storage_price[t, program.owner[j]] / program.price_unit
-    polishing = polish(program, charge, _WARM_STEPS, _PATIENCE, own, trade, mu, sigma)
-    primal, dual, gap, value = certify(program, charge, own, trade, mu, sigma)
-    return valid, primal, dual, gap, value, 0, polishing, _in_units(program, own, trade, mu, sigma)
+    at_stored = 2 * n + 2 * n_owners
+    own = np.zeros((n_hours, at_stored + 2 * n + n_owners))
+    own[:, n : 2 * n] = known.renewable_used / program.power_unit
+    own[:, at_stored : at_stored + n_owners] = known.stored_energy[1:, program.owner] / (program.power_unit * program.period_hours)
+    mu, sigma = known.nodal_price / program.price_unit, known.storage_price[:, program.owner] / program.price_unit
+    *found, polishing, arrays = finish(program, charges, own, np.ascontiguousarray(mu), np.ascontiguousarray(sigma), _WARM_STEPS)
+    return *found, 0, polishing, arrays
 
 
-@njit(**OPTIONS)
-def _of_pairs(program, charges):
-    """Return the dimensionless charges of the pairs that may trade, shape (T, K), and whether all are finite and at least 0."""
-    n_hours, n, _, n_pairs = program.sizes
-    charge, valid = np.empty((n_hours, n_pairs)), True
-    for t in range(charges.shape[0]):
-        for i in range(n):
-            for j in range(n):
-                valid &= 0.0 <= charges[t, i, j] < np.inf
-    for t in range(n_hours):
-        hour = min(t, charges.shape[0] - 1)
-        for k in range(n_pairs):
-            charge[t, k] = charges[hour, program.seller[k], program.buyer[k]] / program.price_unit
-    return charge, valid
+@kept(stamp=SOURCE, **OPTIONS)
+def approach(program, charges, pairs, capped, closer):
+    """Take the interior point near the optimum.
 
+    Args:
+        program: The day, a :class:`.program.Program`.
+        charges: As of :func:`clear_cold`.
+        pairs: Numbers of the pairs whose caps count, shape (*,).
+        capped: Whether the connections' limits count.
+        closer: Which of the tolerances to reach, one after the other up to it.
 
-@njit(**OPTIONS)
-def _blank(program):
+    Returns:
+        Steps taken; whether the last tolerance was reached; the pairs whose trade exceeds its cap, shape (K,), and whether any variable
+        exceeds a limit left out; and the point: the prosumers' own variables (T, V), nodal prices (T, N) and storage prices (T, J).
+    """
     n_hours, n, n_owners, n_pairs = program.sizes
-    return np.empty(program.cost.shape), np.empty((n_hours, n_pairs)), np.empty((n_hours, n)), np.empty((n_hours, n_owners))
+    charge, valid = of_pairs(program, charges)
+    own, mu, sigma = np.zeros(program.cost.shape), np.zeros((n_hours, n)), np.zeros((n_hours, n_owners))
+    steps, taken = 0, 0
+    over, exceeded = np.zeros(n_pairs, dtype=np.bool_), False
+    if valid:
+        state = start(program, charge, pairs, capped)
+        for turn in range(closer + 1):
+            taken = advance(program, state, _TOLERANCES[turn], _MAX_STEPS)
+            steps += abs(taken)
+        over, exceeded = over_cap(program, state)
+        # Columns of the backstop, if any, are filled as well: polishing does not read them.
+        copy_to(own, state.boxes.v.reshape((n_hours, len(state.boxes.v) // n_hours)))
+        copy_to(mu, state.mu)
+        copy_to(sigma, state.sigma)
+    return steps, taken >= 0, over, exceeded, own, mu, sigma
+
+
+@kept(stamp=SOURCE, **OPTIONS)
+def finish(program, charges, own, mu, sigma, max_steps):
+    """Polish and certify a point near the optimum, which is moved.
+
+    Args:
+        program: The day, a :class:`.program.Program`.
+        charges: As of :func:`clear_cold`.
+        own: The prosumers' own variables, shape (T, V), of which stored energy and renewable use are read.
+        mu: Nodal prices, shape (T, N).
+        sigma: Storage prices, shape (T, J).
+        max_steps: Steps of polishing after which it is taken to cycle.
+
+    Returns:
+        As :func:`clear_cold`, without the steps of the interior point.
+    """
+    n_hours, _, _, n_pairs = program.sizes
+    charge, valid = of_pairs(program, charges)
+    trade, polishing = np.zeros((n_hours, n_pairs)), 0
+    primal, dual, gap, value = np.inf, np.inf, np.inf, 0.0
+    if valid:
+        polishing = polish(program, charge, max_steps, _PATIENCE, own, trade, mu, sigma)
+        primal, dual, gap, value = certify(program, charge, own, trade, mu, sigma)
+    return valid, primal, dual, gap, value, polishing, _in_units(program, own, trade, mu, sigma)
+
+
+climb = kept(stamp=SOURCE, **OPTIONS)(ascend)
 
 
 @njit(**OPTIONS)
@@ -131,7 +179,9 @@ def _in_units(program, own, trade, mu, sigma):
     n_hours, n, n_owners, n_pairs = program.sizes
     power, at_import = program.power_unit, 2 * n + 3 * n_owners
     table, stored, whole = np.zeros((8, n_hours, n)), np.empty((n_hours + 1, n)), np.zeros((n_hours, n, n))
-    stored[:] = program.stored  # without storage power the energy stays where it is
+    for t in range(n_hours + 1):
+        for i in range(n):
+            stored[t, i] = program.stored[i]  # without storage power the energy stays where it is
     for t in range(n_hours):
         for i in range(n):
             table[0, t, i], table[1, t, i] = own[t, i] * power, own[t, n + i] * power
@@ -147,43 +197,20 @@ def _in_units(program, own, trade, mu, sigma):
     return table, stored, whole
 
 
-def _entry_points(source: int) -> tuple[Any, Any]:
-    """Return the two functions above as Python calls them: compiled together with all they call, and kept on disk.
+ENTRY_POINTS: Final = {"approach": approach, "finish": finish, "climb": climb}
+"""What Python calls, by name."""
+COMPILED_TOGETHER: Final = (("approach",), ("finish", "climb"))
+"""Which of them one process compiles: both take about as long."""
+FILES: Final = "*"
+"""What names of files that Numba keeps for them are like, less their endings: no other loops are kept in this folder."""
 
-    Numba finds what it kept by a function's own file and by what the function closes over. Closing over ``source``, a number made from
-    every file here, makes it compile anew when any of them has changed.
+
+def compile_loops(*names: str) -> None:
+    """Compile entry points and keep them on disk, by calling them for the smallest market there is.
+
+    Args:
+        names: Which ones.
     """
-
-    @kept(nogil=True)
-    def cold(program, charges, tolerance):
-        assert source >= 0  # noqa: S101 - a use of it, so that it is closed over
-        return from_scratch(program, charges, tolerance)
-
-    @kept(nogil=True)
-    def warm(program, charges, renewable, stored, nodal_price, storage_price):
-        assert source >= 0  # noqa: S101
-        return from_state(program, charges, renewable, stored, nodal_price, storage_price)
-
-    return cold, warm
-
-
-ENTRY_POINTS = "kernel._entry_points.locals.*"
-"""What names of files that Numba keeps for them begin with."""
-
-
-def _source() -> int:
-    digest = sha256()
-    for file in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(file.read_bytes())
-    return int.from_bytes(digest.digest()[:7], "big")
-
-
-SOURCE = _source()
-clear_cold, clear_warm = _entry_points(SOURCE)
-
-
-def compile_loops() -> None:
-    """Compile both entry points and keep them on disk, by clearing the smallest market there is."""
     day = make_day(
         label="smallest",
         period_hours=1.0,
@@ -194,6 +221,12 @@ def compile_loops() -> None:
         storage_efficiency=1.0,
         n_buses=1,
     )
-    program, charges = program_of(day), np.zeros((1, 1, 1))
-    clear_cold(program, charges, TOLERANCE)
-    clear_warm(program, charges, np.zeros((1, 1)), np.zeros((2, 1)), np.zeros((1, 1)), np.zeros((1, 1)))
+    program, charges, nothing = program_of(day), np.zeros((1, 1, 1)), np.zeros((1, 1))
+    own = np.zeros(program.cost.shape)
+    arguments = {
+        "approach": (NO_PAIRS, False, 0),
+        "finish": (own, nothing, nothing[:, :0].copy(), 1),
+        "climb": (own, nothing, nothing[:, :0].copy()),
+    }
+    for name in names:
+        ENTRY_POINTS[name](program, charges, *arguments[name])

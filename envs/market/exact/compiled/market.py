@@ -27,13 +27,13 @@ from ...mechanism import ExactResponse
 from ..market import P2PMarket
 from ..market_data import read_charges
 from ..solution import TOLERANCE, Certificate, Clearing
-from .kernel import ENTRY_POINTS, SOURCE, clear_cold, clear_warm
+from .kernel import COMPILED_TOGETHER, FILES, SOURCE, approach, clear_cold, clear_warm
 from .program import PROGRAMS, Program, program_of
 
 SOLVER = "gridtoll's structured interior point, polished"
 
 _LONGEST_WAIT = 600.0  # seconds for another process to compile; several times what it takes
-_ANNOUNCED = "compiling the market's loops for this machine, once: one to two minutes."
+_ANNOUNCED = "compiling the market's loops for this machine, once: half a minute, or a whole one on one core."
 
 _log = logging.getLogger(__name__)
 _ready = False
@@ -43,8 +43,8 @@ _compiling = threading.Lock()
 class StructuredMarket:
     """The exact clearing by compiled loops over the market's structure.
 
-    The first clearing on a machine compiles the loops, which takes one to two minutes and is announced by a log message. The machine code
-    is kept on disk, where later processes find it in a fraction of a second; where it cannot be kept, each process compiles.
+    The first clearing on a machine compiles the loops, which takes half a minute to a minute and is announced by a log message. The machine
+    code is kept on disk, where later processes find it in a fraction of a second; where it cannot be kept, each process compiles.
 
     Args:
         fallback: What clears a day the kernel cannot; a :class:`..market.P2PMarket` made on first use where absent.
@@ -127,7 +127,7 @@ def see_to_machine_code() -> None:
 
 def _compile_once() -> None:
     if not _ready:  # no other thread has seen to it meanwhile
-        folder = folder_of(clear_cold)
+        folder = folder_of(approach)
         done = None if folder is None else folder / f"gridtoll-{SOURCE:x}-numba-{version('numba')}"
         if done is None:
             _log.warning(_ANNOUNCED)
@@ -141,11 +141,11 @@ def _is_compiled(done: Path) -> bool:
     """Return whether the loops have been compiled into the folder of a mark, and are there as they were."""
     if not done.exists():
         return False
-    if is_whole(done, ENTRY_POINTS):
+    if is_whole(done, FILES):
         return True
     _log.warning("the machine code of the market's loops in %s is damaged, and is compiled anew.", done.parent)
     try:
-        remove_damaged(done, ENTRY_POINTS)
+        remove_damaged(done, FILES)
     except OSError as error:
         do_without_cache("machine code of compiled loops", error, remedy=f"Remove {done.parent} yourself")
     return False
@@ -167,18 +167,25 @@ def _alone(path: Path) -> Iterator[None]:
 
 
 def _compile_apart(done: Path) -> None:
+    """Compile in processes of their own, side by side, and say so in a mark where all of them did it."""
     _log.warning(_ANNOUNCED)
-    program = f"import sys; sys.path[:] = {sys.path!r}; import {__package__}.kernel as kernel; kernel.compile_loops()"
+    with ThreadPoolExecutor(len(COMPILED_TOGETHER)) as pool:
+        failures = [reason for reason in pool.map(_compile, COMPILED_TOGETHER) if reason is not None]
+    if not failures:
+        mark_whole(done, FILES)
+        return
+    # For example where no process may be started; the answers are as exact, but for their last bit.
+    _log.warning("another process could not compile them, so this one does: %s", failures[0])
+
+
+def _compile(names: Sequence[str]) -> str | None:
+    """Have a process compile some of the entry points; return why it did not, None where it did."""
+    program = f"import sys; sys.path[:] = {sys.path!r}; import {__package__}.kernel as kernel; kernel.compile_loops(*{tuple(names)!r})"
     try:
         compiled = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)  # noqa: S603
-        if compiled.returncode == 0:
-            mark_whole(done, ENTRY_POINTS)
-            return
-        reason = compiled.stderr.strip()[-300:]
     except OSError as error:
-        reason = str(error)
-    # For example where no process may be started; the answers are as exact, but for their last bit.
-    _log.warning("another process could not compile them, so this one does: %s", reason)
+        return str(error)
+    return None if compiled.returncode == 0 else compiled.stderr.strip()[-300:]
 
 
 def _clear(day: Day, charges: ArrayLike, start: Clearing | None = None) -> Clearing:
@@ -193,9 +200,7 @@ def _clear(day: Day, charges: ArrayLike, start: Clearing | None = None) -> Clear
     if start is not None:
         if start.nodal_price.shape != (n_hours, n):
             raise ValueError(f"`start` must be a clearing of the same day, of shape {(n_hours, n)}, got {start.nodal_price.shape}.")
-        # Copies, because loops are compiled anew for arrays that may be written to.
-        state = [np.array(part) for part in (start.renewable_used, start.stored_energy, start.nodal_price, start.storage_price)]
-        found = _clearing(day, charges, program, began, clear_warm(program, array, *state))
+        found = _clearing(day, charges, program, began, clear_warm(program, array, start))
         if found.certificate.holds():
             return found
     return _clearing(day, charges, program, began, clear_cold(program, array, TOLERANCE))

@@ -13,6 +13,22 @@ from .linear_algebra import OPTIONS
 
 
 @njit(**OPTIONS)
+def of_pairs(program, charges):
+    """Return the dimensionless charges of the pairs that may trade, shape (T, K), and whether all are finite and at least 0."""
+    n_hours, n, _, n_pairs = program.sizes
+    charge, valid = np.empty((n_hours, n_pairs)), True
+    for t in range(charges.shape[0]):
+        for i in range(n):
+            for j in range(n):
+                valid &= 0.0 <= charges[t, i, j] < np.inf
+    for t in range(n_hours):
+        hour = min(t, charges.shape[0] - 1)
+        for k in range(n_pairs):
+            charge[t, k] = charges[hour, program.seller[k], program.buyer[k]] / program.price_unit
+    return charge, valid
+
+
+@njit(**OPTIONS)
 def price_of(program, pairs, mu, sigma, out):
     """Write aᵀy, what prices ``mu`` (T, N or wider) and ``sigma`` (T, J) add to the slope of every variable, to ``out``.
 
@@ -92,6 +108,17 @@ def weigh(program, pairs, w, matrix, t):
             matrix[i, i] += weight
             matrix[j, j] += weight
             matrix[max(i, j), min(i, j)] -= weight
+
+
+@njit(**OPTIONS)
+def copy_to(target, source):
+    """Write numbers of shape (T, N), or as many as both have, into ``target``.
+
+    ``target[:] = source`` would compile code for shapes that do not fit, with its messages: a second for each function that calls it.
+    """
+    for t in range(target.shape[0]):
+        for i in range(min(target.shape[1], source.shape[1])):
+            target[t, i] = source[t, i]
 
 
 @njit(**OPTIONS)
