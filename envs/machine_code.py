@@ -25,7 +25,7 @@ _KIND: Final = "machine code of compiled loops"
 _REMEDY: Final = "Set NUMBA_CACHE_DIR to a folder that can be written, or loops are compiled by every process"
 
 
-def kept(*, stamp: int = 0, **options: Any) -> Callable[[Callable[..., Any]], Any]:
+def kept(*, stamp: object = 0, **options: Any) -> Callable[[Callable[..., Any]], Any]:
     """Return a decorator like ``numba.njit(cache=True, **options)`` that never fails for want of a file.
 
     Args:
@@ -50,7 +50,7 @@ def kept(*, stamp: int = 0, **options: Any) -> Callable[[Callable[..., Any]], An
 class _Forgiving(FunctionCache):
     """Numba's files of one function; a damaged one is begun anew, one that cannot be written is done without."""
 
-    def __init__(self, function: Callable[..., Any], stamp: int) -> None:
+    def __init__(self, function: Callable[..., Any], stamp: object) -> None:
         super().__init__(function)
         self._stamp = stamp
 

@@ -13,8 +13,6 @@ leaves it where it stood would break one of the two at once, and every piece wou
 
 from __future__ import annotations
 
-from typing import Any, Final
-
 import numpy as np
 
 from ....envs.community.day import Array
@@ -22,7 +20,7 @@ from ....envs.machine_code import kept
 from ....envs.market.exact.market_data import MarketData
 from ....envs.market.exact.point import Point
 
-_OPTIONS: Final[dict[str, Any]] = {"nogil": True, "error_model": "numpy"}
+_OPTIONS = {"nogil": True, "error_model": "numpy"}
 _LOWER, _FREE, _UPPER, _FIXED = 0, 1, 2, 3  # where a variable stands between its bounds, or that these meet
 _HELD = 1e-11  # dimensionless distance from a bound that is none, as in envs.clearing.point
 

@@ -6,13 +6,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
-
 import numpy as np
 
 from ....envs.machine_code import kept
 
-_OPTIONS: Final[dict[str, Any]] = {"nogil": True, "error_model": "numpy"}
+_OPTIONS = {"nogil": True, "error_model": "numpy"}
 _DRIFT = 1e-12  # as in envs.clearing.sensitivity: a change that is rounding
 _NOISE = 5e-11  # the same as a share of the fastest change: solving for prices leaves as much where sun is curtailed at a price of zero
 _NEAR = 1e-11  # dimensionless: closer to its bound than this a variable at the end of a piece sits on it
