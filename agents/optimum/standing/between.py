@@ -99,7 +99,7 @@ def _near(chord: Chord, pulls: list[Array], omega: float) -> float:
     across, own = products_of(flat.lower, flat.upper, left.variables, right.variables, left.slopes, right.slopes)
     missed = 0.25 * across + own + left.missed_eur + right.missed_eur
     steepest = max(float(np.linalg.norm(pull[: flat.n_curved])) for pull in pulls)
-    return steepest * float(np.sqrt(missed)) + omega * missed
+    return float(steepest * np.sqrt(missed) + omega * missed)
 
 
 def _weight(small: tuple[int, *tuple[Array, ...]], omega: float, missed: float) -> float:
