@@ -11,7 +11,7 @@ PYTEST := $(BIN)/pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # the tests fill the machine by themselves
-.PHONY: help venv demo test test-long check lint types coverage wheel release docs bench fuzz reference format documents lock clean
+.PHONY: help venv demo test test-long check lint types coverage wheel release docs links bench fuzz reference format documents lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,6 +73,10 @@ release: $(READY) ## build wheel and source archive into dist/, check them, and 
 docs: $(READY) ## build the site into build/docs, where every warning is an error, and open it in a browser
 	$(BIN)/sphinx-build -b html --fail-on-warning --keep-going --quiet -d build/doctrees docs build/docs
 	$(BIN)/pytest -m site
+
+# Links within the site are checked whenever it is built. These need the internet, so neither tests nor CI wait for other people's servers.
+links: $(READY) ## visit every link that leaves the site, and name those that lead nowhere; needs the internet
+	$(BIN)/sphinx-build -b linkcheck --keep-going --quiet -D nb_execution_mode=off -d build/linktrees docs build/links
 
 bench: $(READY) ## measure clearings, the environment and optima on this machine, each briefly
 	$(BIN)/python benchmarks/run.py

@@ -49,6 +49,9 @@ napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True  # fields of dataclasses are described by their class
 
+linkcheck_ignore = [r"http://127\.0\.0\.1"]  # `make links`; the explorer's own address is no link
+linkcheck_timeout, linkcheck_retries, linkcheck_workers = 20, 2, 2
+
 html_theme = "furo"
 html_title = f"gridtoll {release}"
 html_static_path = ["_static", str(pages.write_all(DOCS))]

@@ -185,6 +185,20 @@ def test_links_in_a_document_lead_to_files_that_exist(document: Path) -> None:
     assert [target for target in local if not (document.parent / target).exists()] == []
 
 
+def test_links_that_leave_the_project_have_a_form_that_can_be_right() -> None:
+    """Whether they lead somewhere `make links` finds out, where there is the internet."""
+    texts = [_FENCE.sub("", document.read_text(encoding="utf-8")) for document in DOCUMENTS]
+    left = {found.rstrip(".,;") for text in texts for found in re.findall(r"[a-z]+://[^\s)>\"`']+", text)}
+    assert len(left) > 3
+    forms = (
+        r"https://arxiv\.org/abs/\d{4}\.\d{4,5}(v\d+)?",
+        r"https://doi\.org/10\.\d{4,9}/\S+",
+        r"https://(?!arxiv\.org|doi\.org)[a-z0-9-]+(\.[a-z0-9-]+)+(/\S*)?",
+        r"http://127\.0\.0\.1:\d+/",
+    )
+    assert sorted(each for each in left if not any(re.fullmatch(form, each) for form in forms)) == []
+
+
 @pytest.mark.parametrize("document", [pytest.param(path, id=str(path.relative_to(ROOT))) for path in DOCUMENTS])
 def test_make_targets_named_in_a_document_exist(document: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))

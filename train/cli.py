@@ -32,7 +32,7 @@ COMMANDS: Final = {
     "report": "turn a comparison, or the shipped results, into a page and tables",
     "tune": "choose an algorithm's settings on validation days",
     "export": "write rows, datasets and policies in formats that other software reads",
-    "communities": "list, show and export communities, and build one's own from meters, prices and a grid",
+    "communities": "list, show and export communities, and build your own from meters, prices and a grid",
     "compare": "compare algorithms over seeds, communities and information classes, from one file",
     "explore": "serve a page to play with: charges, days, batteries and rules, and what the market answers",
     "demo": "train, evaluate and draw, all in one go",

@@ -61,7 +61,9 @@ class GameSpec:
     community: str = field(
         default=DEFAULT_COMMUNITY, metadata=_said("a name from `gridtoll communities list`, or a folder of CSV files", metavar="C")
     )
-    tariff: str = field(default="distance", metadata=_said("what is priced: unique (each kWh alike), distance, zonal or line", metavar="T"))
+    tariff: str = field(
+        default="distance", metadata=_said("what is priced: unique (the same for each kWh), distance, zonal or line", metavar="T")
+    )
     charges_per: Period = field(
         default="day", metadata=_said("how long a charge stands: all day, or one period of the data (an hour)", metavar="day|hour")
     )

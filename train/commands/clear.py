@@ -37,9 +37,9 @@ Clear the peer-to-peer market of one day at a network charge, and settle it.
 
 The prosumers' response is the one solution of a convex program, solved exactly: the residuals and the gap printed are recomputed from the
 answer alone, scaled, and below 1e-9. With --npz every input and output array is written, so that anyone can verify the answer with another
-solver. Another --mechanism prints its own evidence in their place. The efficiency is the share of the exact clearing's gain over no trade,
-at the same charges, that is kept. With --power-flow ac the losses and loadings are those of the AC power flow, and voltages stand beside
-them; with --flows injections that is what the wires carry. With --prosumers a table says who pays and who gains.
+solver. Another --mechanism prints its own evidence instead. `efficiency` compares it with the exact clearing at the same charges: it is the
+share of the exact clearing's gain over no trade. With --power-flow ac the losses and loadings are those of the AC power flow, and voltages
+stand beside them; with --flows injections that is what the wires carry. With --prosumers a table says who pays and who gains.
 """
 EXAMPLES = """\
   gridtoll clear --day 180 --charge 0.2

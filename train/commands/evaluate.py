@@ -43,9 +43,9 @@ says on how many days the two have met. docs/hourly.md and docs/several.md expla
 Leaders by name are {", ".join(LEADER_NAMES)}.
 optimum leads only where it is proved, best-schedule and day-ahead only with --env hourly.
 
-Run folders and ONNX files are safe to read: they hold no pickles. What you do not ask for is as in the leader's training. A model saved by
-stable-baselines3 (.zip) holds pickles, which run code when they are read, so it needs --trust. If it learned behind a VecNormalize, it
-needs the statistics of that as well, which are also a pickle.
+Run folders and ONNX files are safe to read: they hold no pickles. Options that you do not give are as in the leader's training. A model
+saved by stable-baselines3 (.zip) holds pickles, which run code when they are read, so it needs --trust. If it learned behind a
+VecNormalize, it needs the statistics of that as well, which are also a pickle.
 """
 EXAMPLES = """\
   gridtoll evaluate zero --days 16
@@ -81,7 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--vecnormalize",
         type=Path,
         metavar="FILE",
-        help="statistics of a .zip model that learned behind a VecNormalize (default: vecnormalize.pkl beside the model, where it is)",
+        help="statistics of a .zip model that learned behind a VecNormalize (default: vecnormalize.pkl beside the model, if it is there)",
     )
     parser.add_argument("--rows", type=Path, metavar="FILE", help="write one row a day to this file (.csv or .parquet)")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the regret of each day into this file (.png, .svg or .pdf)")

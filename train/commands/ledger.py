@@ -48,7 +48,7 @@ DESCRIPTION = """\
 Write settled days into a ledger, give prosumers their receipts, and verify both.
 
 A ledger is a text file with a line for each prosumer and day, Merkle trees over them and the operator's signatures. `verify` finds and
-names every line that was changed, reckons all accounts again, and proves exact clearings from the prices written down. A receipt is one
+names every line that was changed, calculates all accounts again, and proves exact clearings from the prices written down. A receipt is one
 prosumer's own: it can be verified without the ledger and shows nothing of the others but the trades with them. docs/ledger.md states the
 format.
 

@@ -32,7 +32,7 @@ rewarded with the day's profit. It acts between -1 and 1; policies are saved and
 Watch with `tensorboard --logdir runs`.
 
 With --env hourly an episode is a day of hourly charges: a Markov decision process with the discount 1. There is one more algorithm,
-recurrent-ppo, whose memory helps with what public observations do not show. Its defaults are other ones: {_HOURLY.steps} training days,
+recurrent-ppo, whose memory helps with what public observations do not show. This game has other defaults: {_HOURLY.steps} training days,
 {_HOURLY.parallel_days} of them side by side, and {_HOURLY.validation_days} validation days after every {_HOURLY.validate_every}.
 
 docs/learners.md lists every setting of every algorithm with its default.
@@ -88,8 +88,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     learning.add_argument(
         "--sees",
         choices=get_args(Sees),
-        help="day: features of the day, and charges relative to it, where one charge is posted a day; everything: observations "
-        "as they are, and charges in EUR/kWh",
+        help="day: the learner sees features of the day and posts a charge relative to it, which takes one charge a day; everything: it "
+        "sees observations as they are and posts charges in EUR/kWh",
     )
     learning.add_argument("--discount", type=decimal, metavar="G", help="with --env hourly: discount of the next hour's value (default: 1)")
     learning.add_argument("--hidden", metavar="U,U", help="units of each hidden layer, separated by commas")

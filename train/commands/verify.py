@@ -15,10 +15,10 @@ from .options import add_report_options
 DESCRIPTION = """\
 Check a certificate that `gridtoll optimum --certificate FILE` wrote: that no charge earns more than it says.
 
-The file says in clear which community, day, tariff and version it is about. The check finds out whether a byte was changed, and whether
-the community's data are those the proof was made for. It proves every claim anew, by new clearings and arithmetic that the search does not
-use: docs/optimum.md says how. It prints what it checked. The exit code is 0 where the proof holds, 1 where it does not, and 2 for a file
-that is no certificate.
+The file names the community, day, tariff and version that it is about. The check finds out whether a byte was changed, and whether the
+community's data are those the proof was made for. It proves every claim again, with new clearings and arithmetic that the search does not
+use: docs/optimum.md says how. It prints what it checked. The exit code is 0 if the proof holds, 1 if it does not, and 2 if the file is not
+a certificate.
 """
 EXAMPLES = """\
   gridtoll optimum --day 180 --certificate day180.json

@@ -51,8 +51,8 @@ Nothing can be proved under --power-flow ac, whose losses are no sum of squares:
 proves the optimum of the linear model instead and says what it comes to in the wires, beside the best of a grid. docs/wires.md explains it.
 
 With --standing you get the one charge that is best on average over a period, proved over all its days. --recover then says which charge
-recovers a cost per year: the least one, and the one that is best for prosumers and operator together. Or it says that none does, and what
-the days can bear at most. docs/answers.md has examples.
+recovers a cost per year: the lowest one, and the one that is best for prosumers and operator together. Or it says that none does, and how
+much the days can bring in. docs/answers.md has examples.
 
 With --env hourly you get the best sequence of charges found for a day of the hourly game, and a bound that no leader exceeds, whatever
 prosumers believe. Without storage the two meet, and the sequence is optimal. With one store the optimum is proved to --tolerance, in about

@@ -13,6 +13,7 @@ from ....agents.optimum import CertificateError, OptimumCertificate, profit_curv
 from ....agents.optimum.miqp import MiqpError
 from ....envs.community.calendar import Scenario
 from ....envs.games.spec import GameSpec
+from ....envs.market.exact.compiled import see_to_machine_code
 from ...ground.errors import ModelMismatchError
 from ...ground.plots import save_figure
 from ...ground.profit_curves import draw_profit_curve
@@ -30,6 +31,7 @@ def solve_day(options: argparse.Namespace, task: GameSpec, settings: Settings) -
     """Solve one day, with its proof where something is to be done with it."""
     [scenario] = scenarios_of(options, task)
     label = environment_of(task).day_of(scenario).label
+    see_to_machine_code()  # before the clock runs: `seconds` are those of the search
     was_stored, checked = False, dict[str, Any]()
     if settings.method == "exact" and n_charges(task) > 1 and (options.verify or options.certificate is not None):
         hourly = solve_each_hour(task, scenario, tolerance=settings.tolerance)

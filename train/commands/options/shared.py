@@ -130,7 +130,7 @@ def add_backend_options(parser: argparse.ArgumentParser) -> None:
         "--backend",
         choices=get_args(Backend),
         default="local",
-        help="processes here, or the Ray cluster in RAY_ADDRESS (one started here where that is not set), which takes "
+        help="processes here, or the Ray cluster in RAY_ADDRESS (one started here where that is not set), which needs "
         '`pip install ".[ray]"` (default: %(default)s)',
     )
     parser.add_argument("--quiet", action="store_true", help="show no progress bars")

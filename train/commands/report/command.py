@@ -16,8 +16,8 @@ from ..options.games import refuse
 from .rerun import TOLERANCE, check_rerun, rerun_text, rerun_values
 
 DESCRIPTION = """\
-Report a comparison: leaderboard, performance profiles, regret against effort with the exact solver on the same axes, regret by season, its
-information and learning parts, paired tests, and the worst days with their clearing drawn.
+Report a comparison: leaderboard, performance profiles, regret against effort with the exact solver on the same axes, regret by season, how
+much regret comes from missing information and how much from learning, paired tests, and pictures of the worst days.
 
 With --out this writes report.html, one page that needs nothing beside it; report.md with its pictures under figures/; tables.tex, LaTeX
 tables for the package booktabs; and leaderboard.csv. Everything comes from the cells' rows, and the same cells give the same bytes. Failed
@@ -25,8 +25,8 @@ cells are listed and count as the worst. Unfinished ones are listed and left out
 normalised: 0% = optimum, 100% = no charge. iqm is the interquartile mean of all seeds and days with its 95% interval, and clearings count
 how often a seed solved the market to learn.
 
-With --check RUN the cells of a comparison that was run again are compared with the reference results, or with those of DIR, day by day:
-what was charged, and what came of it. The exit code is 1 where a cell came out otherwise.
+--check RUN compares a comparison that you ran again with the reference results, or with those of DIR: day by day, what was charged and what
+it earned. The exit code is 1 if a cell differs.
 """
 EXAMPLES = """\
   gridtoll report runs/comparison
