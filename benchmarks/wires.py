@@ -2,7 +2,9 @@
 
     python benchmarks/wires.py --out docs/figures/wires.png
 
-It prints the table of docs/wires.md and draws its picture. Days 15 (16 January) and 180 (29 June) under price path 0; charges are at mean
+    python benchmarks/wires.py --voltages
+
+It prints the tables of docs/wires.md and draws its picture. Days 15 (16 January) and 180 (29 June) under price path 0; charges are at mean
 distance, from 0 to the community's cap.
 """
 
@@ -13,11 +15,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from gridtoll.envs.community.calendar import Scenario
 from gridtoll.envs.community.sources import COMMUNITY_NAMES
-from gridtoll.train.study.cases import Case, community_of
+from gridtoll.envs.errors import PowerFlowError
+from gridtoll.envs.games.setting import make_setting
+from gridtoll.envs.games.spec import GameSpec
+from gridtoll.envs.grid.ac import AcPowerFlow
+from gridtoll.envs.grid.power_flow import DcPowerFlow
+from gridtoll.envs.grid.voltage_rows import voltage_of
+from gridtoll.train.study.cases import Case, community_of, situation_of
 from gridtoll.train.study.parts.wires import InTheWires
 from gridtoll.train.study.tables import Row
 from gridtoll.train.study.wires_figure import draw_wires
@@ -32,7 +41,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Compare the accounts of flows with AC.")
     parser.add_argument("--communities", nargs="*", default=COMMUNITY_NAMES, choices=COMMUNITY_NAMES, help="default: all")
     parser.add_argument("--out", type=Path, help="draw the picture into this file")
+    parser.add_argument("--voltages", action="store_true", help="print how far the linear rows of voltages are from AC instead")
     options = parser.parse_args()
+    if options.voltages:
+        print_voltages(options.communities)
+        return
     print("| community | season | charge | losses: trades | injections | AC | peak loading: trades | injections | AC | voltages (p.u.) |")
     print("|---|---|---|---|---|---|---|---|---|---|")
     found: dict[tuple[str, str], Sequence[Row]] = {}
@@ -46,6 +59,39 @@ def main() -> None:
                     print(line(name, season, row), flush=True)
     if options.out is not None:
         picture(found, options.communities).savefig(options.out, dpi=80)
+
+
+def print_voltages(names: Sequence[str]) -> None:
+    """Print a row for each community and season: voltages without a charge, and the errors of rows, also at a tenth of all injections."""
+    print(
+        "| community | season | AC voltages (p.u.) | greatest change | error of rows | of it | error near the grid without prosumers | of it |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
+    for name in names:
+        community = make_setting(GameSpec(community=name, voltage_price=100.0), split="train").community
+        rows, ac = DcPowerFlow(community.network), AcPowerFlow(community_of(name).network)
+        grid = community.network.grid
+        buses = grid.branch_to[grid.n_wires :]
+        idle = voltage_of(grid, rows.of(np.zeros((1, 1, community.n_prosumers)), np.zeros((1, 1, grid.n_buses))).branch_kw)
+        for season, day in DAYS.items():
+            free = situation_of(Case.of(name, Scenario(day, 0))).clear_at(0.0)[0]
+            net = (free.renewable_used + free.storage_discharge - free.storage_charge - free.demand)[None]
+            cells: list[str] = []
+            for share in (1.0, 0.1):
+                try:
+                    truth = ac.of(share * net, np.zeros((1, 1, grid.n_buses))).voltage_pu
+                except PowerFlowError:
+                    cells += ["no solution", "–", "–", "–"] if share == 1.0 else ["–", "–"]
+                    continue
+                assert truth is not None
+                change = float(np.abs(truth[..., buses] - idle).max())
+                error = float(
+                    np.abs(truth[..., buses] - voltage_of(grid, rows.of(share * net, np.zeros((1, 1, grid.n_buses))).branch_kw)).max()
+                )
+                if share == 1.0:
+                    cells += [f"{truth[..., buses].min():.3f} to {truth[..., buses].max():.3f}", f"{change:.4f}"]
+                cells += [f"{error:.5f}", f"{error / change:.0%}"]
+            print(f"| {name} | {season} | {' | '.join(cells)} |", flush=True)
 
 
 def line(name: str, season: str, row: Row) -> str:

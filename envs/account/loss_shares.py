@@ -119,15 +119,16 @@ def _proportional_sharing(day: Day, network: Network, clearing: Clearing, flows:
             "proportional sharing needs every flow to belong to a prosumer, and a base injection belongs to nobody. Use another method."
         )
     grid, net = network.grid, _net(clearing, flows)
-    flow = net @ network.prosumer_ptdf.T
+    wires = slice(grid.n_wires)
+    flow = net @ network.prosumer_ptdf[wires].T
     at_bus = (network.prosumer_bus[:, None] == np.arange(grid.n_buses)).astype(np.float64)
     put_in, taken_out = np.maximum(net, 0.0), np.maximum(-net, 0.0)
     source, sink = put_in @ at_bus, taken_out @ at_bus  # (T, B)
     rest = -net.sum(axis=1)  # what the retail connection at the slack bus puts in, or takes out where it is below 0
     source[:, grid.slack_bus] += np.maximum(rest, 0.0)
     sink[:, grid.slack_bus] += np.maximum(-rest, 0.0)
-    start = np.where(flow >= 0, grid.branch_from, grid.branch_to)  # (T, L): where each flow comes from and goes to
-    end = np.where(flow >= 0, grid.branch_to, grid.branch_from)
+    start = np.where(flow >= 0, grid.branch_from[wires], grid.branch_to[wires])  # (T, L): where each flow comes from and goes to
+    end = np.where(flow >= 0, grid.branch_to[wires], grid.branch_from[wires])
     size = np.abs(flow)
     came_from, goes_to = _traced(start, end, size, source), _traced(end, start, size, sink)
     periods = np.arange(len(flow))[:, None]
@@ -137,7 +138,7 @@ def _proportional_sharing(day: Day, network: Network, clearing: Clearing, flows:
     mixed = up + down
     whole = mixed.sum(axis=2, keepdims=True)
     mixed = np.divide(mixed, whole, out=np.zeros_like(mixed), where=whole > 0)
-    share: Array = np.einsum("tl,tln->tn", grid.loss_coefficient * flow**2, mixed)
+    share: Array = np.einsum("tl,tln->tn", grid.loss_coefficient[wires] * flow**2, mixed)
     return share
 
 

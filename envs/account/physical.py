@@ -44,15 +44,16 @@ def of_wires(flow: Flow, grid: Grid, hours: Array) -> dict[str, NDArray[Any]]:
     transformer = wires_of(grid).is_transformer
     low, low_at = _first(-voltage)
     high, high_at = _first(voltage)
-    _, loaded_at = _first(flow.loading)
+    loading = flow.loading[:, :, : grid.n_wires]
+    _, loaded_at = _first(loading)
     loss = hours[:, None] * branch_loss.sum(axis=1)  # (R, L)
     buses, branches = np.array(grid.bus_names), np.array(grid.branch_names)
     values = (
         *(-low, buses[low_at[1]], low_at[0]),
         *(high, buses[high_at[1]], high_at[0]),
         *(loss.sum(axis=1), loss[:, ~transformer].sum(axis=1), loss[:, transformer].sum(axis=1)),
-        flow.loading[:, :, ~transformer].max(axis=(1, 2), initial=0.0),
-        flow.loading[:, :, transformer].max(axis=(1, 2), initial=0.0),
+        loading[:, :, ~transformer].max(axis=(1, 2), initial=0.0),
+        loading[:, :, transformer].max(axis=(1, 2), initial=0.0),
         *(branches[loaded_at[1]], loaded_at[0]),
     )
     return dict(zip(INFO_OF_WIRES, values, strict=True))

@@ -26,6 +26,7 @@ from ..errors import unknown_name
 from ..grid.network import Network
 from ..market.exact.cotangent import Cotangent
 from ..market.exact.solution import Clearing
+from .physical import INFO_OF_WIRES
 from .settlement import Flows, Settlement, check_flows, flow_kw
 
 Weights = Mapping[str, ArrayLike]
@@ -33,7 +34,7 @@ Weights = Mapping[str, ArrayLike]
 NOT_DIFFERENTIABLE: Final = ("network_secure",)
 """What a settlement holds that has no derivative: it is true or false."""
 
-QUANTITIES: Final = tuple(field.name for field in fields(Settlement) if field.name not in NOT_DIFFERENTIABLE)
+QUANTITIES: Final = tuple(field.name for field in fields(Settlement) if field.name not in (*NOT_DIFFERENTIABLE, *INFO_OF_WIRES))
 """Every quantity of a settlement that has a derivative."""
 
 _AT_LIMIT = 1e-9

@@ -161,19 +161,22 @@ def _wires(day: Day, network: Network, data: MarketData, net: Any) -> tuple[Any,
     # Flows by bus angles θ, x·f = θ_from − θ_to, and what arrives at a bus leaves it: sparse, where f = H·n is dense and took 15 times as
     # long with 99 prosumers. Both say the same; the certificate uses H.
     angle = cp.Variable((day.n_periods, grid.n_buses))
-    ends = (np.repeat([1.0, -1.0], grid.n_branches), (np.tile(np.arange(grid.n_branches), 2), np.r_[grid.branch_from, grid.branch_to]))
-    incidence = csr_array(ends, shape=(grid.n_branches, grid.n_buses))
+    m = grid.n_wires  # rows of voltages follow, and are dense
+    ends = (np.repeat([1.0, -1.0], m), (np.tile(np.arange(m), 2), np.r_[grid.branch_from[:m], grid.branch_to[:m]]))
+    incidence = csr_array(ends, shape=(m, grid.n_buses))
     at_bus = csr_array(
         (np.ones(day.n_prosumers), (np.arange(day.n_prosumers), network.prosumer_bus)), shape=(day.n_prosumers, grid.n_buses)
     )
     others = np.arange(grid.n_buses) != grid.slack_bus
-    reactance = grid.branch_reactance_pu / np.abs(grid.branch_reactance_pu).mean()
-    own = flow - base_flow(day, network) / power
+    reactance = grid.branch_reactance_pu[:m] / np.abs(grid.branch_reactance_pu[:m]).mean()
+    own = (flow - base_flow(day, network) / power)[:, :m]
     constraints = [
         (own @ incidence)[:, others] == (net @ at_bus)[:, others],
         cp.multiply(np.broadcast_to(reactance, own.shape), own) == angle @ incidence.T,
         angle[:, grid.slack_bus] == 0,
     ]
+    if m < grid.n_branches:
+        constraints.append((flow - base_flow(day, network) / power)[:, m:] == net @ network.prosumer_ptdf[m:].T)
     cost = cp.sum_squares(cp.multiply(np.sqrt(weight), flow)) - float(np.sum(weight * (base_flow(day, network) / power) ** 2))
     limits: list[Any] = []
     if day.overload_price > 0:

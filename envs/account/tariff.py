@@ -179,7 +179,7 @@ def make_tariff(kind: str, network: Network, per: Period = "day") -> Tariff:
             basis = np.stack([within.astype(np.float64), network.zone_borders.astype(np.float64)])
             names = ("each kWh within a zone", "each zone border crossed")
         case "line":
-            branches = enumerate(network.grid.branch_names)
+            branches = enumerate(network.grid.branch_names[: network.grid.n_wires])
             basis, names = network.line_distance, tuple(f"branch {number} ({name})" for number, name in branches)
         case _:
             raise unknown_name("tariff", kind, TARIFF_NAMES)

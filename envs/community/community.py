@@ -40,7 +40,7 @@ from .rules import filled_in, kinds_of, load_floor, preferences_of, write_prefer
 
 __all__ = ["HOURS_PER_DAY", "Community", "make_community"]
 
-_NOT_HASHED: Final = ("network", "derivations", "period_minutes", "time_zone", "wires")  # as they are
+_NOT_HASHED: Final = ("network", "derivations", "period_minutes", "time_zone", "wires", "kw_per_pu")  # as they are
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -165,7 +165,8 @@ class Community:
         The length of a period counts where it is not an hour. What the clock is called does not.
         """
         digest = hashlib.sha256()
-        parts = {f"grid.{f.name}": getattr(self.network.grid, f.name) for f in fields(self.network.grid) if f.name not in _NOT_HASHED}
+        grid = {f.name: getattr(self.network.grid, f.name) for f in fields(self.network.grid) if f.name not in _NOT_HASHED}
+        parts = {f"grid.{name}": value for name, value in grid.items() if value is not None}
         parts |= {f"network.{f.name}": getattr(self.network, f.name) for f in fields(self.network) if f.name != "grid"}
         parts |= {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _NOT_HASHED}
         if self.period_minutes != MINUTES_PER_HOUR:

@@ -21,6 +21,7 @@ from ..community.day import Array, Day
 from ..community.sources import load_community
 from ..errors import unknown_name
 from ..grid.power_flows import make_power_flow
+from ..grid.voltage_rows import with_voltage_rows
 from ..market.mechanism import Mechanism
 from .spec import GameSpec
 from .transition import A, Rules, Transition, transition
@@ -128,7 +129,7 @@ def make_setting(spec: GameSpec, *, split: Split, community: Community | None = 
     Raises:
         ValueError: If a name is unknown, a community's data are not valid, or the split has too few days in a row.
     """
-    whose = load_community(spec.community) if community is None else community
+    whose = _with_voltages(spec, load_community(spec.community) if community is None else community)
     per = "hour" if spec.env == "hourly" and spec.belief == "announced" else spec.charges_per
     tariff = make_tariff(spec.tariff, whose.network, per)
     days = split_days(split, whose.n_days)
@@ -147,3 +148,18 @@ def make_setting(spec: GameSpec, *, split: Split, community: Community | None = 
     )
     cap = whose.charge_cap if spec.charge_cap is None else spec.charge_cap
     return Setting(spec=spec, community=whose, tariff=tariff, days=days[within], charge_cap=cap, rules=rules)
+
+
+def _with_voltages(spec: GameSpec, community: Community) -> Community:
+    """Return the community with rows for its voltages where they count, and are not there yet."""
+    if spec.voltage_price is None or community.network.grid.kw_per_pu:
+        return community
+    draws_only = ~(community.renewable_kw.any(axis=0) | (community.storage_capacity > 0))
+    network = with_voltage_rows(
+        community.network,
+        voltage_price=spec.voltage_price,
+        overload_price=community.parameters.overload_price,
+        band_pu=spec.voltage_band,
+        draws_only=draws_only,
+    )
+    return replace(community, network=network)

@@ -52,6 +52,8 @@ class GameSpec:
         forecast_error: Hourly: standard deviation of their relative errors about later hours.
         days: Hourly: days of an episode.
         mechanism: What clears the market; a name, with parameters where it has some (:mod:`~gridtoll.envs.market.mechanism`).
+        voltage_price: What the operator pays for a voltage outside the band, in EUR per p.u. and hour; None where voltages do not count.
+        voltage_band: How far voltages may be from 1 p.u., where they count.
         power_flow: What flows in the wires; a name, with parameters where it has some (:mod:`~gridtoll.envs.grid.power_flows`).
 
     Raises:
@@ -104,6 +106,16 @@ class GameSpec:
         default=DC, metadata=_said("what flows in the wires: dc or ac, with parameters as in ac:power_factor=0.9", metavar="P")
     )
 
+    voltage_price: float | None = field(
+        default=None,
+        metadata=_said(
+            "price of voltages outside the band, in EUR per p.u. and hour (default: they do not count)", metavar="EUR", read=float
+        ),
+    )
+    voltage_band: float = field(
+        default=0.1, metadata=_said("with --voltage-price: how far voltages may be from 1 p.u.", metavar="V", read=float)
+    )
+
     def __post_init__(self) -> None:
         """Check every name and number that needs no community."""
         known_name("`env`", self.env, get_args(GameName))
@@ -115,7 +127,17 @@ class GameSpec:
         POWER_FLOWS.read(self.power_flow, given=1)
         object.__setattr__(self, "charge_cap", _finite("charge_cap", self.charge_cap, above=True))
         object.__setattr__(self, "import_fee", _finite("import_fee", self.import_fee, above=False))
+        self._check_voltages()
         self._check_hours()
+
+    def _check_voltages(self) -> None:
+        """Check the price of voltages and the band they may be in."""
+        if self.voltage_price is not None and not (np.isfinite(self.voltage_price) and self.voltage_price > 0):
+            raise ValueError(f"`voltage_price` must be a finite number > 0 in EUR per p.u. and hour, got {self.voltage_price!r}.")
+        if not 0 < self.voltage_band < 1:
+            raise ValueError(f"`voltage_band` must be above 0 and below 1 p.u., got {self.voltage_band!r}.")
+        if self.voltage_price is None and "voltage_band" in self.told():
+            raise ValueError("`voltage_band` must go with `voltage_price`: without a price voltages do not count.")
 
     def _check_hours(self) -> None:
         """Check what only the hourly game has, and what only the other has."""

@@ -26,6 +26,7 @@ from ..errors import PowerFlowError
 from .network import Network
 from .newton import Newton
 from .power_flow import SECURE, Flow
+from .voltage_rows import rows_of
 from .wires import wires_of
 
 POWER_FACTOR: Final = 0.95
@@ -89,6 +90,9 @@ class AcPowerFlow:
         size = np.sqrt(_square(_parts(voltage)))
         within = (size >= self.voltage_min / SECURE) & (size <= self.voltage_max * SECURE)
         limit = grid.branch_limit_kw
+        if grid.kw_per_pu:
+            rows = rows_of(grid, size)
+            forth, loading = np.concatenate([forth, rows], axis=2), np.concatenate([loading, np.abs(rows) / limit[grid.n_wires :]], axis=2)
         return Flow(
             branch_kw=forth,
             loss_kw=loss.sum(axis=2) - caused_by_base,
@@ -129,7 +133,7 @@ class AcPowerFlow:
 
     def _no_solution(self, power_kw: Array, row: int, period: int) -> PowerFlowError:
         grid = self.network.grid
-        loading = np.abs(grid.flow(power_kw)) / grid.branch_limit_kw
+        loading = (np.abs(grid.flow(power_kw)) / grid.branch_limit_kw)[: grid.n_wires]
         worst = int(loading.argmax())
         return PowerFlowError(
             f"the AC power flow of {grid.name!r} has no solution in period {period}: {-power_kw.sum():.6g} kW are drawn in all, and by the "
@@ -153,12 +157,12 @@ class AcPowerFlow:
 
         Real and imaginary parts are taken apart: NumPy rounds products of complex numbers by where in an array they stand.
         """
-        grid, base = self.network.grid, self.network.grid.base_power_kw
-        start, end = _parts(voltage[..., grid.branch_from]), _parts(voltage[..., grid.branch_to])
+        grid, base, wires = self.network.grid, self.network.grid.base_power_kw, slice(self.network.grid.n_wires)
+        start, end = _parts(voltage[..., grid.branch_from[wires]]), _parts(voltage[..., grid.branch_to[wires]])
         at_start, across, at_end = self._admittances
         forth = _sum(_product(at_start, start), _product(across, end))
         back = _sum(_product(across, start), _product(at_end, end))
-        loading = np.sqrt(np.maximum(_square(forth), _square(back))) * (base / grid.branch_limit_kw)
+        loading = np.sqrt(np.maximum(_square(forth), _square(back))) * (base / grid.branch_limit_kw[wires])
         return _power(start, forth) * base, _power(end, back) * base, loading
 
 

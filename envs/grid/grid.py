@@ -45,6 +45,9 @@ class Grid:
         base_power_kw: Base of the per-unit system in kW.
         slack_bus: Index of the bus that takes up what injections do not balance.
         wires: What an AC power flow needs beside, None where nothing but resistances and reactances is known.
+        row_offset_kw: What rows of flows are without injections, shape (L,); None where all are flows. Behind the branches there may be
+            rows of voltages (:mod:`.voltage_rows`), written like branches.
+        kw_per_pu: What rows of voltages are multiplied with, 0 without any.
     """
 
     name: str
@@ -60,6 +63,8 @@ class Grid:
     base_power_kw: float
     slack_bus: int
     wires: Wires | None = None
+    row_offset_kw: Array | None = None
+    kw_per_pu: float = 0.0
 
     @property
     def n_buses(self) -> int:
@@ -70,6 +75,11 @@ class Grid:
     def n_branches(self) -> int:
         """Number of branches L."""
         return int(self.branch_from.shape[0])
+
+    @property
+    def n_wires(self) -> int:
+        """Number of branches that are wires: without rows of voltages."""
+        return self.n_branches if self.wires is None or not self.kw_per_pu else len(self.wires.branch_ratio)
 
     @property
     def loss_coefficient(self) -> Array:

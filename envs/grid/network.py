@@ -60,7 +60,7 @@ class Network:
     @property
     def line_distance(self) -> Array:
         """Share of each branch in the distance, shape (L, N, N): |H_l,i − H_l,j| on the scale of ``distance``, its sum over l."""
-        ptdf = self.prosumer_ptdf
+        ptdf = self.prosumer_ptdf[: self.grid.n_wires]
         share: Array = np.abs(ptdf[:, :, None] - ptdf[:, None, :]) / self.distance_scale
         return share
 

@@ -83,7 +83,7 @@ def _add_branches(model: Any, grid: Grid, transformer: NDArray[np.bool_]) -> Non
     wires, base = wires_of(grid), grid.base_power_kw / 1e3
     line = ~transformer
     shunt = wires.branch_conductance_pu + 1j * wires.branch_susceptance_pu
-    start, end = _ints(grid.branch_from), _ints(grid.branch_to)
+    start, end = _ints(grid.branch_from[: grid.n_wires]), _ints(grid.branch_to[: grid.n_wires])
     r, x, ratio = wires.branch_resistance_pu, wires.branch_reactance_pu, wires.branch_ratio
     model.set_sn_mva(base)
     voltage = np.nan_to_num(wires.bus_voltage_kv, nan=1.0)  # nothing but currents in amperes depends on it, which are not asked for

@@ -137,11 +137,12 @@ class DcPowerFlow:
         )
 
     def base_flow(self, base_kw: Array) -> Array:
-        """Return the flows of base injections alone in kW, shape (R, T, L), of injections as :meth:`of` takes them, shape (R, T, B)."""
+        """Return rows of base injections alone in kW, shape (R, T, L), of injections as :meth:`of` takes them, shape (R, T, B)."""
         flows = np.zeros((*base_kw.shape[:2], len(self.branch_limit_kw)))
         for day in np.flatnonzero(base_kw.any(axis=(1, 2))):
             flows[day] = self.network.grid.flow(base_kw[day])
-        return flows
+        offset = self.network.grid.row_offset_kw
+        return flows if offset is None else flows + offset
 
 
 def is_linear(power_flow: PowerFlow) -> bool:

@@ -71,7 +71,7 @@ class Wires:
 
         Limits in kW are those of this current at nominal voltage. It is NaN where the voltage is not known.
         """
-        limit: Array = grid.branch_limit_kw / (_SQRT3 * self.bus_voltage_kv[grid.branch_from])
+        limit: Array = grid.branch_limit_kw[: grid.n_wires] / (_SQRT3 * self.bus_voltage_kv[grid.branch_from[: grid.n_wires]])
         return limit
 
 

@@ -188,7 +188,7 @@ def content_key(day: Day, network: Network, basis: Array) -> dict[str, str]:
 
 @lru_cache(maxsize=4)
 def _network_hash(network: Network) -> str:
-    parts = {f"grid.{field.name}": getattr(network.grid, field.name) for field in fields(network.grid)}
+    parts = {f"grid.{field.name}": getattr(network.grid, field.name) for field in fields(network.grid) if field.name != "kw_per_pu"}
     return _hash(parts | {field.name: getattr(network, field.name) for field in fields(network) if field.name != "grid"})
 
 

@@ -186,6 +186,8 @@ def content_hash(day: Day, network: Network, basis: Array) -> str:
     parts |= {"ptdf": network.prosumer_ptdf, "loss": grid.loss_coefficient, "limit": grid.branch_limit_kw, "basis": basis}
     if day.base_injection.any():
         parts["buses"] = grid.ptdf
+    if grid.row_offset_kw is not None:
+        parts["offset"] = grid.row_offset_kw
     for name in sorted(parts):
         array = np.ascontiguousarray(parts[name], dtype=np.float64) + 0.0  # so that −0 and 0 are one
         digest.update(f"{name} {array.shape} ".encode())

@@ -153,6 +153,8 @@ def program_of(day: Day, network: Network, basis: Array, *, flows: str) -> Follo
     curvature = [day.utility_curvature, none, friction, friction, wear, wear, none]
     upper = [day.demand_max, day.renewable, day.import_limit, day.export_limit, power, power, energy_upper]
     base = day.base_injection @ network.grid.ptdf.T if day.base_injection.any() else np.zeros((day.n_periods, network.grid.n_branches))
+    if network.grid.row_offset_kw is not None:
+        base = base + network.grid.row_offset_kw
     return FollowersProgram(
         day=day,
         seller=seller,

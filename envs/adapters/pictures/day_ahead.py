@@ -126,7 +126,8 @@ def draw_grid(axes: Axes, network: Network, day: Day, outcome: Outcome[Any] | No
         first_period: Which period of the day its first one is.
     """
     place, grid = network.grid.bus_position, network.grid
-    ends = np.stack([place[grid.branch_from], place[grid.branch_to]], axis=1)  # (L, 2, 2)
+    wires = slice(grid.n_wires)
+    ends = np.stack([place[grid.branch_from[wires]], place[grid.branch_to[wires]]], axis=1)  # (L, 2, 2)
     at = apart(place[network.prosumer_bus])
     few = min(1.0, 24.0 / network.n_prosumers)  # symbols shrink where there are many
     axes.set_axis_off()
@@ -137,7 +138,7 @@ def draw_grid(axes: Axes, network: Network, day: Day, outcome: Outcome[Any] | No
         axes.scatter(at[:, 0], at[:, 1], s=200 * few, color="white", edgecolors=INK, zorder=3)
     else:
         clearing, settlement = outcome.clearing, outcome.settlement
-        loading = np.abs(settlement.flow_kw) / grid.branch_limit_kw * 100.0
+        loading = (np.abs(settlement.flow_kw) / grid.branch_limit_kw * 100.0)[:, wires]
         peak = int(loading.max(axis=1).argmax())
         load_scale = Normalize(0.0, max(float(loading[peak].max()), 1.0))
         width = max(few, 0.6) * (1.5 + 6.0 * load_scale(loading[peak]))

@@ -113,10 +113,11 @@ def _draw_frame(figure: Figure, network: Network, day: Day, outcome: Outcome[Any
 def _draw_grid(axes: Axes, network: Network, outcome: Outcome[Any], period: int) -> None:
     """Draw wires as wide as what flows in them, and prosumers as large as what they sell or buy."""
     place, grid = network.grid.bus_position, network.grid
-    ends = np.stack([place[grid.branch_from], place[grid.branch_to]], axis=1)  # (L, 2, 2)
+    wires = slice(grid.n_wires)
+    ends = np.stack([place[grid.branch_from[wires]], place[grid.branch_to[wires]]], axis=1)  # (L, 2, 2)
     at = apart(place[network.prosumer_bus])
     few = min(1.0, 24.0 / network.n_prosumers)  # symbols shrink where there are many
-    flow, sold = np.abs(outcome.settlement.flow_kw), outcome.clearing.traded_kw
+    flow, sold = np.abs(outcome.settlement.flow_kw[:, wires]), outcome.clearing.traded_kw
     width = 1.0 + 8.0 * flow[period] / (float(flow.max()) or 1.0)
     size = few * (60.0 + 500.0 * np.abs(sold[period]) / (float(np.abs(sold).max()) or 1.0))
     trades = np.abs(sold[period]) > _NEXT_TO_NOTHING * (float(np.abs(sold).max()) or 1.0)

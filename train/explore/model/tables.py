@@ -69,7 +69,7 @@ def expected(day: Day) -> Table:
 def loading(played: ExploredDay) -> Array:
     """Return the loading of every branch in % of its limit, shape (T, L); 0 where it has none."""
     grid = played.problem.community.network.grid
-    return np.asarray(np.abs(played.outcome.settlement.flow_kw) / grid.branch_limit_kw * 100.0)
+    return np.asarray(np.abs(played.outcome.settlement.flow_kw) / grid.branch_limit_kw * 100.0)[:, : grid.n_wires]
 
 
 def busiest(played: ExploredDay) -> int:
@@ -81,7 +81,8 @@ def branches(played: ExploredDay, period: int) -> Table:
     """Return every branch with its loading in a period."""
     grid = played.problem.community.network.grid
     place, share = grid.bus_position, loading(played)[period]
-    ends = place[grid.branch_from], place[grid.branch_to]
+    wires = slice(grid.n_wires)
+    ends = place[grid.branch_from[wires]], place[grid.branch_to[wires]]
     most = max(float(share.max()), 1e-9)
     return {
         "x0": ends[0][:, 0],
@@ -90,8 +91,8 @@ def branches(played: ExploredDay, period: int) -> Table:
         "y1": ends[1][:, 1],
         "loading": share,
         "width": 1.5 + 5.0 * share / most,
-        "name": list(grid.branch_names),
-        "flow": played.outcome.settlement.flow_kw[period],
+        "name": list(grid.branch_names[wires]),
+        "flow": played.outcome.settlement.flow_kw[period, wires],
     }
 
 

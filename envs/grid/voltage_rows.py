@@ -1,0 +1,154 @@
+"""Voltages as further rows of the linear flows: what the exact optimum, gradients and hard limits need to know of them.
+
+Around a grid without prosumers, the voltage of a bus is
+
+    v = v₀ + R n,    R = ∂v/∂p + tan φ ∂v/∂q where nobody at the bus has sun, wind or a battery, else R = ∂v/∂p,
+
+by the Jacobian of the AC power flow there: whoever only draws draws reactive power in proportion, and inverters give none. A row of a bus
+is written like a branch's flow, in kW, so that whatever takes |f| ≤ F and φ·max(0, |f| − F) takes it unchanged:
+
+    f = s (v − 1),    F = s·band,    s = voltage price / overload price    in kW per p.u.,    no losses.
+
+One p.u. outside the band for an hour then costs the voltage price. What the rows leave out is of second order: how far they are off is
+measured in docs/wires.md, by community.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..arrays import Array
+from .grid import Grid
+from .network import Network
+from .newton import Newton
+from .wires import wires_of
+
+Number = TypeVar("Number", np.float64, np.intp)
+_MIDDLE_PU = 1.0
+
+
+def with_voltage_rows(
+    network: Network,
+    *,
+    voltage_price: float,
+    overload_price: float,
+    band_pu: float = 0.1,
+    power_factor: float = 0.95,
+    draws_only: ArrayLike | None = None,
+) -> Network:
+    """Return a network with a row for the voltage of each prosumer's bus, behind the rows of its branches.
+
+    Args:
+        network: Where the prosumers sit; without such rows.
+        voltage_price: What the operator pays for a voltage outside the band, EUR per p.u. and hour, above 0.
+        overload_price: What it pays for overload, EUR/kWh, above 0.
+        band_pu: How far voltages may be from 1 p.u.
+        power_factor: Of those who only draw.
+        draws_only: Whether a prosumer has nothing to put in, shape (N,); nobody where absent.
+
+    Raises:
+        ValueError: If a number is out of range, the network has such rows already, or its voltages are held at every prosumer's bus.
+        MissingPackageError: If lightsim2grid is not there.
+    """
+    grid = network.grid
+    for name, value in (("voltage_price", voltage_price), ("overload_price", overload_price), ("voltage_band", band_pu)):
+        if not (np.isfinite(value) and value > 0):
+            raise ValueError(f"`{name}` must be a finite number > 0 where voltages are priced, got {value!r}.")
+    if grid.n_wires < grid.n_branches:
+        raise ValueError(f"grid {grid.name!r} must not have rows of voltages yet, got {grid.n_branches - grid.n_wires} of them.")
+    idle, by_power, by_reactive = sensitivities(grid)
+    held = ~np.isnan(wires_of(grid).bus_held_pu)
+    held[grid.slack_bus] = True
+    buses = np.setdiff1d(network.prosumer_bus, np.flatnonzero(held))
+    if not len(buses):
+        raise ValueError(
+            f"voltages of {grid.name!r} must be free at a prosumer's bus, and machines hold them at each. Leave `voltage_price`."
+        )
+    draws = np.zeros(network.n_prosumers, dtype=np.bool_) if draws_only is None else np.asarray(draws_only, dtype=np.bool_)
+    at_bus = np.zeros(grid.n_buses)
+    at_bus[network.prosumer_bus[draws]] = np.tan(np.arccos(power_factor))
+    at_bus[network.prosumer_bus[~draws]] = 0.0
+    scale = voltage_price / overload_price
+    rows = scale * (by_power + by_reactive * at_bus)[buses]
+    m = len(buses)
+    return replace(
+        network,
+        grid=replace(
+            grid,
+            branch_names=(*grid.branch_names, *(f"voltage at {grid.bus_names[bus]}" for bus in buses)),
+            branch_from=_behind(grid.branch_from, np.full(m, grid.slack_bus)),
+            branch_to=_behind(grid.branch_to, buses),
+            branch_resistance_pu=_behind(grid.branch_resistance_pu, np.zeros(m)),
+            branch_reactance_pu=_behind(grid.branch_reactance_pu, np.ones(m)),
+            branch_limit_kw=_behind(grid.branch_limit_kw, np.full(m, scale * band_pu)),
+            ptdf=_behind(grid.ptdf, rows),
+            row_offset_kw=_behind(np.zeros(grid.n_branches), scale * (idle[buses] - _MIDDLE_PU)),
+            kw_per_pu=scale,
+            wires=wires_of(grid),
+        ),
+    )
+
+
+def voltage_of(grid: Grid, flow_kw: Array) -> Array:
+    """Return the voltages in per unit, shape (..., M), that rows of flows in kW, shape (..., L), say."""
+    voltage: Array = _MIDDLE_PU + flow_kw[..., grid.n_wires :] / grid.kw_per_pu
+    return voltage
+
+
+def rows_of(grid: Grid, voltage_pu: Array) -> Array:
+    """Return what rows of voltages are, in kW and of shape (..., M), at voltages of all buses in per unit, shape (..., B)."""
+    rows: Array = grid.kw_per_pu * (voltage_pu[..., grid.branch_to[grid.n_wires :]] - _MIDDLE_PU)
+    return rows
+
+
+def sensitivities(grid: Grid) -> tuple[Array, Array, Array]:
+    """Return the voltages of a grid that nothing is put into, in per unit, shape (B,), and how they change.
+
+    The changes are by active and by reactive power put in at each bus, per kW and per kvar, each of shape (B, B).
+    """
+    nothing = np.zeros((1, grid.n_buses))
+    [voltage], found = Newton(grid).voltages(nothing, nothing)
+    if not found.all():
+        raise ValueError(f"grid {grid.name!r} must have an AC power flow without prosumers, and has none. Check its data.")
+    wires, size = wires_of(grid), np.abs(voltage)
+    free = np.isnan(wires.bus_held_pu)
+    free[grid.slack_bus] = False
+    turning = np.arange(grid.n_buses) != grid.slack_bus
+    admittance = _admittance(grid)
+    current, along = admittance @ voltage, voltage / size
+    by_angle = 1j * voltage[:, None] * np.conj(np.diag(current) - admittance * voltage)
+    by_size = voltage[:, None] * np.conj(admittance * along) + np.diag(np.conj(current) * along)
+    jacobian = np.block(
+        [
+            [by_angle.real[np.ix_(turning, turning)], by_size.real[np.ix_(turning, free)]],
+            [by_angle.imag[np.ix_(free, turning)], by_size.imag[np.ix_(free, free)]],
+        ]
+    )
+    inverse = np.linalg.inv(jacobian)[turning.sum() :]
+    found_by = np.zeros((2, grid.n_buses, grid.n_buses))
+    found_by[0][np.ix_(free, turning)] = inverse[:, : turning.sum()]
+    found_by[1][np.ix_(free, free)] = inverse[:, turning.sum() :]
+    return size, found_by[0] / grid.base_power_kw, found_by[1] / grid.base_power_kw
+
+
+def _admittance(grid: Grid) -> NDArray[np.complex128]:
+    """Return the matrix that makes voltages into what currents enter the grid at each bus, per unit, shape (B, B)."""
+    w, start, end = wires_of(grid), grid.branch_from, grid.branch_to
+    series = 1.0 / (w.branch_resistance_pu + 1j * w.branch_reactance_pu)
+    own = series + 0.5 * (w.branch_conductance_pu + 1j * w.branch_susceptance_pu)
+    matrix = np.diag(w.bus_conductance_pu + 1j * w.bus_susceptance_pu)
+    np.add.at(matrix, (start, start), own / w.branch_ratio**2)
+    np.add.at(matrix, (end, end), own)
+    np.add.at(matrix, (start, end), -series / w.branch_ratio)
+    np.add.at(matrix, (end, start), -series / w.branch_ratio)
+    return matrix
+
+
+def _behind(first: NDArray[Number], rest: NDArray[Number]) -> NDArray[Number]:
+    joined = np.concatenate([first, rest])
+    joined.setflags(write=False)
+    return joined
