@@ -14,10 +14,11 @@ from ..compare.row_files import require_row_format, save_rows
 from ..data.trained_game import trained_game
 from ..ground.plots import draw_regret_per_day, require_format, save_figure
 from ..ground.text import Report
-from ..scoring.evaluate import NORMALISATION_FLOOR, Leader, evaluate_leader
+from ..scoring.evaluate import Leader, evaluate_leader
 from ..scoring.evaluation import Evaluation, summary_table
 from ..scoring.leader_words import leader_place
 from ..scoring.leaders import CLAIRVOYANTS, LEADER_NAMES, make_leader
+from ..scoring.regret import NORMALISATION_FLOOR
 from ..scoring.transfer import evaluate_held_out, held_out_report
 from ..task import environment_of
 from ..workers import Workers

@@ -32,9 +32,9 @@ from ..learning.algorithms import CLAIRVOYANTS, TaskAlgorithm, foresee, make_alg
 from ..learning.learn import alone_in_this_process
 from ..learning.practice import CurvePoint, LearningCost, TaskPractice
 from ..references.ends import Ends, references
-from ..references.optima import daily_bill_eur
-from ..scoring.evaluate import NORMALISATION_FLOOR, Leader, evaluate_leader
+from ..scoring.evaluate import Leader, evaluate_leader
 from ..scoring.evaluation import Evaluation
+from ..scoring.regret import normalised_regret
 from ..scoring.rows import write_rows
 from ..statistics.intervals import interquartile_mean
 from ..task import environment_of, n_charges
@@ -202,16 +202,14 @@ def _write_failed(job: Job, identity: dict[str, Any], error: str, effort: Learni
 
 def _curve(cell: Cell, curve: list[CurvePoint], scale: Sequence[Ends]) -> list[dict[str, Any]]:
     """Return the learning curve with its normalised regret: mean and IQM of those validation days on which there is something to win."""
-    best = np.array([solved.best_eur for solved in scale])
-    worth = best - np.array([solved.zero_eur for solved in scale])
-    counted = worth >= NORMALISATION_FLOOR * daily_bill_eur(environment_of(cell.task).community)
-    points = []
+    community, points = environment_of(cell.task).community, []
     for point in curve:
-        regret = (best - np.array(point.rewards_eur))[counted] / worth[counted]
+        normalised = normalised_regret(community, scale, np.array(point.rewards_eur))
+        regret = normalised[~np.isnan(normalised)]
         summed_up = {
             "validation_eur": point.validation_eur,
-            "validation_regret": float(regret.mean()) if counted.any() else None,
-            "validation_regret_iqm": float(interquartile_mean(regret)) if counted.any() else None,
+            "validation_regret": float(regret.mean()) if len(regret) else None,
+            "validation_regret_iqm": float(interquartile_mean(regret)) if len(regret) else None,
         }
         points.append({**asdict(point.effort), **summed_up})
     return points

@@ -17,8 +17,7 @@ from ...envs.adapters.pricing import PricingEnv
 from ...envs.community.calendar import Scenario
 from ...envs.files import write_atomically
 from ..references.ends import Ends, references
-from ..references.optima import daily_bill_eur
-from ..scoring.evaluate import NORMALISATION_FLOOR
+from ..scoring.regret import normalised_regret
 from ..workers import Workers
 
 
@@ -107,14 +106,13 @@ class RegretEvalCallback(BaseCallback):
     def _scored(self, earned: NDArray[np.float64]) -> dict[str, Any]:
         """Return the scores of what each day earned in EUR, shape (days,)."""
         best = np.array([each.best_eur for each in self._ends])
-        worth = best - np.array([each.zero_eur for each in self._ends])
-        counts = worth >= NORMALISATION_FLOOR * daily_bill_eur(self._own.community)
-        regret = best - earned
+        normalised = normalised_regret(self._own.community, self._ends, earned)
+        counted = normalised[~np.isnan(normalised)]
         return {
             "timesteps": self.num_timesteps,
             "mean_reward": float(earned.mean()),
-            "regret_eur": float(regret.mean()),
-            "normalised_regret": float((regret[counts] / worth[counts]).mean()) if counts.any() else 0.0,
+            "regret_eur": float((best - earned).mean()),
+            "normalised_regret": float(counted.mean()) if len(counted) else 0.0,
             "rewards": earned.tolist(),
         }
 

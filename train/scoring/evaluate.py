@@ -9,7 +9,7 @@ In the day-ahead game with one coefficient J* is the exact optimum, and J̄ its 
 proved only where both have met (``certified``). Elsewhere the true regret lies between the two, wherever a leader does not exceed J*, which
 it may: then it is the best known. A leader that exceeds J̄ is a contradiction, and fails the evaluation.
 
-Days with J* − J_ref below :data:`NORMALISATION_FLOOR` of the community's mean daily retail bill have next to nothing to be won, so that
+Days with J* − J_ref below `regret.NORMALISATION_FLOOR` of the community's mean daily retail bill have next to nothing to be won, so that
 their normalised regret would be noise: they are listed as excluded and left out of its means, but count in profits and regrets.
 """
 
@@ -20,6 +20,8 @@ from dataclasses import dataclass, fields
 from math import nan
 from typing import Final
 
+import numpy as np
+
 from ... import __version__
 from ...agents.policy import Policy
 from ...envs.community.calendar import Scenario
@@ -29,14 +31,13 @@ from ..ground.playing import Leaders, PlayedDay, play_days, same_for_all
 from ..ground.runs import commit
 from ..references.ends import Ends, references
 from ..references.hours import SearchEffort
-from ..references.optima import daily_bill_eur, scenario_hash
+from ..references.optima import scenario_hash
 from ..task import environment_of
 from ..workers import Workers
 from .evaluation import Evaluation
+from .regret import normalised_regret
 from .rows import COLUMNS, Row
 
-NORMALISATION_FLOOR: Final = 1e-3
-"""Least J* − J_ref that is divided by, as a share of the community's mean daily retail bill."""
 MISMATCH_TOLERANCE: Final = 1e-6
 """By how much a leader may exceed the upper bound, relative to the bound, before model and optimum are said to disagree."""
 _OF_TASK: Final = tuple(entry.name for entry in fields(GameSpec) if entry.name in COLUMNS)
@@ -117,8 +118,7 @@ def evaluate_leader(
 
 def _row(task: GameSpec, leader: Leader, scenario: Scenario, played: PlayedDay, ends: Ends, *, split: str) -> Row:
     community = environment_of(task).community
-    regret, worth = ends.best_eur - played.objective_eur, ends.best_eur - ends.zero_eur
-    excluded = worth < NORMALISATION_FLOOR * daily_bill_eur(community)
+    [normalised] = normalised_regret(community, [ends], np.array([played.objective_eur]))
     return Row(
         algorithm=leader.name,
         seed=leader.seed,
@@ -132,9 +132,9 @@ def _row(task: GameSpec, leader: Leader, scenario: Scenario, played: PlayedDay, 
         optimum_eur=ends.best_eur,
         upper_bound_eur=ends.upper_bound_eur,
         zero_eur=ends.zero_eur,
-        regret_eur=regret,
-        normalised_regret=nan if excluded else regret / worth,
-        excluded=excluded,
+        regret_eur=ends.best_eur - played.objective_eur,
+        normalised_regret=float(normalised),
+        excluded=bool(np.isnan(normalised)),
         optimum_charge=ends.charges[0] if len(ends.charges) == 1 else nan,
         optimum_relative_gap=ends.relative_gap,
         certified=ends.certified,

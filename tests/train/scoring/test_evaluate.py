@@ -21,7 +21,7 @@ from gridtoll.train.references import optima, solve
 from gridtoll.train.references.ends import references
 from gridtoll.train.references.optima import labels, scenario_hash
 from gridtoll.train.references.solve import solve_scenario
-from gridtoll.train.scoring import chosen
+from gridtoll.train.scoring import chosen, regret
 from gridtoll.train.scoring import evaluate as module
 from gridtoll.train.scoring.chosen import find_best_constant, mean_objective
 from gridtoll.train.scoring.evaluate import evaluate, evaluate_leader
@@ -121,14 +121,14 @@ def test_a_leader_above_the_upper_bound_fails_the_evaluation(workers: Workers, m
 
 def test_days_with_nothing_to_win_are_listed_and_left_out_of_normalised_means(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
     worth = sorted(row.optimum_eur - row.zero_eur for row in score("zero", workers).rows)
-    monkeypatch.setattr(module, "NORMALISATION_FLOOR", (worth[0] + worth[1]) / 2 / optima.daily_bill_eur(environment_of(TASK).community))
+    monkeypatch.setattr(regret, "NORMALISATION_FLOOR", (worth[0] + worth[1]) / 2 / optima.daily_bill_eur(environment_of(TASK).community))
     scored = score("zero", workers)
     [excluded] = scored.excluded_days
     assert excluded in [scenario.day for scenario in SCENARIOS]
     assert len(scored.normalised_regret) == 4
     assert scored.summary().values()["excluded_days"] == [excluded]
     assert scored.summary().days == 5
-    monkeypatch.setattr(module, "NORMALISATION_FLOOR", 1e9)
+    monkeypatch.setattr(regret, "NORMALISATION_FLOOR", 1e9)
     nothing = score("zero", workers).summary()
     assert np.isnan(nothing.values()["normalised_regret_mean"])
     assert "nan" in summary_table([nothing])
