@@ -57,10 +57,11 @@ def test_no_charge_tried_contradicts_a_random_optimum(fuzz: Any) -> None:
     counted(fuzz, "optimum", 45, seed=7)
 
 
-def test_random_stores_that_lose_nothing_are_cleared_by_the_kernel_and_right_to_the_referee(fuzz: Any) -> None:
+@pytest.mark.parametrize("seeds", [range(100), pytest.param(range(100, 400), marks=pytest.mark.long)])
+def test_random_stores_that_lose_nothing_are_cleared_by_the_kernel_and_right_to_the_referee(fuzz: Any, seeds: range) -> None:
     plain = P2PMarket()
     kernel = StructuredMarket(plain, threads=1)
-    for seed in range(400):
+    for seed in seeds:
         outcome = fuzz.checked_clearing(fuzz.case_of("lossless", seed), kernel, plain)
         assert outcome.outcome == "right", outcome.line()
     assert kernel.fallbacks == 0  # of the first 400 seeds; 12 before prices could ascend

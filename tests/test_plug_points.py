@@ -123,7 +123,7 @@ KNOWN_OF = {
 }
 
 
-@pytest.mark.parametrize("name", KNOWN_OF)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.long] if name == "several charges" else []) for name in KNOWN_OF])
 def test_what_is_known_of_days_keeps_its_promises_in_every_game(name: str) -> None:
     days = [Scenario(60, 0), Scenario(170, 1)][: 1 if name == "several charges" else 2]  # the second takes ten seconds there
     with Workers(1, quiet=True) as workers:

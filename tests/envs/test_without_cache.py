@@ -122,7 +122,7 @@ def added(folder: Path, **environment: str) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("ending", ["nbi", "nbc"])
-@pytest.mark.parametrize("left", [0, 1, 40, 300, -1])
+@pytest.mark.parametrize("left", [1, -1])
 def test_machine_code_that_is_cut_short_is_compiled_anew(ending: str, left: int, tmp_path: Path) -> None:
     (tmp_path / "adding.py").write_text(ADDING)
     folder = tmp_path / "__pycache__"

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gridtoll.envs.community.sources import COMMUNITY_NAMES, cache, load_community
+from gridtoll.envs.community.sources import cache, load_community
 from gridtoll.envs.community.sources.cache import Arrays, cached_arrays
 from gridtoll.envs.files import user_cache_dir
 
@@ -92,15 +92,16 @@ def test_many_extractions_at_once_leave_one_whole_file(folder: Path) -> None:
 
 
 def test_later_loads_import_neither_simbench_nor_pandapower_nor_gymnasium() -> None:
-    code = """
+    names = ("two-prosumers", "simbench-rural", "ieee39", "case33bw")  # one of each source
+    code = f"""
 import sys
-from gridtoll.envs.community.sources import COMMUNITY_NAMES, load_community
-for name in COMMUNITY_NAMES:
+from gridtoll.envs.community.sources import load_community
+for name in {names}:
     load_community(name).day(3)
-heavy = {"simbench", "pandapower", "pandas", "networkx", "torch"} & set(sys.modules)
+heavy = {{"simbench", "pandapower", "pandas", "networkx", "torch"}} & set(sys.modules)
 print(sorted(heavy))
 """
-    for name in COMMUNITY_NAMES:
+    for name in names:
         load_community(name)  # so that the cache is warm
     environment = {"PYTHONPATH": ":".join(sys.path), "GRIDTOLL_CACHE": str(user_cache_dir())}
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
@@ -112,4 +113,4 @@ def test_a_cold_cache_gives_the_same_community_as_a_warm_one(name: str, monkeypa
     warm = load_community(name).content_hash
     monkeypatch.setenv("GRIDTOLL_CACHE", str(tmp_path))
     assert load_community(name).content_hash == warm
-    assert {path.name for path in tmp_path.iterdir()} == {f"{name}.gridtoll", "simbench-profiles.gridtoll"}
+    assert {path.name for path in tmp_path.iterdir()} == {f"{name}.gridtoll", f"{name}-wires.gridtoll", "simbench-profiles.gridtoll"}

@@ -74,6 +74,7 @@ def gridtoll(*words: str, at: Path, hidden: tuple[str, ...] = ()) -> subprocess.
     return subprocess.run(command, cwd=at, env=environment, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.long
 def test_what_misses_a_package_is_not_run_and_named_and_runs_once_it_is_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -118,6 +118,7 @@ def test_there_is_one_library_of_locks_and_it_works_on_windows_too() -> None:
     assert [file.name for file in sources if any(word in file.read_text() for word in ("fcntl", "msvcrt", "portalocker"))] == []
 
 
+@pytest.mark.long
 def test_two_trainings_of_one_run_started_together_record_every_day_once(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     command = [sys.executable, "-m", "gridtoll.train", "train", "--out", str(folder), "--community", "two-prosumers", "--quiet"]
