@@ -63,11 +63,13 @@ def run(options: argparse.Namespace) -> Report:
     package_of("explore", "bokeh", "the page")
     from ..explore.background.leaders import check_leader  # noqa: PLC0415 - they take Bokeh
     from ..explore.background.processes import Background  # noqa: PLC0415
+    from ..explore.model.problem import mechanism_of  # noqa: PLC0415
     from ..explore.model.reading import opening  # noqa: PLC0415
     from ..explore.page.begun import Begun  # noqa: PLC0415
     from ..explore.server import run_until_stopped, serving  # noqa: PLC0415
 
     spec = task_from(options, GameSpec(community=options.community))
+    mechanism_of(spec.mechanism)  # raises where there is none, before any process starts
     problem, charge = opening(spec, Scenario(options.day, options.price_path), options.charge)
     check_leader(options.leader, spec)
     if options.hourly_leader is not None:

@@ -84,6 +84,12 @@ def test_a_leader_trained_for_another_tariff_is_refused_with_what_it_was_trained
         led(str(run), problem.spec, problem, nobody)
 
 
+def test_a_leader_of_the_other_game_is_refused_with_the_option_that_takes_it(run: Path) -> None:
+    hourly = problem_of("two-prosumers").spec.changed(env="hourly")
+    with pytest.raises(ValueError, match=r"--hourly-leader must have learned the hourly game, got .*the day-ahead game. Use --leader\."):
+        check_leader(str(run), hourly)
+
+
 def test_a_leader_plays_the_hourly_game_from_hour_to_hour() -> None:
     problem = problem_of("two-prosumers")
     constant = walked_by_leader("constant:0.3", problem, nobody)
@@ -101,6 +107,7 @@ def test_a_leader_plays_the_hourly_game_from_hour_to_hour() -> None:
         ("--leader no/such.onnx", "no/such.onnx"),
         ("--hourly-leader no/run", "no/run"),
         ("--tariff far", "must be one of distance, line, unique, zonal; got 'far'."),
+        ("--mechanism haggling", "--mechanism must be one of "),
     ],
 )
 def test_what_cannot_be_served_is_said_before_anything_starts(words: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:

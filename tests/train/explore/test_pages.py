@@ -18,7 +18,7 @@ from gridtoll.envs.market.solvers import make_market
 from gridtoll.train.explore.background.leaders import led
 from gridtoll.train.explore.page.day_page import DayPage
 from gridtoll.train.explore.page.hour_page import HourPage
-from gridtoll.train.explore.page.words import called
+from gridtoll.train.explore.page.words import called, money
 from gridtoll.train.explore.server import application_of
 
 
@@ -199,10 +199,15 @@ def test_playing_the_best_found_scores_100_and_without_a_leader_it_is_said() -> 
 
 
 @pytest.mark.parametrize(
-    ("name", "read"), [("sac", "SAC"), ("recurrent-ppo", "recurrent PPO"), ("best-constant", "best-constant"), ("mine", "mine")]
+    ("name", "read"),
+    [("sac", "SAC"), ("sac 0", "SAC 0"), ("recurrent-ppo", "recurrent PPO"), ("best-constant", "best-constant"), ("sacred", "sacred")],
 )
 def test_learners_are_called_as_their_authors_write_them(name: str, read: str) -> None:
     assert called(name) == read
+
+
+def test_nothing_is_written_without_a_minus_and_a_loss_with_one() -> None:
+    assert [money(eur) for eur in (-0.004, 0.0, -1234.5)] == ["0.00 EUR", "0.00 EUR", "\N{MINUS SIGN}1,234.50 EUR"]
 
 
 def test_the_best_found_is_hidden_until_the_day_is_over_or_it_is_asked_for() -> None:

@@ -61,7 +61,10 @@ def run(options: argparse.Namespace) -> Report:
             text = lines({name: _words(value) for name, value in facts.items()})
             made = "\n".join(f"  {entry.field.ljust(_widest(community))}  {entry}" for entry in community.derivations)
             derivations = [entry.as_dict() for entry in community.derivations]
-            return Report(facts | {"derivations": derivations}, f"{text}\n\nwhat does not stand in the data as it is used:\n{made}")
+            return Report(
+                facts | {"derivations": derivations},
+                f"{text}\n\nwhat the data do not hold, and the rule that each number follows from:\n{made}",
+            )
         case "build":
             return build(options)
         case _:

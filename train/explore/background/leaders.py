@@ -30,6 +30,8 @@ from .proofs import Check, Watched, best
 BEST_CONSTANT: Final = "best-constant"
 SHOWN: Final = tuple(name for name in LEADER_NAMES if name not in CLAIRVOYANTS)
 """Leaders known by name that a page may be asked for; the clairvoyants' charges are drawn anyway."""
+_OPTIONS: Final = {"day-ahead": "--leader", "hourly": "--hourly-leader"}
+"""Which option takes a leader of a game."""
 _PLANS: Final = ((20, 4000), (60, 1000))
 """Up to how many prosumers so many plans are tried in the search for the best sequence; 400 where there are more."""
 
@@ -88,6 +90,10 @@ def check_leader(text: str, spec: GameSpec) -> None:
     """
     if text in CLAIRVOYANTS:
         raise unknown_name("a leader (or a run folder or file)", text, SHOWN)
+    trained = trained_game(leader_place(text, LEADER_NAMES))
+    if trained is not None and trained.env != spec.env:
+        option, other = _OPTIONS[spec.env], _OPTIONS[trained.env]
+        raise ValueError(f"{option} must have learned the {spec.env} game, got {text}, which learned the {trained.env} game. Use {other}.")
     if text != BEST_CONSTANT:
         _leader(text, spec)
 

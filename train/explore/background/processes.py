@@ -86,7 +86,10 @@ def _begin(line: Any, newest: Any) -> None:
     _newest = newest
     if sys.platform != "win32":  # where a process cannot step back; with few cores a page would wait for its own curves
         os.nice(_BACK)
-    start_worker(line)
+    try:
+        start_worker(line)
+    except BrokenPipeError:  # the page has ended before this process began
+        os._exit(0)
 
 
 def _do(page: int, number: int, job: Callable[..., Answer], arguments: tuple[Any, ...]) -> Answer:

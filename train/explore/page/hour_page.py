@@ -63,7 +63,7 @@ class HourPage:
             for name, label, kind in (
                 ("post", "", "primary"),
                 ("rest", "Post it for the rest of the day", "default"),
-                ("back", "Take the last hour back", "default"),
+                ("back", "Take the last one back", "default"),
                 ("again", "Begin the day again", "default"),
             )
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Final
@@ -26,7 +27,8 @@ p { margin: 4px 0; }
 """
 """Of what stands here, which the page around it does not reach."""
 
-_ACRONYMS: Final = frozenset({"sac", "ppo", "td3", "tqc"})
+_HALF_A_CENT: Final = 0.005  # EUR; less is 0.00 on the page, and a score would be of nothing that can be seen
+_LEARNER: Final = re.compile(r"^(recurrent-)?(sac|ppo|td3|tqc)\b")
 
 Fact = tuple[str, str, str]
 """A name for styles and tests, what it is, and the number with its unit."""
@@ -34,7 +36,7 @@ Fact = tuple[str, str, str]
 
 def money(eur: float) -> str:
     """Return an amount in EUR for reading."""
-    return f"{eur:,.2f} EUR".replace("-", "\N{MINUS SIGN}")
+    return f"{round(eur, 2) + 0.0:,.2f} EUR".replace("-", "\N{MINUS SIGN}")  # and no minus before 0.00
 
 
 def facts_of(played: ExploredDay) -> list[Fact]:
@@ -89,8 +91,7 @@ def about_leader(led: Led | None, best: Best | None, *, wait: str) -> str:
 
 def called(name: str) -> str:
     """Return a leader's name as it is read: ``sac`` is SAC, ``recurrent-ppo`` recurrent PPO; others stay as they are."""
-    words = name.split("-")
-    return " ".join(word.upper() if word in _ACRONYMS else word for word in words) if _ACRONYMS.intersection(words) else name
+    return _LEARNER.sub(lambda found: ("recurrent " if found[1] else "") + found[2].upper(), name)
 
 
 def heading(text: str) -> str:
@@ -109,7 +110,8 @@ def title_of(problem: Problem) -> str:
 def facts_of_hand(hand: Hand, walked: Mapping[str, Walked]) -> list[Fact]:
     """Return how the hourly game stands."""
     earned, hours = float(hand.earned_eur.sum()), hand.played
-    facts = [("earned", "you have earned", money(earned)), ("hours", "hours posted", f"{hours} of {hand.problem.day.n_periods}")]
+    what = "hours" if hand.problem.day.period_hours == 1 else "periods"
+    facts = [("earned", "you have earned", money(earned)), ("hours", f"{what} posted", f"{hours} of {hand.problem.day.n_periods}")]
     facts += [("score", "your score so far", _score(hand, hand.earned_eur, walked))]
     if "leader" in walked:
         facts += [("leader", f"{called(walked['leader'].name)} by then", money(float(walked["leader"].earned_eur[:hours].sum())))]
@@ -122,7 +124,7 @@ def _score(hand: Hand, earned_eur: Array, walked: Mapping[str, Walked]) -> str:
     if not hand.played or not {"zero", "best"} <= set(walked):
         return "\N{EM DASH}"
     zero, best = (float(walked[name].earned_eur[: hand.played].sum()) for name in ("zero", "best"))
-    found = score(float(earned_eur[: hand.played].sum()), zero_eur=zero, best_eur=best)
+    found = score(float(earned_eur[: hand.played].sum()), zero_eur=zero, best_eur=best) if best - zero > _HALF_A_CENT else None
     return "nothing to win yet" if found is None else f"{found:.1f} %".replace("-", "\N{MINUS SIGN}")
 
 
