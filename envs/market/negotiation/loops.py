@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ...community.day import Array
 from ...machine_code import kept
+from ..prosumer.balance import OPTIONS
 from ..prosumer.crowd import Crowd, TradingPairs
 from ..prosumer.plans import Plans, with_contracts
 from .rounds import Agreed, negotiate
@@ -24,23 +24,9 @@ def _source() -> int:
     return int.from_bytes(digest.digest()[:7], "big")
 
 
-def _entry_points(source: int) -> tuple[Any, Any]:
-    """Return both entry points. Closing over ``source`` has Numba compile anew when any file of the loops has changed."""
-
-    @kept(nogil=True, error_model="numpy")
-    def rounds(crowd, pairs, own_price, rule):
-        assert source >= 0  # noqa: S101 - a use of it, so that it is closed over
-        return negotiate(crowd, pairs, own_price, rule)
-
-    @kept(nogil=True, error_model="numpy")
-    def plans(crowd, bought):
-        assert source >= 0  # noqa: S101
-        return with_contracts(crowd, bought)
-
-    return rounds, plans
-
-
-_rounds, _plans = _entry_points(_source())
+_OPTIONS = {**OPTIONS, "stamp": _source()}
+_rounds = kept(**_OPTIONS)(negotiate)
+_plans = kept(**_OPTIONS)(with_contracts)
 
 
 def hold(crowd: Crowd, pairs: TradingPairs, own_price: Array, rule: Rule) -> Agreed:

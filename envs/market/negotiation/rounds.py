@@ -66,9 +66,8 @@ class _Lead(NamedTuple):
     agreement: Array  # (T, N)
 
 
-@njit(**OPTIONS)
 def negotiate(crowd, pairs, own_price, rule):
-    """Hold a negotiation.
+    """Hold a negotiation; compiled in :mod:`.loops`.
 
     Args:
         crowd: The prosumers, a :class:`..prosumer.crowd.Crowd`.
@@ -94,7 +93,9 @@ def negotiate(crowd, pairs, own_price, rule):
             store = Store(crowd.wear[i], crowd.efficiency[i], crowd.power[i])
             plan = plan_of(plans, i)
             plan_day(crowd.rows[i], store, crowd.start[i], crowd.stored_least[i], crowd.stored_most[i], curves, plan)
-        used[:] = price
+        for t in range(n_periods):
+            for k in range(n_pairs):
+                used[t, k] = price[t, k]
         apart, moved = _move(pairs, price, plans.price, rule, sold, bought, lead)
         trace[done, 0], trace[done, 1] = apart, moved
         done += 1

@@ -70,9 +70,11 @@ def plan_of(plans, i):
     return StoragePlan(plans.price[i], plans.stored_price[i], plans.renewable[i], plans.stored[i], plans.ends[i])
 
 
-@njit(**OPTIONS)
 def with_contracts(crowd, bought):
-    """Return what prosumers do best when they buy ``bought`` (T, N), less what they sell, whatever they would rather."""
+    """Return what prosumers do best when they buy ``bought`` (T, N), less what they sell, whatever they would rather.
+
+    Compiled in :mod:`..negotiation.loops`.
+    """
     n, n_periods, _ = crowd.rows.shape
     shape = (n_periods, n)
     made = Plans(
