@@ -71,8 +71,8 @@ def case_days(n: int, hours: int, count: int, seed: int = 0) -> list[Day]:
     return make_case(n, hours, count, seed).days
 
 
-def case_community(n: int, seed: int = 0) -> Community:
-    """Return a community of ``n`` prosumers drawn from the source's."""
+def case_community(n: int, seed: int = 0, *, partners: int | None = None) -> Community:
+    """Return a community of ``n`` prosumers drawn from the source's, each of whom may trade with so many nearest, or with all."""
     source, rng = load_community(SOURCE, partners="all"), np.random.default_rng((seed, n))
     rounds = -(-n // source.n_prosumers)
     chosen = np.concatenate([rng.permutation(source.n_prosumers) for _ in range(rounds)])[:n]
@@ -90,6 +90,7 @@ def case_community(n: int, seed: int = 0) -> Community:
         storage_capacity=source.storage_capacity[chosen] * factor,
         charge_cap=source.charge_cap,
         parameters=source.parameters,
+        partners=partners,
     )
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from cases import make_case
+from cases import case_community
 
 from gridtoll.envs.account.tariff import make_tariff
 from gridtoll.envs.community.day import Array, Day
@@ -36,7 +36,7 @@ COMMUNITIES = (
 )  # fmt: skip
 DAY, CHARGE = 180, 0.1
 ROUNDS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
-SIZES = (9, 20, 57)
+SIZES: tuple[tuple[int, int | None], ...] = ((9, None), (20, None), (57, None), (100, 20), (300, 20))  # with so many partners each, or all
 EXACT = StructuredMarket(threads=1)
 
 
@@ -102,12 +102,12 @@ def efficiency() -> list[list[str]]:
 
 
 def growth() -> list[list[str]]:
-    """Return how rounds, messages and seconds of `admm` grow with a community in which all trade with all."""
-    rows = [["N", "pairs", "rounds", "seconds", "objective", "messages", "MB", "MB a prosumer"]]
-    for n in SIZES:
-        case = make_case(n, 24, 1, shares=(0.1,))
-        day = case.days[0]
-        charges = np.broadcast_to(case.charges[0], (24, n, n))
+    """Return how rounds, messages and seconds of `admm` grow with a community in which all trade with all, or with their nearest."""
+    rows = [["N", "partners", "pairs", "rounds", "seconds", "objective", "messages", "MB", "MB a prosumer"]]
+    for n, partners in SIZES:
+        community = case_community(n, partners=partners)
+        day = community.day(community.scenarios("train", 1)[0].day, price_path=0)
+        charges = np.broadcast_to(0.1 * community.charge_cap * community.network.distance, (day.n_periods, n, n))
         _against(day, charges, Admm(rounds=1))
         of = _against(day, charges, Admm())
         told = of["evidence"]
@@ -116,6 +116,7 @@ def growth() -> list[list[str]]:
         rows.append(
             [
                 f"{n}",
+                f"{partners or n - 1}",
                 f"{int(day.can_trade.sum()):,}",
                 rounds,
                 f"{of['seconds']:.2f}",

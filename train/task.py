@@ -84,7 +84,8 @@ def exact_response_of(task: GameSpec) -> ExactResponse:
     if name != EXACT:
         raise ValueError(
             f"exact optima and gradients need `mechanism` {EXACT!r}, whose response is known exactly, got {task.mechanism!r}. "
-            "Search by playing, or leave `mechanism` out."
+            "Leave `mechanism` out. Or leave the method to `gridtoll optimum`, and learn from what is played alone, as 'sac', "
+            "'response' and 'constant-search' do."
         )
     environment = environment_of(task)
     if (power_flow := environment.setting.rules.power_flow) is not None:

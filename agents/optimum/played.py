@@ -43,35 +43,37 @@ class BestPlayed:
     seconds: float
 
 
-def best_played(play: Play, n_charges: int, *, cap: float) -> BestPlayed:
+def best_played(play: Play, n_charges: int, *, cap: float, grid: int = GRID, closer: int = _CLOSER) -> BestPlayed:
     """Return the best charges found; of equally good ones the lowest on the first grid, and later the first found.
 
     Args:
         play: Plays charges, shape (R, n_charges), and returns the objective in EUR, shape (R,).
         n_charges: Coefficients of the tariff, in the order an operator posts them.
         cap: Greatest coefficient in EUR/kWh.
+        grid: Charges of the first grid, both ends among them, at least 3.
+        closer: Charges of each closer grid of one number, odd and at least 5.
     """
     began = time.perf_counter()
-    grid = np.repeat(np.linspace(0.0, cap, GRID)[:, None], n_charges, axis=1)
-    earned = play(grid)
-    best, best_eur, count = grid[int(np.argmax(earned))], float(earned.max()), len(grid)
-    step = cap / (GRID - 1)
+    first = np.repeat(np.linspace(0.0, cap, grid)[:, None], n_charges, axis=1)
+    earned = play(first)
+    best, best_eur, count = first[int(np.argmax(earned))], float(earned.max()), len(first)
+    step = cap / (grid - 1)
     rounds = _ROUNDS if n_charges == 1 else _HALVINGS
     while rounds:
-        tried = _around(best, step, cap)
+        tried = _around(best, step, cap, closer)
         earned = play(tried)
         count += len(tried)
         better = float(earned.max()) > best_eur
         if better:
             best, best_eur = tried[int(np.argmax(earned))], float(earned.max())
         if n_charges == 1 or not better:
-            step, rounds = step / (_CLOSER // 2) if n_charges == 1 else step / 2, rounds - 1
+            step, rounds = step / (closer // 2) if n_charges == 1 else step / 2, rounds - 1
     return BestPlayed(charges=best, best_eur=best_eur, clearings=count, seconds=time.perf_counter() - began)
 
 
-def _around(best: Array, step: float, cap: float) -> Array:
+def _around(best: Array, step: float, cap: float, closer: int) -> Array:
     """Return charges to try next, shape (R, n_charges): a closer grid for one number, one step up and down of each for several."""
     if len(best) == 1:
-        return np.clip(best + np.linspace(-step, step, _CLOSER)[:, None], 0.0, cap)
+        return np.clip(best + np.linspace(-step, step, closer)[:, None], 0.0, cap)
     moves = step * np.vstack([np.eye(len(best)), -np.eye(len(best))])
     return np.clip(best + moves, 0.0, cap)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ...envs.community.sources import COMMUNITY_NAMES
 from ...envs.packages import package_of
 from ..ground.locks import writing_into
 from ..ground.text import Report
-from ..study.study import SMALLEST, SYSTEMS, chosen_systems, efforts_of, study
+from ..study.markets import days_of, study_markets
+from ..study.naming import SMALLEST, SYSTEMS, chosen_systems
+from ..study.study import efforts_of, study
 from .options import add_backend_options, add_report_options, positive, workers_from
 
 DESCRIPTION = """\
@@ -19,12 +22,16 @@ recovery, and what the wires make of it by an AC power flow.
 Writes tables (CSV), pictures (PNG) and one self-contained page (index.html) into a folder. Every answer about a single day is kept there
 under cells/. If a study is killed, start it again and it goes on where it was. Large systems get fewer days and variants (effort.csv says
 how many), so that each takes less than half an hour on two cores. docs/study.md tells the story.
+
+With --part mechanisms it compares markets instead: each at its own best charge, what that charge earns in the others, and negotiations that
+are cut short. Any community may be named; all means all of them. docs/mechanisms.md tells what it finds.
 """
 EXAMPLES = """\
   gridtoll study --system ieee9 --out study --quick
   gridtoll study --system ieee9 --system case33bw --out study --days 8 --jobs 2
   gridtoll study --system all --out study
   gridtoll study --system ./mine --out study
+  gridtoll study --part mechanisms --system simbench-rural --out markets
 """
 
 
@@ -40,11 +47,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for everything")
     parser.add_argument(
+        "--part",
+        choices=("paper", "mechanisms"),
+        default="paper",
+        help="the paper's study, or a comparison of markets (default: %(default)s)",
+    )
+    parser.add_argument(
         "--days",
         type=positive,
         metavar="N",
         help="days of each system, spread over the test split, or over all days of data that have none "
-        "(default: 8, or 4 for large systems; 2 or 1 with --quick)",
+        "(default: 8, or 4 for large systems; 2 or 1 with --quick; of --part mechanisms 4, or 1)",
     )
     parser.add_argument("--quick", action="store_true", help="every part, but with fewer days, charges and variants")
     add_backend_options(parser)
@@ -53,10 +66,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> Report:
     """Run the study."""
-    systems = chosen_systems(options.system)
+    markets = options.part == "mechanisms"
+    systems = chosen_systems(options.system, all_of=COMMUNITY_NAMES if markets else SYSTEMS)
     if options.out.exists() and not options.out.is_dir():
         raise ValueError(f"`--out` must name a folder, or one to be made, got {options.out}, which is a file.")
-    package_of("ac", "lightsim2grid", "the study's part on wires")
-    efforts = efforts_of(systems, quick=options.quick, days=options.days)
+    if not markets:
+        package_of("ac", "lightsim2grid", "the study's part on wires")
     with writing_into(options.out), workers_from(options) as workers:
-        return study(efforts, options.out, workers)
+        if markets:
+            return study_markets(days_of(systems, quick=options.quick, days=options.days), options.out, workers)
+        return study(efforts_of(systems, quick=options.quick, days=options.days), options.out, workers)

@@ -20,7 +20,7 @@ from ...envs.errors import ClearingError
 from ...envs.games.game import Game
 from ...envs.games.spec import GameSpec
 from ...envs.games.transition import Plays
-from ...envs.market.mechanism import Mechanism
+from ...envs.market.mechanism import Mechanism, read_mechanism
 from ..task import environment_of, market_of
 from .progress import progress
 
@@ -41,10 +41,10 @@ class PlayedDay:
         objective_eur: Sum of the rewards.
         profit_eur: The operator's profit.
         welfare_eur: Prosumers and operator together.
-        primal_residual: Greatest of its clearings, scaled.
+        primal_residual: Greatest of its clearings, scaled; NaN where the market says of none, likewise the next two.
         dual_residual: Greatest of its clearings, scaled.
         gap: That of its clearings which is farthest from 0, scaled.
-        solver: What cleared it; several are named together.
+        solver: What cleared it; several are named together. The market's name where it says of none.
     """
 
     charges: NDArray[np.float64]
@@ -58,8 +58,8 @@ class PlayedDay:
 
     @property
     def worst_residual(self) -> float:
-        """Greatest residual or gap of its clearings, scaled."""
-        return max(self.primal_residual, self.dual_residual, abs(self.gap))
+        """Greatest residual or gap of its clearings that the market says, scaled; NaN where it says none."""
+        return float(np.fmax.reduce([self.primal_residual, self.dual_residual, abs(self.gap)]))
 
 
 def same_for_all(policy: Policy) -> Leaders:
@@ -115,11 +115,13 @@ def _play_together(game: Game[Any], market: Mechanism[Any], leaders: Sequence[Po
         sums["objective"] += plays.carried_out.rewards_eur
         sums["profit"] += infos["profit_eur"]
         sums["welfare"] += infos["welfare_eur"]
-        for name, worst in residuals.items():
-            residuals[name] = np.where(np.abs(infos[name]) > np.abs(worst), infos[name], worst)
+        for name, worst in residuals.items():  # not every market has these
+            told = infos.get(name, np.full(len(rows), np.nan))
+            residuals[name] = np.where(np.abs(told) <= np.abs(worst), worst, told)
+        cleared_by = infos.get("solver", [read_mechanism(game.setting.spec.mechanism)[0]] * len(rows))
         for row in rows:
             posted[row].append(plays.charge[row])
-            solvers[row].add(str(infos["solver"][row]))
+            solvers[row].add(str(cleared_by[row]))
         start, over = np.zeros(1, dtype=np.bool_), all(state.over for state in states)
     return [
         PlayedDay(

@@ -12,6 +12,7 @@ day-ahead, negotiated, where it converges       the exact market's optimum, repl
 day-ahead, any other market                     the best found on a grid of charges     none: it is infinite
 hourly, nobody stores                           the exact optimum                       the same, proved
 hourly                                          the best found by a search              for any leader and belief (:mod:`.hours`)
+hourly, any other market                        the best charge that stays all day      none: it is infinite (:mod:`.hours_played`)
 ==============================================  ======================================  ================================================
 
 What is said to be earned was earned: best charges are played again in the game. Where both ends have met the day is *certified*.
@@ -25,13 +26,16 @@ from dataclasses import asdict, replace
 from functools import partial
 from typing import Any, Final, Protocol
 
+from ...envs.account.objective import require_exact
 from ...envs.community.calendar import Scenario
 from ...envs.games.spec import GameSpec
-from ..task import environment_of, exact_market_of
+from ..task import environment_of, is_provable
 from ..workers import Workers
+from . import hours_played
 from .answers import Form, Found, all_of, look_up_days
 from .hours import HourlyEnds, SearchEffort, about_seconds, search_day
-from .optima import OPTIMUM, content_key, find_optima
+from .hours_played import search_by_playing
+from .optima import OPTIMUM, content_key, find_optima, of_other_markets
 
 _HOURLY: Final[Form[HourlyEnds]] = Form("hourly", HourlyEnds)
 _SEQUENCE: Final = "the best sequence"
@@ -100,7 +104,7 @@ def references(task: GameSpec, scenarios: Sequence[Scenario], workers: Workers, 
         effort: How hard hourly sequences are searched for; the day-ahead game has settings of its own.
 
     Raises:
-        ValueError: If the hourly game is not that of the exact market.
+        ValueError: If a name in the task is unknown.
         ClearingError: If some failed; the others are kept.
     """
     [found] = references_of([(task, scenarios)], workers, effort)
@@ -111,9 +115,6 @@ def references_of(
     games: Sequence[tuple[GameSpec, Sequence[Scenario]]], workers: Workers, effort: SearchEffort | None = None
 ) -> list[Sequence[Ends]]:
     """Return what is known of scenarios of several games, those of hourly ones searched side by side; the rest as :func:`references`."""
-    for task, _ in games:
-        if task.env == "hourly":
-            exact_market_of(task)
     hourly = [(task, scenario) for task, scenarios in games if task.env == "hourly" for scenario in scenarios]
     searched = iter(all_of(_find(hourly, workers, effort), _SEQUENCE))
     found: list[Sequence[Ends]] = []
@@ -146,9 +147,9 @@ def find_hourly(
         recompute: Whether to search all of them again.
 
     Raises:
-        ValueError: If the market is not the exact one.
+        ValueError: If neither profit nor welfare is maximised.
     """
-    exact_market_of(task)
+    require_exact(task.objective)
     return _find([(task, scenario) for scenario in scenarios], workers, effort, recompute=recompute)
 
 
@@ -169,12 +170,12 @@ def _find(
 
 
 def _search(effort: SearchEffort, day: tuple[GameSpec, Scenario]) -> HourlyEnds:
-    return search_day(*day, effort)
+    return search_day(*day, effort) if is_provable(day[0]) else search_by_playing(*day, effort)
 
 
 def _say_how_long(days: Sequence[tuple[GameSpec, Scenario]], workers: Workers, effort: SearchEffort) -> None:
     """Say how long a search is going to take, where somebody may want to know before it begins."""
-    of_game = {task: about_seconds(task, scenario, effort) for task, scenario in days}
+    of_game = {task: _about_seconds(task, scenario, effort) for task, scenario in days}
     side_by_side = max(1, min(workers.jobs or 1, len(days)))
     seconds = max(sum(of_game[task] for task, _ in days) / side_by_side, *of_game.values())
     if seconds >= _LONG_S:
@@ -190,6 +191,10 @@ def _say_how_long(days: Sequence[tuple[GameSpec, Scenario]], workers: Workers, e
         )
 
 
+def _about_seconds(task: GameSpec, scenario: Scenario, effort: SearchEffort) -> float:
+    return about_seconds(task, scenario, effort) if is_provable(task) else hours_played.about_seconds(task, scenario, effort)
+
+
 def _key(task: GameSpec, scenario: Scenario, effort: SearchEffort) -> dict[str, Any]:
     """Return everything an answer depends on but the software; what leaders observe is not part of it."""
     env = environment_of(replace(task, information="public"))
@@ -197,4 +202,5 @@ def _key(task: GameSpec, scenario: Scenario, effort: SearchEffort) -> dict[str, 
     belief = {"belief": task.belief, "forecast_error": task.forecast_error}
     errors = [*scenario, env.community.content_hash] if task.forecast_error else []  # they are drawn by the day's place in the calendar
     game = {"charge_cap": env.charge_cap, "flows": task.flows, "objective": task.objective, "drawn_from": errors}
-    return {"format": _FORMAT, **shared, **belief, **game, **asdict(effort)}
+    other = {} if is_provable(task) else of_other_markets(task, env.day_of(scenario).label)
+    return {"format": _FORMAT, **shared, **belief, **game, **asdict(effort), **other}

@@ -86,7 +86,8 @@ class HourlyEnds:
         constant_charge: That charge, EUR/kWh.
         kept_eur: What the best schedule found earns that is announced before the day and kept.
         kept_bound_eur: No such schedule earns more.
-        method: ``"hours"`` where hours are apart, ``"boxes"`` where one store's optimum was proved, else ``"search"``.
+        method: ``"hours"`` where hours are apart, ``"boxes"`` where one store's optimum was proved, else ``"search"``; ``"played"`` under a
+            market of which nothing is proved.
         plans: Plans cleared by the search.
         seconds: Wall time when it was computed.
     """

@@ -17,8 +17,10 @@ from .hours import HourlyEnds
 
 
 def values_of(ends: HourlyEnds) -> dict[str, Any]:
-    """Return the numbers that ``gridtoll optimum --env hourly`` prints of a day."""
-    return {"env": "hourly", **asdict(ends), "charges": list(ends.charges), "relative_gap": ends.relative_gap}
+    """Return the numbers that ``gridtoll optimum --env hourly`` prints of a day; bounds only where there are any."""
+    values = {"env": "hourly", **asdict(ends), "charges": list(ends.charges), "relative_gap": ends.relative_gap}
+    bounds = () if ends.method != "played" else ("upper_bound_eur", "kept_bound_eur", "relative_gap")
+    return {name: value for name, value in values.items() if name not in bounds}
 
 
 def summary_of(found: Sequence[Found[HourlyEnds]], *, seconds: float) -> dict[str, Any]:

@@ -21,10 +21,10 @@ from ...envs.community.community import Community
 from ...envs.community.day import Array, Day
 from ...envs.games.spec import GameSpec
 from ...envs.grid.network import Network
-from ..task import environment_of, has_linear_flow, n_charges
+from ..task import environment_of, has_linear_flow, is_provable, n_charges
 from ..workers import Workers
 from .answers import Form, Found, all_of, look_up, look_up_days
-from .solve import numbers_of, resolved, solve
+from .solve import first_method, numbers_of, resolved, solve
 from .solved import Method, Settings, Solved
 
 _FOLDERS: Final[dict[Method, str]] = {
@@ -129,6 +129,11 @@ def require_one_charge(task: GameSpec, what: str) -> None:
         raise ValueError(
             f"{what} must be that of the day-ahead game, got `env` {task.env!r}, where the best charges are found, not proved."
         )
+    if not is_provable(task) and first_method(task) != "breakpoints":
+        raise ValueError(
+            f"{what} must be that of a market in which it is proved, 'exact' or 'call-auction' with the linear power flow, got `mechanism` "
+            f"{task.mechanism!r} and `power_flow` {task.power_flow!r}, where the best charges are found, not proved."
+        )
     if n_charges(task) != 1:
         raise ValueError(
             f"{what} must be that of a tariff of one coefficient for the day, such as 'unique' or 'distance', got {task.tariff!r} per "
@@ -150,7 +155,7 @@ def _key(task: GameSpec, scenario: Scenario, settings: Settings) -> dict[str, An
     environment = environment_of(task)
     method = settings.method or "exact"
     proved_of_the_exact_market = method in ("exact", "search", "miqp")
-    other = {} if proved_of_the_exact_market else _of_other_markets(task, environment.day_of(scenario).label)
+    other = {} if proved_of_the_exact_market else of_other_markets(task, environment.day_of(scenario).label)
     return {
         "format": _FORMAT,
         **content_key(environment.day_of(scenario), environment.community.network, environment.tariff.basis),
@@ -164,7 +169,7 @@ def _key(task: GameSpec, scenario: Scenario, settings: Settings) -> dict[str, An
     }
 
 
-def _of_other_markets(task: GameSpec, label: str) -> dict[str, str]:
+def of_other_markets(task: GameSpec, label: str) -> dict[str, str]:
     """Return what an answer of another market or power flow depends on besides; what is drawn at random is drawn for a day by its name."""
     wires = environment_of(task).community.network.grid.wires
     electrics = {} if has_linear_flow(task) or wires is None else {"wires": _hash(wires.arrays())}

@@ -45,14 +45,14 @@ def resolved(task: GameSpec, settings: Settings) -> Settings:
     Raises:
         ValueError: If the method asked for does not apply, or something is asked of it that it cannot do.
     """
-    method: Method = settings.method or _first_method(task)
+    method: Method = settings.method or first_method(task)
     _require_applies(task, method)
     if settings.hard_limits and (method != "exact" or n_charges(task) != 1):
         raise ValueError("hard limits must go with one charge for the day and the exact method.")
     return Settings(**asdict(settings) | {"method": method})
 
 
-def _first_method(task: GameSpec) -> Method:
+def first_method(task: GameSpec) -> Method:
     """Return the first method of the module's table that applies."""
     if is_provable(task):
         return "exact" if n_charges(task) == 1 or _hours_apart(task) else "search"

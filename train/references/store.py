@@ -26,10 +26,10 @@ _CLEARING: Final = ("envs/market/exact/compiled/market.py", "envs/account/settle
 _SOURCES: Final[dict[str, tuple[str, ...]]] = {
     "optima": ("agents/optimum/one_charge/search.py", "agents/optimum/one_charge/hours.py", *_CLEARING),
     "brackets": ("agents/optimum/many_charges/several.py", *_CLEARING),
-    "breakpoints": ("agents/optimum/call_auction/solve.py", "envs/market/solvers.py"),
+    "breakpoints": ("agents/optimum/call_auction/hours.py", "envs/market/solvers.py"),
     "played": ("agents/optimum/played.py", "envs/market/solvers.py", "envs/games/transition.py"),
     "one-store": ("train/references/one_store.py",),
-    "hourly": ("train/references/hours.py",),
+    "hourly": ("train/references/hours.py", "train/references/hours_played.py"),
     "best-schedule": ("agents/fixed/hourly.py", "agents/fixed/day_ahead.py", "train/ground/playing.py"),
     "best-constant": ("agents/fixed/day_ahead.py", "train/ground/playing.py"),
 }

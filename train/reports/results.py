@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 
 from ...envs.files import write_atomically
@@ -156,8 +157,9 @@ class Results:
 
     @property
     def always_proved(self) -> bool:
-        """Whether the optimum of every day of the game is proved, as in the day-ahead game with one coefficient."""
-        return bool((self.rows["env"] == "day-ahead").all() and not self.rows["charge"].str.contains(" ").any())
+        """Whether the optimum of every day of the game is proved, as in the exact market's day-ahead game with one coefficient."""
+        one = (self.rows["env"] == "day-ahead").all() and not self.rows["charge"].str.contains(" ").any()
+        return bool(one and np.isfinite(self.rows["upper_bound_eur"].astype(float)).all())
 
     @property
     def failed(self) -> list[CellResult]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
@@ -95,8 +96,8 @@ class Row:
 
     @property
     def always_proved(self) -> bool:
-        """Whether the row is of a game whose every optimum is proved: the day-ahead game with one coefficient."""
-        return self.env == "day-ahead" and " " not in self.charge
+        """Whether the row is of a game whose every optimum is proved: the day-ahead game with one coefficient, and a bound."""
+        return self.env == "day-ahead" and " " not in self.charge and math.isfinite(self.upper_bound_eur)
 
 
 COLUMNS: Final = tuple(entry.name for entry in fields(Row))

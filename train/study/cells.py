@@ -29,6 +29,7 @@ _ROOT: Final = Path(__file__).resolve().parents[2]
 _SHARED: Final = (
     "train/study/cases.py",
     "train/study/tables.py",
+    "train/scoring/kept.py",
     "envs/community/community.py",
     *(f"envs/account/{name}.py" for name in ("loss_shares", "fairness", "social", "social_program")),
 )
@@ -104,6 +105,7 @@ def _name(question: Question) -> str:
 
 @cache
 def _software(module: str) -> str:
-    """Return a hash of what answers: the optimum and all below it, what only this study asks for, and the module a question stands in."""
+    """Return a hash of what answers: all optima and what they rest on, what only this study asks for, and the question's module."""
     own = Source(frozenset({Path(module), *(_ROOT / name for name in _SHARED)}), frozenset())
-    return hashlib.sha256((software("optima") + software("brackets") + own.digest()).encode()).hexdigest()
+    known = "".join(map(software, ("optima", "brackets", "breakpoints", "played")))
+    return hashlib.sha256((known + own.digest()).encode()).hexdigest()

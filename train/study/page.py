@@ -72,7 +72,7 @@ _PROMISES: Final = (
     "days_with_a_power_flow",
 )
 _EFFORT: Final = ("system", "days", "variant_days", "charges", "loadings", "renewables", "sizes", "orders", "starts", "clearings", "nodes")
-_WORDS: Final = ("claim", "regime", "in_words", "proof", "tariff")
+_WORDS: Final = ("claim", "regime", "in_words", "proof", "tariff", "mechanism", "charge_of", "played_under")
 _NAMES: Final = {
     "charge": "charge (EUR/kWh)",
     "least_charge": "least charge (EUR/kWh)",
@@ -107,10 +107,10 @@ def page(
         "<h1>Network charges for peer-to-peer trading: the paper's study, reproduced and widened</h1>",
         f"<p>{html.escape(_subject(systems))}</p>",
         '<h2 class="first">What the paper claims, and what holds here</h2>',
-        _table(tables["claims"], ("system", "claim", "holds", "in_words")),
-        _picture(overview, "How much of Social P2P's welfare gain over No P2P each regime keeps, and how the equilibrium splits it."),
+        table(tables["claims"], ("system", "claim", "holds", "in_words")),
+        picture(overview, "How much of Social P2P's welfare gain over No P2P each regime keeps, and how the equilibrium splits it."),
         '<h2 class="first">The four regimes</h2>',
-        _table(
+        table(
             tables["regimes"],
             regimes,
             "Means per day. No P2P and Social P2P have no charge.",
@@ -120,7 +120,7 @@ def page(
         parts += _of_system(system, tables, pictures, efforts[system])
     parts += [
         "<h2>How it was made</h2>",
-        _table(tables["effort"], _EFFORT, "How much was asked of each system."),
+        table(tables["effort"], _EFFORT, "How much was asked of each system."),
         f"<pre>{html.escape(json.dumps(config, indent=1))}</pre>",
     ]
     return pages.page("gridtoll study", "\n".join(parts))
@@ -130,7 +130,7 @@ def _of_system(system: str, tables: Mapping[str, Sequence[Row]], pictures: Mappi
     parts = [f"<h2>{html.escape(system)}</h2>\n<p>{html.escape(effort)}</p>"]
     for name, path in pictures.items():
         if name.startswith(f"{system}-"):
-            parts.append(_picture(path, CAPTIONS.get(name.removeprefix(f"{system}-"), "")))
+            parts.append(picture(path, CAPTIONS.get(name.removeprefix(f"{system}-"), "")))
     for name, columns, caption in (
         ("charge_models", _MODELS, "Charge models, each at its own optimum or the best found; gaps are relative to revenue."),
         ("account_conclusions", _ACCOUNTS, "What the account of flows and an import fee change in the conclusions."),
@@ -138,7 +138,7 @@ def _of_system(system: str, tables: Mapping[str, Sequence[Row]], pictures: Mappi
         ("cost_recovery", _RECOVERY, "The least charge whose profit covers a cost."),
         ("promises", _PROMISES, "What regimes promise by a linear account, and what they come to by the AC power flow of all injections."),
     ):
-        parts.append(_table(only(tables[name], system=system), columns, caption))
+        parts.append(table(only(tables[name], system=system), columns, caption))
     return parts
 
 
@@ -151,14 +151,15 @@ def _subject(systems: Sequence[str]) -> str:
     )
 
 
-def _picture(path: Path, caption: str) -> str:
+def picture(path: Path, caption: str) -> str:
     """Return a picture that scrolls where the screen is too narrow to read it."""
     image = pages.picture(path.read_bytes(), "image/png", alt=path.stem.replace("-", " "))
     box = f'<div class="box" role="region" tabindex="0" aria-label="picture"><div style="min-width: 40rem">{image}</div></div>'
     return f"<figure>{box}<figcaption>{html.escape(caption)}</figcaption></figure>"
 
 
-def _table(rows: Sequence[Row], columns: Sequence[str], caption: str = "") -> str:
+def table(rows: Sequence[Row], columns: Sequence[str], caption: str = "") -> str:
+    """Return these columns of rows as a table with a caption, nothing where there are no rows."""
     if not rows:
         return ""
     words = [place for place, name in enumerate(columns) if name in _WORDS]

@@ -9,9 +9,8 @@ from typing import Any, Final
 
 from matplotlib.figure import Figure
 
-from ...envs.community.calendar import Scenario, count_split_days, evenly_spread
+from ...envs.community.calendar import Scenario, count_split_days
 from ...envs.community.community import Community
-from ...envs.errors import unknown_name
 from ..ground.plots import save_figure
 from ..ground.runs import commit, versions, write_text
 from ..ground.text import Report
@@ -22,15 +21,11 @@ from .claims import claim_rows, conclusion_rows
 from .curves import costs_figure, overview_figure, scaling_figure, sweep_figure
 from .effort import StudySize, spread
 from .figures import accounts_figure, charge_models_figure, limits_figure, prosumers_figure, regimes_figure
+from .naming import called, scenarios_of
 from .page import page
 from .parts import accounts, charge_models, limits, network_costs, regimes, scaling, storage, sweeps, wires
 from .tables import Row, write_csv
 from .wires_figure import wires_figure
-
-SYSTEMS: Final = ("ieee9", "ieee39", "ieee57", "ieee118", "case33bw", "simbench-rural")
-"""What ``all`` means: the paper's systems, and two distribution grids."""
-SMALLEST: Final = "two-prosumers"
-"""Also accepted, for a quick look."""
 
 Tables = dict[str, list[Row]]
 _VERDICT: Final = {True: "holds", False: "does not hold", None: "cannot be told"}
@@ -72,51 +67,6 @@ def study(efforts: Mapping[str, StudySize], folder: Path, workers: Workers) -> R
     return Report(values, "\n".join([*lines, f"\nwritten to {folder}: index.html, {len(tables)} tables, {len(pictures) + 1} pictures"]))
 
 
-def chosen_systems(names: Sequence[str]) -> tuple[str, ...]:
-    """Return the systems named, each once, ``"all"`` spelt out; a folder of one's own is its path.
-
-    Raises:
-        ValueError: If one is unknown, a folder's data are not valid, or two would have the same name in tables and pictures.
-    """
-    known = (*SYSTEMS, SMALLEST)
-    for name in names:
-        if is_folder(name):
-            community_of(name)
-        elif name not in (*known, "all"):
-            raise unknown_name("a system of the study", name, (*known, "all", "./a-folder-of-your-own"))
-    spelt = tuple(dict.fromkeys(system for name in names for system in (SYSTEMS if name == "all" else (name,))))
-    twice = sorted({called(system) for system in spelt if [called(other) for other in spelt].count(called(system)) > 1})
-    if twice:
-        listed = ", ".join(map(repr, twice))
-        raise ValueError(f"systems of a study must have different names, got {listed} more than once. Rename a folder.")
-    return spelt
-
-
-def is_folder(system: str) -> bool:
-    """Return whether a system is a folder of one's own, which is named by a path."""
-    return "/" in system or "\\" in system
-
-
-def called(system: str) -> str:
-    """Return what tables and pictures call a system: its name, or that of its folder."""
-    return Path(system).resolve().name if is_folder(system) else system
-
-
-def scenarios_of(community: Community, count: int) -> list[Scenario]:
-    """Return the days studied, spread evenly over the test split, or over all days of data too short to have one.
-
-    Raises:
-        ValueError: If there are not so many.
-    """
-    if count_split_days(community.n_days)["test"]:
-        return community.scenarios("test", count)
-    return [Scenario(day, day % community.n_price_paths) for day in evenly_spread(range(community.n_days), count)]
-
-
-def _split_of(community: Community) -> str:
-    return "the test split" if count_split_days(community.n_days)["test"] else "all days"
-
-
 _Ask = Callable[[str, Sequence[Scenario], StudySize], Sequence[Question]]
 
 _ON_ALL_DAYS: Final[Mapping[str, _Ask]] = {
@@ -149,6 +99,10 @@ def efforts_of(systems: Sequence[str], *, quick: bool = False, days: int | None 
         there = count_split_days(community.n_days)["test"] or community.n_days
         efforts[system] = effort.with_days(min(effort.days, there) if days is None else days)
     return efforts
+
+
+def _split_of(community: Community) -> str:
+    return "the test split" if count_split_days(community.n_days)["test"] else "all days"
 
 
 def tables_of(efforts: Mapping[str, StudySize], cells: Path, workers: Workers) -> Tables:

@@ -8,14 +8,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from outside import plugged_in
 
+from gridtoll.agents.fixed.day_ahead import ConstantPolicy
+from gridtoll.agents.fixed.hourly import SchedulePolicy
 from gridtoll.agents.optimum.played import GRID, best_played
 from gridtoll.envs.arrays import Array
 from gridtoll.envs.community.calendar import Scenario
-from gridtoll.envs.games.spec import GameSpec
+from gridtoll.envs.games.spec import Belief, GameSpec
 from gridtoll.train.cli import main
+from gridtoll.train.ground.playing import play_days, same_for_all
 from gridtoll.train.references.ends import references
-from gridtoll.train.references.optima import find_optimum
+from gridtoll.train.references.optima import find_optimum, require_one_charge
 from gridtoll.train.references.solve import resolved
 from gridtoll.train.references.solved import Settings
 from gridtoll.train.task import environment_of
@@ -96,26 +100,57 @@ def test_the_command_says_a_bound_only_where_there_is_one(capsys: pytest.Capture
     assert "upper_bound_eur" not in told["continuous-auction"]
 
 
-def test_leaders_are_scored_under_other_markets(capsys: pytest.CaptureFixture[str]) -> None:
-    for name in ("call-auction", "continuous-auction"):
-        given = [
-            "evaluate",
-            "constant:0.1",
-            "--community",
-            "two-prosumers",
-            "--days",
-            "2",
-            "--mechanism",
-            name,
-            "--jobs",
-            "1",
-            "--quiet",
-            "--json",
-        ]
-        assert main(given) == 0
-        told = json.loads(capsys.readouterr().out)
-        assert told["days"] == 2
-        assert 0.0 <= told["mean_regret_eur"] < math.inf, "the best that was played is played by nobody better here"
+MARKETS = ["call-auction", "continuous-auction", "admm:rounds=60", "bilateral:rounds=5", "mid-price:share=0.4"]
+
+
+@pytest.mark.parametrize("name", MARKETS)
+def test_leaders_are_scored_under_other_markets(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["--community", "two-prosumers", "--days", "2", "--mechanism", name, "--jobs", "1", "--quiet", "--json"]
+    with plugged_in():
+        assert main(["evaluate", "constant:0.1", *given]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["days"] == 2
+    proved = name == "call-auction"
+    assert ("certified_days" in told) != proved, "only what is proved is scored by regret to an optimum"
+    regret = told["mean_regret_eur" if proved else "regret_to_best_found"]
+    assert 0.0 <= regret < math.inf, "the best that was played is played by nobody better here"
+    assert proved or told["certified_days"] == 0
+
+
+def test_a_market_that_says_no_residuals_leaves_them_open() -> None:
+    with plugged_in():
+        task = GameSpec(community="two-prosumers", mechanism="mid-price")
+        [bare] = play_days(task, same_for_all(ConstantPolicy([0.05])), [DAY])
+    assert math.isnan(bare.worst_residual)
+    assert bare.solver == "mid-price"
+    [talked] = play_days(task.changed(mechanism="admm"), same_for_all(ConstantPolicy([0.05])), [DAY])
+    assert 0.0 < talked.worst_residual <= 5e-6
+    assert math.isnan(talked.gap)
+
+
+@pytest.mark.parametrize(("name", "belief"), [("call-auction", "standing"), ("bilateral:rounds=3", "announced")])
+def test_the_hourly_game_has_a_best_played_and_no_bound(name: str, belief: Belief, capsys: pytest.CaptureFixture[str]) -> None:
+    game = ["--community", "two-prosumers", "--env", "hourly", "--belief", belief, "--mechanism", name, "--json"]
+    assert main(["optimum", "--day", "120", "--plans", "24", *game]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["method"], told["certified"]) == ("played", False)
+    assert "upper_bound_eur" not in told
+    assert told["best_eur"] >= told["zero_eur"]
+    assert len(told["charges"]) == 24
+    task = GameSpec(community="two-prosumers", env="hourly", belief=belief, mechanism=name)
+    leader = SchedulePolicy(
+        np.array(told["charges"])[:, None], environment_of(task).observer.layout["hour"], announced=belief == "announced"
+    )
+    [played] = play_days(task, same_for_all(leader), [DAY])
+    assert played.objective_eur == pytest.approx(told["best_eur"], rel=1e-9)
+
+
+def test_an_optimum_to_learn_from_is_refused_where_nothing_is_proved() -> None:
+    require_one_charge(CALL, "the optimum")
+    with pytest.raises(
+        ValueError, match=r"the optimum must be that of a market in which it is proved, .* got `mechanism` 'continuous-auction'"
+    ):
+        require_one_charge(CONTINUOUS, "the optimum")
 
 
 def test_playing_finds_the_peak_between_the_points_of_the_grid_and_at_a_jump() -> None:

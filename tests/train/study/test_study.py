@@ -26,9 +26,10 @@ from gridtoll.train.cli import main
 from gridtoll.train.study.cases import Case, equilibrium, market, situation_of
 from gridtoll.train.study.cells import Answer, answer_all
 from gridtoll.train.study.effort import StudySize, spread
+from gridtoll.train.study.naming import SYSTEMS, chosen_systems
 from gridtoll.train.study.parts.charge_models import ChargeModel, profit_bound
 from gridtoll.train.study.parts.regimes import COLUMNS
-from gridtoll.train.study.study import SYSTEMS, chosen_systems, efforts_of, study
+from gridtoll.train.study.study import efforts_of, study
 from gridtoll.train.study.tables import Row, mean_rows, one, write_csv
 from gridtoll.train.workers import Workers
 
