@@ -52,7 +52,7 @@ class SearchEffort:
         clearings: About how many day-ahead clearings the search for a schedule to be kept may use.
         seed: Of the starts.
         tolerance: With one store: the proof ends once the bound is less than this share above the best found.
-        seconds: With one store: about how long the proof may take.
+        seconds: With one store: about how long the proof may take with the default ``plans``; with fewer, that share of it.
     """
 
     starts: int = 2
@@ -121,7 +121,7 @@ def about_seconds(task: GameSpec, scenario: Scenario, effort: SearchEffort) -> f
     """Return about how long :func:`search_day` takes in this process, from one clearing of the day.
 
     Plans are for what is left of a day, half of it on average, and each takes a millisecond besides; the bound and the best constant charge
-    take as long as 250 clearings. On communities of 13, 32 and 93 prosumers it came within a third of what it took.
+    take as long as 250 clearings; with one store the proof takes what it is given. On communities of 13, 32 and 93 prosumers it came within a third of what it took.
     """
     env, market = environment_of(replace(task, belief="standing", information="public")), StructuredMarket(threads=1)
     day, charges = env.day_of(scenario), 0.3 * env.charge_cap * env.tariff.basis.sum(axis=0)
@@ -129,7 +129,8 @@ def about_seconds(task: GameSpec, scenario: Scenario, effort: SearchEffort) -> f
     began = time.perf_counter()
     market.clear(day, charges)
     once = time.perf_counter() - began
-    return effort.plans * (0.6 * once + 1e-3) + (2 * effort.clearings + 250) * once
+    proof = _proof_seconds(effort) if np.count_nonzero(day.has_storage) == 1 else 0.0
+    return effort.plans * (0.6 * once + 1e-3) + (2 * effort.clearings + 250) * once + proof
 
 
 def search_day(task: GameSpec, scenario: Scenario, effort: SearchEffort) -> HourlyEnds:
@@ -193,10 +194,14 @@ def _proved(task: GameSpec, scenario: Scenario, walk: HourlyDay, best: Array, ef
         walk,
         hints=[best],
         tolerance=effort.tolerance,
-        seconds=effort.seconds,
+        seconds=_proof_seconds(effort),
         begin=None if before is None else before.optimum(),
         keep=lambda known: _keep(form, key, known),
     )
+
+
+def _proof_seconds(effort: SearchEffort) -> float:
+    return effort.seconds * min(1.0, effort.plans / SearchEffort.plans)
 
 
 def _keep(form: Form[KeptOptimum], key: Key, known: StoreOptimum) -> None:

@@ -152,7 +152,7 @@ class BoxProgram:
             worth.insert(0, value)
             chosen.insert(0, choice)
             low, high = (np.clip(each, 0.0, self.capacity) for each in (low - table[1], high - table[0]))
-        first = _cell(boxes.cells[0], self.start)
+        first = cell_of(boxes.cells[0], self.start)
         bound = float(max(worth[0][first]))
         require_finite(bound, "a bound", self.hours.day.label)
         slab, energy = self._path(boxes, chosen, int(first[np.argmax(worth[0][first])]))
@@ -193,7 +193,7 @@ class BoxProgram:
     ) -> tuple[Array, IntArray, Array, Array, tuple[int, int]]:
         """Return W of every cell, what it is reached by, what slabs and lines earn near an energy, and which cells those are."""
         cells, after = boxes.cells[hour], boxes.cells[hour + 1]
-        n, at = len(cells) - 1, int(_cell(cells, near)[0])
+        n, at = len(cells) - 1, int(cell_of(cells, near)[0])
         watched = (max(0, at - _WATCHED), min(n, at + _WATCHED))
         wide = watched[1] - watched[0]
         parts: list[tuple[Array, IntArray, Array]] = []
@@ -246,7 +246,7 @@ def _reach(boxes: ChargeBoxes) -> Array:
     return np.minimum(boxes.low, _FURTHEST)
 
 
-def _cell(cells: Array, energy: float) -> IntArray:
-    """Return the cells that hold an energy: two where it is an edge."""
+def cell_of(cells: Array, energy: float) -> IntArray:
+    """Return the cells that hold an energy in kWh, of edges in kWh of shape (edges,): two where it is one of them."""
     last = len(cells) - 2
     return np.unique(np.clip([np.searchsorted(cells, energy, side=side) - 1 for side in ("left", "right")], 0, last))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ....envs.community.day import Array
+from ....envs.grid.power_flow import DC
 from ..hourly_game.search import HourlyDay, Walk, improved
 from .bound import BoxBound, BoxProgram, ChargeBoxes
 from .hours import StoreHours
@@ -46,9 +47,10 @@ class StoreOptimum:
 
 
 def applies(day: HourlyDay) -> bool:
-    """Say whether a day has one store and the game is one whose optimum is proved: profit, one coefficient, no error of forecasts."""
+    """Say whether a day has one store and its game is for profit, with one coefficient, linear flows and no errors of forecasts."""
     spec, loaded = day.game.spec, day.start.loaded
-    known = spec.objective == "profit" and day.shape[1] == 1 and loaded.forecast is loaded.day
+    straight = spec.power_flow.partition(":")[0] == DC
+    known = straight and spec.objective == "profit" and day.shape[1] == 1 and loaded.forecast is loaded.day
     return bool(known and np.count_nonzero(loaded.day.has_storage) == 1)
 
 
@@ -78,7 +80,9 @@ def solve_hourly(
         ClearingError: If an hour cannot be followed, or a plan not be cleared.
     """
     if not applies(day):
-        raise ValueError("the day must have one store, its game one coefficient, objective 'profit' and no errors of forecasts.")
+        raise ValueError(
+            "the day must have one store, its game one coefficient, objective 'profit', linear flows and no errors of forecasts."
+        )
     clock, before = time.perf_counter(), 0.0 if begin is None else begin.seconds
     if begin is not None and begin.upper_bound_eur - begin.best_eur <= tolerance * abs(begin.best_eur):
         return begin

@@ -9,9 +9,10 @@ import pytest
 
 from gridtoll.agents.optimum.hourly_game.search import HourlyDay
 from gridtoll.agents.optimum.one_store.bound import BoxProgram
+from gridtoll.agents.optimum.one_store.check import check_optimum
 from gridtoll.agents.optimum.one_store.hours import StoreHours
 from gridtoll.agents.optimum.one_store.refine import TracedPrices, cells_near, first_boxes, split
-from gridtoll.agents.optimum.one_store.solve import applies, solve_hourly
+from gridtoll.agents.optimum.one_store.solve import StoreOptimum, applies, solve_hourly
 from gridtoll.envs import HourlyEnv, Scenario, load_community
 from gridtoll.envs.account.settlement import Flows
 from gridtoll.envs.account.tariff import make_tariff
@@ -104,6 +105,23 @@ def test_every_hour_goes_on_being_covered_by_its_slabs_however_often_they_are_sp
         assert low[0] == 0.0
         assert high[-1] == 1.0
         assert np.array_equal(low[1:], high[:-1])
+
+
+@pytest.mark.long
+def test_no_sequence_played_contradicts_the_bound_of_a_day_in_any_hour() -> None:
+    env = HourlyEnv("simbench-rural-pooled")
+    day = HourlyDay(env.game, Scenario(180, 0), MARKET)
+    kept: list[StoreOptimum] = []
+    known = solve_hourly(day, tolerance=0.5, seconds=0.0, keep=kept.append)
+    assert kept[-1] is known
+    checked = check_optimum(day, known, sequences=64)
+    assert checked.holds
+    assert checked.replayed_eur == known.best_eur
+    assert checked.bound_eur == pytest.approx(known.upper_bound_eur, rel=1e-9)
+    assert solve_hourly(day, tolerance=10.0, begin=known) is known  # what is known suffices
+    later = solve_hourly(day, tolerance=0.0, seconds=0.0, begin=known)
+    assert later.upper_bound_eur <= known.upper_bound_eur
+    assert later.best_eur >= known.best_eur
 
 
 def test_several_stores_are_refused() -> None:
