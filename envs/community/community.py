@@ -279,8 +279,7 @@ def make_community(
     order, and give the names where ``prosumer_names`` is absent. An index of times must be the community's hours, or shorter periods.
 
     Raises:
-        ValueError: If types or shapes do not fit, labels contradict, periods do not make whole days, or numbers are out of range; all
-            faults at once.
+        ValueError: Listing every fault: of types, shapes, labels, periods that make no whole days, numbers out of range.
 
     A warning is logged where settings and prices seem to be in different currencies, see :mod:`~gridtoll.envs.community.money`.
     """
