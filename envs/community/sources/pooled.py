@@ -3,12 +3,12 @@
 All battery power and capacity stand at the owner of the largest battery, half full at midnight. All else is the base's, connections among
 it.
 
-====================  ==============
-name                  base
-====================  ==============
-simbench-rural-pooled simbench-rural
-ieee9-pooled          ieee9
-====================  ==============
+=====================  ==============
+name                   base
+=====================  ==============
+simbench-rural-pooled  simbench-rural
+ieee9-pooled           ieee9
+=====================  ==============
 
 """
 
