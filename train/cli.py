@@ -88,9 +88,16 @@ def _run(given: list[str], name: str) -> int:
         with contextlib.redirect_stdout(sys.stderr), _notes_beside_progress_bars():  # whatever a library prints, stdout stays ours
             report = command.run(options)
     except _expected_errors() as error:
-        return _complain(f"{name}: error: {with_flags(str(error) or type(error).__name__, flags)}", 2)
+        return _complain(f"{name}: error: {with_flags(_words(error), flags)}", 2)
     text = report.as_json() if options.json else report.text
     return report.exit_code if _print(f"{text}\n") else 2
+
+
+def _words(error: Exception) -> str:
+    """Return what an error says; of one of the system, without its number, which file it is about."""
+    if isinstance(error, FileNotFoundError) and error.filename is not None:
+        return f"a file to read must be there, and {error.filename} is not."
+    return str(error) or type(error).__name__
 
 
 def _print(text: str) -> bool:

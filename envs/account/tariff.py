@@ -124,7 +124,7 @@ class Tariff:
         if values.shape != (wanted,):
             raise ValueError(
                 f"charges of the {self.kind} tariff per {self.per} must have shape ({wanted},), got {values.shape}: "
-                f"{_listed(self.coefficient_names(n_periods))}."
+                f"{_listed(self.coefficient_names(n_periods))}. Pass a number for each of these, with points for decimals."
             )
         slack = EDGE_TOLERANCE * cap
         bad = np.flatnonzero(~((values >= -slack) & (values <= cap + slack)))  # written so that NaN is bad too

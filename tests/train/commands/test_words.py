@@ -39,6 +39,21 @@ def test_parameters_become_the_flags_of_the_command(text: str, expected: str) ->
 
 
 @pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("ledger write w.ledger --key none.pem --charge 0.1", "a file to read must be there, and none.pem is not."),
+        ("clear --community two-prosumers --day 3 --charge 0,1", "got (2,): each kWh at mean electrical distance. Pass a number for each"),
+    ],
+)
+def test_slips_are_answered_with_what_to_do(
+    command: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(command.split()) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     ("command", "flags"),
     [
         ("clear --day 366 --charge 0.1", ["--day"]),
