@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from ....community.day import Array
 from .exact import NO_PAIRS, PROXIMAL, adopt_trades, greatest_missing, sum_up, weigh_trades
-from .linear_algebra import OPTIONS, blank_factors, eliminate_hour, factorise_chain, fold, remainder, solve
+from .linear_algebra import ONCE, OPTIONS, blank_factors, eliminate_hour, factorise_chain, fold, remainder, solve
 from .market_sums import copy_to, greatest, of_pairs, price_of, weigh
 
 _MAX_STEPS = 60
@@ -104,7 +104,7 @@ def ascend(program, charges, own, mu, sigma):
     return _MAX_STEPS
 
 
-@njit(**OPTIONS)
+@njit(**ONCE)
 def _step(program, charge, mu, sigma, to_mu, to_sigma, answer):
     """Move the prices along a direction, at most all of it, until the dual's derivative is nearly zero; ``answer`` moves with them."""
     share = min(1.0, _LONGEST / max(greatest(to_mu), greatest(to_sigma)))
@@ -143,7 +143,7 @@ def _respond(program, charge, mu, sigma, answer):
     sum_up(program, own, answer.trade, answer.net, answer.storage)
 
 
-@njit(**OPTIONS)
+@njit(**ONCE)
 def _factorise(program, answer, factors):
     """Factorise the normal matrix of what is free; return whether every pivot was positive."""
     n_hours, n, n_owners, _ = program.sizes

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from .linear_algebra import OPTIONS, blank_factors, eliminate_hour, factorise_chain, fold, remainder, solve
+from .linear_algebra import ONCE, OPTIONS, blank_factors, eliminate_hour, factorise_chain, fold, remainder, solve
 from .market_sums import copy_to, gather, price_of, weigh, worse
 
 PROXIMAL = 1e-6
@@ -22,7 +22,7 @@ _AT_BOUND = 1e-11  # as in ..point
 NO_PAIRS = np.empty(0, dtype=np.int64)  # trades stand apart here
 
 
-@njit(**OPTIONS)
+@njit(**ONCE)
 def polish(program, charge, max_steps, patience, own, trade, mu, sigma):
     """Move a nearly optimal point to the exact optimum, in place.
 
@@ -175,7 +175,7 @@ def weigh_trades(program, t, free, matrix):
             matrix[program.seller[k], program.buyer[k]] = -1.0 / program.friction[k]
 
 
-@njit(**OPTIONS)
+@njit(**ONCE)
 def certify(program, charge, own, trade, mu, sigma):
     """Return primal and dual residual and gap of a point as :func:`..point.certify` defines them, and its value."""
     n_hours, n, n_owners, _ = program.sizes

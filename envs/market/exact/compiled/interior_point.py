@@ -29,7 +29,7 @@ from .edges import (
     start_edges,
     weigh_edges,
 )
-from .linear_algebra import OPTIONS, Factors, blank_factors, eliminate_hour, factorise_chain, fold, remainder, solve, solve_chain
+from .linear_algebra import ONCE, OPTIONS, Factors, blank_factors, eliminate_hour, factorise_chain, fold, remainder, solve, solve_chain
 from .market_sums import copy_to, gather, greatest, price_of, weigh
 from .side_by_side import backward_hours, eliminate_hours, fold_hours, forward_hours, suits
 
@@ -61,7 +61,7 @@ class State(NamedTuple):
     factors: Factors
 
 
-@njit(**OPTIONS)
+@njit(**ONCE)
 def start(program, charge, pairs, capped):
     """Return a centred start.
 
@@ -94,7 +94,7 @@ def start(program, charge, pairs, capped):
     return State(boxes, pairs, edges, max(n_products, 1), mu, sigma, residual, blank_factors(program.sizes, suits(program.sizes)))
 
 
-@njit(**OPTIONS)
+@njit(**ONCE)
 def advance(program, state, tolerance, max_steps):
     """Take steps until mean product and residual are within ``tolerance``.
 
@@ -150,7 +150,7 @@ def advance(program, state, tolerance, max_steps):
     return -max_steps - 1
 
 
-@njit(**OPTIONS)
+@njit(**ONCE)
 def _factorise(program, pairs, edges, w, factors):
     """Factorise the normal matrix; return whether every pivot was positive."""
     n_hours, n, n_owners, _ = program.sizes
@@ -198,7 +198,7 @@ def _solve(program, factors, net, storage, d_mu, d_sigma):
         solve(program, factors, d_mu, d_sigma)
 
 
-@njit(**OPTIONS)
+@njit(**ONCE)
 def _start_prices(program, mu, sigma):
     """Begin in the middle between import and export price, and value stored energy at the day's mean of that."""
     n_hours, n, n_owners, _ = program.sizes
@@ -210,7 +210,7 @@ def _start_prices(program, mu, sigma):
         sigma[:, j] = mu[:, program.owner[j]].mean()
 
 
-@njit(**OPTIONS)
+@njit(**ONCE)
 def _boxed(program, charge, pairs, capped):
     """Return curvature, cost and bounds of the variables between two bounds, each with shape (T, B)."""
     n_hours, n, n_owners, _ = program.sizes
@@ -228,7 +228,7 @@ def _boxed(program, charge, pairs, capped):
     return q, cost, lower, upper
 
 
-@njit(**OPTIONS)
+@njit(**ONCE)
 def over_cap(program, state):
     """Return which pairs' trade as an edge exceeds its cap, shape (K,), and whether any edge does, the backstop's included."""
     _, n, n_owners, n_pairs = program.sizes

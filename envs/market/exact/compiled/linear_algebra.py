@@ -23,6 +23,9 @@ from ....community.day import Array
 
 OPTIONS = {"nogil": True, "fastmath": {"contract", "nsz", "reassoc"}, "error_model": "numpy"}
 """Sums may be reordered to vectorise, always in the same way; nothing is assumed about NaN or infinity, so that a broken solve is seen."""
+ONCE = {**OPTIONS, "inline": "always"}
+"""For functions with one caller, which are then not compiled by themselves as well: a fifth less to compile, to the same bits. Inlining
+functions with several callers costs more than it saves."""
 SWEEP_OPTIONS = {"nogil": True, "fastmath": True, "error_model": "numpy"}
 """For loops over many like numbers, taken to hold no NaN; callers look at the sums for that.
 
