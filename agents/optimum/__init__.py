@@ -7,6 +7,10 @@ from .one_charge.curve import ProfitCurve, Stretch, profit_curve
 from .one_charge.hours import HourlyOptimum, solve_hours
 from .one_charge.recovery import Recovery, smallest_recovering_charge
 from .one_charge.search import Optimum, solve_optimum
+from .standing.answers import Standing
+from .standing.risk import Risk
+from .standing.scenarios import solve_scenarios
+from .standing.search import standing_games
 
 __all__ = [
     "Bound",
@@ -19,7 +23,9 @@ __all__ = [
     "ProfitCurve",
     "PrunedGap",
     "Recovery",
+    "Risk",
     "SolvedPiece",
+    "Standing",
     "Stretch",
     "Verification",
     "load_certificate",
@@ -27,5 +33,7 @@ __all__ = [
     "smallest_recovering_charge",
     "solve_hours",
     "solve_optimum",
+    "solve_scenarios",
     "solve_several",
+    "standing_games",
 ]

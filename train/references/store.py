@@ -25,6 +25,7 @@ _ROOT: Final = Path(__file__).resolve().parents[2]
 _CLEARING: Final = ("envs/market/exact/compiled/market.py", "envs/account/settlement.py", "envs/account/objective.py")
 _SOURCES: Final[dict[str, tuple[str, ...]]] = {
     "optima": ("agents/optimum/one_charge/search.py", "agents/optimum/one_charge/hours.py", *_CLEARING),
+    "standing": ("agents/optimum/standing/kept.py", *_CLEARING),
     "brackets": ("agents/optimum/many_charges/several.py", *_CLEARING),
     "breakpoints": ("agents/optimum/call_auction/hours.py", "envs/market/solvers.py"),
     "played": ("agents/optimum/played.py", "envs/market/solvers.py", "envs/games/transition.py"),

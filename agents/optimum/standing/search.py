@@ -46,6 +46,7 @@ MOST: Final = 10_000
 """Clearings of a day in one round at most."""
 FLOOR: Final = 0.1
 """Of the tolerance: no day is asked for more exactness at any charge."""
+_BATCH: Final = 256  # days between two times that what is known is kept
 _FIRST: Final = 3  # clearings of each day before anything is known of the others
 _ROOMY: Final = 0.5  # of the tolerance: what bounds are asked to come down to
 
@@ -99,7 +100,7 @@ class StandingDays:
         risk: What counts of the days.
         run: Calls a function on many items; one after the other where absent.
         market: What clears; where absent each process makes a structured one for itself. Others must pickle if ``run`` has processes.
-        keep: Called with this after every round, to keep what is known.
+        keep: Called with this now and then, to keep what is known.
 
     Raises:
         ValueError: If there is no day, days differ in cap or goals, or the weights are none.
@@ -125,7 +126,7 @@ class StandingDays:
         self.turnover_eur = float(self.weights @ [each.day.turnover_eur for each in games])
         self.known = [Known() for _ in games]
         self.settled: dict[float, Array] = {}  # by charge: the numbers of an account of each day, shape (S, 6)
-        self._run, self._market, self._keep = run, market, keep
+        self._run, self._market, self.keep = run, market, keep
         self._cuts = np.zeros(0)
 
     @property
@@ -154,11 +155,14 @@ class StandingDays:
     def refine(self, asked: Sequence[Asked]) -> int:
         """Refine the days that leave more open than is asked of each; return how many there were."""
         todo = [s for s, (known, of) in enumerate(zip(self.known, asked, strict=True)) if _lacks(known, of)]
-        items = [(self.games[s], self.known[s], asked[s], self._market) for s in todo]
-        for s, found in zip(todo, self._run(_refined, items, f"refining {len(todo)} days"), strict=True):
-            self.known[s] = found
-        if todo and self._keep is not None:
-            self._keep(self)
+        step = max(len(todo), 1) if self.keep is None else _BATCH
+        for first in range(0, len(todo), step):
+            batch = todo[first : first + step]
+            items = [(self.games[s], self.known[s], asked[s], self._market) for s in batch]
+            for s, found in zip(batch, self._run(_refined, items, f"refining {len(todo)} days"), strict=True):
+                self.known[s] = found
+            if self.keep is not None:
+                self.keep(self)
         return len(todo)
 
     def ask(self, edges: Array, allowed: Array, *, pins: tuple[float, ...] = ()) -> int:
@@ -208,30 +212,30 @@ class StandingDays:
             raise ValueError(f"the goal must be one of {', '.join(self.goals)}, and the tolerance > 0, got {goal!r} and {tolerance!r}.")
         began, number = time.perf_counter(), self.goals.index(goal)
         self.begin()
-        best, lead, bound, around = 0.5 * self.cap, -np.inf, np.inf, 0.5 * self.cap
+        best, lead, bound = *self._best_settled(goal), np.inf
         for _ in range(ROUNDS):
-            charges, along = self.summed(around).peaks(number, chord=True)
+            if np.isfinite(lead):
+                sums, stake = self.summed(best), self._stake_eur(best, lead, goal)
+                bound, allowed_gap = max(float(sums.peaks(number)[1].max()), lead), tolerance * stake + EXACTNESS * self.turnover_eur
+                if bound - lead <= allowed_gap:
+                    found = self._found(best, goal, bound, began)
+                    if found.relative_gap <= tolerance + EXACTNESS * self.turnover_eur / stake:
+                        return found
+                enough = lead + _ROOMY * allowed_gap
+                allowed = np.full((len(self.games), len(self.goals), len(sums.edges) - 1), np.inf)
+                allowed[:, number] = allowance(sums, goal=number, enough=enough, least=FLOOR * tolerance * stake)
+                self.cut(too_wide(sums, goal=number, enough=enough))
+                self.ask(sums.edges, allowed)
+            charges, along = self.summed(best).peaks(number, chord=True)
             around = float(charges[np.argmax(along)])
             self.pin(around)
-            sums = self.summed(around)
-            here = float(sums.chord_at(around)[number])
-            if here > lead:
-                best, lead = around, here
-            elif best != around:
-                sums = self.summed(best)
-            stake = self._stake_eur(best, lead, goal)
-            bound, allowed_gap = max(float(sums.peaks(number)[1].max()), lead), tolerance * stake + EXACTNESS * self.turnover_eur
-            if bound - lead <= allowed_gap:
-                found = self._found(best, goal, bound, began)
-                if found.relative_gap <= tolerance + EXACTNESS * self.turnover_eur / stake:
-                    return found
-            enough = lead + _ROOMY * allowed_gap
-            allowed = np.full((len(self.games), len(self.goals), len(sums.edges) - 1), np.inf)
-            allowed[:, number] = allowance(sums, goal=number, enough=enough, least=FLOOR * tolerance * stake)
-            self.cut(too_wide(sums, goal=number, enough=enough))
-            self.ask(sums.edges, allowed)
-            around = best
+            here = float(self.summed(around).chord_at(around)[number])
+            best, lead = (around, here) if here > lead else (best, lead)
         raise ClearingError(f"the best standing charge must be proved within {ROUNDS} rounds, and is still between {lead} and {bound} EUR.")
+
+    def _best_settled(self, goal: ExactObjective) -> tuple[float, float]:
+        """Return the best charge at which all days were settled, and its value; the middle and nothing where there is none."""
+        return max(((each, self.value_eur(each, goal)) for each in self.settled), key=lambda at: at[1], default=(0.5 * self.cap, -np.inf))
 
     def _stake_eur(self, charge: float, value_eur: float, goal: ExactObjective) -> float:
         """Return what a gap is measured by at a charge: before its days were settled what it earns, which is about as much."""

@@ -98,3 +98,12 @@ def test_days_must_be_named_and_price_paths_go_with_a_period(capsys: pytest.Capt
     assert "--day K for one, --split S for those of a split, or --standing for a period" in capsys.readouterr().err
     assert main(["optimum", "--day", "3", "--every-price-path"]) == 2
     assert "--every-price-path must go with one charge for a period" in capsys.readouterr().err
+
+
+def test_an_answer_is_at_hand_the_second_time_and_computed_anew_when_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    period = ("--split", "train", "--days", "3", "--risk", "cvar:0.5")
+    first, second, third = asked(capsys, *period, "--recompute"), asked(capsys, *period), asked(capsys, *period, "--recompute")
+    assert [each["from_store"] for each in (first, second, third)] == [False, True, False]
+    same = ("charge", "risk_value_eur", "risk_upper_bound_eur", "clearings")
+    assert [first[name] for name in same] == [second[name] for name in same] == [third[name] for name in same]
+    assert first["risk_value_eur"] <= first["mean_profit_eur"]

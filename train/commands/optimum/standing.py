@@ -16,6 +16,7 @@ from ....envs.community.community import Community
 from ....envs.games.spec import GameSpec
 from ...data.prosumers import Posted, write_prosumers
 from ...ground.text import Report, lines
+from ...references.standing import StandingFile
 from ...task import environment_of, exact_market_of, n_charges
 from ..options import workers_from
 from ..options.games import title_of
@@ -56,13 +57,16 @@ def solve_standing(options: argparse.Namespace, task: GameSpec) -> Report:
             goals=(goal,) if options.recover is None else ("profit", "welfare"),
         )
         days = StandingDays(games, risk=risk, run=workers.map)
+        file = StandingFile(days, anew=options.recompute)
+        resumed, days.keep = file.read(days), file.keep
         best = days.greatest(goal, tolerance=tolerance_of(options))
         values = {"days": len(scenarios), "charge_cap": environment.charge_cap} | _numbers(best)
         charge, told = best.charge, [f"The charge of greatest {goal}; proved: no charge from 0 to the cap brings more than the bound."]
         if options.recover is not None:
             found, charge, more = _recovery(days, best, options)
             values, told = values | found, [*told, *more]
-        values |= {"clearings": days.clearings, "seconds": time.perf_counter() - began}
+        file.write(days)
+        values |= {"clearings": days.clearings, "from_store": resumed, "seconds": time.perf_counter() - began}
         if options.prosumers is not None:
             write_prosumers(options.prosumers, [Posted(task, each, (charge,)) for each in scenarios], workers)
             told.append(f"{options.prosumers} has the sums of the {len(scenarios)} days at {charge:.6g} EUR/kWh.")
