@@ -117,6 +117,8 @@ class DayAheadEnv(PricingEnv):
     | `solver`      | `"cvxpy"`          | what clears: `"cvxpy"`, or `"structured"`, the compiled kernel, 17 times as fast          |
     | `mechanism`   | `"exact"`          | what clears: a name (`gridtoll.envs.market.mechanism`), or anything with `clear_many`     |
     | `power_flow`  | `"dc"`             | what flows in the wires: `"dc"`, `"ac"` (`gridtoll.envs.grid.power_flows`)                |
+    | `voltage_price`| `None`             | price of a voltage outside the band, EUR per p.u. and hour; `None`: no matter             |
+    | `voltage_band`| `0.1`              | how far voltages may be from 1 p.u., where they have a price                              |
     | `scenarios`   | `None`             | what `reset` deals: days, or pairs of a day and a price path; `None` for all of the split |
     | `order`       | `"random"`         | or `"cycle"`: one after the other; as many episodes as there are play each once           |
     | `render_mode` | `None`             | `"rgb_array"` or `"human"`: the grid with line loading and net trades, the day by hour    |

@@ -93,6 +93,8 @@ class HourlyEnv(PricingEnv):
     | `solver`         | `"structured"`     | what clears: the compiled kernel, or `"cvxpy"`, which compiles each of T lengths once      |
     | `mechanism`      | `"exact"`          | what clears: a name (`gridtoll.envs.market.mechanism`), or anything with `clear_many`      |
     | `power_flow`     | `"dc"`             | what flows in the wires: `"dc"`, `"ac"` (`gridtoll.envs.grid.power_flows`)                 |
+    | `voltage_price`  | `None`             | price of a voltage outside the band, EUR per p.u. and hour; `None`: no matter              |
+    | `voltage_band`   | `0.1`              | how far voltages may be from 1 p.u., where they have a price                               |
     | `scenarios`      | `None`             | what `reset` deals: days, or pairs of a day and a price path; `None` for all of the split  |
     | `order`          | `"random"`         | or `"cycle"`: one after the other; as many episodes as there are play each once            |
     | `render_mode`    | `None`             | `"rgb_array"`: the day so far, and the rest as it is planned                               |

@@ -165,12 +165,11 @@ class Community:
         The length of a period counts where it is not an hour. What the clock is called does not.
         """
         digest = hashlib.sha256()
-        grid = {f.name: getattr(self.network.grid, f.name) for f in fields(self.network.grid) if f.name not in _NOT_HASHED}
-        parts = {f"grid.{name}": value for name, value in grid.items() if value is not None}
+        grid = vars(self.network.grid).items()
+        parts = {f"grid.{name}": value for name, value in grid if name not in _NOT_HASHED and value is not None}
         parts |= {f"network.{f.name}": getattr(self.network, f.name) for f in fields(self.network) if f.name != "grid"}
         parts |= {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _NOT_HASHED}
-        if self.period_minutes != MINUTES_PER_HOUR:
-            parts["period_minutes"] = self.period_minutes
+        parts |= {} if self.period_minutes == MINUTES_PER_HOUR else {"period_minutes": self.period_minutes}
         for name, value in sorted(parts.items()):
             digest.update(f"\n{name}:".encode())
             if isinstance(value, np.ndarray):

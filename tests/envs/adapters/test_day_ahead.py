@@ -411,7 +411,8 @@ def test_the_manual_names_every_argument_with_its_default() -> None:
     assert set(rows) == set(parameters)
     for name, parameter in parameters.items():
         if parameter.default is not None:
-            assert rows[name] == f'`"{parameter.default}"`'
+            word = f'"{parameter.default}"' if isinstance(parameter.default, str) else repr(parameter.default)
+            assert rows[name] == f"`{word}`"
     for heading in (
         "Description",
         "Action Space",
