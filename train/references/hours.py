@@ -121,8 +121,8 @@ def about_seconds(task: GameSpec, scenario: Scenario, effort: SearchEffort) -> f
     """Return about how long :func:`search_day` takes in this process, from one clearing of the day.
 
     Plans are for what is left of a day, half of it on average, and each takes a millisecond besides; the bound and the best constant charge
-    take as long as 250 clearings; with one store the proof takes what it is given. On communities of 13, 32 and 93 prosumers it came within a
-    third of what it took.
+    take as long as 250 clearings; with one store the proof takes what it is given. On communities of 13, 32 and 93 prosumers it came
+    within a third of what it took.
     """
     env, market = environment_of(replace(task, belief="standing", information="public")), StructuredMarket(threads=1)
     day, charges = env.day_of(scenario), 0.3 * env.charge_cap * env.tariff.basis.sum(axis=0)

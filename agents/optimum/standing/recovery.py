@@ -98,7 +98,8 @@ def least_recovering(days: StandingDays, cost_eur: float, *, greatest: Standing,
             break
         tried = aim if below <= aim < found.charge and aim not in days.settled else 0.5 * (below + found.charge)
         days.account(tried)
-        days.cut(np.array([tried]))  # what is known there then says where to try next
+        days.pin(tried)  # what is known there says where to try next: chords between responses can promise too much
+        days.cut(np.array([tried]))
         if _ask_below(days, sums, (cost_eur, found.charge, least)) == 0 and tried != aim and wide <= 1e-4 * days.cap:
             break  # profit touches the cost to within the tolerance all along the bracket
     else:
@@ -155,6 +156,7 @@ def best_welfare_recovering(days: StandingDays, cost_eur: float, *, least: Least
         if earns.any():
             tried = float(charges[np.argmax(np.where(earns, along, -np.inf))])
             days.account(tried)
+            days.pin(tried)
             days.cut(np.array([tried]))
         _ask_undecided(days, sums, (cost_eur, best.welfare_eur + 0.5 * tolerance * stake, FLOOR * tolerance * stake))
     raise ClearingError(f"the best charge that recovers {cost_eur} EUR a day must be proved within {ROUNDS} rounds.")

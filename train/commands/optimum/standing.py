@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from ....agents.optimum.standing.answers import Standing
 from ....agents.optimum.standing.recovery import LeastCharge, best_welfare_recovering, least_recovering, require_cost
-from ....agents.optimum.standing.risk import MEAN, read_risk
+from ....agents.optimum.standing.risk import MEAN, Risk, read_risk
 from ....agents.optimum.standing.search import StandingDays, standing_games
 from ....envs.account.objective import require_exact
 from ....envs.community.calendar import Scenario, evenly_spread
@@ -61,7 +61,10 @@ def solve_standing(options: argparse.Namespace, task: GameSpec) -> Report:
         resumed, days.keep = file.read(days), file.keep
         best = days.greatest(goal, tolerance=tolerance_of(options))
         values = {"days": len(scenarios), "charge_cap": environment.charge_cap} | _numbers(best)
-        charge, told = best.charge, [f"The charge of greatest {goal}; proved: no charge from 0 to the cap brings more than the bound."]
+        charge, told = (
+            best.charge,
+            [f"The charge of greatest {_counted(risk, goal)}; proved: no charge from 0 to the cap brings more than the bound."],
+        )
         if options.recover is not None:
             found, charge, more = _recovery(days, best, options)
             values, told = values | found, [*told, *more]
@@ -95,6 +98,13 @@ def period_of(community: Community, *, split: str | None, days: int | None, ever
     if not every_path:
         return chosen
     return [Scenario(each.day, path) for path in range(community.n_price_paths) for each in chosen]
+
+
+def _counted(risk: Risk, goal: str) -> str:
+    """Return in words what is greatest."""
+    if risk == MEAN:
+        return goal
+    return f"{goal} on the worst day" if risk.part == 0.0 else f"mean {goal} on the worst {risk.part:.3g} of the days"
 
 
 def _numbers(best: Standing) -> dict[str, Any]:
