@@ -94,7 +94,7 @@ def test_learners_do_not_discount_the_day_unless_told_to_and_a_day_of_one_step_n
     [
         ({"algorithm": "dqn"}, "algorithm must be one of"),
         ({"learning_rate": 0.0}, "`learning_rate` 0.0"),
-        ({"algorithm": "recurrent-ppo", "hidden": ()}, "`hidden` must name a layer"),
+        ({"algorithm": "recurrent-ppo", "hidden": ()}, "`hidden` must name at least one layer"),
         ({"discount": 1.5}, "`discount` must lie between 0 and 1"),
     ],
 )

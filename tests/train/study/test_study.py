@@ -90,7 +90,7 @@ def test_the_page_needs_nothing_beside_it_and_says_how_it_was_made(written: Path
     assert "commit" in page
     assert "clarabel" in page
     pictures = sorted(path.name for path in written.glob("*.png"))
-    assert len(pictures) == 9
+    assert len(pictures) == 10
     assert {"overview.png", "two-prosumers-charge.png"} <= set(pictures)
 
 
