@@ -22,10 +22,11 @@ from cases import case_community
 from numba import njit
 
 from gridtoll.envs.community.day import Array
+from gridtoll.envs.machine_code import LOOPS
 from gridtoll.envs.market.admm import Admm
 from gridtoll.envs.market.negotiation import rounds
 from gridtoll.envs.market.negotiation.contracts import plans_alone
-from gridtoll.envs.market.prosumer.balance import OPTIONS, Store
+from gridtoll.envs.market.prosumer.balance import Store
 from gridtoll.envs.market.prosumer.crowd import Crowd, TradingPairs, crowd_of, pairs_of
 from gridtoll.envs.market.prosumer.plans import blank_plans, plan_of
 from gridtoll.envs.market.prosumer.storage import plan_day
@@ -41,7 +42,7 @@ class Planned(NamedTuple):
     seconds: float
 
 
-@njit(cache=True, **OPTIONS)
+@njit(cache=True, **LOOPS)
 def plan_block(crowd, pairs, price, plans, who):
     """Plan the day of some prosumers at the prices of pairs, shape (T, K)."""
     for at in range(len(who)):

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,8 +21,22 @@ from numba.core.caching import FunctionCache
 
 from .files import do_without_cache, write_atomically
 
+LOOPS: Final[dict[str, object]] = {"nogil": True, "error_model": "numpy"}
+"""Options of loops in which nothing is reordered: the same numbers give the same bits in every process."""
 _KIND: Final = "machine code of compiled loops"
 _REMEDY: Final = "Set NUMBA_CACHE_DIR to a folder that can be written, or loops are compiled by every process"
+
+
+def stamp_of(files: Iterable[Path]) -> int:
+    """Return a number made from files, as the ``stamp`` of functions that call those in them."""
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.read_bytes())
+    return int.from_bytes(digest.digest()[:7], "big")
+
+
+_OWN: Final = stamp_of([Path(__file__)])
+"""Of this file, with its options: Numba would not see them change."""
 
 
 def kept(*, stamp: object = 0, **options: Any) -> Callable[[Callable[..., Any]], Any]:
@@ -55,7 +69,7 @@ class _Forgiving(FunctionCache):
         self._stamp = stamp
 
     def _index_key(self, sig: Any, codegen: Any) -> Any:
-        return (*super()._index_key(sig, codegen), self._stamp)
+        return (*super()._index_key(sig, codegen), self._stamp, _OWN)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return the machine code kept for arguments of some types, None where it has to be compiled.

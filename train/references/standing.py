@@ -6,8 +6,6 @@ The file's name is a hash of the days' data, the game and what the software mean
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import time
 import zipfile
 from pathlib import Path
@@ -18,8 +16,8 @@ import numpy as np
 from ...agents.optimum.one_charge.certificate import content_hash
 from ...agents.optimum.standing.kept import as_arrays, go_on_from
 from ...agents.optimum.standing.search import StandingDays
-from ...envs.files import do_without_cache, user_cache_dir, write_atomically
-from .store import software
+from ...envs.files import do_without_cache, write_atomically
+from .store import file_of
 
 _EVERY_S: Final = 10.0  # seconds between two times that something is written, at least
 _KIND: Final = "what is known of many days"
@@ -68,11 +66,9 @@ class StandingFile:
 
 def _path(days: StandingDays) -> Path:
     key = {
-        "software": software("standing"),
         "days": [content_hash(each.day, each.network, each.basis) for each in days.games],
         "flows": [each.flows for each in days.games],
         "goals": list(days.goals),
         "cap": days.cap,
     }
-    name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
-    return user_cache_dir() / "standing" / name[:2] / f"{name}.npz"
+    return file_of("standing", key, ending="npz")

@@ -51,7 +51,7 @@ def stored(kind: str, key: Mapping[str, Any]) -> dict[str, Any] | None:
         key: JSON values.
     """
     try:
-        content = json.loads(_path(kind, key).read_text(encoding="utf-8"))
+        content = json.loads(file_of(kind, key).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
@@ -61,7 +61,7 @@ def stored(kind: str, key: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     value = content.get("value")
     if not isinstance(value, dict) or content.get("sha256") != _digest(value):
-        do_without_cache(_KIND, ValueError(f"{_path(kind, key)} is not as it was written"), remedy="They are computed anew")
+        do_without_cache(_KIND, ValueError(f"{file_of(kind, key)} is not as it was written"), remedy="They are computed anew")
         return None
     return value
 
@@ -74,7 +74,7 @@ def store(kind: str, key: Mapping[str, Any], value: Mapping[str, Any]) -> None:
     value = _canonical(value)
     text = json.dumps({"key": _canonical(key), "value": value, "sha256": _digest(value)}, allow_nan=False)
     try:
-        path = _path(kind, key)
+        path = file_of(kind, key)
         write_atomically(path, lambda file: file.write(text.encode()))
         _remove_left_overs(path.parent)
     except OSError as error:
@@ -124,7 +124,14 @@ def _canonical(key: Mapping[str, Any]) -> Any:
     return json.loads(json.dumps(dict(key), allow_nan=False))
 
 
-def _path(kind: str, key: Mapping[str, Any]) -> Path:
+def file_of(kind: str, key: Mapping[str, Any], *, ending: str = "json") -> Path:
+    """Return where the answer to a key is kept: its name is a hash of the key and of what the software means.
+
+    Args:
+        kind: Which question, the name of a folder.
+        key: JSON values.
+        ending: Of the file's name.
+    """
     text = json.dumps({"software": software(kind), **key}, sort_keys=True, allow_nan=False)
     name = hashlib.sha256(text.encode()).hexdigest()
-    return user_cache_dir() / kind / name[:2] / f"{name}.json"
+    return user_cache_dir() / kind / name[:2] / f"{name}.{ending}"

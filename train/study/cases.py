@@ -83,6 +83,11 @@ class Situation:
     flows: Flows
     cap: float
 
+    @property
+    def rules(self) -> Rules:
+        """What the money depends on; charged energy counts by distance."""
+        return Rules(network=self.network, basis=self.network.distance, flows=self.flows, objective="profit")
+
     def clear(self, charges: Array, *, traded: bool = True) -> tuple[Clearing, Settlement]:
         """Clear and settle the day at charges in EUR/kWh, with or without trades; charged energy counts by distance.
 
@@ -95,8 +100,7 @@ class Situation:
             ClearingError: If the day cannot be cleared.
         """
         day = self.day if traded else replace(self.day, trade_limit=np.zeros_like(self.day.trade_limit))
-        rules = Rules(network=self.network, basis=self.network.distance, flows=self.flows, objective="profit")
-        played = transition(rules, market(), day, charges)
+        played = transition(self.rules, market(), day, charges)
         return played.clearing, played.settlement
 
     def clear_at(self, charge: float) -> tuple[Clearing, Settlement]:

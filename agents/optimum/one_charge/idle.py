@@ -16,11 +16,10 @@ from __future__ import annotations
 import numpy as np
 
 from ....envs.community.day import Array
-from ....envs.machine_code import kept
+from ....envs.machine_code import LOOPS, kept
 from ....envs.market.exact.market_data import MarketData
 from ....envs.market.exact.point import Point
 
-_OPTIONS = {"nogil": True, "error_model": "numpy"}
 _LOWER, _FREE, _UPPER, _FIXED = 0, 1, 2, 3  # where a variable stands between its bounds, or that these meet
 _HELD = 1e-11  # dimensionless distance from a bound that is none, as in envs.clearing.point
 
@@ -59,7 +58,7 @@ def _places(value: Array, lower: Array, upper: Array) -> Array:
     return np.where(upper - lower <= _HELD, _FIXED, place)
 
 
-@kept(**_OPTIONS)
+@kept(**LOOPS)
 def _centre(mu, d_mu, eta, worn, charge, discharge, stored, sigma, d_sigma):  # type: ignore[no-untyped-def]  # noqa: C901, PLR0912, PLR0917
     """Centre the prices ``sigma`` and their changes ``d_sigma`` of idle hours in place; all arrays (T, J), ``eta`` (J,).
 

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from ....envs.machine_code import kept
+from ....envs.machine_code import LOOPS, kept
 
-_OPTIONS = {"nogil": True, "error_model": "numpy"}
 _DRIFT = 1e-12  # as in envs.clearing.sensitivity: a change that is rounding
 _NOISE = 5e-11  # the same as a share of the fastest change: solving for prices leaves as much where sun is curtailed at a price of zero
 _NEAR = 1e-11  # dimensionless: closer to its bound than this a variable at the end of a piece sits on it
 
 
-@kept(**_OPTIONS)
+@kept(**LOOPS)
 def reach_of(scale, lower, upper, free, x, slope, change, slope_change, low, high):
     """Return the least and the greatest step on which free variables stay in their box and held ones keep the sign of their slope.
 
@@ -49,7 +48,7 @@ def reach_of(scale, lower, upper, free, x, slope, change, slope_change, low, hig
     return min(low, 0.0), max(high, 0.0)
 
 
-@kept(**_OPTIONS)
+@kept(**LOOPS)
 def snap(scale, lower, upper, x):
     """Put variables within rounding of a bound on it, in place."""
     for k in range(x.shape[0]):
@@ -60,7 +59,7 @@ def snap(scale, lower, upper, x):
             x[k] = upper[k]
 
 
-@kept(**_OPTIONS)
+@kept(**LOOPS)
 def price_terms(first, second, first_weight, second_weight, prices):
     """Return −Aᵀy over the variables, each of which stands in at most two equations."""
     terms = np.empty(first.shape[0])
@@ -69,7 +68,7 @@ def price_terms(first, second, first_weight, second_weight, prices):
     return terms
 
 
-@kept(**_OPTIONS)
+@kept(**LOOPS)
 def onto_equations(first, second, first_weight, second_weight, x, n_equations):
     """Return A·x over the equations."""
     moved = np.zeros(n_equations)
@@ -79,7 +78,7 @@ def onto_equations(first, second, first_weight, second_weight, x, n_equations):
     return moved
 
 
-@kept(**_OPTIONS)
+@kept(**LOOPS)
 def violations(near, n_curved, much, gain, holder, other, n_prosumers, lower, upper, x, slope):
     """Return how far variables are outside their box, the greatest slope that should not be, and what a better response would save.
 
@@ -122,13 +121,13 @@ def violations(near, n_curved, much, gain, holder, other, n_prosumers, lower, up
     return outside, steepest, saved
 
 
-@kept(**_OPTIONS)
+@kept(**LOOPS)
 def worse(a, b):
     """Return the greater of two numbers, NaN where one is none."""
     return b if b > a or np.isnan(b) else a
 
 
-@kept(**_OPTIONS)
+@kept(**LOOPS)
 def stray(nu, omega, n_curved, lower, upper, x_a, x_b, s_a, s_b, h_a, h_b):
     """Bound h·y − omega·(z·y + ½‖y‖²) over everything the response can be away from the chord; see :mod:`.bounds`.
 
@@ -176,7 +175,7 @@ def stray(nu, omega, n_curved, lower, upper, x_a, x_b, s_a, s_b, h_a, h_b):
     return e, f, g
 
 
-@kept(**_OPTIONS)
+@kept(**LOOPS)
 def relevant(nu, n_curved, lower, upper, x_a, x_b, s_a, s_b, h_a, h_b):
     """Return the variables that can stray at a weight of at least nu, and the two sums that suggest a weight.
 
@@ -207,7 +206,7 @@ def relevant(nu, n_curved, lower, upper, x_a, x_b, s_a, s_b, h_a, h_b):
     return chosen[:count], squares, products
 
 
-@kept(**_OPTIONS)
+@kept(**LOOPS)
 def products_of(lower, upper, x_a, x_b, s_a, s_b):
     """Return the complementary products between both ends, and the greater sum of those of one end with itself, EUR."""
     across, own_a, own_b = 0.0, 0.0, 0.0
@@ -230,7 +229,7 @@ def products_of(lower, upper, x_a, x_b, s_a, s_b):
     return across, max(own_a, own_b)
 
 
-@kept(**_OPTIONS)
+@kept(**LOOPS)
 def level_within_blocks(prices, moving_renewable, moving_stored):
     """Set prices to 0 where renewable use can move, and storage prices to one level wherever stored energy can, in place.
 

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ....envs.machine_code import kept
-
-_OPTIONS = {"nogil": True, "error_model": "numpy"}
+from ....envs.machine_code import LOOPS, kept
 
 
-@kept(**_OPTIONS)
+@kept(**LOOPS)
 def over_slabs(rows, first, low, high, reach, table):
     """Bound an hour's response on every line of charges over every slab.
 
@@ -58,7 +56,7 @@ def over_slabs(rows, first, low, high, reach, table):
             table[4, i, j] = worst
 
 
-@kept(**_OPTIONS)
+@kept(**LOOPS)
 def between_lines(price, low, high, reach, table, most, base, loss, other, profit):
     """Bound the hour's profit between neighbouring lines over every slab.
 
@@ -92,7 +90,7 @@ def between_lines(price, low, high, reach, table, most, base, loss, other, profi
             profit[i, j] = max(table[2, i, j], table[2, i + 1, j]) + extra + stray * np.sqrt(area)
 
 
-@kept(**_OPTIONS)
+@kept(**LOOPS)
 def step_back(cells, after, used, kept_low, kept_high, table, profit, worth, value, chosen, watched, by_slab, by_line):
     """Bound what can be earned from every cell of energy on, over the slabs that are used.
 

@@ -86,7 +86,8 @@ def solve_hourly(
     clock, before = time.perf_counter(), 0.0 if begin is None else begin.seconds
     if begin is not None and begin.upper_bound_eur - begin.best_eur <= tolerance * abs(begin.best_eur):
         return begin
-    hours, program = hours_of(day), BoxProgram(hours_of(day), threads=threads)
+    hours = hours_of(day)
+    program = BoxProgram(hours, threads=threads)
     best = max((day.walk(np.reshape(each, day.shape)) for each in (*hints, *_earlier(begin))), key=_earned, default=None)
     best = day.walk(np.zeros(day.shape)) if best is None else best
     with ThreadPoolExecutor(threads) as pool:

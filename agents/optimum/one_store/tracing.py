@@ -14,15 +14,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from ....envs.machine_code import kept
+from ....envs.machine_code import LOOPS, kept
 
-_OPTIONS = {"nogil": True, "error_model": "numpy"}
 _BALANCED = 1e-10  # dimensionless: what an hour's balances may miss
 _BEYOND = 1e-9  # how far beyond the end of a piece the next one is looked for, in EUR/kWh
 _STEP = 0.5  # greatest change of a price in one step, dimensionless
 
 
-@kept(**_OPTIONS)
+@kept(**LOOPS)
 def eliminate(matrix, vector):
     """Solve matrix·x = vector in place; the matrix is an M-matrix, which needs no pivoting."""
     n = vector.shape[0]
@@ -39,7 +38,7 @@ def eliminate(matrix, vector):
         vector[k] /= matrix[k, k]
 
 
-@kept(**_OPTIONS)
+@kept(**LOOPS)
 def missing(mu, g, base, charge, weight, tail, head, low, high, net):
     """Write what every prosumer gets less what it gives, the ground last."""
     net[:] = 0.0
@@ -50,7 +49,7 @@ def missing(mu, g, base, charge, weight, tail, head, low, high, net):
         net[tail[e]] -= carried
 
 
-@kept(**_OPTIONS)
+@kept(**LOOPS)
 def system(mu, g, base, charge, weight, tail, head, low, high, floor, state, matrix):
     """Build the system of the elements that are free at these prices; return whether any became free or ceased to be."""
     n, changed = matrix.shape[0], False
@@ -74,7 +73,7 @@ def system(mu, g, base, charge, weight, tail, head, low, high, floor, state, mat
     return changed
 
 
-@kept(**_OPTIONS)
+@kept(**LOOPS)
 def settle_prices(mu, g, base, charge, weight, tail, head, low, high, floor, state, matrix):
     """Move prices until every prosumer's balance holds; return whether they came to rest.
 
@@ -109,7 +108,7 @@ def settle_prices(mu, g, base, charge, weight, tail, head, low, high, floor, sta
     return False
 
 
-@kept(**_OPTIONS)
+@kept(**LOOPS)
 def reach_above(value, change, state, low, high):
     """Return how far an element's state stands as the charge rises."""
     if change == 0.0 or low >= high:
@@ -121,7 +120,7 @@ def reach_above(value, change, state, low, high):
     return np.inf
 
 
-@kept(**_OPTIONS)
+@kept(**LOOPS)
 def trace(mu, cap, base, charge, weight, tail, head, low, high, sums, counts, ptdf, still, loss, limit, overload, floor, rows, over):
     """Follow one line of charges from 0 to the cap.
 

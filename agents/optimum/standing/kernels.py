@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ....envs.machine_code import kept
-
-_OPTIONS = {"nogil": True, "error_model": "numpy"}
+from ....envs.machine_code import LOOPS, kept
 
 
-@kept(**_OPTIONS)
+@kept(**LOOPS)
 def movable(lower, upper, x_a, x_b, s_a, s_b, h_a, h_b, least):
     """Return, in rising order, the variables that can stray at a weight of at least ``least``: all but those held on a bound."""
     chosen = np.empty(x_a.shape[0], dtype=np.intp)
@@ -38,7 +36,7 @@ def movable(lower, upper, x_a, x_b, s_a, s_b, h_a, h_b, least):
     return chosen[:count]
 
 
-@kept(**_OPTIONS)
+@kept(**LOOPS)
 def most_at(t, beta, kappa, n_curved, lower, upper, x_a, x_b, s_a, s_b, h_a, h_b):
     """Return the greatest Σ (h − beta·z)·y − kappa·‖y_c‖² over the box at one t, EUR."""
     total = 0.0
@@ -55,7 +53,7 @@ def most_at(t, beta, kappa, n_curved, lower, upper, x_a, x_b, s_a, s_b, h_a, h_b
     return total
 
 
-@kept(**_OPTIONS)
+@kept(**LOOPS)
 def most_along(shares, beta, kappa, n_curved, lower, upper, x_a, x_b, s_a, s_b, h_a, h_b):
     """Bound the same for every t between neighbouring ``shares``, which rise and are M + 1.
 

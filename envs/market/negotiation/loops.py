@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 
 from ...community.day import Array
-from ...machine_code import kept
-from ..prosumer.balance import OPTIONS
+from ...machine_code import LOOPS, kept, stamp_of
 from ..prosumer.crowd import Crowd, TradingPairs
 from ..prosumer.plans import Plans, with_contracts
 from .rounds import Agreed, negotiate
 from .terms import Rule
 
-
-def _source() -> int:
-    digest = sha256()
-    here = Path(__file__).parent
-    for file in (Path(__file__), here / "rounds.py", here / "terms.py", *sorted((here.parent / "prosumer").glob("*.py"))):
-        digest.update(file.read_bytes())
-    return int.from_bytes(digest.digest()[:7], "big")
-
-
-_OPTIONS = {**OPTIONS, "stamp": _source()}
+_HERE = Path(__file__).parent
+_SOURCES = (Path(__file__), _HERE / "rounds.py", _HERE / "terms.py", *sorted((_HERE.parent / "prosumer").glob("*.py")))
+_OPTIONS = {**LOOPS, "stamp": stamp_of(_SOURCES)}
 _rounds = kept(**_OPTIONS)(negotiate)
 _plans = kept(**_OPTIONS)(with_contracts)
 

@@ -24,7 +24,8 @@ import numpy as np
 from numba import njit
 
 from ...community.day import Array
-from ..prosumer.balance import OPTIONS, Curves, Store
+from ...machine_code import LOOPS
+from ..prosumer.balance import Curves, Store
 from ..prosumer.plans import blank_plans, plan_of
 from ..prosumer.storage import plan_day
 
@@ -104,7 +105,7 @@ def negotiate(crowd, pairs, own_price, rule):
     return done, sold, bought, used, plans.price, plans.stored_price, plans.renewable, plans.stored, trace[:done]
 
 
-@njit(**OPTIONS)
+@njit(**LOOPS)
 def _curves(pairs, price, i):
     """Return what a prosumer wants of its partners at the prices of its pairs, as curves over its own price."""
     n_periods = price.shape[0]
@@ -124,7 +125,7 @@ def _curves(pairs, price, i):
     return curves
 
 
-@njit(**OPTIONS)
+@njit(**LOOPS)
 def _move(pairs, price, own_price, rule, sold, bought, lead):
     """Write what both sides want, move the prices, and return both residuals."""
     n_periods, n_pairs = price.shape

@@ -17,6 +17,7 @@ import numpy as np
 from numba import njit
 
 from ...community.day import Array
+from ...machine_code import LOOPS
 from .crowd import (
     COST,
     CURVATURE,
@@ -30,8 +31,6 @@ from .crowd import (
     RENEWABLE,
 )
 
-OPTIONS: Final = {"nogil": True, "error_model": "numpy"}
-"""Nothing is reordered: the same day gives the same bits in every process."""
 _STEPS: Final = 200
 _EXACT: Final = 1e-16
 _FIRST_STEP: Final = 1e-3  # price units; each further one is eight times as long
@@ -54,7 +53,7 @@ class Store(NamedTuple):
     power: float
 
 
-@njit(**OPTIONS)
+@njit(**LOOPS)
 def excess(price, stored_price, row, store, curves, t):
     """Return what a prosumer has less what it needs, without its renewable power, and how fast that rises with the price."""
     demand = -(row[COST] + price) / row[CURVATURE]
@@ -98,7 +97,7 @@ def excess(price, stored_price, row, store, curves, t):
     return over, rise
 
 
-@njit(**OPTIONS)
+@njit(**LOOPS)
 def balance(price, stored_price, row, store, curves, t):
     """Return the price at which the balance of period ``t`` closes, the renewable power used, and how fast the excess rises there.
 
@@ -151,7 +150,7 @@ def balance(price, stored_price, row, store, curves, t):
     return price, used, rise
 
 
-@njit(**OPTIONS)
+@njit(**LOOPS)
 def stored(price, stored_price, rise, store):
     """Return what a period adds to the stored energy at its prices, and how fast that rises with the price of stored energy."""
     if store.power <= 0.0:

@@ -8,7 +8,8 @@ import numpy as np
 from numba import njit
 
 from ...community.day import Array
-from .balance import OPTIONS, Curves, Store
+from ...machine_code import LOOPS
+from .balance import Curves, Store
 from .crowd import (
     COST,
     CURVATURE,
@@ -53,7 +54,7 @@ class Plans(NamedTuple):
     missing: Array
 
 
-@njit(**OPTIONS)
+@njit(**LOOPS)
 def blank_plans(n_periods, n, price):
     """Return what :class:`.storage.StoragePlan` holds for N prosumers, shape (N, T) each, beginning at prices of shape (T, N)."""
     begun = np.empty((n, n_periods))
@@ -64,7 +65,7 @@ def blank_plans(n_periods, n, price):
     return StoragePlan(begun, np.zeros(shape), np.zeros(shape), np.zeros(shape), np.full(shape, UNKNOWN))
 
 
-@njit(**OPTIONS)
+@njit(**LOOPS)
 def plan_of(plans, i):
     """Return one prosumer's rows of plans of shape (N, T)."""
     return StoragePlan(plans.price[i], plans.stored_price[i], plans.renewable[i], plans.stored[i], plans.ends[i])
@@ -101,7 +102,7 @@ def with_contracts(crowd, bought):
     return made
 
 
-@njit(**OPTIONS)
+@njit(**LOOPS)
 def _carry_out(crowd, made, plan, store, bought, i, t):
     """Write what a prosumer does in a period."""
     row, price, sigma = crowd.rows[i, t], plan.price[t], plan.stored_price[t]

@@ -17,8 +17,9 @@ import numpy as np
 from numba import njit
 
 from ...community.day import Array
+from ...machine_code import LOOPS
 from ..exact.market_data import IntArray
-from .balance import OPTIONS, balance, stored
+from .balance import balance, stored
 from .crowd import COST
 
 EMPTY: Final = -1
@@ -49,7 +50,7 @@ class StoragePlan(NamedTuple):
     ends: IntArray
 
 
-@njit(**OPTIONS)
+@njit(**LOOPS)
 def plan_day(rows, store, start, least, most, curves, plan):
     """Solve a prosumer's program, in place.
 
@@ -71,7 +72,7 @@ def plan_day(rows, store, start, least, most, curves, plan):
     _from_scratch(rows, store, start, least, most, curves, plan)
 
 
-@njit(**OPTIONS)
+@njit(**LOOPS)
 def _again(rows, store, start, least, most, curves, plan):
     """Solve the program with the pieces there are; return whether they are right."""
     n_periods = len(rows)
@@ -96,7 +97,7 @@ def _again(rows, store, start, least, most, curves, plan):
     return not (ended == EMPTY and before < 0.0) and not (ended == FULL and before > 0.0)
 
 
-@njit(**OPTIONS)
+@njit(**LOOPS)
 def _from_scratch(rows, store, start, least, most, curves, plan):
     """Solve the program piece by piece from the front."""
     n_periods = len(rows)
@@ -110,7 +111,7 @@ def _from_scratch(rows, store, start, least, most, curves, plan):
         first = last + 1
 
 
-@njit(**OPTIONS)
+@njit(**LOOPS)
 def _piece(first, energy, least, most, rows, store, curves, plan):
     """Return the last period of the piece that begins at ``first``, its price of stored energy, and how it ends."""
     n_periods, far = len(rows), _far(rows)
@@ -138,7 +139,7 @@ def _piece(first, energy, least, most, rows, store, curves, plan):
     return n_periods - 1, 0.0, 0
 
 
-@njit(**OPTIONS)
+@njit(**LOOPS)
 def _adds(t, sigma, rows, store, curves, plan):
     """Return what a period adds to the store at a price of stored energy."""
     price, _, rise = balance(plan.price[t], sigma, rows[t], store, curves, t)
@@ -146,7 +147,7 @@ def _adds(t, sigma, rows, store, curves, plan):
     return stored(price, sigma, rise, store)[0]
 
 
-@njit(**OPTIONS)
+@njit(**LOOPS)
 def _reach(first, last, energy, target, sigma, low, high, rows, store, curves, plan):
     """Return the price of stored energy at which a piece ends with the energy wanted, by Newton's method between two bounds."""
     for _ in range(_STEPS):
@@ -176,7 +177,7 @@ def _reach(first, last, energy, target, sigma, low, high, rows, store, curves, p
     return sigma
 
 
-@njit(**OPTIONS)
+@njit(**LOOPS)
 def _carry_out(first, last, energy, sigma, least, most, rows, store, curves, plan):
     """Write what happens in a piece; return the energy at its end, and whether it stays between its bounds before."""
     level, inside = energy, True
@@ -189,7 +190,7 @@ def _carry_out(first, last, energy, sigma, least, most, rows, store, curves, pla
     return level, inside
 
 
-@njit(**OPTIONS)
+@njit(**LOOPS)
 def _far(rows):
     greatest = 1.0
     for t in range(len(rows)):

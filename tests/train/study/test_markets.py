@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tables import rows_of
 
 from gridtoll.agents.fixed.day_ahead import ConstantPolicy
 from gridtoll.envs.community.calendar import Scenario
@@ -17,11 +17,6 @@ from gridtoll.train.ground.playing import play_days, same_for_all
 from gridtoll.train.study.parts.mechanisms import MECHANISMS, ROUNDS
 
 ASKED = ["study", "--part", "mechanisms", "--system", "two-prosumers", "--days", "1", "--jobs", "1", "--quiet"]
-
-
-def rows_of(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import re
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from builders import retail_bill
+from tables import rows_of
 
 from gridtoll.agents.optimum import solve_optimum
 from gridtoll.envs.account.settlement import settle
@@ -34,11 +34,6 @@ from gridtoll.train.study.tables import Row, mean_rows, one, write_csv
 from gridtoll.train.workers import Workers
 
 SMALL = replace(StudySize.quick(), charges=5, clearings=40)
-
-
-def rows_of(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from ....envs.account.settlement import Flows, Settlement
 from ....envs.account.social import solve_social
 from ....envs.community.calendar import Scenario
 from ....envs.errors import PowerFlowError
-from ....envs.games.transition import Rules, transition
+from ....envs.games.transition import transition
 from ....envs.grid.ac import AcPowerFlow
 from ....envs.market.exact import P2PMarket
 from ....envs.market.mechanism import Allocation
@@ -85,16 +85,14 @@ class Promises:
 
 
 def _settled(situation: Situation, clearing: Allocation, charge: float, account: Flows) -> Settlement:
-    rules = Rules(network=situation.network, basis=situation.network.distance, flows=account, objective="profit")
-    return rules.settled(situation.day, charge * situation.network.distance, clearing).settlement
+    return replace(situation.rules, flows=account).settled(situation.day, charge * situation.network.distance, clearing).settlement
 
 
 def _physical(situation: Situation, clearing: Allocation, charge: float) -> Row:
     """Return what a clearing comes to in the wires."""
-    distance = situation.network.distance
-    rules = Rules(network=situation.network, basis=distance, flows="injections", objective="profit", power_flow=_power_flow(situation))
+    rules = replace(situation.rules, flows="injections", power_flow=_power_flow(situation))
     try:
-        settled = rules.settled(situation.day, charge * distance, clearing).settlement
+        settled = rules.settled(situation.day, charge * situation.network.distance, clearing).settlement
     except PowerFlowError:
         return dict.fromkeys(_PHYSICAL)
     return {name: getattr(settled, name if name in _AS_THEY_ARE else name.removeprefix("ac_")) for name in _PHYSICAL}
@@ -133,10 +131,9 @@ def _refined(situation: Situation, tried: list[Row]) -> list[Row]:
 def _subsidised(situation: Situation) -> list[Row]:
     """Return the same at charges below zero, which only the market by CVXPY clears."""
     market, found = P2PMarket(subsidies=True), list[Row]()
-    rules = Rules(network=situation.network, basis=situation.network.distance, flows=situation.flows, objective="profit")
     for share in SUBSIDIES:
         charge = share * situation.cap
-        played = transition(rules, market, situation.day, charge * situation.network.distance)
+        played = transition(situation.rules, market, situation.day, charge * situation.network.distance)
         found.append(_promise(played.settlement, charge) | _physical(situation, played.clearing, charge))
     return found
 

@@ -7,7 +7,6 @@ clearing, took as long to compile as all that they call. Apart they can be compi
 
 from __future__ import annotations
 
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +14,7 @@ import numpy as np
 from numba import njit
 
 from ....community.day import Array, make_day
-from ....machine_code import kept
+from ....machine_code import kept, stamp_of
 from ..solution import Clearing
 from .ascent import ascend
 from .exact import NO_PAIRS, certify, polish
@@ -36,14 +35,7 @@ _PATIENCE = 5
 _WARM_STEPS = 8
 
 
-def _source() -> int:
-    digest = sha256()
-    for file in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(file.read_bytes())
-    return int.from_bytes(digest.digest()[:7], "big")
-
-
-SOURCE: Final = _source()
+SOURCE: Final = stamp_of(sorted(Path(__file__).parent.glob("*.py")))
 """A number made from every file here: loops are compiled anew when any of them has changed."""
 
 
