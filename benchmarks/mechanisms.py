@@ -27,7 +27,7 @@ from gridtoll.envs.community.sources import load_community
 from gridtoll.envs.files import write_atomically
 from gridtoll.envs.market.admm import Admm
 from gridtoll.envs.market.bilateral import Bilateral
-from gridtoll.envs.market.call_auction.auction import plan_alone
+from gridtoll.envs.market.call_auction.plans import plan_alone
 from gridtoll.envs.market.exact.compiled import StructuredMarket
 
 COMMUNITIES = (

@@ -10,7 +10,7 @@ import numpy as np
 from ...envs.account.settlement import Settlement
 from ...envs.community.day import Array, Day
 from ...envs.games.transition import Rules
-from ...envs.market.call_auction.auction import plan_alone
+from ...envs.market.call_auction.plans import plan_alone
 from ...envs.market.exact.compiled import StructuredMarket
 from ...envs.market.mechanism import EXACT, read_mechanism
 

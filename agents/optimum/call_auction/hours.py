@@ -24,8 +24,8 @@ from ....envs.community.day import Array, Day
 from ....envs.games.tail import hour_of
 from ....envs.games.transition import Rules, Transition, transition
 from ....envs.market.call_auction import CallAuction
-from ....envs.market.call_auction.auction import plan_alone
 from ....envs.market.call_auction.orders import Orders, orders_of
+from ....envs.market.call_auction.plans import plan_alone
 from ....envs.market.mechanism import Allocation
 from ..agreement import require_agreement
 from .solve import BACK, AuctionOptimum, costs_eur, ends_of, is_by_matching, solve_call_auction

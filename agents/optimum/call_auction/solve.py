@@ -30,8 +30,8 @@ from ....envs.community.day import Array, Day
 from ....envs.games.transition import Rules, transition
 from ....envs.grid.power_flow import DcPowerFlow
 from ....envs.market.call_auction import CallAuction
-from ....envs.market.call_auction.auction import plan_alone
 from ....envs.market.call_auction.orders import Orders, orders_of
+from ....envs.market.call_auction.plans import plan_alone
 from ..agreement import require_agreement
 from .check import gap_eur_per_h
 from .stretches import CLOSE, MatchingStretch, stretches_of

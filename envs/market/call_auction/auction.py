@@ -20,11 +20,8 @@ connections. Trades are piecewise constant in the charge: there are no gradients
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Literal, TypeVar, get_args
-from weakref import WeakKeyDictionary
-
-import numpy as np
 
 from ...community.day import Array, Day
 from ...errors import ClearingError, known_name
@@ -33,6 +30,7 @@ from ..exact.solution import Clearing
 from ..mechanism import Allocated, Evidence
 from .orders import orders_of
 from .outcome import AuctionEvidence
+from .plans import plan_alone, plan_with_contracts
 
 E = TypeVar("E", bound=Evidence)
 
@@ -40,8 +38,6 @@ NAME: Final = "call-auction"
 Pricing = Literal["uniform", "pair"]
 MATCHING_TOLERANCE: Final = 1e-9
 """Greatest gap of a matching, as a share of the day's turnover."""
-
-_plans: WeakKeyDictionary[Day, Clearing] = WeakKeyDictionary()  # the same day is often priced again, and its plan alone knows no charge
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,52 +105,6 @@ class CallAuction:
             plans=plan.evidence,
         )
         return allocation(day, charges, plan, trade=matching.trade, price=price, evidence=evidence)
-
-
-def plan_alone(day: Day) -> Clearing:
-    """Return what prosumers do without trades, all at once by the exact market: no pair may trade, so each solves its own program."""
-    known = _plans.get(day)
-    if known is None:
-        known = _plans[day] = _clear_exactly(_without_trades(day))
-    return known
-
-
-def plan_with_contracts(day: Day, sold_kw: Array) -> Clearing:
-    """Return what prosumers do best with contracts fixed.
-
-    What is sold is demand that cannot be refused. With d′ = d + n the program keeps its form, as b·d − ½·a·d² is
-    (b + a·n)·d′ − ½·a·d′² but for a constant.
-
-    Args:
-        day: The day.
-        sold_kw: n in kW, shape (T, N): what contracts sell less what they buy.
-
-    Raises:
-        ClearingError: If a prosumer cannot keep its contracts.
-    """
-    from ..exact.compiled.program import keep_contracts  # noqa: PLC0415 - Numba takes a second to load
-
-    without = _without_trades(day)
-    fixed = replace(
-        without,
-        label=f"{day.label}/after the auction",
-        demand_min=day.demand_min + sold_kw,
-        demand_max=day.demand_max + sold_kw,
-        utility_slope=day.utility_slope + day.utility_curvature * sold_kw,
-    )
-    keep_contracts(fixed, without, sold_kw)
-    plan = _clear_exactly(fixed)
-    return replace(plan, demand=np.clip(plan.demand - sold_kw, day.demand_min, day.demand_max))
-
-
-def _without_trades(day: Day) -> Day:
-    return replace(day, trade_limit=np.zeros_like(day.trade_limit))
-
-
-def _clear_exactly(day: Day) -> Clearing:
-    from ..exact.compiled import StructuredMarket  # noqa: PLC0415 - Numba takes a second to load
-
-    return StructuredMarket(threads=1).clear(day, np.zeros((day.n_prosumers, day.n_prosumers)))
 
 
 def allocation(day: Day, charges: Array, plan: Clearing, *, trade: Array, price: Array, evidence: E) -> Allocated[E]:

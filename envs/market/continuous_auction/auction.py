@@ -36,8 +36,9 @@ import numpy as np
 
 from ...community.day import Array, Day
 from ...errors import known_name
-from ..call_auction.auction import allocation, plan_alone, plan_with_contracts
+from ..call_auction.auction import allocation
 from ..call_auction.orders import Orders, orders_of
+from ..call_auction.plans import plan_alone, plan_with_contracts
 from ..exact.market_data import read_charges_of
 from ..mechanism import Allocated
 from .outcome import Arrived, BookEvidence, left_gain

@@ -8,7 +8,7 @@ from builders import household_prices, random_day, random_network
 
 from gridtoll.envs.account.settlement import settle
 from gridtoll.envs.account.tariff import TARIFF_NAMES, make_tariff
-from gridtoll.envs.market.call_auction.auction import plan_alone
+from gridtoll.envs.market.call_auction.plans import plan_alone
 from gridtoll.envs.market.mechanism import make_mechanism
 
 MARKETS = ["call-auction", "continuous-auction", "admm:rounds=40", "bilateral:rounds=20"]

@@ -19,8 +19,8 @@ from gridtoll.envs.games.setting import Setting
 from gridtoll.envs.games.spec import GameSpec
 from gridtoll.envs.games.transition import Rules, transition
 from gridtoll.envs.market.call_auction import CallAuction
-from gridtoll.envs.market.call_auction.auction import plan_alone
 from gridtoll.envs.market.call_auction.orders import Orders, orders_of
+from gridtoll.envs.market.call_auction.plans import plan_alone
 from gridtoll.train.task import environment_of
 
 

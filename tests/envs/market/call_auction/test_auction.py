@@ -20,8 +20,8 @@ from gridtoll.envs.community.sources import load_community
 from gridtoll.envs.games.spec import GameSpec
 from gridtoll.envs.grid.network import Network
 from gridtoll.envs.market.call_auction import AuctionEvidence, CallAuction
-from gridtoll.envs.market.call_auction.auction import plan_alone
 from gridtoll.envs.market.call_auction.orders import orders_of
+from gridtoll.envs.market.call_auction.plans import plan_alone
 from gridtoll.envs.market.mechanism import Allocated, Mechanism, make_mechanism
 from gridtoll.envs.market.solvers import make_market
 from gridtoll.train.task import exact_market_of

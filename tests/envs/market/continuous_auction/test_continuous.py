@@ -19,7 +19,7 @@ from gridtoll.envs.community.day import Array, Day
 from gridtoll.envs.community.sources import load_community
 from gridtoll.envs.games.spec import GameSpec
 from gridtoll.envs.grid.network import Network
-from gridtoll.envs.market.call_auction.auction import plan_alone
+from gridtoll.envs.market.call_auction.plans import plan_alone
 from gridtoll.envs.market.continuous_auction import BookEvidence, ContinuousAuction
 from gridtoll.envs.market.mechanism import Allocated, make_mechanism
 from gridtoll.envs.market.solvers import make_market

@@ -20,7 +20,7 @@ from gridtoll.envs.community.sources import load_community
 from gridtoll.envs.grid.network import Network
 from gridtoll.envs.market.admm import Admm
 from gridtoll.envs.market.bilateral import Bilateral
-from gridtoll.envs.market.call_auction.auction import plan_alone
+from gridtoll.envs.market.call_auction.plans import plan_alone
 from gridtoll.envs.market.mechanism import Allocated, Mechanism, make_mechanism
 from gridtoll.envs.market.negotiation.terms import NegotiationEvidence
 from gridtoll.envs.market.solvers import make_market

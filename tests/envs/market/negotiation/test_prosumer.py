@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gridtoll.envs.community.day import Day, make_day
 from gridtoll.envs.community.sources import load_community
-from gridtoll.envs.market.call_auction.auction import plan_with_contracts
+from gridtoll.envs.market.call_auction.plans import plan_with_contracts
 from gridtoll.envs.market.exact.compiled.program import program_of
 from gridtoll.envs.market.negotiation.contracts import plans_alone
 from gridtoll.envs.market.negotiation.loops import plan_with
