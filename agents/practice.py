@@ -28,19 +28,18 @@ import numpy as np
 
 from ..envs.arrays import Array
 from ..envs.community.calendar import Scenario
+from .planning.day_curve import DayCurve
 from .policy import Policy
 
 PracticeSplit = Literal["train", "validation"]
 
 
-class Practice(Protocol):
-    """A game to learn: D scenarios at a time are shown or played, with C charges each.
+class TrainingDays(Protocol):
+    """What may be known of a game's training days without playing charges of one's own: what planning needs.
 
     Attributes:
         seed: Of everything random in the learning.
         generator: Seeded with it; the algorithm's own.
-        folder: Where the algorithm may keep what lets it go on after a kill; what it wrote there before is still there.
-        steps: Budget of training days: an algorithm that needs fewer stops sooner, one may end with the round it is in.
         charge_cap: Greatest charge in EUR/kWh.
         price_level: The community's mean price over that of the named communities, which observations of prices are divided by.
         n_charges: C, charges posted for a day.
@@ -56,16 +55,6 @@ class Practice(Protocol):
     @property
     def generator(self) -> np.random.Generator:
         """Seeded with it; the algorithm's own."""
-        ...
-
-    @property
-    def folder(self) -> Path:
-        """Where to keep what lets the algorithm go on after a kill."""
-        ...
-
-    @property
-    def steps(self) -> int:
-        """Budget of training days."""
         ...
 
     @property
@@ -99,6 +88,43 @@ class Practice(Protocol):
 
     def observations(self, scenarios: Sequence[Scenario]) -> Array:
         """Return what a leader observes before each scenario, shape (D, n_observed); nothing is cleared."""
+        ...
+
+    def curves(self, scenarios: Sequence[Scenario], *, clearings: int) -> list[DayCurve]:
+        """Return what each scenario earns at every charge, worked out with so many clearings of each; stored ones count as well.
+
+        Raises:
+            ValueError: If the task has more than one charge for a day, or no exact response.
+            ClearingError: If a day could not be cleared.
+        """
+        ...
+
+    def standing_charge(self, scenarios: Sequence[Scenario]) -> float:
+        """Return the one charge in EUR/kWh that is best for all scenarios together, with the clearings it took to prove it.
+
+        Raises:
+            ValueError: If the task has more than one charge for a day, or no exact response.
+            ClearingError: If it could not be proved.
+        """
+        ...
+
+
+class Practice(TrainingDays, Protocol):
+    """A game to learn: D scenarios at a time are shown or played, with C charges each.
+
+    Attributes:
+        folder: Where the algorithm may keep what lets it go on after a kill; what it wrote there before is still there.
+        steps: Budget of training days: an algorithm that needs fewer stops sooner, one may end with the round it is in.
+    """
+
+    @property
+    def folder(self) -> Path:
+        """Where to keep what lets the algorithm go on after a kill."""
+        ...
+
+    @property
+    def steps(self) -> int:
+        """Budget of training days."""
         ...
 
     def rewards(self, scenarios: Sequence[Scenario], charges: Array) -> Array:

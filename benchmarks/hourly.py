@@ -118,7 +118,7 @@ def score(options: argparse.Namespace) -> None:
     """Play every leader on all test days."""
     file, task, days = options.out / "score.json", GameSpec(env="hourly", community=options.community), days_of(options)
     kept: dict[str, list[list[float]]] = json.loads(file.read_text()) if file.is_file() else {}
-    for name in ("zero", "random", "best-constant", "best-schedule"):
+    for name in ("zero", "random", "grid-constant", "best-schedule"):
         if name not in kept:
             kept[name] = [earned(task, make_leader(name, task, days, Workers(1), seed=0).on, days)]
             write_text(file, json.dumps(kept))

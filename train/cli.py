@@ -45,7 +45,7 @@ a first look:
   gridtoll clear --day 180 --charge 0.2
   gridtoll optimum --day 180
   gridtoll optimum --split test --jobs 2
-  gridtoll evaluate best-constant --days 16
+  gridtoll evaluate grid-constant --days 16
   gridtoll train --out runs/first
   gridtoll evaluate runs/first
   gridtoll compare quick --out runs/quick

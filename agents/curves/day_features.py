@@ -27,7 +27,7 @@ from ...envs.community.calendar import Scenario
 from ...envs.community.clock import HOURS_PER_DAY
 from ...envs.games.observation.observer import layout_of
 from ...envs.games.observation.public import CHARGE_LEVELS, public_fields
-from ..practice import Practice
+from ..practice import Practice, TrainingDays
 
 N_LEVELS: Final = 160
 LEVELS: Final = np.geomspace(0.02, 6.0, N_LEVELS)
@@ -149,7 +149,7 @@ class DayActions(nn.Module):
         return cast(Array, self.features.worth(torch.as_tensor(observations)).numpy())
 
 
-def in_units(practice: Practice, scenarios: Sequence[Scenario]) -> tuple[Tensor, Array, Array]:
+def in_units(practice: TrainingDays, scenarios: Sequence[Scenario]) -> tuple[Tensor, Array, Array]:
     """Return features, shape (D, F), the unit of charge in EUR/kWh, shape (D,), and the guessed worth, shape (D,), of scenarios.
 
     Raises:

@@ -17,9 +17,10 @@ from gridtoll.agents.curves.response import ResponseLearner
 from gridtoll.agents.curves.supervised import Supervised
 from gridtoll.agents.fixed.constant_search import ConstantSearch
 from gridtoll.agents.learned.settings import DEFAULTS_OF, LearnerSettings
+from gridtoll.agents.planning.prescriptive import Prescriptive
 from gridtoll.envs.games.spec import GameName
 from gridtoll.train.ground.config import DEFAULT_TRAININGS, TrainConfig
-from gridtoll.train.learning.algorithms import BestConstantCharge
+from gridtoll.train.learning.named import BestConstantCharge, GridConstantCharge
 
 PAGE: Final = Path(__file__).resolve().parent.parent.parent / "docs" / "learners.md"
 _OWN: Final = {
@@ -27,7 +28,9 @@ _OWN: Final = {
     "first-order": FirstOrder,
     "response": ResponseLearner,
     "constant-search": ConstantSearch,
+    "prescriptive": Prescriptive,
     "best-constant": BestConstantCharge,
+    "grid-constant": GridConstantCharge,
 }
 _NUMBERS: Final = ("steps", "parallel_days", "validate_every", "validation_days")
 _INTRODUCTION: Final = """\

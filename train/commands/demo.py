@@ -12,7 +12,7 @@ from ..workers import Workers
 from .options import add_report_options, add_work_options, natural, positive
 
 DESCRIPTION = f"""\
-Train a leader on {DEMO.task.community}, score it with zero, random, best constant and optimal charges on test days it has not seen, and
+Train a leader on {DEMO.task.community}, score it with zero, random, constant and optimal charges on test days it has not seen, and
 draw the result.
 
 Takes some minutes on two cores. Everything is written to one folder: the run, the rows behind each number (rows.csv), the table (table.txt)

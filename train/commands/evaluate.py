@@ -42,6 +42,8 @@ posts all of them. There regret is stated twice: to the best charges found for t
 says on how many days the two have met. docs/hourly.md and docs/several.md explain them.
 
 Leaders by name are {", ".join(LEADER_NAMES)}.
+best-constant is proved on all training days, where optima are; grid-constant searches a grid of constant charges on 200 training days.
+prescriptive weights training days by a forest (extra `research`) or by neighbours or a kernel, and posts their exact optimum.
 optimum leads only where it is proved, best-schedule and day-ahead only with --env hourly.
 
 Run folders and ONNX files are safe to read: they hold no pickles. Options that you do not give are as in the leader's training. A model
@@ -58,7 +60,7 @@ EXAMPLES = """\
   gridtoll evaluate runs/first --held-out --days 16
   gridtoll evaluate best-schedule --env hourly --days 16 --rows hourly.csv
   gridtoll evaluate best-constant --env hourly --held-out --days 16
-  gridtoll evaluate best-constant --tariff zonal --days 4
+  gridtoll evaluate grid-constant --tariff zonal --days 4
 """
 
 
@@ -72,7 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=natural,
         default=0,
         metavar="S",
-        help="seed of random charges, of the best constant's sample and of the bootstrap (default: 0)",
+        help="seed of random charges, forests, the sample of grid-constant and the bootstrap (default: 0)",
     )
     parser.add_argument("--held-out", action="store_true", help="play the held-out communities instead of the leader's own")
     parser.add_argument(

@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--charge", type=decimal, metavar="G", help="charge to begin with in EUR/kWh (default: a fifth of the cap)")
     parser.add_argument(
         "--leader",
-        default="best-constant",
+        default="grid-constant",
         metavar="L",
         help="a run folder, an ONNX file or a name as for `evaluate` (default: %(default)s)",
     )

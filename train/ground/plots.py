@@ -24,7 +24,7 @@ FORMATS: Final = ("pdf", "png", "svg")
 _STYLE: Final[dict[str, tuple[str, str]]] = {
     "optimum": ("#000000", "*"),
     "learned": ("#0072B2", "o"),
-    "best constant": ("#D55E00", "s"),
+    "grid constant": ("#D55E00", "s"),
     "random": ("#CC79A7", "^"),
     "zero": ("#777777", "v"),
 }

@@ -16,13 +16,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, Protocol, cast
 
-import numpy as np
-
-from ...agents.fixed.day_ahead import N_SAMPLE, ConstantPolicy, RandomPolicy, ZeroPolicy, best_constant
 from ...agents.learned.settings import HOURLY_ALGORITHMS as _LEARNERS
 from ...agents.learned.settings import LearnerSettings, default_settings
 from ...agents.policy import Policy
-from ...agents.practice import Practice
 from ...envs.community.calendar import Scenario
 from ...envs.errors import unknown_name
 from ...envs.games.spec import GameName, GameSpec
@@ -44,12 +40,20 @@ _OWN: Final = {
     "first-order": "...agents.curves.first_order:FirstOrder",
     "response": "...agents.curves.response:ResponseLearner",
     "constant-search": "...agents.fixed.constant_search:ConstantSearch",
-    "zero": ".algorithms:Zero",
-    "random": ".algorithms:Random",
-    "best-constant": ".algorithms:BestConstantCharge",
+    "zero": ".named:Zero",
+    "random": ".named:Random",
+    "prescriptive": "...agents.planning.prescriptive:Prescriptive",
+    "best-constant": ".named:BestConstantCharge",
+    "grid-constant": ".named:GridConstantCharge",
 }
-_PACKAGES: Final = {"tqc": ("sb3_contrib",), "crossq": ("sb3_contrib",), "recurrent-ppo": ("sb3_contrib",), "constant-search": ("optuna",)}
-_NETWORKS: Final = ("supervised", "first-order", "response")
+_PACKAGES: Final = {
+    "tqc": ("sb3_contrib",),
+    "crossq": ("sb3_contrib",),
+    "recurrent-ppo": ("sb3_contrib",),
+    "constant-search": ("optuna",),
+    "prescriptive": ("sklearn",),
+}
+_NETWORKS: Final = ("supervised", "first-order", "response", "prescriptive")
 BEST_FOUND: Final = "best-found"
 """The clairvoyant of games whose optimum is not always proved: the best charges found on each day it is scored on."""
 CLAIRVOYANTS: Final = (OPTIMUM, BEST_FOUND)
@@ -247,54 +251,6 @@ def _stable_baselines(name: str, given: Mapping[str, Any], env: GameName) -> Sta
     except (TypeError, ValueError) as error:
         raise ValueError(f"algorithm {name!r} cannot have the settings {dict(given)}: {error}") from error
     return algorithm
-
-
-@dataclass(frozen=True)
-class Zero:
-    """No charge: the reference of normalised regret."""
-
-    def learn(self, practice: Practice) -> Policy:
-        """Return it."""
-        return _validated(practice, ZeroPolicy(practice.n_charges))
-
-
-@dataclass(frozen=True)
-class Random:
-    """Charges drawn uniformly between 0 and the cap."""
-
-    def learn(self, practice: Practice) -> Policy:
-        """Return them, a validation having drawn none of theirs."""
-        size, cap, seed = practice.n_charges, practice.charge_cap, practice.seed
-        practice.validate(RandomPolicy(cap, size, seed=seed))
-        return RandomPolicy(cap, size, seed=seed)
-
-
-@dataclass(frozen=True)
-class BestConstantCharge:
-    """The constant charge that earns most on a sample of training days, as ``gridtoll evaluate best-constant`` has it.
-
-    Attributes:
-        days: Training scenarios in the sample.
-    """
-
-    days: int = N_SAMPLE
-
-    def learn(self, practice: Practice) -> Policy:
-        """Return it."""
-        every = practice.scenarios("train")
-        picked = np.random.default_rng(practice.seed).choice(len(every), min(self.days, len(every)), replace=False)
-        sample = [every[place] for place in sorted(picked)]
-        found = best_constant(
-            lambda charges: float(np.mean(practice.rewards(sample, np.tile(charges, (len(sample), 1))))),
-            practice.charge_cap,
-            practice.n_charges,
-        )
-        return _validated(practice, ConstantPolicy(found.charges))
-
-
-def _validated(practice: Practice, policy: Policy) -> Policy:
-    practice.validate(policy)
-    return policy
 
 
 def foresee(name: str, task: GameSpec, scenarios: Sequence[Scenario], workers: Workers) -> tuple[Leaders, LearningCost]:

@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 
 from ...agents.fixed.day_ahead import ConstantPolicy
+from ...agents.planning.day_curve import DayCurve
 from ...agents.policy import Policy
 from ...agents.practice import PracticeSplit
 from ...envs.account.gradient import action_gradient
@@ -28,6 +29,7 @@ from ...envs.market.exact.solution import Clearing
 from ..ground.held_out import require_not_held_out
 from ..ground.playing import play_days
 from ..ground.rounds import training_scenarios
+from ..references.curves import curves_of, proved_constant
 from ..references.optima import labels
 from ..task import environment_of, exact_response_of, market_of, n_charges, n_steps
 from ..workers import Workers
@@ -195,6 +197,21 @@ class TaskPractice:
         waited = time.perf_counter() - began
         self.spend(clearings=sum(solved.clearings for solved in found), seconds=sum(solved.seconds for solved in found) - waited)
         return np.array([solved.charges for solved in found])
+
+    def curves(self, scenarios: Sequence[Scenario], *, clearings: int) -> list[DayCurve]:
+        """Return what scenarios earn at every charge, and count the clearings and seconds that took, stored ones too."""
+        began = time.perf_counter()
+        found = curves_of(self.task, scenarios, self.workers, clearings=clearings)
+        waited = time.perf_counter() - began
+        self.spend(clearings=sum(each.clearings for each in found), seconds=sum(each.seconds for each in found) - waited)
+        return found
+
+    def standing_charge(self, scenarios: Sequence[Scenario]) -> float:
+        """Return the one charge in EUR/kWh that is best for all scenarios, and count what its proof took, a stored one too."""
+        began = time.perf_counter()
+        found = proved_constant(self.task.day_ahead, scenarios, self.workers)
+        self.spend(clearings=found.clearings, seconds=found.seconds - (time.perf_counter() - began))
+        return found.charge
 
     def validate(self, policy: Policy) -> float:
         """Return the mean reward of a policy on the validation days in EUR a day, and put it on the curve."""

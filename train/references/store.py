@@ -32,7 +32,9 @@ _SOURCES: Final[dict[str, tuple[str, ...]]] = {
     "one-store": ("train/references/one_store.py",),
     "hourly": ("train/references/hours.py", "train/references/hours_played.py"),
     "best-schedule": ("agents/fixed/hourly.py", "agents/fixed/day_ahead.py", "train/ground/playing.py"),
-    "best-constant": ("agents/fixed/day_ahead.py", "train/ground/playing.py"),
+    "grid-constant": ("agents/fixed/day_ahead.py", "train/ground/playing.py"),
+    "best-constant": ("agents/optimum/standing/search.py", *_CLEARING),
+    "curves": ("agents/planning/day_curve.py", *_CLEARING),
 }
 """Where each kind of answer comes from: these modules, and all that they import. How days are cut from data is not among the sources of
 optima, because their keys hold the data of the day itself."""

@@ -55,7 +55,7 @@ def demo(folder: Path, workers: Workers, *, steps: int = DEMO.steps, days: int =
     evaluations = _scores(run, config, scenarios, workers)
     write_rows(folder / "rows.csv", [row for evaluation in evaluations.values() for row in evaluation.rows])
     summaries = {name: evaluation.summary(seed) for name, evaluation in evaluations.items()}
-    constant, learned = evaluations["best constant"], evaluations["learned"]
+    constant, learned = evaluations["grid constant"], evaluations["learned"]
     saved = over_weeks(constant.regret_eur - learned.regret_eur, np.random.default_rng(seed), learned.weeks)
     text = f"{_title(config, days)}\n\n{summary_table(list(summaries.values()))}\n\n{_verdict(saved)}\n"
     write_text(folder / "table.txt", text)
@@ -88,7 +88,7 @@ def _trained(config: TrainConfig, folder: Path, workers: Workers) -> RunFolder:
 def _scores(run: RunFolder, config: TrainConfig, scenarios: Sequence[Scenario], workers: Workers) -> dict[str, Evaluation]:
     """Score every leader on the test days, under the names of the table."""
     task = config.task
-    names = {"zero": "zero", "random": "random", "best constant": "best-constant"}
+    names = {"zero": "zero", "random": "random", "grid constant": "grid-constant"}
     leaders = {name: make_leader(text, task, scenarios, workers, seed=config.seed) for name, text in names.items()}
     leaders["learned"] = learned_leader(run, task)
     leaders["optimum"] = make_leader("optimum", task, scenarios, workers, seed=config.seed)
@@ -125,7 +125,7 @@ def _picture(
     (means, curve), (per_day, learning) = figure.subplots(2, 2)
     draw_intervals(means, regrets, "mean regret on test days (EUR/day), 95% interval")
     _draw_one_day(curve, config, evaluations, workers)
-    shown = {name: evaluations[name].regret_eur for name in ("best constant", "learned")}
+    shown = {name: evaluations[name].regret_eur for name in ("grid constant", "learned")}
     draw_regret_per_day(per_day, [row.date for row in evaluations["learned"].rows], shown, "regret on each test day")
     _draw_learning(learning, run, config, evaluations, workers)
     figure.suptitle(_title(config, len(evaluations["learned"].rows)), fontsize=10)
@@ -136,7 +136,7 @@ def _draw_learning(axes: Axes, run: RunFolder, config: TrainConfig, evaluations:
     """Draw regret on the validation days while learning, beside that of the best constant charge on the same days."""
     progress = run.progress()
     validation = environment_of(config.task).community.scenarios("validation", config.validation_days)
-    constant = np.array([float(charge) for charge in evaluations["best constant"].rows[0].charge.split()])
+    constant = np.array([float(charge) for charge in evaluations["grid constant"].rows[0].charge.split()])
     optimum = make_leader("optimum", config.task, validation, workers, seed=config.seed)
     best_eur = float(
         np.mean([row.objective_eur for row in evaluate_leader(optimum, config.task, validation, workers, split="validation").rows])
@@ -145,7 +145,7 @@ def _draw_learning(axes: Axes, run: RunFolder, config: TrainConfig, evaluations:
         axes,
         [row["step"] for row in progress],
         [best_eur - row["objective_eur"] for row in progress],
-        references={"best constant": best_eur - mean_objective(config.task, validation, constant, workers)},
+        references={"grid constant": best_eur - mean_objective(config.task, validation, constant, workers)},
         title=f"while learning, on {len(validation)} other days (validation)",
     )
 
@@ -159,7 +159,7 @@ def _draw_one_day(axes: Axes, config: TrainConfig, evaluations: Mapping[str, Eva
     scenario = Scenario(row.day, row.price_path)
     chosen = {
         name: (float(evaluations[name].rows[place].charge), evaluations[name].rows[place].profit_eur)
-        for name in ("best constant", "learned", "optimum")
+        for name in ("grid constant", "learned", "optimum")
     }
     charges = np.union1d(np.linspace(0.0, cap, _CURVE_POINTS), [charge for charge, _ in chosen.values()])  # tops are kinks
     posted = iter([ConstantPolicy([charge]) for charge in charges])

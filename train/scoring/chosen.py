@@ -1,4 +1,4 @@
-"""Charges chosen once on a sample of training days and posted ever after: the best constant and the best schedule, kept in the cache."""
+"""Charges chosen once on training days and posted ever after, kept in the cache: best constants, proved or of a grid, and schedules."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from ..ground.playing import play_days, same_for_all
 from ..ground.progress import progress
 from ..ground.rounds import every_training_scenario, training_scenarios
 from ..references.answers import Form, look_up
+from ..references.curves import ProvedConstant, proved_constant
 from ..task import environment_of, n_charges
 from ..workers import Workers
 
@@ -48,8 +49,24 @@ class _Schedule:
     plans: int
 
 
-def find_best_constant(task: GameSpec, workers: Workers, *, seed: int) -> BestConstant:
-    """Return the best constant charge over a seeded sample of ``N_SAMPLE`` training scenarios, found once and then kept in the cache.
+def find_best_constant(task: GameSpec, workers: Workers) -> ProvedConstant:
+    """Return the one charge that is best for all training scenarios, with its proof, kept in the cache.
+
+    Of the hourly game it is that of the day-ahead game: who stores nothing answers the same to a charge that stands all day.
+
+    Raises:
+        ValueError: If the community is held out: nothing is chosen there. Or if nothing can be proved of the game.
+        ClearingError: If it could not be proved.
+    """
+    task = task.day_ahead if task.env == "hourly" else task
+    require_not_held_out(task, "the best constant charge")
+    return proved_constant(task, training_scenarios(task), workers)
+
+
+def find_grid_constant(task: GameSpec, workers: Workers, *, seed: int) -> BestConstant:
+    """Return the best constant charges that a grid finds over a seeded sample of ``N_SAMPLE`` training scenarios, kept in the cache.
+
+    Nothing is proved of them; that of one charge for a day in the exact market is :func:`find_best_constant`'s.
 
     Of the hourly game it is that of the day-ahead game: who stores nothing answers the same to a charge that stands all day.
 
@@ -57,16 +74,16 @@ def find_best_constant(task: GameSpec, workers: Workers, *, seed: int) -> BestCo
         ValueError: If the community is held out: nothing is chosen there.
     """
     task = task.day_ahead if task.env == "hourly" else task
-    require_not_held_out(task, "the best constant charge")
+    require_not_held_out(task, "the best constant charge of a grid")
     sample = _sample(training_scenarios(task), N_SAMPLE, seed)
     key = {**_key(task, sample), "tariff": [task.tariff, task.charges_per]}
-    found, _ = look_up(Form("best-constant", _Constant), key, lambda: _constant(task, sample, workers))
+    found, _ = look_up(Form("grid-constant", _Constant), key, lambda: _constant(task, sample, workers))
     return BestConstant(np.array(found.charges), found.mean_profit_eur, found.evaluations)
 
 
 def _constant(task: GameSpec, sample: Sequence[Scenario], workers: Workers) -> _Constant:
     see_to_machine_code()
-    with progress("best constant: charges tried", None, quiet=workers.quiet, leave=False) as bar:
+    with progress("grid constant: charges tried", None, quiet=workers.quiet, leave=False) as bar:
 
         def mean_profit(charges: Array) -> float:
             bar.update()
@@ -85,7 +102,7 @@ def mean_objective(task: GameSpec, scenarios: Sequence[Scenario], charges: Array
 def find_best_schedule(task: GameSpec, workers: Workers, *, seed: int) -> Array:
     """Return the best schedule found over a seeded sample of training scenarios, kept in the cache, EUR/kWh, shape (T, K).
 
-    It climbs from the best constant charge along the mean of exact gradients, as prosumers take every charge as standing. A leader whose
+    It climbs from the grid's constant charge along the mean of exact gradients, as prosumers take every charge as standing. A leader whose
     schedule is announced posts the same one: it is not sought again for that belief.
 
     Raises:
@@ -100,7 +117,7 @@ def find_best_schedule(task: GameSpec, workers: Workers, *, seed: int) -> Array:
 
 def _schedule(task: GameSpec, sample: Sequence[Scenario], workers: Workers, *, seed: int) -> _Schedule:
     game = cast(HourlyGame, environment_of(replace(task, belief="standing", information="public")).game)
-    start = find_best_constant(task, workers, seed=seed).charges
+    start = find_grid_constant(task, workers, seed=seed).charges
     market = StructuredMarket(threads=workers.jobs)
     found = best_schedule([HourlyDay(game, scenario, market) for scenario in sample], start, steps=SCHEDULE_STEPS)
     schedule = tuple(tuple(hour) for hour in found.schedule.tolist())

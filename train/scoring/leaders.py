@@ -16,6 +16,7 @@ from ...agents.learned.normalised import ModelPolicy
 from ...agents.learned.onnx_policy import OnnxPolicy
 from ...agents.learned.stable_baselines import LearnedPolicy, day_of, load_policy
 from ...agents.made_for import carried_over, require_fit
+from ...agents.planning.prescriptive import Prescriptive
 from ...agents.policy import Policy
 from ...envs.adapters.pricing import PricingEnv
 from ...envs.community.calendar import Scenario
@@ -29,13 +30,33 @@ from ..references.ends import Ends, hourly_references, references
 from ..references.hours import SearchEffort
 from ..task import environment_of, n_charges
 from ..workers import Workers
-from .chosen import find_best_constant, find_best_schedule
+from .chosen import find_best_constant, find_best_schedule, find_grid_constant
 from .evaluate import Leader
+from .planned import TaskDays
 
-LEADER_NAMES: Final = ("zero", "random", "constant:G", "best-constant", "optimum", "best-found", "best-schedule", "day-ahead")
+LEADER_NAMES: Final = (
+    "zero",
+    "random",
+    "constant:G",
+    "best-constant",
+    "grid-constant",
+    "prescriptive",
+    "prescriptive-neighbours",
+    "prescriptive-kernel",
+    "optimum",
+    "best-found",
+    "best-schedule",
+    "day-ahead",
+)
 """Every leader known by name; anything else is a run folder, an ONNX file or a model of stable-baselines3."""
 CLAIRVOYANTS: Final = ("optimum", "best-found", "day-ahead")
 """Those that know the days they play; every other leader is the same wherever it plays."""
+PLANNERS: Final = {
+    "prescriptive": Prescriptive(),
+    "prescriptive-neighbours": Prescriptive(weights="neighbours"),
+    "prescriptive-kernel": Prescriptive(weights="kernel"),
+}
+"""Leaders that plan, with their own settings."""
 _HOURLY: Final = ("best-schedule", "day-ahead")
 _OF_GAME: Final = ("env", "information", "tariff", "charges_per")
 """Fields of the game that a leader must have been trained for."""
@@ -60,7 +81,7 @@ def make_leader(
         task: The game it will play.
         scenarios: What it will play; only the clairvoyants look at them, as they must.
         workers: Clear days where choosing the leader takes some.
-        seed: Of random charges, and of the sample of days the best constant and the best schedule are chosen on.
+        seed: Of random charges, of a forest, and of the sample of days that a grid's constant and the best schedule are chosen on.
         trust: Whether a file may be unpickled, and so run code of whoever wrote it.
         vecnormalize: Statistics of the observations of a ``.zip`` model; where absent, those that lie beside it.
         effort: How hard best sequences of the hourly game are searched for.
@@ -101,13 +122,19 @@ def _named(
     known: dict[str, Callable[[], Leaders]] = {
         "zero": lambda: same_for_all(ZeroPolicy(size)),
         "random": lambda: same_for_all(RandomPolicy(environment_of(task).charge_cap, size, seed=seed)),
-        "best-constant": lambda: same_for_all(_constant(find_best_constant(task, workers, seed=seed).charges, size)),
+        "best-constant": lambda: same_for_all(ConstantPolicy(np.full(size, find_best_constant(task, workers).charge))),
+        "grid-constant": lambda: same_for_all(_constant(find_grid_constant(task, workers, seed=seed).charges, size)),
         "best-schedule": lambda: same_for_all(_schedule(task, find_best_schedule(task, workers, seed=seed))),
         "optimum": lambda: _best(task, scenarios, references(task, scenarios, workers, effort), proved=True),
         "best-found": lambda: _best(task, scenarios, references(task, scenarios, workers, effort), proved=False),
         "day-ahead": lambda: _day_ahead(task, scenarios, workers, effort),
     }
+    known |= {name: lambda kind=kind: _planned(kind, task, workers, seed=seed) for name, kind in PLANNERS.items()}  # type: ignore[misc]
     return known[text]() if text in known else None
+
+
+def _planned(planner: Prescriptive, task: GameSpec, workers: Workers, *, seed: int) -> Leaders:
+    return same_for_all(planner.plan(TaskDays(task=task, workers=workers, seed=seed)))
 
 
 def _constant(charges: NDArray[np.float64], size: int) -> ConstantPolicy:

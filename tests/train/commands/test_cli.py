@@ -133,7 +133,7 @@ def test_optimum_prints_what_the_contract_says_and_draws(run: Run, tmp_path: Pat
     assert only_json(cleared)["profit_eur"] == pytest.approx(values["recleared_profit_eur"], rel=1e-9)
 
 
-@pytest.mark.parametrize("policy", ["zero", "random", "constant:0.1", "best-constant", "optimum"])
+@pytest.mark.parametrize("policy", ["zero", "random", "constant:0.1", "grid-constant", "optimum"])
 def test_evaluate_prints_what_the_contract_says(run: Run, policy: str) -> None:
     code, out, _ = run(f"evaluate {policy} --community two-prosumers --split test --days 4 --json --jobs 1")
     values = only_json(out)

@@ -161,14 +161,14 @@ def test_where_somebody_watches_it_is_a_bar(monkeypatch: pytest.MonkeyPatch) -> 
     assert terminal.getvalue().count("days: 100%") == 1
 
 
-def test_evaluating_the_best_constant_has_one_progress_for_the_search_and_tells_the_charge(
+def test_evaluating_the_constant_of_a_grid_has_one_progress_for_the_search_and_tells_the_charge(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("GRIDTOLL_CACHE", str(tmp_path))
     monkeypatch.setattr("gridtoll.train.scoring.chosen.N_SAMPLE", 3)
-    assert main(["evaluate", "best-constant", "--community", "two-prosumers", "--days", "3", "--jobs", "1"]) == 0
+    assert main(["evaluate", "grid-constant", "--community", "two-prosumers", "--days", "3", "--jobs", "1"]) == 0
     out, err = capsys.readouterr()
-    assert [line.partition(":")[0] for line in err.splitlines()].count("best constant") == 1
+    assert [line.partition(":")[0] for line in err.splitlines()].count("grid constant") == 1
     assert len(err.splitlines()) <= 4
     told = [line for line in out.splitlines() if line.startswith("charge: ")]
     assert len(told) == 1

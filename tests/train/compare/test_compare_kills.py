@@ -30,7 +30,7 @@ charge_cap = 0.1
 
 [algorithms.optimum]
 
-[algorithms.best-constant]
+[algorithms.grid-constant]
 days = 20
 
 [algorithms.sac]

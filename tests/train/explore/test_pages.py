@@ -148,7 +148,7 @@ def test_a_leader_that_cannot_play_is_said_not_to() -> None:
     assert "No leader is drawn: " in page.about.text
     assert "no/such.onnx" in page.about.text
     with pytest.raises(ValueError, match="held out"):
-        led("best-constant", problem_of("simbench-rural2").spec, problem_of("simbench-rural2"), lambda: None)
+        led("grid-constant", problem_of("simbench-rural2").spec, problem_of("simbench-rural2"), lambda: None)
 
 
 def test_a_page_that_was_closed_asks_nothing_more_and_takes_no_answer() -> None:

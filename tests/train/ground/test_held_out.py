@@ -28,7 +28,7 @@ from gridtoll.train.ground.text import with_interval
 from gridtoll.train.learning.learn import train
 from gridtoll.train.references.ends import references
 from gridtoll.train.scoring import chosen
-from gridtoll.train.scoring.chosen import find_best_constant
+from gridtoll.train.scoring.chosen import find_best_constant, find_grid_constant
 from gridtoll.train.scoring.evaluate import Leader, evaluate
 from gridtoll.train.scoring.evaluation import Evaluation
 from gridtoll.train.scoring.leaders import make_leader
@@ -75,7 +75,11 @@ def test_nothing_is_learned_on_them_by_name_or_from_a_copy(tmp_path: Path, worke
             require_not_held_out(GameSpec(community=community), "a training")
     require_not_held_out(HOME, "a training")
     with pytest.raises(ValueError, match="the best constant charge must keep to"):
-        find_best_constant(GameSpec(community="case33bw"), workers, seed=0)
+        find_best_constant(GameSpec(community="case33bw"), workers)
+    with pytest.raises(ValueError, match="the best constant charge of a grid must keep to"):
+        find_grid_constant(GameSpec(community="case33bw"), workers, seed=0)
+    with pytest.raises(ValueError, match="a leader that plans must keep to"):
+        make_leader("prescriptive", GameSpec(community="case33bw"), [], workers, seed=0)
     with pytest.raises(ValueError, match="a dataset to learn from must keep to"):
         play_dataset(DatasetConfig(task=GameSpec(community="simbench-semiurb4"), episodes=1), workers)
 
@@ -135,10 +139,10 @@ def test_the_command_takes_one_leader_everywhere_but_the_optimum_of_each_day(
     monkeypatch.setattr(chosen, "N_SAMPLE", 4)
     best = evaluated("optimum --community two-prosumers --held-out --days 1")
     assert best["pooled"]["normalised_regret_mean"] == pytest.approx(0, abs=1e-6)
-    evaluated(f"best-constant --community two-prosumers --held-out --days 1 --rows {tmp_path / 'rows.parquet'}")
+    evaluated(f"grid-constant --community two-prosumers --held-out --days 1 --rows {tmp_path / 'rows.parquet'}")
     charges = {row.charge for row in load_rows(tmp_path / "rows.parquet")}
     with Workers(1) as workers:
-        [own] = find_best_constant(HOME, workers, seed=0).charges
+        [own] = find_grid_constant(HOME, workers, seed=0).charges
     assert charges == {repr(float(own))}
     with pytest.raises(ValueError, match="--plot draws the days of one community"):
         evaluated(f"zero --held-out --plot {tmp_path / 'plot.png'}")

@@ -178,7 +178,7 @@ def test_every_named_leader_is_scored_between_both_ends(monkeypatch: pytest.Monk
         assert [repr(row) for row in load_rows(tmp_path / f"rows{ending}")] == [repr(row) for row in rows]  # NaN is not equal to itself
 
 
-def test_the_best_schedule_earns_more_than_the_best_constant_on_its_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_best_schedule_earns_more_than_the_constant_it_began_with_on_its_sample(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chosen, "SCHEDULE_DAYS", 3)
     monkeypatch.setattr(chosen, "SCHEDULE_STEPS", 6)
     task = replace(TINY, tariff="unique")
@@ -187,7 +187,7 @@ def test_the_best_schedule_earns_more_than_the_best_constant_on_its_sample(monke
     picked = np.random.default_rng(1).choice(len(every), 3, replace=False)
     sample = [every[place] for place in sorted(picked)]
     hour = environment_of(task).observer.layout["hour"]
-    constant = make_leader("best-constant", task, sample, ONE, seed=1).on
+    constant = make_leader("grid-constant", task, sample, ONE, seed=1).on
     candidates = {"schedule": lambda _: SchedulePolicy(schedule, hour), "constant": constant}
     earned = {name: sum(day.objective_eur for day in play_days(task, each, sample, threads=1)) for name, each in candidates.items()}
     assert earned["schedule"] >= earned["constant"]

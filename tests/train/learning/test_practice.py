@@ -21,7 +21,7 @@ from gridtoll.train.references import answers, optima
 from gridtoll.train.references.ends import references
 from gridtoll.train.references.solve import solve
 from gridtoll.train.references.solved import Settings, Solved
-from gridtoll.train.scoring.chosen import find_best_constant
+from gridtoll.train.scoring.chosen import find_grid_constant
 from gridtoll.train.task import environment_of, observe
 from gridtoll.train.workers import Workers
 
@@ -189,11 +189,11 @@ def test_charges_that_cannot_be_posted_are_refused_and_cost_nothing(make: Make) 
     assert practice.effort.clearings == 0
 
 
-def test_the_best_constant_learned_is_that_of_evaluate_with_its_clearings_counted(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_constant_of_a_grid_learned_is_that_of_evaluate_with_its_clearings_counted(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gridtoll.train.scoring.chosen.N_SAMPLE", 7)
     practice = make()
-    policy = make_algorithm("best-constant", {"days": 7}).learn(practice)
-    found = find_best_constant(TASK, Workers(1), seed=practice.seed)
+    policy = make_algorithm("grid-constant", {"days": 7}).learn(practice)
+    found = find_grid_constant(TASK, Workers(1), seed=practice.seed)
     assert policy.predict(practice.observations(practice.scenarios("train")[:1])[0])[0].tolist() == found.charges.tolist()
     assert practice.effort.clearings == practice.effort.steps == 7 * found.evaluations
     assert len(practice.curve) == 1

@@ -23,7 +23,7 @@ from gridtoll.train.references.optima import labels, scenario_hash
 from gridtoll.train.references.solve import solve_scenario
 from gridtoll.train.scoring import chosen, regret
 from gridtoll.train.scoring import evaluate as module
-from gridtoll.train.scoring.chosen import find_best_constant, mean_objective
+from gridtoll.train.scoring.chosen import find_grid_constant, mean_objective
 from gridtoll.train.scoring.evaluate import evaluate, evaluate_leader
 from gridtoll.train.scoring.evaluation import Evaluation, summary_table
 from gridtoll.train.scoring.leaders import make_leader
@@ -61,7 +61,7 @@ def test_the_optimum_has_no_regret_and_zero_has_all_of_it(workers: Workers) -> N
 
 
 def test_no_leader_beats_the_optimum(workers: Workers) -> None:
-    for name in ("random", "best-constant", "constant:0.1"):
+    for name in ("random", "grid-constant", "constant:0.1"):
         assert (score(name, workers).regret_eur >= -1e-9).all()
 
 
@@ -164,13 +164,13 @@ def test_scenario_hashes_tell_games_data_apart() -> None:
     assert len(hashes) == 7
 
 
-def test_the_best_constant_beats_its_neighbours_on_its_sample_and_is_kept(workers: Workers, own_cache: Path) -> None:
-    found = find_best_constant(TASK, workers, seed=1)
-    assert find_best_constant(TASK, workers, seed=1).charges.tolist() == found.charges.tolist()
-    assert len(list((own_cache / "best-constant").rglob("*.json"))) == 1
+def test_the_constant_of_a_grid_beats_its_neighbours_on_its_sample_and_is_kept(workers: Workers, own_cache: Path) -> None:
+    found = find_grid_constant(TASK, workers, seed=1)
+    assert find_grid_constant(TASK, workers, seed=1).charges.tolist() == found.charges.tolist()
+    assert len(list((own_cache / "grid-constant").rglob("*.json"))) == 1
     grid = [mean_objective(TASK, SCENARIOS, np.array([level]), workers) for level in (0.0, float(found.charges[0]))]
     assert grid[1] > grid[0]
-    assert find_best_constant(TASK, workers, seed=2).mean_profit_eur != found.mean_profit_eur
+    assert find_grid_constant(TASK, workers, seed=2).mean_profit_eur != found.mean_profit_eur
 
 
 def test_regret_is_measured_in_welfare_where_that_is_the_objective(workers: Workers) -> None:
@@ -205,3 +205,22 @@ def test_a_leader_that_posts_nonsense_is_named_by_its_charge(workers: Workers) -
         evaluate(ConstantPolicy([9.0]), TASK, SCENARIOS, workers, name="mine", split="test")
     with pytest.raises(ValueError, match="shape"):
         evaluate(ZeroPolicy(2), TASK, SCENARIOS, workers, name="mine", split="test")
+
+
+def test_the_best_constant_is_proved_on_all_training_days_and_no_grid_beats_it(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chosen, "training_scenarios", lambda _: SCENARIOS)
+    found = chosen.find_best_constant(TASK, workers)
+    grid = [mean_objective(TASK, SCENARIOS, np.array([charge]), workers) for charge in np.linspace(0.0, 1.0, 41)]
+    assert max(grid) <= found.upper_bound_eur
+    assert found.mean_eur == pytest.approx(mean_objective(TASK, SCENARIOS, np.array([found.charge]), workers), rel=1e-9)
+    assert max(grid) - 1e-3 <= found.mean_eur <= found.upper_bound_eur
+    assert found.relative_gap <= 1e-6
+    assert chosen.find_best_constant(TASK, workers) == found
+    hourly = make_leader("best-constant", replace(TASK, env="hourly"), [], workers, seed=0).on(SCENARIOS[0])
+    assert set(hourly.predict(np.zeros(1))[0].tolist()) == {found.charge}
+
+
+@pytest.mark.parametrize("changes", [{"tariff": "zonal"}, {"mechanism": "admm"}, {"charges_per": "hour"}])
+def test_a_best_constant_without_a_proof_is_refused_with_the_name_of_the_search(workers: Workers, changes: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"the best constant charge, with its proof, .*Use grid-constant"):
+        make_leader("best-constant", replace(TASK, **changes), [], workers, seed=0)

@@ -17,7 +17,7 @@ from ....envs.errors import unknown_name
 from ....envs.games.observation.observer import make_observer
 from ....envs.games.spec import GameSpec
 from ...data.trained_game import trained_game
-from ...scoring.chosen import find_best_constant
+from ...scoring.chosen import find_grid_constant
 from ...scoring.evaluate import Leader
 from ...scoring.leader_words import leader_place
 from ...scoring.leaders import CLAIRVOYANTS, LEADER_NAMES, make_leader
@@ -27,7 +27,7 @@ from ..model.by_hand import begin
 from ..model.problem import Problem
 from .proofs import Check, Watched, best
 
-BEST_CONSTANT: Final = "best-constant"
+GRID_CONSTANT: Final = "grid-constant"
 SHOWN: Final = tuple(name for name in LEADER_NAMES if name not in CLAIRVOYANTS)
 """Leaders known by name that a page may be asked for; the clairvoyants' charges are drawn anyway."""
 _OPTIONS: Final = {"day-ahead": "--leader", "hourly": "--hourly-leader"}
@@ -94,7 +94,7 @@ def check_leader(text: str, spec: GameSpec) -> None:
     if trained is not None and trained.env != spec.env:
         option, other = _OPTIONS[spec.env], _OPTIONS[trained.env]
         raise ValueError(f"{option} must have learned the {spec.env} game, got {text}, which learned the {trained.env} game. Use {other}.")
-    if text != BEST_CONSTANT:
+    if text != GRID_CONSTANT:
         _leader(text, spec)
 
 
@@ -118,8 +118,8 @@ def led(text: str, learned_at: GameSpec, problem: Problem, check: Check) -> Led:
 
 
 def _posted(text: str, spec: GameSpec, problem: Problem) -> tuple[str, Array]:
-    if text == BEST_CONSTANT:
-        return "best constant", np.array(_best_constant(spec))
+    if text == GRID_CONSTANT:
+        return "grid constant", np.array(_grid_constant(spec))
     leader, task = _leader(text, spec)
     observation = make_observer(task.information, problem.community).observe(problem.scenario, problem.day)
     charge, _ = leader.on(problem.scenario).predict(observation, None, np.ones(1, dtype=np.bool_), deterministic=True)
@@ -127,8 +127,8 @@ def _posted(text: str, spec: GameSpec, problem: Problem) -> tuple[str, Array]:
 
 
 @lru_cache(maxsize=16)
-def _best_constant(spec: GameSpec) -> tuple[float, ...]:
-    return tuple(find_best_constant(spec, Workers(1), seed=0).charges.tolist())
+def _grid_constant(spec: GameSpec) -> tuple[float, ...]:
+    return tuple(find_grid_constant(spec, Workers(1), seed=0).charges.tolist())
 
 
 @lru_cache(maxsize=8)
@@ -136,9 +136,9 @@ def _leader(text: str, spec: GameSpec) -> tuple[Leader, GameSpec]:
     """Return a leader, and the game as it sees it."""
     trained = trained_game(leader_place(text, LEADER_NAMES))
     task = spec if trained is None else spec.changed(information=trained.information)
-    if text == BEST_CONSTANT:  # of the hourly game
-        charge = np.array(_best_constant(spec.day_ahead))
-        return Leader.of("best constant", ConstantPolicy(np.resize(charge, n_charges(task))), 0), task
+    if text == GRID_CONSTANT:  # of the hourly game
+        charge = np.array(_grid_constant(spec.day_ahead))
+        return Leader.of("grid constant", ConstantPolicy(np.resize(charge, n_charges(task))), 0), task
     return make_leader(text, task, [], Workers(1), seed=0), task
 
 

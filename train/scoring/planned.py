@@ -1,0 +1,90 @@
+"""Leaders that plan, as ``gridtoll evaluate`` names them: made from a task's training days, none of which they play."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ...agents.planning.day_curve import DayCurve
+from ...agents.practice import PracticeSplit
+from ...envs.adapters.pricing import PricingEnv
+from ...envs.arrays import Array
+from ...envs.community.calendar import Scenario
+from ...envs.games.spec import GameSpec
+from ..ground.held_out import require_not_held_out
+from ..ground.rounds import training_scenarios
+from ..references.curves import curves_of, proved_constant
+from ..task import environment_of, n_charges, observe
+from ..workers import Workers
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TaskDays:
+    """What may be known of a task's training days; see :class:`~gridtoll.agents.practice.TrainingDays` for what its parts mean.
+
+    Attributes:
+        task: The game.
+        workers: Find what is not stored.
+        seed: Of everything random.
+    """
+
+    task: GameSpec
+    workers: Workers
+    seed: int
+
+    def __post_init__(self) -> None:
+        """Refuse communities on which nothing may be chosen."""
+        require_not_held_out(self.task, "a leader that plans")
+
+    @cached_property
+    def generator(self) -> np.random.Generator:
+        """Seeded with the seed."""
+        return np.random.default_rng(self.seed)
+
+    @property
+    def _environment(self) -> PricingEnv:
+        return environment_of(self.task)
+
+    @property
+    def charge_cap(self) -> float:
+        """Greatest charge in EUR/kWh."""
+        return self._environment.charge_cap
+
+    @property
+    def price_level(self) -> float:
+        """The community's mean price over that of the named communities."""
+        return self._environment.community.price_level
+
+    @property
+    def n_charges(self) -> int:
+        """Charges posted for a day."""
+        return n_charges(self.task)
+
+    @property
+    def n_periods(self) -> int:
+        """T, the periods of a day."""
+        return self._environment.community.n_periods
+
+    @property
+    def n_observed(self) -> int:
+        """Numbers observed before a day."""
+        return self._environment.observer.size
+
+    def scenarios(self, split: PracticeSplit) -> Sequence[Scenario]:
+        """Return every training day under every price path, or the validation days."""
+        return training_scenarios(self.task) if split == "train" else self._environment.community.scenarios(split)
+
+    def observations(self, scenarios: Sequence[Scenario]) -> Array:
+        """Return what a leader observes before each scenario, shape (D, n_observed)."""
+        return np.array([observe(self.task, scenario) for scenario in scenarios])
+
+    def curves(self, scenarios: Sequence[Scenario], *, clearings: int) -> list[DayCurve]:
+        """Return what scenarios earn at every charge."""
+        return curves_of(self.task, scenarios, self.workers, clearings=clearings)
+
+    def standing_charge(self, scenarios: Sequence[Scenario]) -> float:
+        """Return the one charge in EUR/kWh that is best for all scenarios."""
+        return proved_constant(self.task.day_ahead, scenarios, self.workers).charge
