@@ -143,6 +143,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=[300, 1000])
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--rounds", type=int, default=500, help="rounds after which the negotiation ends")
     parser.add_argument("--ray", action="store_true", help="Ray actors instead of processes with pipes")
     options = parser.parse_args()
     print("| N | pairs | processes | planning, ms | process, ms | here, ms | wall, ms | MB between processes | MB between prosumers |")
@@ -162,7 +163,7 @@ def main() -> None:
                 f"| {n} | {len(pairs.seller):,} | {workers} | {times} | {sent:.2f} | {16 * day.n_periods * links / 1e6:.2f} |", flush=True
             )
         began = time.process_time()
-        [found] = Admm().clear_many([day], [charges])
+        [found] = Admm(rounds=options.rounds).clear_many([day], [charges])
         told = found.evidence
         print(
             f"N = {n}: {told.rounds} rounds, converged {told.converged}, {told.messages:,} messages, {told.bytes / 1e6:.0f} MB, "
