@@ -155,11 +155,13 @@ def _with_voltages(spec: GameSpec, community: Community) -> Community:
     if spec.voltage_price is None or community.network.grid.kw_per_pu:
         return community
     draws_only = ~(community.renewable_kw.any(axis=0) | (community.storage_capacity > 0))
+    by_data = community.renewable_kw - community.load_kw
     network = with_voltage_rows(
         community.network,
         voltage_price=spec.voltage_price,
         overload_price=community.parameters.overload_price,
         band_pu=spec.voltage_band,
         draws_only=draws_only,
+        days_kw=by_data.reshape(community.n_days, -1, community.n_prosumers),
     )
     return replace(community, network=network)

@@ -10,7 +10,7 @@ from ...envs.packages import package_of
 from ..ground.locks import writing_into
 from ..ground.text import Report
 from ..study.markets import days_of, study_markets
-from ..study.naming import SMALLEST, SYSTEMS, chosen_systems
+from ..study.naming import LONG_LINES, SMALLEST, SYSTEMS, chosen_systems
 from ..study.study import efforts_of, study
 from .options import add_backend_options, add_report_options, positive, workers_from
 
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         required=True,
         metavar="S",
-        help=f"{', '.join(SYSTEMS)}, {SMALLEST}, all (the first {len(SYSTEMS)}), or the path of a folder of your own; "
+        help=f"{', '.join(SYSTEMS)}, {SMALLEST}, {LONG_LINES}, all (the first {len(SYSTEMS)}), or the path of a folder of your own; "
         "may be given several times",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for everything")

@@ -15,6 +15,8 @@ SYSTEMS: Final = ("ieee9", "ieee39", "ieee57", "ieee118", "case33bw", "simbench-
 """What ``all`` means: the paper's systems, and two distribution grids."""
 SMALLEST: Final = "two-prosumers"
 """Also accepted, for a quick look."""
+LONG_LINES: Final = "simbench-rural-long"
+"""Also accepted: where voltage binds."""
 
 
 def chosen_systems(names: Sequence[str], *, all_of: Sequence[str] = SYSTEMS) -> tuple[str, ...]:
@@ -22,12 +24,12 @@ def chosen_systems(names: Sequence[str], *, all_of: Sequence[str] = SYSTEMS) -> 
 
     Args:
         names: As they were given.
-        all_of: What ``"all"`` means, the only communities that may be named, beside :data:`SMALLEST`.
+        all_of: What ``"all"`` means, the only communities that may be named, beside :data:`SMALLEST` and :data:`LONG_LINES`.
 
     Raises:
         ValueError: If one is unknown, a folder's data are not valid, or two would have the same name in tables and pictures.
     """
-    known = tuple(dict.fromkeys((*all_of, SMALLEST)))
+    known = tuple(dict.fromkeys((*all_of, SMALLEST, LONG_LINES)))
     for name in names:
         if is_folder(name):
             community_of(name)

@@ -24,6 +24,7 @@ from gridtoll.envs.market.exact.compiled import StructuredMarket
 
 SIZES = {"simbench-rural": 13, "simbench-rural2": 93, "simbench-rural3": 118, "simbench-semiurb4": 39, "simbench-urban6": 53}
 SIZES |= {
+    "simbench-rural-long": 13,
     "simbench-rural-pooled": 13,
     "ieee9-pooled": 9,
     "ieee9": 9,
@@ -126,6 +127,21 @@ def test_the_default_community_is_the_village_simbench_describes() -> None:
     assert community.load_kw.sum() / 1e3 == pytest.approx(234, rel=0.02)  # MWh in the year
     assert community.renewable_kw.max(axis=0).sum() == pytest.approx(264, rel=0.05)
     assert (community.network.grid.branch_limit_kw > 150).all()
+
+
+def test_the_long_village_is_the_default_one_on_lines_three_times_as_long() -> None:
+    long, short = load_community("simbench-rural-long"), load_community("simbench-rural")
+    for field in ("load_kw", "renewable_kw", "storage_power", "storage_capacity", "export_price", "trade_friction"):
+        assert np.array_equal(getattr(long, field), getattr(short, field))
+    wires, of_short = long.network.grid.wires, short.network.grid.wires
+    assert wires is not None
+    assert of_short is not None
+    times = np.where(wires.is_transformer, 1.0, 3.0)
+    for field in ("branch_resistance_pu", "branch_reactance_pu", "branch_susceptance_pu"):
+        values, before = getattr(wires, field), getattr(of_short, field)
+        assert values == pytest.approx(before * np.where(wires.is_transformer & (field == "branch_susceptance_pu"), 1.0, times))
+    assert np.array_equal(long.network.grid.branch_limit_kw, short.network.grid.branch_limit_kw)
+    assert np.array_equal(long.network.distance, short.network.distance), "distances count branches in a radial grid"
 
 
 @pytest.mark.parametrize("name", COMMUNITY_NAMES)

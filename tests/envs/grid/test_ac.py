@@ -14,7 +14,6 @@ import numpy as np
 import pandapower
 import pandapower.networks
 import pytest
-import simbench
 from builders import random_network
 from promises import require_power_flow
 
@@ -24,7 +23,7 @@ from gridtoll.envs.community.community import Community
 from gridtoll.envs.community.day import Array
 from gridtoll.envs.community.sources import COMMUNITY_NAMES
 from gridtoll.envs.community.sources.ieee import _CASES
-from gridtoll.envs.community.sources.simbench import _GRID_CODES
+from gridtoll.envs.community.sources.simbench import _GRID_CODES, simbench_network
 from gridtoll.envs.errors import ClearingError, PowerFlowError
 from gridtoll.envs.games.spec import GameSpec
 from gridtoll.envs.grid.ac import AcPowerFlow
@@ -55,7 +54,7 @@ def flow_of(community: Community, net_kw: Array, **parameters: float) -> Flow:
 
 @cache
 def network_of(name: str) -> Any:
-    return getattr(pandapower.networks, _CASES[name])() if name in _CASES else simbench.get_simbench_net(_GRID_CODES[name])
+    return getattr(pandapower.networks, _CASES[name])() if name in _CASES else simbench_network(name)
 
 
 def emptied(name: str) -> Any:

@@ -161,6 +161,64 @@ def test_mixed_integer_programming_finds_the_same_optimum() -> None:
     assert checked.recleared_profit_eur == pytest.approx(exact.profit_eur, abs=1e-5)
 
 
+LONG = GameSpec(community="simbench-rural-long", flows="injections", charge_cap=1.0)
+COUNTED = {"voltage_price": 500.0, "voltage_band": 0.05}
+
+
+@pytest.mark.parametrize("day_number", [255, 166])
+def test_on_long_lines_voltages_move_the_optimum_and_no_charge_of_a_grid_is_better(day_number: int) -> None:
+    free, counted = (make_setting(LONG.changed(**changes), split="test") for changes in ({}, COUNTED))
+    day = free.community.day(day_number)
+    market = StructuredMarket(threads=1)
+
+    def best(setting: Setting, *, hard: bool = False) -> Any:
+        network = setting.community.network
+        return solve_optimum(day, network, setting.tariff, cap=1.0, flows="injections", market=market, hard_limits=hard)
+
+    without, soft, hard = best(free), best(counted), best(counted, hard=True)
+    assert soft.charge < without.charge - 0.05
+    at = {charge: played(counted, charge, day).settlement for charge in (without.charge, soft.charge, *np.linspace(0.0, 1.0, 51))}
+    assert max(each.profit_eur for each in at.values()) <= soft.upper_bound_eur + 1e-9
+    assert at[without.charge].profit_eur < soft.profit_eur - 1.0, "EUR lost by not minding voltages"
+    assert not at[without.charge].network_secure
+    secure = [each.profit_eur for each in at.values() if each.network_secure]
+    if hard.secure:
+        assert day_number == 255
+        assert hard.charge < soft.charge - 0.05
+        assert played(counted, hard.charge, day).settlement.network_secure
+        assert max(secure) <= hard.profit_eur + 1e-9
+    else:
+        assert day_number == 166
+        assert not secure, "no charge keeps 0.95 to 1.05 p.u."
+
+
+def test_slopes_half_way_are_closer_to_ac_where_the_sun_lifts_voltages() -> None:
+    community = make_setting(LONG.changed(**COUNTED), split="test").community
+    bare = load_community("simbench-rural-long").network
+    idle = with_voltage_rows(bare, voltage_price=500.0, overload_price=1.0, band_pu=0.05)
+    sunny = community.day(164)
+    clearing = StructuredMarket(threads=1).clear(sunny, np.zeros((13, 13)))
+    net = (clearing.renewable_used + clearing.storage_discharge - clearing.storage_charge - clearing.demand)[None]
+    nothing = np.zeros((1, 1, bare.grid.n_buses))
+    truth = AcPowerFlow(bare).of(net, nothing).voltage_pu
+    assert truth is not None
+    said = [voltage_of(each.grid, DcPowerFlow(each).of(net, nothing).branch_kw).max() for each in (idle, community.network)]
+    off = np.abs(np.array(said) - truth.max())
+    assert off[0] > 0.004
+    assert off[1] < 0.6 * off[0]
+    at_rest = voltage_of(community.network.grid, DcPowerFlow(community.network).of(0.0 * net, nothing).branch_kw)
+    without = AcPowerFlow(bare).of(0.0 * net, nothing).voltage_pu
+    assert without is not None
+    assert at_rest == pytest.approx(without[..., community.network.grid.branch_to[bare.grid.n_branches :]], abs=1e-9)
+
+
+def test_slopes_half_way_to_more_than_the_wires_can_carry_are_those_without_prosumers() -> None:
+    network = load_community("two-prosumers").network
+    told: Any = {"voltage_price": 500.0, "overload_price": 1.0}
+    far = with_voltage_rows(network, days_kw=np.full((1, 1, 2), -5000.0), **told)
+    assert np.array_equal(far.grid.ptdf, with_voltage_rows(network, **told).grid.ptdf)
+
+
 def test_under_ac_rows_are_the_true_voltages() -> None:
     env: Any = gymnasium.make(
         "gridtoll.envs:gridtoll/DayAhead-v0",
