@@ -52,6 +52,7 @@ GAMES = {
     "day-ahead per hour": GameSpec(community=TINY, charges_per="hour", information="full"),
     "hourly": GameSpec(community=TINY, env="hourly"),
     "hourly, announced, with errors": GameSpec(community=TINY, env="hourly", belief="announced", forecast_error=0.2, days=2),
+    "hourly, learned": GameSpec(community=TINY, env="hourly", belief="learned", information="full", tariff="zonal"),
 }
 MECHANISMS: dict[str, Any] = {
     "exact by CVXPY": market,
@@ -120,6 +121,7 @@ KNOWN_OF = {
     "charges per hour": GameSpec(community=TINY, charges_per="hour"),
     "hourly": GameSpec(community=TINY, env="hourly"),
     "hourly, announced, with errors": GameSpec(community=TINY, env="hourly", belief="announced", forecast_error=0.1),
+    "hourly, learned": GameSpec(community=TINY, env="hourly", belief="learned"),
 }
 
 

@@ -32,13 +32,16 @@ class HourlyEnv(PricingEnv):
     |---------------|----------------------------------------------------------------------|
     | `"standing"`  | the charge posted stands for all later hours, until it is changed    |
     | `"announced"` | later hours will be charged as announced                             |
+    | `"learned"`   | later hours will be charged the mean of what they were on the last days |
 
     Under `"standing"` a leader can profit from surprise. A charge that never changes reproduces the day-ahead clearing hour by hour, and so
-    does, with hourly charges, a schedule that is announced and kept; one that is announced and revised surprises too.
+    does, with hourly charges, a schedule that is announced and kept; one that is announced and revised surprises too. Under `"learned"`
+    prosumers remember the last seven days (:mod:`gridtoll.envs.games.memory`): who repeats its charges is believed exactly.
 
     ## Action Space
 
-    `"standing"`: `Box(0, charge_cap, (K,), float32)`, the tariff's coefficients for this hour in EUR/kWh, as in `gridtoll/DayAhead-v0`.
+    `"standing"` and `"learned"`: `Box(0, charge_cap, (K,), float32)`, the tariff's coefficients for this hour in EUR/kWh, as in
+    `gridtoll/DayAhead-v0`.
 
     `"announced"`: `Box(0, charge_cap, (T·K,), float32)`, a schedule for all T hours of the day, coefficients of an hour side by side, as
     in `gridtoll/DayAhead-v0` with `charges_per="hour"`. The entries of this hour are charged, those of later hours announced, those of
@@ -64,12 +67,13 @@ class HourlyEnv(PricingEnv):
 
     The operator's profit of the hour carried out in EUR, or with `objective="welfare"` the surplus of prosumers and operator together.
     Profits of the hours of a day add up to that of the day. `info` holds what it holds in `gridtoll/DayAhead-v0`, of the hour; besides
-    `hours_played` and `stored_kwh`. The certificate is that of the whole plan.
+    `hours_played` and `stored_kwh`, and `days_remembered` under `"learned"`. The certificate is that of the whole plan.
 
     ## Starting State
 
     `reset` draws the first day as `gridtoll/DayAhead-v0` does, from those whose whole episode lies in the split; the same options pick it.
-    Stores begin with the community's `storage_start`.
+    Stores begin with the community's `storage_start`. Under `"learned"` prosumers remember the whole days of the episodes before, until
+    `reset` is given a seed. Of a day that was broken off they remember nothing.
 
     ## Episode End
 
@@ -81,7 +85,7 @@ class HourlyEnv(PricingEnv):
     |------------------|--------------------|--------------------------------------------------------------------------------------------|
     | `community`      | `"simbench-rural"` | a name, a folder of CSV files, or a `Community`                                            |
     | `tariff`         | `"distance"`       | `"unique"`, `"distance"`, `"zonal"` or `"line"`                                            |
-    | `belief`         | `"standing"`       | `"standing"` or `"announced"`                                                              |
+    | `belief`         | `"standing"`       | `"standing"`, `"announced"` or `"learned"`                                                 |
     | `split`          | `"train"`          | what `reset` draws days from: `"train"`, `"validation"` or `"test"`                        |
     | `objective`      | `"profit"`         | `"profit"` or `"welfare"`                                                                  |
     | `information`    | `"public"`         | `"public"` or `"full"`                                                                     |

@@ -129,7 +129,7 @@ class PricingEnv(gymnasium.Env[Observation, ArrayLike]):
         """Begin an episode with a day drawn from the split, the next of a cycle, or the one picked.
 
         Args:
-            seed: Seeds the draws of this and later resets, and begins a cycle anew.
+            seed: Seeds the draws of this and later resets, and begins a cycle anew; what prosumers remember is forgotten.
             options: ``day`` and ``price_path`` to pick; see the class.
 
         Returns:
@@ -143,7 +143,7 @@ class PricingEnv(gymnasium.Env[Observation, ArrayLike]):
             self.dealer.played()
         if seed is not None:
             self.dealer.restart()
-        self._state = self.game.begin(self.dealer.pick(self.np_random, options or {}))
+        self._state = self.game.begin(self.dealer.pick(self.np_random, options or {}), before=self._state if seed is None else None)
         self._plays = []
         if self.render_mode == "human":
             self.render()

@@ -72,7 +72,8 @@ class PricingVectorEnv(VectorEnv[Observation, ArrayLike, NDArray[Any]]):
 
     ## Starting State
 
-    `reset(seed=s)` seeds row k with s + k, `reset(seed=[…])` each row with its own; no seed leaves a row's generator as it is. `options`
+    `reset(seed=s)` seeds row k with s + k, `reset(seed=[…])` each row with its own; no seed leaves a row's generator as it is, and what
+    prosumers remember under `belief="learned"`, which is each row's own. `options`
     are those of the single environment: `day` and `price_path` are one number for all rows or one for each, and `reset_mask`, a boolean
     array of shape `(num_envs,)`, says which rows are reset; `infos` then hold only theirs.
 
@@ -167,12 +168,13 @@ class PricingVectorEnv(VectorEnv[Observation, ArrayLike, NDArray[Any]]):
             ValueError: If an option is unknown or has the wrong shape, or there is no such day or price path.
         """
         told = self._random.reset(seed, options)
-        for row, given in enumerate(seeds_of(seed, self.num_envs)):
-            if given is not None and row in told:
+        seeds = seeds_of(seed, self.num_envs)
+        for row in told:
+            if seeds[row] is not None:
                 self._dealers[row].restart()
         scenarios = [self._dealers[row].pick(self._random[row], options) for row, options in told.items()]
         self._observations = self._observations.copy()
-        begun = self._begin(list(told), scenarios)
+        begun = self._begin(list(told), scenarios, [self._rows[row] if seeds[row] is None else None for row in told])
         return self._observations.copy(), in_rows([(list(told), begun)], self.num_envs)
 
     def step(self, actions: ArrayLike) -> tuple[Observation, Array, NDArray[np.bool_], NDArray[np.bool_], Infos]:
@@ -211,7 +213,8 @@ class PricingVectorEnv(VectorEnv[Observation, ArrayLike, NDArray[Any]]):
                 final, told = parted(told[0], waiting)
                 infos = final_infos(self._observations, final, self.num_envs)
         if waiting:
-            told.append((waiting, self._begin(waiting, [self._dealers[row].deal(self._random[row]) for row in waiting])))
+            dealt, before = [self._dealers[row].deal(self._random[row]) for row in waiting], [self._rows[row] for row in waiting]
+            told.append((waiting, self._begin(waiting, dealt, before)))
         return self._observations.copy(), earned, ended, np.zeros_like(ended), infos | in_rows(told, self.num_envs)
 
     @property
@@ -260,9 +263,9 @@ class PricingVectorEnv(VectorEnv[Observation, ArrayLike, NDArray[Any]]):
         """
         raise ValueError(_DRAWS_NOTHING)
 
-    def _begin(self, rows: Sequence[int], scenarios: Sequence[Scenario]) -> Infos:
-        """Give rows their next episodes and return what `info` says of these."""
-        begun = [self.game.begin(scenario) for scenario in scenarios]
+    def _begin(self, rows: Sequence[int], scenarios: Sequence[Scenario], before: Sequence[Any]) -> Infos:
+        """Give rows their next episodes, after those that ended where prosumers remember, and return what `info` says of these."""
+        begun = [self.game.begin(scenario, before=each) for scenario, each in zip(scenarios, before, strict=True)]
         self._show(rows, begun)
         return of_states(self.game, begun, begun)
 

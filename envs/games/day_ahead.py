@@ -64,7 +64,7 @@ class DayAheadGame:
         """Make room for episodes."""
         object.__setattr__(self, "episodes", Episodes(self.setting, self.observer))
 
-    def begin(self, scenario: Scenario) -> DayState:
+    def begin(self, scenario: Scenario, *, before: DayState | None = None) -> DayState:  # noqa: ARG002 - days are apart
         """Return the day to be priced; see :class:`.game.Game`."""
         return DayState(self.episodes.of(scenario))
 

@@ -77,8 +77,12 @@ class Game(Protocol[S]):
         """What the leader sees."""
         ...
 
-    def begin(self, scenario: Scenario) -> S:
+    def begin(self, scenario: Scenario, *, before: S | None = None) -> S:
         """Return the first state of an episode.
+
+        Args:
+            scenario: The day and price path it begins with.
+            before: Where the episode played before it ended, or was broken off, for prosumers who remember it; None where none was.
 
         Raises:
             ValueError: If there is no such day or price path.

@@ -9,6 +9,7 @@ belief          charges of later hours that the plan at hour t reckons with
 ==============  =======================================================================================================================
 ``standing``    those of hour t: what is posted stands until it is changed
 ``announced``   those announced with it: the leader posts a schedule of the whole day every hour, of which past hours no longer count
+``learned``     the mean of what these hours were charged on the last days that prosumers remember (:mod:`.memory`)
 ==============  =======================================================================================================================
 
 With a **forecast error** prosumers know the hour at hand and take later hours for what was forecast before the day: load, renewables and
@@ -23,7 +24,7 @@ what is stored beyond that is worth nothing to them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from operator import methodcaller
 from typing import Any, Final, NamedTuple
 
@@ -33,6 +34,7 @@ from ..community.calendar import Scenario
 from ..community.day import Array, Day
 from ..market.mechanism import Allocation, Mechanism
 from .game import A, Observation
+from .memory import EMPTY, Memory
 from .observation.hourly import HourlyObserver, SharedByHours, make_hourly_observer
 from .observation.public import forecast_factors
 from .setting import Setting
@@ -71,6 +73,7 @@ class HourState:
         hours_played: Hours carried out so far.
         stored: Energy in each store, kWh, shape (N,).
         last_kwh: What was traded, imported and exported in the last hour.
+        memory: What prosumers remember of earlier days; empty but under ``learned``.
         over: Whether the episode is over.
     """
 
@@ -80,6 +83,7 @@ class HourState:
     hours_played: int
     stored: Array
     last_kwh: Sequence[float] = (0.0, 0.0, 0.0)
+    memory: Memory = EMPTY
     over: bool = False
 
     @property
@@ -107,15 +111,18 @@ class HourlyGame:
     """The hourly game; build it with :func:`make_hourly`.
 
     Attributes:
-        setting: What it is played on; its tariff is per day under ``standing``, per hour under ``announced``.
+        setting: What it is played on; its tariff is per hour under ``announced``, else per day.
         observer: What the leader sees.
+        learns: Whether prosumers remember what they were charged.
     """
 
     setting: Setting
     observer: HourlyObserver
+    learns: bool = field(init=False)
 
     def __post_init__(self) -> None:
         """Make room for the days kept."""
+        object.__setattr__(self, "learns", self.setting.spec.belief == "learned")
         object.__setattr__(self, "_kept", {})
 
     def __getstate__(self) -> dict[str, Any]:
@@ -146,58 +153,85 @@ class HourlyGame:
         kept[scenario] = known
         return known
 
-    def begin(self, scenario: Scenario) -> HourState:
+    def begin(self, scenario: Scenario, *, before: HourState | None = None) -> HourState:
         """Return the first state of an episode; see :class:`.game.Game`."""
         loaded = self.load(scenario)
-        return HourState(loaded=loaded, days_left=self.spec.days - 1, hour=0, hours_played=0, stored=loaded.day.storage_start)
+        memory = before.memory.whole_days() if self.learns and before is not None else EMPTY
+        return HourState(
+            loaded=loaded, days_left=self.spec.days - 1, hour=0, hours_played=0, stored=loaded.day.storage_start, memory=memory
+        )
 
     def play(self, mechanism: Mechanism[A], states: Sequence[HourState], coefficients: Sequence[Array]) -> Plays[HourState, A]:
         """Carry out one hour in each of R states, which may stand at different hours; see :class:`.game.Game`."""
         tariff, days = self.setting.tariff, [state.loaded.hours[state.hour] for state in states]
-        charges = list(map(tariff.charges, [each[state.hour :] for state, each in zip(states, coefficients, strict=True)]))
+        believed = [each[state.hour :] for state, each in zip(states, coefficients, strict=True)]
+        if self.learns:
+            believed = [state.memory.believed(each) for state, each in zip(states, believed, strict=True)]
+        charges = list(map(tariff.charges, believed))
         charge, now = np.stack(list(map(tariff.action, coefficients))), np.stack([each[:1] for each in charges])
         tails = [tail_of(each.loaded.day, each.hour, each.stored, forecast=each.loaded.forecast) for each in states]
         plans = cleared(mechanism, tails, charges)
         carried_out = self.setting.rules.settled_many(days, now, list(map(methodcaller("first_period"), plans)))
         values = carried_out.settlements.values
         seen = np.stack([values[name] for name in _SEEN], axis=-1).tolist()
-        after = [self._after(*each) for each in zip(states, plans, seen, strict=True)]
+        after = [self._after(*each) for each in zip(states, plans, seen, believed, strict=True)]
         objective = -values["surplus_eur"].sum(axis=1)
         return Plays(charge=charge, days=tails, cleared=plans, carried_out=carried_out, states=after, objective_eur=objective)
 
     def observe(self, state: HourState) -> Observation:
         """Return what the leader sees of a state, shape (size,)."""
         return self.observer.observe(
-            state.loaded.view, hour=state.hour, days_left=state.days_left, stored=state.stored, last_kwh=state.last_kwh
+            state.loaded.view,
+            hour=state.hour,
+            days_left=state.days_left,
+            stored=state.stored,
+            last_kwh=state.last_kwh,
+            memory=state.memory,
         )
 
     def info(self, state: HourState, after: HourState | None = None) -> dict[str, Any]:
         """Return what `info` says of a state, or of the hour that led from it to the one after."""
         now = state if after is None else after
-        return {**state.loaded.info, "hours_played": now.hours_played, "stored_kwh": float(now.stored.sum())}
+        told = {**state.loaded.info, "hours_played": now.hours_played, "stored_kwh": float(now.stored.sum())}
+        return told | ({"days_remembered": len(now.memory.days)} if self.learns else {})
 
     def replay(self, state: HourState, coefficients: Array) -> str:
         """Say how to play an hour once more at coefficients γ in EUR/kWh, shape (T, K), for an error's message."""
         where = f"{self.setting.community.name!r}, {state.scenario._asdict()}, hour {state.hour}"
-        posted = self.setting.tariff.action(coefficients).tolist()
-        return f"In the hourly game: community {where}, stored energy {state.stored.tolist()} kWh, step({posted})"
+        posted, expected = self.setting.tariff.action(coefficients).tolist(), state.memory.expected
+        learned = "" if expected is None else f", expected charges {expected.tolist()}"
+        return f"In the hourly game: community {where}, stored energy {state.stored.tolist()} kWh{learned}, step({posted})"
 
-    def _after(self, state: HourState, plan: A, seen: Sequence[float]) -> HourState:
+    def _after(self, state: HourState, plan: A, seen: Sequence[float], believed: Array) -> HourState:
         """Return the state after the first hour of a plan."""
+        memory = state.memory.after_hour(believed[0]) if self.learns else EMPTY
         loaded, days_left, hour = state.loaded, state.days_left, state.hour + 1
         stored = np.clip(plan.stored_energy[1], 0.0, loaded.day.storage_capacity)  # rounding must not add up
         stored.setflags(write=False)
         ends = hour == len(loaded.hours)
+        memory = memory.after_day() if ends and self.learns else memory
         if ends and days_left:
             loaded, days_left, hour, ends = self.load(state.scenario._replace(day=state.scenario.day + 1)), days_left - 1, 0, False
         played = state.hours_played + 1
-        return HourState(loaded=loaded, days_left=days_left, hour=hour, hours_played=played, stored=stored, last_kwh=seen, over=ends)
+        return HourState(
+            loaded=loaded,
+            days_left=days_left,
+            hour=hour,
+            hours_played=played,
+            stored=stored,
+            last_kwh=seen,
+            memory=memory,
+            over=ends,
+        )
 
 
 def make_hourly(setting: Setting) -> HourlyGame:
     """Return the hourly game on a setting."""
     spec = setting.spec
-    observer = make_hourly_observer(spec.information, setting.community, forecast_error=spec.forecast_error)
+    remembered = setting.tariff.n_basis if spec.belief == "learned" else 0
+    observer = make_hourly_observer(
+        spec.information, setting.community, forecast_error=spec.forecast_error, remembered=remembered, cap=setting.charge_cap
+    )
     return HourlyGame(setting=setting, observer=observer)
 
 
@@ -234,6 +268,6 @@ def whole_day(game: HourlyGame, loaded: Loaded, hours: Sequence[Outcome[Any]], p
 def charge_of_hours(game: HourlyGame, hours: Sequence[Outcome[Any]]) -> Array:
     """Return γ of the hours carried out, in EUR/kWh, shape (hours, K)."""
     k = game.setting.tariff.n_basis
-    if game.spec.belief == "standing":
+    if game.spec.belief != "announced":
         return np.stack([each.charge for each in hours])
     return np.stack([each.charge.reshape(-1, k)[number % len(each.charge.reshape(-1, k))] for number, each in enumerate(hours)])

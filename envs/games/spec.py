@@ -22,7 +22,7 @@ from ..market.mechanism import EXACT
 from .observation.observer import Information, check_information
 
 GameName = Literal["day-ahead", "hourly"]
-Belief = Literal["standing", "announced"]
+Belief = Literal["standing", "announced", "learned"]
 MOST_DAYS: Final = 7
 """Longest episode: splits are whole weeks, and an episode stays within its split."""
 HOURLY_ONLY: Final = ("belief", "forecast_error", "days")
@@ -93,7 +93,8 @@ class GameSpec:
         default="day-ahead", metadata=_said("the game: one charge the day before, or a new one every hour", metavar="day-ahead|hourly")
     )
     belief: Belief = field(
-        default="standing", metadata=_said("with --env hourly: what prosumers believe of later charges", metavar="standing|announced")
+        default="standing",
+        metadata=_said("with --env hourly: what prosumers believe of later charges", metavar="standing|announced|learned"),
     )
     forecast_error: float = field(
         default=0.0, metadata=_said("with --env hourly: standard deviation of prosumers' relative forecast errors", metavar="R", read=float)

@@ -2,6 +2,10 @@
 
 Episodes are single days, so that every day of the hourly game starts from the community's own stored energy and scores are per day. The
 day-ahead game is the case of one step.
+
+Where prosumers learn (``belief="learned"``), the leader of a day first leads the days before it in the data, as many as prosumers remember,
+each as an episode of its own under the day's price path. They are not scored. So what a day earns depends neither on the other days asked
+for nor on their order. A leader that knows the day does there what it does on the day.
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ from ...envs.adapters.vector_format import read_rows
 from ...envs.community.calendar import Scenario
 from ...envs.errors import ClearingError
 from ...envs.games.game import Game
+from ...envs.games.memory import REMEMBERED_DAYS
 from ...envs.games.spec import GameSpec
 from ...envs.games.transition import Plays
 from ...envs.market.mechanism import Mechanism, read_mechanism
@@ -91,26 +96,63 @@ def play_days(
     with progress(label or "", len(scenarios), quiet=label is None, leave=False) as bar:
         for first in range(0, len(scenarios), _SIDE_BY_SIDE):
             some = scenarios[first : first + _SIDE_BY_SIDE]
-            played += _play_together(game, market, [leaders(each) for each in some], some)
+            asked = [leaders(each) for each in some]
+            played += _play_together(game, market, asked, some, _led_before(game, market, asked, some))
             bar.update(len(some))
     return played
 
 
-def _play_together(game: Game[Any], market: Mechanism[Any], leaders: Sequence[Policy], scenarios: Sequence[Scenario]) -> list[PlayedDay]:
-    """Play one day in each row."""
+def days_led(task: GameSpec, scenarios: Sequence[Scenario]) -> int:
+    """Return how many days :func:`play_days` plays to score scenarios, with those that prosumers learn from."""
+    return len(scenarios) + sum(_days_before(task, each) for each in scenarios)
+
+
+def _days_before(task: GameSpec, scenario: Scenario) -> int:
+    """Return how many days a leader leads before the day that is scored."""
+    return min(REMEMBERED_DAYS, scenario.day) if task.belief == "learned" else 0
+
+
+def _led_before(game: Game[Any], market: Mechanism[Any], leaders: Sequence[Policy], scenarios: Sequence[Scenario]) -> list[Any]:
+    """Return where the episodes before those of scenarios ended, None where there were none."""
+    states: list[Any] = [None] * len(scenarios)
+    many = [_days_before(game.setting.spec, each) for each in scenarios]
+    for back in range(max(many), 0, -1):
+        rows = [row for row, days in enumerate(many) if days >= back]
+        begun = [game.begin(scenarios[row]._replace(day=scenarios[row].day - back), before=states[row]) for row in rows]
+        memories: list[State | None] = [None] * len(rows)
+        start = np.ones(1, dtype=np.bool_)
+        while not begun[0].over:
+            begun = list(_step(game, market, begun, _asked(game, [leaders[row] for row in rows], begun, memories, start)).states)
+            start = np.zeros(1, dtype=np.bool_)
+        for row, state in zip(rows, begun, strict=True):
+            states[row] = state
+    return states
+
+
+def _asked(
+    game: Game[Any], leaders: Sequence[Policy], states: Sequence[Any], memories: list[State | None], start: NDArray[np.bool_]
+) -> NDArray[Any]:
+    """Return what leaders post, shape (R, coefficients), and keep what they remember."""
+    actions = []
+    for row, leader in enumerate(leaders):
+        action, memories[row] = leader.predict(game.observe(states[row]), memories[row], start, deterministic=True)
+        actions.append(action)
+    return np.array(actions)
+
+
+def _play_together(
+    game: Game[Any], market: Mechanism[Any], leaders: Sequence[Policy], scenarios: Sequence[Scenario], before: Sequence[Any]
+) -> list[PlayedDay]:
+    """Play one day in each row, after what was played before."""
     rows = range(len(scenarios))
-    states: Sequence[Any] = [game.begin(scenario) for scenario in scenarios]
+    states: Sequence[Any] = [game.begin(scenario, before=each) for scenario, each in zip(scenarios, before, strict=True)]
     memories: list[State | None] = [None] * len(rows)
     start, over = np.ones(1, dtype=np.bool_), False
     posted: list[list[NDArray[np.float64]]] = [[] for _ in rows]
     sums = {name: np.zeros(len(rows)) for name in ("objective", "profit", "welfare")}
     residuals, solvers = {name: np.zeros(len(rows)) for name in _RESIDUALS}, [set[str]() for _ in rows]
     while not over:
-        actions = []
-        for row, leader in enumerate(leaders):
-            action, memories[row] = leader.predict(game.observe(states[row]), memories[row], start, deterministic=True)
-            actions.append(action)
-        plays = _step(game, market, states, np.array(actions))
+        plays = _step(game, market, states, _asked(game, leaders, states, memories, start))
         states, infos = plays.states, plays.infos()
         sums["objective"] += plays.carried_out.rewards_eur
         sums["profit"] += infos["profit_eur"]

@@ -2,6 +2,8 @@
 
 A *round* plays one day in each of ``num_envs`` rows of the batched environment. Which scenarios those are depends on the seed and on how
 many days were played before, and on nothing else: not on the number of cores, and not on whether the training was interrupted.
+
+Prosumers who remember (``belief="learned"``) remember the rounds of their row, until ``reset`` is called.
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ class Rounds(VectorWrapper[Observation, ArrayLike, Observation, ArrayLike, NDArr
         super().__init__(envs)
         self.metadata = envs.metadata | {"autoreset_mode": AutoresetMode.SAME_STEP}
         self._scenarios, self._seed, self._next = list(scenarios), seed, played
+        self._unplayed = False  # whether a round has been dealt of which no step was played
 
     def reset(
         self,
@@ -47,19 +50,30 @@ class Rounds(VectorWrapper[Observation, ArrayLike, Observation, ArrayLike, NDArr
         seed: int | Sequence[int | None] | None = None,  # noqa: ARG002 - the order has a seed of its own, and learners seed at every start
         options: Mapping[str, Any] | None = None,  # noqa: ARG002
     ) -> tuple[Observation, Infos]:
-        """Begin the next round and return its observations, shape (num_envs, size), and `info`."""
+        """Begin the next round and return its observations, shape (num_envs, size), and `info`; earlier ones are not remembered."""
+        return self._begin(forget=True)
+
+    def again(self) -> None:
+        """Have the next ``reset`` deal the round at hand once more, if nothing of it has been played."""
+        self._next -= self.num_envs if self._unplayed else 0
+        self._unplayed = False
+
+    def _begin(self, *, forget: bool) -> tuple[Observation, Infos]:
+        """Deal the next round."""
         told = as_options([self.scenario(self._next + row) for row in range(self.num_envs)])
         self._next += self.num_envs
-        observations, infos = self.env.reset(options=told)
+        self._unplayed = True
+        observations, infos = self.env.reset(seed=self._seed if forget else None, options=told)
         return observations, infos
 
     def step(self, actions: ArrayLike) -> tuple[Observation, Array, NDArray[np.bool_], NDArray[np.bool_], Infos]:
         """Play a step of the round with charges in EUR/kWh, shape (num_envs, coefficients), and begin the next where it ends."""
         last, rewards, terminated, truncated, infos = self.env.step(actions)
+        self._unplayed = False
         if not terminated.all():
             return last, rewards, terminated, truncated, infos
         ended = {"final_obs": as_objects(last), "final_info": infos, "_final_obs": terminated.copy(), "_final_info": terminated.copy()}
-        observations, begun = self.reset()
+        observations, begun = self._begin(forget=False)
         return observations, rewards, terminated, truncated, begun | ended
 
     def scenario(self, position: int) -> Scenario:

@@ -4,9 +4,9 @@ Both games are trained here: ``step`` counts training days, of one decision each
 
 Training alternates between playing and learning in *stretches* of whole days. After each stretch the policy plays validation days, the best
 so far is kept, and a checkpoint is written. Every source of chance is seeded afresh at the start of a stretch, from the seed of the run and
-the steps taken so far, so that a checkpoint needs no generator states: a training killed at any moment and resumed ends with the same
-weights to the last bit as one never interrupted, on the same machine and package versions. What a resumed run does not share is wall times
-in ``progress.jsonl`` and TensorBoard.
+the steps taken so far, and prosumers who learn begin it with an empty memory. So a checkpoint needs no generator states and no memories: a
+training killed at any moment and resumed ends with the same weights to the last bit as one never interrupted, on the same machine and
+package versions. What a resumed run does not share is wall times in ``progress.jsonl`` and TensorBoard.
 
 Metrics, in TensorBoard and ``progress.jsonl``:
 
@@ -154,6 +154,9 @@ def _learn(learner: BaseAlgorithm, config: TrainConfig, days: int, bar: Progress
     seed = _stretch_seed(config.seed, learner.num_timesteps)
     set_random_seed(seed)
     learner.action_space.seed(seed)
+    if config.task.belief == "learned" and learner.env is not None:
+        learner.env.env_method("again", indices=0)
+        learner._last_obs = None  # noqa: SLF001 - has it reset: the round at hand begins again, with an empty memory
     a_round = config.parallel_days * n_steps(config.task)
     until = learner.num_timesteps + days * n_steps(config.task)
     until += -until % a_round  # whole days in every row, so that a checkpoint lies between episodes

@@ -27,7 +27,7 @@ from ...envs.games.spec import GameSpec
 from ...envs.games.transition import Transitions
 from ...envs.market.exact.solution import Clearing
 from ..ground.held_out import require_not_held_out
-from ..ground.playing import play_days
+from ..ground.playing import days_led, play_days
 from ..ground.rounds import training_scenarios
 from ..references.curves import curves_of, proved_constant
 from ..references.optima import labels
@@ -168,7 +168,7 @@ class TaskPractice:
         """Return the rewards of charges on their scenarios in EUR, shape (D,)."""
         posted = iter([ConstantPolicy(row) for row in np.asarray(charges, dtype=np.float64)])
         rewards = self._earned(lambda _: next(posted), scenarios)
-        self.spend(steps=len(scenarios), clearings=len(scenarios) * n_steps(self.task))
+        self.spend(steps=len(scenarios), clearings=days_led(self.task, scenarios) * n_steps(self.task))
         return rewards
 
     def slopes(self, scenarios: Sequence[Scenario], charges: Array) -> tuple[Array, Array]:
@@ -217,7 +217,7 @@ class TaskPractice:
         """Return the mean reward of a policy on the validation days in EUR a day, and put it on the curve."""
         scenarios = self.scenarios("validation")
         rewards = self._earned(lambda _: policy, scenarios)
-        self.spend(validation_clearings=len(scenarios) * n_steps(self.task))
+        self.spend(validation_clearings=days_led(self.task, scenarios) * n_steps(self.task))
         return self.note(rewards.tolist())
 
     def note(self, rewards_eur: Sequence[float]) -> float:

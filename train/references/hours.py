@@ -6,7 +6,9 @@ exceed it. The bound is that for any belief (:mod:`gridtoll.agents.optimum.hourl
 in which nobody charges anything; no leader exceeds it.
 
 Whatever can be earned under ``"standing"`` can be earned under ``"announced"``, by announcing the hour's charge for all later hours: what
-is found for the first counts for the second, and there also the best schedule that is announced and kept.
+is found for the first counts for the second, and there also the best schedule that is announced and kept. Under ``"learned"`` the best is
+the better of both, posted on the day and on the days before it: prosumers then expect exactly that. A leader that posts other charges on
+the days before may earn more.
 """
 
 from __future__ import annotations
@@ -210,13 +212,16 @@ def _keep(form: Form[KeptOptimum], key: Key, known: StoreOptimum) -> None:
 
 
 def _played(task: GameSpec, scenario: Scenario, sequence: Array, bracket: Bracket) -> tuple[float, tuple[float, ...]]:
-    """Return what the better of a sequence and, if it is announced, a kept schedule earns in the environment, and its charges."""
+    """Return what the better of a sequence and, unless charges stand, a kept schedule earns in the environment, and its charges."""
     own = replace(task, information="public")
     hour = environment_of(own).observer.layout["hour"]
     standing = play_days(replace(own, belief="standing"), lambda _: SchedulePolicy(sequence, hour), [scenario], threads=1)[0]
     if task.belief == "standing":
         return standing.objective_eur, tuple(sequence.ravel().tolist())
-    kept = play_days(own, lambda _: SchedulePolicy(bracket.coefficients, hour, announced=True), [scenario], threads=1)[0]
+    announced = task.belief == "announced"
+    kept = play_days(own, lambda _: SchedulePolicy(bracket.coefficients, hour, announced=announced), [scenario], threads=1)[0]
+    if not announced:
+        standing = play_days(own, lambda _: SchedulePolicy(sequence, hour), [scenario], threads=1)[0]
     better, charges = max((standing.objective_eur, sequence), (kept.objective_eur, bracket.coefficients), key=lambda pair: pair[0])
     return better, tuple(charges.ravel().tolist())
 

@@ -19,11 +19,15 @@ these follow. Rows of the present hour are the truth, in the units of their name
 | `last_export`   | 1    | P̄·N   | 0.5    | 0.5   | `public`: exported in the hour before |
 | `each_stored`   | N    | 1      | 0.5    | 0.5   | `full`: each store's energy over its capacity |
 | `forecast`      | 3·T  | 1      | 1      | 0.2   | `full`: what prosumers take load, renewables and export price for, over the truth |
+| `days_remembered` | 1  | 1      | 0      | 7     | `learned`: days that prosumers remember |
+| `expected`      | T·K  | EUR/kWh | 0     | cap   | `learned`: what they expect an hour to be charged; 0 where they remember no day |
+| `posted`        | T·K  | EUR/kWh | 0     | cap   | `learned`, `full`: what was posted today; 0 from the hour at hand on |
+| `remembered`    | 7·T·K | EUR/kWh | 0    | cap   | `learned`, `full`: the days remembered, the latest first; 0 where there is none |
 
 **State.** A ``full`` observation holds everything the rest of the episode depends on: the day's data by hour and prosumer, what prosumers
-believe of it, the hour, and every store's energy. What follows is a function of it and of the actions. The days after the first of an
-episode follow from the calendar, which the observation holds too. A ``public`` one does not: stores are seen in total, later hours through
-forecasts.
+believe of it, the hour, every store's energy, and what prosumers remember where they learn. What follows is a function of it and of the
+actions. The days after the first of an episode follow from the calendar, which the observation holds too. A ``public`` one does not: stores
+are seen in total, later hours through forecasts.
 """
 
 from __future__ import annotations
@@ -37,6 +41,7 @@ from numpy.typing import NDArray
 from ...community.calendar import Scenario
 from ...community.community import Community
 from ...community.day import Array, Day
+from ..memory import EMPTY, REMEMBERED_DAYS, Memory
 from .fields import Field
 from .observer import BOUND, Observer, layout_of, make_observer
 from .public import FORECAST_ERROR, public_values
@@ -69,11 +74,15 @@ class HourlyObserver:
         day_ahead: Observes the day as before it began.
         fields: All fields, in the order they stand in.
         layout: Where each field lies in the observation, by name.
+        remembered: Coefficients K of each hour that prosumers remember; 0 where they remember nothing.
+        cap: Greatest of them in EUR/kWh.
     """
 
     day_ahead: Observer
     fields: tuple[Field, ...]
     layout: Mapping[str, slice]
+    remembered: int
+    cap: float
 
     @property
     def size(self) -> int:
@@ -96,7 +105,9 @@ class HourlyObserver:
         per_kwh = 1.0 / (base.community.period_hours * base.geometry.total_load_kw)
         return SharedByHours(base.observe(scenario, day), now, forecast, per_kwh)
 
-    def observe(self, view: SharedByHours, *, hour: int, days_left: int, stored: Array, last_kwh: Sequence[float]) -> NDArray[np.float32]:
+    def observe(
+        self, view: SharedByHours, *, hour: int, days_left: int, stored: Array, last_kwh: Sequence[float], memory: Memory = EMPTY
+    ) -> NDArray[np.float32]:
         """Return the observation of a state, shape (size,), within ±``BOUND``.
 
         Args:
@@ -105,6 +116,7 @@ class HourlyObserver:
             days_left: Days of the episode after this one.
             stored: Energy of each store in kWh, shape (N,).
             last_kwh: What was traded, imported and exported in the hour before.
+            memory: What prosumers remember.
         """
         community, n_periods = self.day_ahead.community, view.forecast.shape[1]
         capacity = community.storage_capacity
@@ -116,8 +128,24 @@ class HourlyObserver:
         else:
             own = stored / np.where(capacity > 0, capacity, 1.0)
             parts += [(own - 0.5) / 0.5, (view.forecast.ravel() - 1.0) / 0.2]
+        if self.remembered:
+            parts += self._of_memory(memory, n_periods)
         rest = np.clip(np.concatenate([clock, *parts]), -BOUND, BOUND).astype(np.float32)
         return np.concatenate([view.day, rest])
+
+    def _of_memory(self, memory: Memory, n_periods: int) -> list[Array]:
+        """Return what is seen of a memory, scaled: expected charges, and in ``full`` what they and those of later days are made of."""
+        shape = (n_periods, self.remembered)
+        expected = np.zeros(shape) if memory.expected is None else memory.expected
+        parts = [np.array([len(memory.days) / REMEMBERED_DAYS]), expected.ravel() / self.cap]
+        if self.day_ahead.information == "full":
+            posted, remembered = np.zeros(shape), np.zeros((REMEMBERED_DAYS, *shape))
+            for hour, charge in enumerate(memory.today):
+                posted[hour] = charge
+            for back, day in enumerate(reversed(memory.days)):
+                remembered[back] = day
+            parts += [posted.ravel() / self.cap, remembered.ravel() / self.cap]
+        return parts
 
     def read(self, observation: NDArray[np.floating]) -> dict[str, Array]:
         """Return the values of an observation, shape (size,), by field, each of shape (numbers of the field,).
@@ -128,7 +156,9 @@ class HourlyObserver:
         return {field.name: wide[self.layout[field.name]] * field.scale + field.centre for field in self.fields}
 
 
-def make_hourly_observer(information: str, community: Community, *, forecast_error: float) -> HourlyObserver:
+def make_hourly_observer(
+    information: str, community: Community, *, forecast_error: float, remembered: int = 0, cap: float = 1.0
+) -> HourlyObserver:
     """Return the observer of a community's hourly game.
 
     Args:
@@ -136,13 +166,15 @@ def make_hourly_observer(information: str, community: Community, *, forecast_err
         community: Whose days are observed.
         forecast_error: That of the prosumers, which leaders share; where it is 0 prosumers know their day, and leaders who see what is
             ``public`` still forecast it with the day-ahead environment's error.
+        remembered: Coefficients K of each hour that prosumers remember; 0 where they remember nothing.
+        cap: Greatest of them in EUR/kWh.
 
     Raises:
         ValueError: If `information` is unknown.
     """
     day_ahead = replace(make_observer(information, community), forecast_error=forecast_error or FORECAST_ERROR)
-    fields = day_ahead.fields + hourly_fields(day_ahead)
-    return HourlyObserver(day_ahead=day_ahead, fields=fields, layout=layout_of(fields))
+    fields = day_ahead.fields + hourly_fields(day_ahead) + (memory_fields(day_ahead, remembered, cap) if remembered else ())
+    return HourlyObserver(day_ahead=day_ahead, fields=fields, layout=layout_of(fields), remembered=remembered, cap=cap)
 
 
 def hourly_fields(day_ahead: Observer) -> tuple[Field, ...]:
@@ -162,4 +194,17 @@ def hourly_fields(day_ahead: Observer) -> tuple[Field, ...]:
         expected = "what prosumers take load, renewables and export price for, over the truth"
         fields.append(Field("each_stored", n, "N", "1", 0.5, 0.5, "each store's energy over its capacity"))
         fields.append(Field("forecast", 3 * t, "3·T", "1", 1.0, 0.2, expected))
+    return tuple(fields)
+
+
+def memory_fields(day_ahead: Observer, k: int, cap: float) -> tuple[Field, ...]:
+    """Return the fields that follow where prosumers remember K coefficients of each hour, of at most ``cap`` EUR/kWh."""
+    t, d = day_ahead.community.n_periods, REMEMBERED_DAYS
+    fields = [
+        Field("days_remembered", 1, "1", "1", 0.0, float(d), "days that prosumers remember"),
+        Field("expected", t * k, "T·K", "EUR/kWh", 0.0, cap, "what prosumers expect each hour to be charged"),
+    ]
+    if day_ahead.information == "full":
+        fields.append(Field("posted", t * k, "T·K", "EUR/kWh", 0.0, cap, "what was posted today"))
+        fields.append(Field("remembered", d * t * k, "7·T·K", "EUR/kWh", 0.0, cap, "the days remembered, the latest first"))
     return tuple(fields)

@@ -22,6 +22,7 @@ GAMES: list[dict[str, Any]] = [
     {},
     {"community": STORES, "belief": "announced", "tariff": "unique", "information": "full", "objective": "welfare"},
     {"community": STORES, "tariff": "zonal", "forecast_error": 0.1, "days": 2, "flows": "injections"},
+    {"community": STORES, "tariff": "zonal", "belief": "learned", "information": "full"},
 ]
 
 

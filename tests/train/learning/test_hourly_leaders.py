@@ -98,6 +98,16 @@ def test_what_is_announced_earns_at_least_what_is_not() -> None:
     assert played == pytest.approx(announced.best_eur, rel=1e-9) or announced.best_eur == standing.best_eur
 
 
+def test_where_prosumers_learn_the_best_found_is_repeated_and_earns_what_its_announcement_would() -> None:
+    learned, announced = (replace(STORES, belief=belief) for belief in ("learned", "announced"))
+    [ends] = hourly_references(learned, DAYS[:1], ONE, QUICK)
+    charges = np.reshape(ends.charges, (24, 1))
+    env = environment_of(announced)
+    kept = play_episode(env, SchedulePolicy(charges, env.observer.layout["hour"], announced=True), DAYS[0])
+    assert ends.best_eur == pytest.approx(kept, rel=1e-9)
+    assert ends.kept_eur * (1 - 1e-9) <= ends.best_eur <= ends.upper_bound_eur
+
+
 def test_welfare_is_bounded_by_the_social_optimum() -> None:
     [ends] = hourly_references(replace(STORES, objective="welfare"), DAYS[1:], ONE, QUICK)
     assert ends.zero_eur <= ends.best_eur <= ends.upper_bound_eur

@@ -30,13 +30,18 @@ def small(algorithm: str, task: GameSpec = TINY, **settings: Any) -> TrainConfig
     return training_of(task, algorithm, SMALL | settings, steps=8, parallel_days=4, validate_every=4, validation_days=2)
 
 
-def observed() -> NDArray[np.float32]:
-    return np.random.default_rng(0).normal(size=environment_of(TINY).observer.size).astype(np.float32)
+def observed(task: GameSpec = TINY) -> NDArray[np.float32]:
+    return np.random.default_rng(0).normal(size=environment_of(task).observer.size).astype(np.float32)
 
 
-@pytest.mark.parametrize("algorithm", ["sac", "ppo", "recurrent-ppo"])
-def test_a_training_killed_and_resumed_ends_as_one_that_was_not(algorithm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    config = small(algorithm)
+LEARNED = TINY.changed(belief="learned")
+
+
+@pytest.mark.parametrize(("algorithm", "task"), [("sac", TINY), ("ppo", TINY), ("recurrent-ppo", TINY), ("sac", LEARNED), ("ppo", LEARNED)])
+def test_a_training_killed_and_resumed_ends_as_one_that_was_not(
+    algorithm: str, task: GameSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = small(algorithm, task)
     whole = train(config, tmp_path / "whole", ONE)
     recorded = RunFolder.record
 
@@ -50,11 +55,11 @@ def test_a_training_killed_and_resumed_ends_as_one_that_was_not(algorithm: str, 
         train(config, tmp_path / "killed", ONE)
     monkeypatch.undo()
     with pytest.raises(ValueError, match="cut short after 4 of 8 training days"):
-        learned_policy(RunFolder.open(tmp_path / "killed"), TINY)
+        learned_policy(RunFolder.open(tmp_path / "killed"), task)
     resumed = resume(tmp_path / "killed", ONE)
     assert [row["rewards_eur"] for row in whole.progress()] == [row["rewards_eur"] for row in resumed.progress()]
     assert [row["step"] for row in whole.progress()] == [4, 8]
-    acted = [learned_policy(run, TINY).predict(observed(), deterministic=True)[0] for run in (whole, resumed)]
+    acted = [learned_policy(run, task).predict(observed(task), deterministic=True)[0] for run in (whole, resumed)]
     assert np.array_equal(acted[0], acted[1])
 
 
