@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
-from typing import TypeVar
+from typing import Final, TypeVar
 
+_MOST_LISTED: Final = 5
 Name = TypeVar("Name", bound=str)
 
 
@@ -79,3 +80,9 @@ def two_readings(word: str, both: str, path: str) -> ValueError:
         f"a word must have one meaning, but {word!r} is both {both}. Write {path!r} for what is here; for the other, rename what is "
         "here, or work in another folder."
     )
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return the first few of names, and how many more there are."""
+    more = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
+    return ", ".join(names[:_MOST_LISTED]) + more

@@ -19,7 +19,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from ..arrays import Array, Door, IntArray
-from .ptdf import ptdf_matrix
+from .ptdf import given_ptdf, ptdf_matrix
 from .wires import Wires
 
 _UNSUPPORTED: Final = ("trafo3w", "impedance", "xward", "dcline", "tcsc", "vsc", "line_dc")
@@ -108,8 +108,9 @@ def make_grid(
     slack_bus: int,
     branch_names: Sequence[str] | None = None,
     bus_position: ArrayLike | None = None,
+    ptdf: ArrayLike | None = None,
 ) -> Grid:
-    """Build a validated :class:`Grid`, computing its PTDF; the arguments are its attributes.
+    """Build a validated :class:`Grid`, computing its PTDF unless told; the arguments are its attributes.
 
     For shapes and units see :class:`Grid`. Resistance, reactance and limit may be one number for all branches. Branches are named
     ``"from-to"`` unless told, and buses laid out by a method that depends on nothing but the grid.
@@ -126,6 +127,9 @@ def make_grid(
     door.whole_numbers("slack_bus", slack_bus, ())
     if bus_position is not None:
         door.numbers("bus_position", bus_position, (len(buses), 2))
+    if ptdf is not None:
+        door.numbers("ptdf", ptdf, (int(np.size(branch_from)), len(buses)))
+        door.require("ptdf", "be finite", np.isfinite, axes=("branch", "bus"))
     named = () if branch_names is None else door.names("branch_names", branch_names, int(np.size(branch_from)), unique=False)
     _require_grid(door, len(buses))
     door.raise_if_any()
@@ -135,7 +139,10 @@ def make_grid(
     door.raise_if_any()
     named = named or tuple(f"{buses[i]}-{buses[j]}" for i, j in zip(start, end, strict=True))
     try:
-        ptdf = ptdf_matrix(start, end, numbers["branch_reactance_pu"], n_buses=len(buses), slack_bus=int(slack), branch_names=named)
+        if ptdf is None:
+            found = ptdf_matrix(start, end, numbers["branch_reactance_pu"], n_buses=len(buses), slack_bus=int(slack), branch_names=named)
+        else:
+            found = given_ptdf(numbers["ptdf"], start, end, slack_bus=int(slack), bus_names=buses)
     except ValueError as error:
         raise ValueError(f"grid {name!r} is not valid:\n  - {error}") from None
     grid = Grid(
@@ -148,11 +155,11 @@ def make_grid(
         branch_resistance_pu=numbers["branch_resistance_pu"],
         branch_reactance_pu=numbers["branch_reactance_pu"],
         branch_limit_kw=numbers["branch_limit_kw"],
-        ptdf=ptdf,
+        ptdf=found,
         base_power_kw=float(numbers["base_power_kw"]),
         slack_bus=int(slack),
     )
-    for array in (grid.bus_position, start, end, ptdf, *numbers.values()):
+    for array in (grid.bus_position, start, end, found, *numbers.values()):
         array.setflags(write=False)
     return grid
 

@@ -33,6 +33,8 @@ PTDF_DECIMALS: Final = 12
 """H is rounded to this many decimals: entries of a radial grid become exactly 0 or ±1, and no linear algebra library's last bit shows."""
 MOST_AMPLIFIED: Final = 1e4
 """How many times the relative error of a reactance may come back in the flows. Reactances are known to three digits at best."""
+OWN_LAWS: Final = 0.1
+"""How far Kirchhoff's law of currents may be off in a PTDF matrix of one's own: kW per kW put in."""
 _AGREE: Final = 2.0 * 10.0**-PTDF_DECIMALS  # the two methods may round to neighbouring decimals
 _LAWS: Final = 1e-9  # how far Kirchhoff's laws may be off: kW per kW injected, and that times the greatest reactance of the loop
 _REFINED: Final = 3  # steps; the second changes nothing in any named community
@@ -71,6 +73,32 @@ def ptdf_matrix(
     # Where both agree the usual method's last decimal is kept, by which data and results of earlier versions are known.
     agreed = by_angles is not None and bool((np.abs(by_angles - by_loops) <= _AGREE).all())
     return by_angles if by_angles is not None and agreed else by_loops
+
+
+def given_ptdf(values: Array, branch_from: IntArray, branch_to: IntArray, *, slack_bus: int, bus_names: Sequence[str]) -> Array:
+    """Return a PTDF matrix of one's own, shape (L, B), for this slack bus: what flows does not depend on which bus takes up the rest.
+
+    Measured sensitivities, and those of an AC power flow, hold losses. So at each bus what flows in may differ from what flows out by
+    :data:`OWN_LAWS` of what is put in.
+
+    Raises:
+        ValueError: If the flows of an injection do not lead from its bus to the slack bus.
+    """
+    ptdf: Array = values - values[:, [slack_bus]]
+    leaving = np.zeros((ptdf.shape[1], ptdf.shape[1]))
+    np.add.at(leaving, branch_from, ptdf)
+    np.subtract.at(leaving, branch_to, ptdf)
+    wanted = np.eye(len(leaving))
+    wanted[slack_bus] -= 1.0
+    off = np.abs(leaving - wanted)
+    bus, injected = divmod(int(off.argmax()), len(off))
+    if not off[bus, injected] <= OWN_LAWS:
+        raise ValueError(
+            f"`ptdf` must lead 1 kW from each bus to the slack bus {bus_names[slack_bus]!r} (to within {OWN_LAWS:g} kW). Of 1 kW put in at "
+            f"{bus_names[injected]!r} {leaving[bus, injected]:.3g} kW leave {bus_names[bus]!r} by its branches, not "
+            f"{wanted[bus, injected]:g}. Check signs (a flow from `from` to `to` is positive), and the order of rows and columns."
+        )
+    return ptdf
 
 
 def _by_angles(start: IntArray, end: IntArray, reactance: Array, *, n_buses: int, slack_bus: int) -> Array | None:

@@ -75,6 +75,12 @@ class Wires:
         return limit
 
 
+def ampere_to_kw(limit_ampere: Array, voltage_kv: Array) -> Array:
+    """Return the power in kW of a current in A at a nominal voltage between phases in kV, each of shape (L,): √3 V I."""
+    limit: Array = _SQRT3 * voltage_kv * limit_ampere
+    return limit
+
+
 def wires_of(grid: Grid) -> Wires:
     """Return the electrical data of a grid: its own, or where it has none, lines without capacitance from a slack bus at 1 p.u."""
     if grid.wires is not None:

@@ -42,7 +42,10 @@ def wires_from_pandapower(net: Any, grid: Grid) -> Wires:
     index_of = {int(lookup[bus]): index for bus, index in pandapower_buses(net).items()}
     ours = np.array(sorted(index_of, key=index_of.__getitem__), dtype=np.intp)
     bus, branch, gen = (internal[name].real for name in ("bus", "branch", "gen"))
-    branch = branch[[int(row[_FROM]) in index_of and int(row[_TO]) in index_of for row in branch]]
+    kept = np.flatnonzero([int(row[_FROM]) in index_of and int(row[_TO]) in index_of for row in branch])
+    rows = np.flatnonzero(internal["branch_is"])[kept]  # where these branches stand in pandapower's own table, as the elements' rows do
+    first_transformer, behind_them = net._pd2ppc_lookups["branch"].get("trafo", (0, 0))  # noqa: SLF001
+    branch = branch[kept]
     _require_same(grid, branch, index_of)
     held = np.full(grid.n_buses, np.nan)
     for row in gen:
@@ -53,8 +56,7 @@ def wires_from_pandapower(net: Any, grid: Grid) -> Wires:
     base_mva = float(internal["baseMVA"])
     voltage = bus[ours, _KV]
     ratio = np.where(branch[:, _TAP] == 0, 1.0, branch[:, _TAP])
-    is_transformer = np.zeros(len(branch), dtype=np.bool_)
-    is_transformer[len(branch) - int(net.trafo.in_service.sum()) :] = True  # pandapower's branches are lines, then transformers
+    is_transformer = (rows >= first_transformer) & (rows < behind_them)
     return Wires(
         branch_resistance_pu=branch[:, _R],
         branch_reactance_pu=branch[:, _X],

@@ -11,10 +11,11 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
-from ...grid.grid import Grid, grid_from_pandapower, pandapower_buses
+from ...grid.grid import Grid, pandapower_buses
 from ..sources import COMMUNITY_NAMES, load_community
 from ..sources.faults import Faults
 from .lines import grid_of_lines
+from .networks import grid_of_network
 from .request import BuildRequest
 from .sheet import read_sheet
 
@@ -69,17 +70,12 @@ def _of_lines(faults: Faults, path: Path, request: BuildRequest) -> FoundGrid | 
 
 
 def _of_network(net: Any, name: str, source: str) -> FoundGrid:
-    try:
-        grid = grid_from_pandapower(net, name)
-    except (ValueError, MemoryError):
-        raise
-    except Exception as error:  # noqa: BLE001 - what pandapower raises where its power flow fails is of many kinds
-        raise ValueError(f"must be a network whose DC power flow pandapower can solve, got: {type(error).__name__}: {error}") from None
+    grid, notes = grid_of_network(net, name)
     position = pandapower_buses(net)
     known = {name: index for index, name in enumerate(grid.bus_names)}
     theirs = {str(net.bus.name.at[bus]): index for bus, index in position.items()}
     numbers = {str(bus): index for bus, index in position.items()}
-    return FoundGrid(grid, numbers | theirs | known, source)
+    return FoundGrid(grid, numbers | theirs | known, source, notes)
 
 
 def _from_json(path: Path) -> Any:

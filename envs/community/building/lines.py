@@ -3,25 +3,30 @@
 Of each line its resistance and its reactance are given in one of three ways: in p.u. (``r_pu``, ``x_pu``, on a stated base power), in ohms
 (``r_ohm``, ``x_ohm``), or in ohms per kilometre with its length (``r_ohm_per_km``, ``x_ohm_per_km``, ``length_km`` or ``length_m``). Its
 limit is in kW (``limit_kw``) or in amperes (``limit_a``); without one it has none. Ohms and amperes need the nominal voltage, in a column
-``voltage_kv`` or stated for all lines.
+``voltage_kv`` or stated for all lines. A row may be a transformer (``kind``); its ohms, amperes and voltage are those where it begins.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...arrays import Array
 from ...grid.grid import Grid, make_grid
+from ...grid.wires import ampere_to_kw
+from ...grid.wires_columns import KIND, KINDS, wires_from_columns
 from .request import BuildRequest
 from .sheet import Sheet, is_nothing
 
 _BASE_KW: Final = 1000.0
 _NAMES: Final = ("line", "branch", "name")
+_TEXTS: Final = (*_NAMES, "from", "to", KIND)
 _OTHER_NAMES: Final[Mapping[str, str]] = {
     "from_bus": "from",
     "to_bus": "to",
@@ -55,8 +60,8 @@ def grid_of_lines(sheet: Sheet, request: BuildRequest) -> tuple[Grid, tuple[str,
     faults, before = sheet.faults, len(sheet.faults.found)
     columns = {_OTHER_NAMES.get(each.lower(), each.lower()): each for each in sheet.header}
     for each, written in columns.items():
-        if each not in (*_RULES, *_NAMES, "from", "to") and written not in request.ignore:
-            near = get_close_matches(each, (*_RULES, "from", "to"), n=1, cutoff=0.5)
+        if each not in (*_RULES, *_TEXTS) and written not in request.ignore:
+            near = get_close_matches(each, (*_RULES, *_TEXTS[-3:]), n=1, cutoff=0.5)
             hint = f" Did you mean {near[0]!r}?" if near else " Leave it out by --ignore."
             faults.add(sheet.file, f"there is no such column.{hint}", column=written)
     for end in ("from", "to"):
@@ -66,10 +71,14 @@ def grid_of_lines(sheet: Sheet, request: BuildRequest) -> tuple[Grid, tuple[str,
     volt = numbers.get("voltage_kv", np.full(len(sheet.rows), request.voltage_kv or math.nan))
     pu = _per_unit(sheet, numbers, volt, request)
     limit, note = _limit(sheet, numbers, volt)
+    is_transformer = _kinds(sheet, columns)
     if len(faults.found) > before or pu is None:
         return None
     starts, ends = sheet.cells(columns["from"]), sheet.cells(columns["to"])
     buses = list(dict.fromkeys(bus for pair in zip(starts, ends, strict=True) for bus in pair))
+    voltage = _bus_voltages(sheet, buses, volt, is_transformer, ends=(starts, ends))
+    if voltage is None:
+        return None
     slack = request.slack if request.slack is not None else buses[0]
     if slack not in buses:
         near = get_close_matches(slack, buses, n=1, cutoff=0.5)
@@ -93,8 +102,35 @@ def grid_of_lines(sheet: Sheet, request: BuildRequest) -> tuple[Grid, tuple[str,
     except ValueError as error:
         faults.add_each(sheet.file, error)
         return None
+    if np.isfinite(voltage).any() or is_transformer.any():
+        grid = replace(grid, wires=wires_from_columns(grid, {"voltage_kv": voltage}, {}, is_transformer))
     rule = () if request.slack is not None else (f"slack bus: {slack!r}, where the first line begins (give another by --slack)",)
     return grid, (*rule, *note)
+
+
+def _kinds(sheet: Sheet, columns: Mapping[str, str]) -> NDArray[np.bool_]:
+    """Return which rows are transformers, shape (L,), noting kinds that are neither that nor lines."""
+    if KIND not in columns:
+        return np.zeros(len(sheet.rows), dtype=np.bool_)
+    cells = [cell.lower() for cell in sheet.cells(columns[KIND])]
+    for row, cell in zip(sheet.row_numbers.tolist(), cells, strict=True):
+        if cell not in KINDS:
+            sheet.faults.add(sheet.file, f"must be {' or '.join(KINDS)}, got {cell!r}.", row=row, column=columns[KIND], kind="kind")
+    return np.array([cell == KINDS[1] for cell in cells])
+
+
+def _bus_voltages(
+    sheet: Sheet, buses: Sequence[str], volt: Array, is_transformer: NDArray[np.bool_], *, ends: tuple[Sequence[str], Sequence[str]]
+) -> Array | None:
+    """Return the nominal voltage of each bus in kV, NaN where it is not known, shape (B,); None, the reason noted, where two differ."""
+    found: dict[str, float] = {}
+    for row, volts, transforms, start, end in zip(sheet.row_numbers.tolist(), volt.tolist(), is_transformer.tolist(), *ends, strict=True):
+        for bus in (start,) if transforms else (start, end):
+            if found.setdefault(bus, volts) != volts and not math.isnan(volts):
+                text = f"lines at a bus must have one voltage, got {found[bus]:g} and {volts:g} kV at {bus!r}. Is one a transformer (kind)?"
+                sheet.faults.add(sheet.file, text, row=row, kind="two voltages")
+                return None
+    return np.array([found.get(bus, math.nan) for bus in buses])
 
 
 def _numbers(sheet: Sheet, column: str, rule: str, holds: object) -> Array:
@@ -145,7 +181,7 @@ def _limit(sheet: Sheet, numbers: Mapping[str, Array], volt: Array) -> tuple[Arr
             sheet.faults.add(
                 sheet.file, "limits in amperes need the nominal voltage. Give it by --voltage-kv, or in a column 'voltage_kv'."
             )
-        limit = math.sqrt(3) * volt * numbers["limit_a"]
+        limit = ampere_to_kw(numbers["limit_a"], volt)
     else:
         limit = np.full(len(sheet.rows), math.nan)
     without = int(np.isnan(limit).sum())

@@ -17,16 +17,18 @@ from typing import Final
 
 import numpy as np
 
+from ...grid.wires_columns import wires_as_columns
 from ..community import Community
 from ..day import Array
 from ..parameters import MARKET_PARAMETER_NAMES
-from .folder_format import BRANCH_RULES, BUS_COLUMNS, FOLDER_README, FORMAT_VERSION, PROSUMER_RULES, SETTINGS, field_name
+from .folder_format import BRANCH_RULES, BUS_COLUMNS, FOLDER_README, FORMAT_VERSION, LIMITS, PROSUMER_RULES, SETTINGS, field_name
+from .grid_files import PTDF_FILE, ptdf_rows
 from .household_file import FILE as HOUSEHOLD_FILE
 from .household_file import household_rows
 from .place import FILES, holds_a_community
 from .tables import HOUR_COLUMN, HOUR_FORMAT
 
-_BESIDE: Final = ("README.md", HOUSEHOLD_FILE)
+_BESIDE: Final = ("README.md", HOUSEHOLD_FILE, PTDF_FILE)
 """Files that a community's folder may hold, but need not."""
 
 
@@ -105,11 +107,16 @@ def _write_folder(community: Community, folder: Path, history: str) -> None:
     values |= {name: getattr(community.parameters, name) for name in MARKET_PARAMETER_NAMES}
     values |= {"period_minutes": community.period_minutes, "time_zone": community.time_zone}
     _write(folder / "settings.csv", ("name", "value", "meaning"), ((key, values[key], text) for key, text in SETTINGS.items()))
-    buses = zip(grid.bus_names, *grid.bus_position.T.tolist(), network.bus_zone.tolist(), strict=True)
-    _write(folder / "buses.csv", BUS_COLUMNS, buses)
+    of_buses, of_branches = wires_as_columns(grid)
+    buses = zip(grid.bus_names, *grid.bus_position.T.tolist(), network.bus_zone.tolist(), *of_buses.values(), strict=True)
+    _write(folder / "buses.csv", (*BUS_COLUMNS, *of_buses), buses)
     ends = ([grid.bus_names[i] for i in grid.branch_from], [grid.bus_names[i] for i in grid.branch_to])
     numbers = (grid.branch_resistance_pu.tolist(), grid.branch_reactance_pu.tolist(), grid.branch_limit_kw.tolist())
-    _write(folder / "branches.csv", ("branch", "from", "to", *BRANCH_RULES), zip(grid.branch_names, *ends, *numbers, strict=True))
+    branches = zip(grid.branch_names, *ends, *numbers, *of_branches.values(), strict=True)
+    _write(folder / "branches.csv", ("branch", "from", "to", *BRANCH_RULES, LIMITS[0], *of_branches), branches)
+    own = ptdf_rows(grid)
+    if own is not None:
+        _write(folder / PTDF_FILE, *own)
     columns = [getattr(community, field_name(column)).tolist() for column in PROSUMER_RULES]
     at = [grid.bus_names[i] for i in network.prosumer_bus]
     rows = zip(community.prosumer_names, at, community.renewable_kind, *columns, strict=True)

@@ -10,8 +10,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ...grid.grid import make_grid
-from ...grid.network import Network, make_network
 from ...written import explained
 from ...written import number as read_number
 from ..clock import MINUTES_PER_HOUR, divides_the_hour, is_zone
@@ -20,7 +18,8 @@ from ..day import Array
 from ..derivation import Derivation, Ledger
 from ..parameters import MARKET_PARAMETER_NAMES, MarketParameters
 from . import tables
-from .folder_format import ALWAYS, BRANCH_RULES, BUS_COLUMNS, DEFAULTS, FORMAT_VERSION, KINDS, PROSUMER_RULES, SETTINGS, field_name
+from .folder_format import ALWAYS, DEFAULTS, FORMAT_VERSION, KINDS, PROSUMER_RULES, SETTINGS, field_name
+from .grid_files import network_of, read_grid
 from .household_file import add_household_prices
 from .tables import HOUR_COLUMN, CsvTable, Faults, read_table
 
@@ -39,7 +38,7 @@ def read_folder(folder: Path, *, partners: int | Literal["all"] | None = None) -
     """
     faults = Faults(folder)
     settings = _read_settings(faults)
-    grid = _read_grid(faults, settings)
+    grid = read_grid(faults, settings)
     prosumers = _read_prosumers(faults, () if grid is None else grid["bus_names"])
     names = prosumers.pop("prosumer_names", None)
     year, hours = _read_year(faults, names, settings.get("period_minutes", MINUTES_PER_HOUR))
@@ -50,7 +49,7 @@ def read_folder(folder: Path, *, partners: int | Literal["all"] | None = None) -
     try:
         community = make_community(
             settings["name"],
-            _network(faults, grid or {}, settings, prosumers.pop("bus")),
+            network_of(faults, grid or {}, settings, prosumers.pop("bus")),
             partners=None if asked == "all" else int(asked),
             trade_friction=settings["trade_friction"],
             charge_cap=settings["charge_cap"],
@@ -123,30 +122,6 @@ def _setting(key: str, value: str) -> object:
     if not np.isfinite(number) or (positive and not number > 0) or (whole and number != int(number)):
         raise ValueError
     return int(number) if whole else number
-
-
-def _read_grid(faults: Faults, settings: dict[str, Any]) -> dict[str, Any] | None:
-    """Return what the grid is built from, None where the files cannot be used."""
-    buses = read_table(faults, "buses.csv", ("bus",), BUS_COLUMNS[1:])
-    branches = read_table(faults, "branches.csv", ("branch", "from", "to", *BRANCH_RULES))
-    if buses is None:
-        return None
-    names = buses.text("bus", unique=True)
-    found: dict[str, Any] = {"bus_names": names, "zone": None, "bus_position": None}
-    if buses.has("x") and buses.has("y"):
-        found["bus_position"] = buses.numbers(("x", "y"), tables.ANY)
-    if buses.has("zone"):
-        found["zone"] = buses.numbers(("zone",), tables.ZONE)[:, 0]
-    if "slack_bus" in settings and settings["slack_bus"] not in names:
-        faults.add("settings.csv", f"slack_bus must be one of the buses of buses.csv, got {settings['slack_bus']!r}.")
-    if branches is not None:
-        found["branch_names"] = branches.text("branch", unique=True)
-        found |= {end: branches.known(end, names, "the buses of buses.csv") for end in ("from", "to")}
-        found |= {column: branches.numbers((column,), rule)[:, 0] for column, rule in BRANCH_RULES.items()}
-        for (row, _), start, end in zip(branches.rows, found["from"], found["to"], strict=True):
-            if start == end >= 0:
-                faults.add("branches.csv", f"a branch must join two different buses, got {names[start]!r} twice.", row=row, column="to")
-    return found
 
 
 def _read_prosumers(faults: Faults, bus_names: Sequence[str]) -> dict[str, Any]:
@@ -239,26 +214,3 @@ def _derivations(grid: dict[str, Any]) -> list[Derivation]:
     if grid["bus_position"] is None:
         ledger.write_words("bus_position", n_buses, "laid out by a method that depends on the grid alone; for drawing")
     return ledger.entries
-
-
-def _network(faults: Faults, grid: dict[str, Any], settings: dict[str, Any], bus: Sequence[int]) -> Network:
-    """Return the network, or raise what is wrong with the grid as a whole."""
-    try:
-        built = make_grid(
-            settings["name"],
-            bus_names=grid["bus_names"],
-            branch_names=grid["branch_names"],
-            branch_from=grid["from"],
-            branch_to=grid["to"],
-            branch_resistance_pu=grid["r_pu"],
-            branch_reactance_pu=grid["x_pu"],
-            branch_limit_kw=grid["limit_kw"],
-            base_power_kw=settings["base_power_kw"],
-            slack_bus=grid["bus_names"].index(settings["slack_bus"]),
-            bus_position=grid["bus_position"],
-        )
-    except ValueError as error:
-        faults.add("branches.csv", str(error))
-        faults.raise_if_any()
-        raise
-    return make_network(built, bus, bus_zone=grid["zone"])

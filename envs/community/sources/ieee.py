@@ -6,11 +6,26 @@ bus's load by the numbers of :mod:`~gridtoll.envs.community.parameters`. The sys
 
 ``ieee9`` has a prosumer at each of its 9 buses; the 6 without a load in the case get half the mean of the 3 that have
 one (52.5 MW). The other systems have a prosumer at each bus with load: 21, 42, 99 and 32.
+
+Branch limits are our own where cases come without usable ones (9,900 MVA on each branch, or 2,000 GVA).
+
+Each number is one limit for every branch of the case, such that the year's Free P2P (no charge) loads the worst branch to 110%: the
+greatest flow of trades over branches, hours, days and price paths, divided by 1.10 and rounded to three digits. To derive them again:
+
+>>> from gridtoll.envs.market.exact.compiled import StructuredMarket  # doctest: +SKIP
+>>> from gridtoll.envs.community.sources import load_community  # doctest: +SKIP
+>>> market = StructuredMarket()  # doctest: +SKIP
+>>> peak = free_p2p_peak(load_community("case33bw"), lambda day: market.clear(day, 0.0 * day.trade_limit).traded_kw)  # doctest: +SKIP
+>>> limit_from_peak(peak)  # doctest: +SKIP
+1410.0
+
+Whoever changes loads, renewables, storage or prices of these systems derives them again.
 """
 
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, Final, Literal
 
@@ -22,14 +37,15 @@ from ...grid.wires import wires_from_arrays
 from ...grid.wires_pandapower import wires_from_pandapower
 from .. import parameters as p
 from ..community import Community, make_community
-from ..day import Array
+from ..day import Array, Day
 from .cache import Arrays, cached_arrays
-from .ieee_limits import BRANCH_LIMIT_KW
 from .simbench import FIRST_DATE, TIME_ZONE, grid_arrays, grid_of, market_prices, partner_count, profiles
 
 _CASES: Final = {"ieee9": "case9", "ieee39": "case39", "ieee57": "case57", "ieee118": "case118", "case33bw": "case33bw"}
 IEEE_NAMES: Final[tuple[str, ...]] = tuple(_CASES)
 _PROSUMER_AT_EVERY_BUS: Final = ("ieee9",)
+BRANCH_LIMIT_KW: Final[dict[str, float]] = {"ieee57": 716_000.0, "ieee118": 591_000.0, "case33bw": 1_410.0}
+"""Limit of every branch by community; the peaks were 787,335 kW, 649,620 kW and 1,554.32 kW."""
 
 
 def ieee(name: str, partners: int | Literal["all"] | None = None) -> Community:
@@ -115,3 +131,23 @@ def _extract_wires(name: str) -> Arrays:
 
     net: Any = getattr(pandapower.networks, _CASES[name])()
     return wires_from_pandapower(net, grid_from_pandapower(net, name)).arrays()
+
+
+def free_p2p_peak(community: Community, traded_kw: Callable[[Day], Array], days: Iterable[int] | None = None) -> float:
+    """Return the greatest flow of trades in kW over branches, hours, price paths and days.
+
+    Args:
+        community: The community, its limits of no matter: without charge they have no part in the clearing.
+        traded_kw: Clears a day without charge and returns sales less purchases in kW, shape (T, N), for example
+            ``lambda day: market.clear(day, no_charge).traded_kw``.
+        days: Which days; all if absent.
+    """
+    ptdf = community.network.prosumer_ptdf
+    chosen = range(community.n_days) if days is None else days
+    scenarios = ((index, path) for index in chosen for path in range(community.n_price_paths))
+    return max(float(np.abs(traded_kw(community.day(day, price_path=path)) @ ptdf.T).max()) for day, path in scenarios)
+
+
+def limit_from_peak(peak_kw: float) -> float:
+    """Return the limit that a peak flow in kW loads to 110%, rounded to three digits."""
+    return float(f"{peak_kw / p.IEEE_OVERLOAD:.3g}")

@@ -63,14 +63,20 @@ class CsvTable:
             seen.setdefault(value, row)
         return [cells[at] for _, cells in self.rows]
 
-    def numbers(self, columns: Sequence[str], rule: Rule) -> Array:
-        """Return columns of numbers, shape (rows, columns), noting every cell that is no number or breaks the rule (it becomes NaN)."""
+    def numbers(self, columns: Sequence[str], rule: Rule, *, empty: float | None = None) -> Array:
+        """Return columns of numbers, shape (rows, columns), noting every cell that is no number or breaks the rule (it becomes NaN).
+
+        An empty cell stands for ``empty``, and breaks the rule where that is None.
+        """
         at = [self.header.index(column) for column in columns]
         values = np.full((len(self.rows), len(columns)), np.nan)
         wanted, holds = rule
         words = rule is LIMIT
         for index, (row, cells) in enumerate(self.rows):
             for position, (column, place) in enumerate(zip(columns, at, strict=True)):
+                if not cells[place] and empty is not None:
+                    values[index, position] = empty
+                    continue
                 try:
                     value = number(cells[place], words=words)
                 except ValueError:

@@ -17,7 +17,7 @@ from gridtoll.envs.community import parameters
 from gridtoll.envs.community.community import Community, make_community
 from gridtoll.envs.community.parameters import MarketParameters
 from gridtoll.envs.community.sources import COMMUNITY_NAMES, load_community
-from gridtoll.envs.community.sources.ieee_limits import BRANCH_LIMIT_KW, free_p2p_peak, limit_from_peak
+from gridtoll.envs.community.sources.ieee import BRANCH_LIMIT_KW, free_p2p_peak, limit_from_peak
 from gridtoll.envs.grid.grid import make_grid
 from gridtoll.envs.grid.network import Network, make_network
 from gridtoll.envs.market.exact.compiled import StructuredMarket
