@@ -135,10 +135,11 @@ class AcPowerFlow:
         grid = self.network.grid
         loading = (np.abs(grid.flow(power_kw)) / grid.branch_limit_kw)[: grid.n_wires]
         worst = int(loading.argmax())
+        total = power_kw.sum()
         return PowerFlowError(
-            f"the AC power flow of {grid.name!r} has no solution in period {period}: {-power_kw.sum():.6g} kW are drawn in all, and by the "
-            f"linear power flow branch {grid.branch_names[worst]!r} is loaded to {loading[worst]:.0%}. The wires cannot carry that at any "
-            "voltage; check powers and lengths, or use power_flow 'dc'.",
+            f"the AC power flow of {grid.name!r} has no solution in period {period}: {abs(total):.6g} kW are "
+            f"{'put in' if total > 0 else 'drawn'} in all, and by the linear power flow branch {grid.branch_names[worst]!r} is loaded to "
+            f"{loading[worst]:.0%}. The wires cannot carry that at any voltage; check powers and lengths, or use power_flow 'dc'.",
             number=row,
             period=period,
         )

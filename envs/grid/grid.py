@@ -48,6 +48,9 @@ class Grid:
         row_offset_kw: What rows of flows are without injections, shape (L,); None where all are flows. Behind the branches there may be
             rows of voltages (:mod:`.voltage_rows`), written like branches.
         kw_per_pu: What rows of voltages are multiplied with, 0 without any.
+        voltage_bus: Where a voltage sensitivity matrix of one's own says voltages, shape (M,); None without one.
+        voltage_idle_pu: Voltages there without prosumers in per unit, shape (M,), or None.
+        voltage_per_kw: How they change with what is put in at each bus, per unit and kW, shape (M, B), or None.
     """
 
     name: str
@@ -65,6 +68,9 @@ class Grid:
     wires: Wires | None = None
     row_offset_kw: Array | None = None
     kw_per_pu: float = 0.0
+    voltage_bus: IntArray | None = None
+    voltage_idle_pu: Array | None = None
+    voltage_per_kw: Array | None = None
 
     @property
     def n_buses(self) -> int:

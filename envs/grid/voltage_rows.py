@@ -12,6 +12,8 @@ prosumers put in, by the data without any trade, in the hour farthest from 1 p.u
 Where machines hold voltages it is taken without prosumers: there, slopes half way were farther off at most hours. One Jacobian for each
 hour would be five times closer still, but flows would then have another matrix H each hour. docs/wires.md has the errors of all of them.
 
+Who has a sensitivity matrix of their own (``voltage_sensitivity.csv`` of a folder) gives v₀ and R, and the buses whose voltages count.
+
 A row of a bus is written like a branch's flow, in kW, so that whatever takes |f| ≤ F and φ·max(0, |f| − F) takes it unchanged:
 
     f = s (v − 1),    F = s·band,    s = voltage price / overload price    in kW per p.u.,    no losses.
@@ -73,24 +75,15 @@ def with_voltage_rows(
             raise ValueError(f"`{name}` must be a finite number > 0 where voltages are priced, got {value!r}.")
     if grid.n_wires < grid.n_branches:
         raise ValueError(f"grid {grid.name!r} must not have rows of voltages yet, got {grid.n_branches - grid.n_wires} of them.")
-    idle, by_power, by_reactive = sensitivities(grid)
-    held = ~np.isnan(wires_of(grid).bus_held_pu)
-    held[grid.slack_bus] = True
-    buses = np.setdiff1d(network.prosumer_bus, np.flatnonzero(held))
-    if not len(buses):
-        raise ValueError(
-            f"voltages of {grid.name!r} must be free at a prosumer's bus, and machines hold them at each. Leave `voltage_price`."
-        )
     draws = np.zeros(network.n_prosumers, dtype=np.bool_) if draws_only is None else np.asarray(draws_only, dtype=np.bool_)
-    at_bus = np.zeros(grid.n_buses)
-    at_bus[network.prosumer_bus[draws]] = np.tan(np.arccos(power_factor))
-    at_bus[network.prosumer_bus[~draws]] = 0.0
+    if grid.voltage_bus is not None and grid.voltage_idle_pu is not None and grid.voltage_per_kw is not None:
+        buses, idle, slope = grid.voltage_bus, grid.voltage_idle_pu, grid.voltage_per_kw
+    else:
+        at_bus = np.zeros(grid.n_buses)
+        at_bus[network.prosumer_bus[draws]] = np.tan(np.arccos(power_factor))
+        at_bus[network.prosumer_bus[~draws]] = 0.0
+        buses, idle, slope = _by_jacobian(network, at_bus, days_kw)
     scale = voltage_price / overload_price
-    slope = (by_power + by_reactive * at_bus)[buses]
-    if days_kw is not None and held.sum() == 1:
-        extreme = _extreme_hour(network.injection(np.asarray(days_kw, dtype=np.float64)), slope, idle[buses] - _MIDDLE_PU)
-        slope = _half_way(grid, extreme, at_bus, slope, buses=buses)
-    rows = scale * slope
     m = len(buses)
     return replace(
         network,
@@ -102,12 +95,34 @@ def with_voltage_rows(
             branch_resistance_pu=_behind(grid.branch_resistance_pu, np.zeros(m)),
             branch_reactance_pu=_behind(grid.branch_reactance_pu, np.ones(m)),
             branch_limit_kw=_behind(grid.branch_limit_kw, np.full(m, scale * band_pu)),
-            ptdf=_behind(grid.ptdf, rows),
-            row_offset_kw=_behind(np.zeros(grid.n_branches), scale * (idle[buses] - _MIDDLE_PU)),
+            ptdf=_behind(grid.ptdf, scale * slope),
+            row_offset_kw=_behind(np.zeros(grid.n_branches), scale * (idle - _MIDDLE_PU)),
             kw_per_pu=scale,
             wires=wires_of(grid),
         ),
     )
+
+
+def _by_jacobian(network: Network, tangent: Array, days_kw: ArrayLike | None) -> tuple[IntArray, Array, Array]:
+    """Return buses, their voltages without prosumers, and how these change, of shapes (M,), (M,) and (M, B).
+
+    Raises:
+        ValueError: If machines hold the voltages at every prosumer's bus.
+    """
+    grid = network.grid
+    idle, by_power, by_reactive = sensitivities(grid)
+    held = ~np.isnan(wires_of(grid).bus_held_pu)
+    held[grid.slack_bus] = True
+    buses = np.setdiff1d(network.prosumer_bus, np.flatnonzero(held))
+    if not len(buses):
+        raise ValueError(
+            f"voltages of {grid.name!r} must be free at a prosumer's bus, and machines hold them at each. Leave `voltage_price`."
+        )
+    slope = (by_power + by_reactive * tangent)[buses]
+    if days_kw is not None and held.sum() == 1:
+        extreme = _extreme_hour(network.injection(np.asarray(days_kw, dtype=np.float64)), slope, idle[buses] - _MIDDLE_PU)
+        slope = _half_way(grid, extreme, tangent, slope, buses=buses)
+    return buses, idle[buses], slope
 
 
 def _extreme_hour(injection_kw: Array, slope: Array, idle_pu: Array) -> Array:

@@ -22,13 +22,13 @@ from ..community import Community
 from ..day import Array
 from ..parameters import MARKET_PARAMETER_NAMES
 from .folder_format import BRANCH_RULES, BUS_COLUMNS, FOLDER_README, FORMAT_VERSION, LIMITS, PROSUMER_RULES, SETTINGS, field_name
-from .grid_files import PTDF_FILE, ptdf_rows
+from .grid_files import PTDF_FILE, VOLTAGE_FILE, ptdf_rows, voltage_rows
 from .household_file import FILE as HOUSEHOLD_FILE
 from .household_file import household_rows
 from .place import FILES, holds_a_community
 from .tables import HOUR_COLUMN, HOUR_FORMAT
 
-_BESIDE: Final = ("README.md", HOUSEHOLD_FILE, PTDF_FILE)
+_BESIDE: Final = ("README.md", HOUSEHOLD_FILE, PTDF_FILE, VOLTAGE_FILE)
 """Files that a community's folder may hold, but need not."""
 
 
@@ -114,9 +114,9 @@ def _write_folder(community: Community, folder: Path, history: str) -> None:
     numbers = (grid.branch_resistance_pu.tolist(), grid.branch_reactance_pu.tolist(), grid.branch_limit_kw.tolist())
     branches = zip(grid.branch_names, *ends, *numbers, *of_branches.values(), strict=True)
     _write(folder / "branches.csv", ("branch", "from", "to", *BRANCH_RULES, LIMITS[0], *of_branches), branches)
-    own = ptdf_rows(grid)
-    if own is not None:
-        _write(folder / PTDF_FILE, *own)
+    for file, own in ((PTDF_FILE, ptdf_rows(grid)), (VOLTAGE_FILE, voltage_rows(grid))):
+        if own is not None:
+            _write(folder / file, *own)
     columns = [getattr(community, field_name(column)).tolist() for column in PROSUMER_RULES]
     at = [grid.bus_names[i] for i in network.prosumer_bus]
     rows = zip(community.prosumer_names, at, community.renewable_kind, *columns, strict=True)

@@ -61,6 +61,7 @@ row (line of the file, the header being row 1) and column, all at once. Powers a
 | `renewable_kw.csv` | period | the same: available solar or wind power, at least 0 |
 | `prices.csv` | period | `hour`, `import_price`, and per price path `export_price_0`, `loss_price_0`, `export_price_1`, … |
 | `ptdf.csv` | branch | optional: `branch`, then one column per bus: kW in the branch for each kW put in at the bus |
+| `voltage_sensitivity.csv` | bus whose voltage counts | optional: `bus`, `idle_pu`, one column per bus, see below |
 | `household_prices.csv` | period and prosumer | optional: `hour`, `name` (a prosumer), its own `import_price`, `export_price_0`, … |
 
 Optional columns of `prosumers.csv`, filled by gridtoll's rules if absent: `renewable_kind` (solar, wind or none), `import_limit_kw`,
@@ -74,6 +75,9 @@ factor), `g_pu`, `b_pu` (shunts of the branch: iron losses, capacitance). Empty 
 
 A limit is a column `limit_kw`, and `inf` where there is none. `limit_a` is the greatest current in amperes, in place of `limit_kw`: the
 limit in kW is √3 times `limit_a` times `voltage_kv` of the bus `from`. So a transformer's is that of the side where it begins.
+
+A matrix of your own may say voltages, where they count, in place of an AC power flow: `voltage_sensitivity.csv` has the voltage of a bus
+without prosumers (`idle_pu`), and what each kW put in at a bus adds to it, in p.u. Buses without a row do not count.
 
 A period is an hour, or what `period_minutes` in `settings.csv` says: 15 for rows at 00:00, 00:15, 00:30, … Powers are means over a period.
 Periods must follow each other without a gap and make whole days from 00:00, the same in the hourly files. No clock changes: use one

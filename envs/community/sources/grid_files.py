@@ -1,7 +1,8 @@
-"""The grid of a community folder: ``buses.csv``, ``branches.csv``, and ``ptdf.csv`` for those who have a PTDF matrix of their own.
+"""The grid of a community folder: ``buses.csv``, ``branches.csv``, and matrices of one's own.
 
 ``ptdf.csv`` is optional: a row for each branch, a column for each bus, kW in the branch for each kW put in at the bus. It then says what
-flows, in place of what follows from ``x_pu``.
+flows, in place of what follows from ``x_pu``. ``voltage_sensitivity.csv`` is optional as well: a row for each bus whose voltage counts,
+with its voltage without prosumers and a column for each bus, p.u. for each kW put in there.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from .folder_format import BRANCH_RULES, BUS_COLUMNS, LIMITS
 from .tables import CsvTable, Faults, read_table
 
 PTDF_FILE: Final = "ptdf.csv"
+VOLTAGE_FILE: Final = "voltage_sensitivity.csv"
+_IDLE: Final = "idle_pu"
 _BRANCH: Final = "branch"
 _BUS_RULES: Final = {
     "voltage_kv": tables.POSITIVE,
@@ -53,6 +56,7 @@ def read_grid(faults: Faults, settings: dict[str, Any]) -> dict[str, Any] | None
     if branches is not None:
         found |= _of_branches(faults, branches, found, names)
         found["ptdf"] = _read_ptdf(faults, found["branch_names"], names, settings.get("slack_bus"))
+    found["voltages"] = _read_voltages(faults, names, settings.get("slack_bus"))
     return found
 
 
@@ -84,7 +88,7 @@ def network_of(faults: Faults, grid: dict[str, Any], settings: dict[str, Any], b
     kinds = grid.get(KIND)
     if grid["of_buses"] or grid["of_branches"] or kinds is not None:
         built = replace(built, wires=wires_from_columns(built, grid["of_buses"], grid["of_branches"], kinds))
-    return make_network(built, bus, bus_zone=grid["zone"])
+    return make_network(replace(built, **grid["voltages"]), bus, bus_zone=grid["zone"])
 
 
 def ptdf_rows(grid: Grid) -> tuple[list[str], Iterable[list[object]]] | None:
@@ -100,6 +104,15 @@ def ptdf_rows(grid: Grid) -> tuple[list[str], Iterable[list[object]]] | None:
     if np.array_equal(own, grid.ptdf):
         return None
     return [_BRANCH, *grid.bus_names], ([name, *row] for name, row in zip(grid.branch_names, grid.ptdf.tolist(), strict=True))
+
+
+def voltage_rows(grid: Grid) -> tuple[list[str], Iterable[list[object]]] | None:
+    """Return the header and the rows of ``voltage_sensitivity.csv``; None where the grid has no such matrix of its own."""
+    if grid.voltage_bus is None or grid.voltage_idle_pu is None or grid.voltage_per_kw is None:
+        return None
+    names = [grid.bus_names[at] for at in grid.voltage_bus]
+    rows = zip(names, grid.voltage_idle_pu.tolist(), grid.voltage_per_kw.tolist(), strict=True)
+    return ["bus", _IDLE, *grid.bus_names], ([name, idle, *row] for name, idle, row in rows)
 
 
 def _optional(table: CsvTable, rules: dict[str, tables.Rule], empty: dict[str, float]) -> dict[str, Array]:
@@ -163,3 +176,30 @@ def _read_ptdf(faults: Faults, branches: Sequence[str], buses: Sequence[str], sl
     ptdf = np.zeros((len(branches), len(buses)))
     ptdf[np.ix_(rows, [buses.index(bus) for bus in there])] = values
     return ptdf
+
+
+def _read_voltages(faults: Faults, buses: Sequence[str], slack: str | None) -> dict[str, Any]:
+    """Return fields of :class:`.Grid` by a voltage sensitivity matrix of one's own; none where there is none, or it has faults."""
+    if not (Path(faults.folder) / VOLTAGE_FILE).exists():
+        return {}
+    if {"bus", _IDLE} & set(buses):
+        faults.add(VOLTAGE_FILE, f"no bus may be called 'bus' or {_IDLE!r} where this file is there. Rename it.")
+        return {}
+    table = read_table(
+        faults, VOLTAGE_FILE, ("bus", _IDLE, *(bus for bus in buses if bus != slack)), [bus for bus in buses if bus == slack]
+    )
+    if table is None:
+        return {}
+    rows = table.known("bus", buses, "the buses of buses.csv")
+    table.text("bus", unique=True)
+    there = [bus for bus in buses if table.has(bus)]
+    per_kw = np.zeros((len(rows), len(buses)))
+    per_kw[:, [buses.index(bus) for bus in there]] = table.numbers(there, tables.ANY)
+    found: dict[str, Any] = {
+        "voltage_bus": np.array(rows, dtype=np.intp),
+        "voltage_idle_pu": table.numbers((_IDLE,), tables.POSITIVE)[:, 0],
+    }
+    found["voltage_per_kw"] = per_kw
+    for values in found.values():
+        values.setflags(write=False)
+    return found

@@ -11,7 +11,11 @@ import numpy as np
 import pytest
 
 from gridtoll.envs.community.sources import export_community, load_community
+from gridtoll.envs.games.setting import make_setting
+from gridtoll.envs.games.spec import GameSpec
 from gridtoll.envs.grid.ac import AcPowerFlow
+from gridtoll.envs.grid.power_flow import DcPowerFlow
+from gridtoll.envs.grid.voltage_rows import voltage_of
 from gridtoll.train.cli import main
 
 Cells = dict[str, list[str]]
@@ -185,3 +189,44 @@ def test_matrices_of_ones_own_that_cannot_be_are_named_by_row_and_column(street:
 def test_a_sensitivity_with_losses_is_taken_as_it_is(street: Path) -> None:
     write(street / "ptdf.csv", {"branch": ["line"], "buyer": ["-0.97"], "seller": ["0"]})
     assert load_community(street).network.grid.ptdf.tolist() == [[0.0, -0.97]]
+
+
+SENSITIVITY = {"bus": ["buyer"], "idle_pu": ["1.01"], "buyer": ["0.002"], "seller": ["0.0005"]}
+
+
+def test_a_voltage_sensitivity_of_ones_own_is_what_rows_of_voltages_say(street: Path) -> None:
+    write(street / "voltage_sensitivity.csv", SENSITIVITY)
+    game = GameSpec(community=str(street), flows="injections", voltage_price=300.0, voltage_band=0.02)
+    setting = make_setting(game, split="train")
+    grid = setting.community.network.grid
+    assert grid.branch_names == ("line", "voltage at buyer")
+    net = np.array([[[2.0, -5.0]]])
+    rows = DcPowerFlow(setting.community.network).of(net, np.zeros((1, 1, 2))).branch_kw
+    assert voltage_of(grid, rows)[0, 0] == pytest.approx([1.01 + 0.0005 * 2.0 - 0.002 * 5.0])
+    community = load_community(street)
+    again = load_community(export_community(community, street.parent / "again"))
+    assert again.content_hash == community.content_hash
+    (street / "voltage_sensitivity.csv").unlink()
+    assert load_community(street).content_hash != community.content_hash
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"bus": ["bayer"]}, "voltage_sensitivity.csv, row 2, column 'bus': must be one of the buses of buses.csv, got 'bayer'"),
+        ({"idle_pu": ["0"]}, "voltage_sensitivity.csv, row 2, column 'idle_pu': must be a number above 0, got '0'"),
+        ({"buyer": [""]}, "voltage_sensitivity.csv, row 2, column 'buyer': must be a number, got an empty cell (a gap)"),
+        ({"mill": ["0"]}, "voltage_sensitivity.csv, column 'mill': there is no such column"),
+    ],
+)
+def test_voltage_sensitivities_that_cannot_be_are_named(street: Path, changes: Cells, said: str) -> None:
+    write(street / "voltage_sensitivity.csv", SENSITIVITY | changes)
+    assert said in faults_of(street)
+
+
+def test_a_bus_with_the_name_of_a_column_is_refused_beside_a_sensitivity(street: Path) -> None:
+    for file in ("buses.csv", "branches.csv", "prosumers.csv"):
+        text = (street / file).read_text(encoding="utf-8")
+        (street / file).write_text(text.replace("buyer", "idle_pu"), encoding="utf-8")
+    write(street / "voltage_sensitivity.csv", {"bus": ["idle_pu"], "idle_pu": ["1"]})
+    assert "no bus may be called 'bus' or 'idle_pu' where this file is there" in faults_of(street)

@@ -175,6 +175,8 @@ def test_an_hour_that_the_wires_cannot_carry_is_named_with_its_loading() -> None
     with pytest.raises(PowerFlowError, match=r"'two-prosumers' has no solution in period 2: 400 kW.*'line' is loaded to 13333%") as raised:
         flow_of(community, net_kw)
     assert (raised.value.number, raised.value.period) == (1, 2)
+    with pytest.raises(PowerFlowError, match="in period 2: 10000 kW are put in in all"):
+        flow_of(community, -25.0 * net_kw)
 
 
 def test_a_day_without_a_solution_is_named_by_the_environment() -> None:
