@@ -28,6 +28,7 @@ import numpy as np
 
 from ..envs.arrays import Array
 from ..envs.community.calendar import Scenario
+from .optimum.standing.parts import StandingGame
 from .planning.day_curve import DayCurve
 from .policy import Policy
 
@@ -45,6 +46,7 @@ class TrainingDays(Protocol):
         n_charges: C, charges posted for a day.
         n_observed: Numbers observed before a day.
         n_periods: T, the periods of a day.
+        total_load_kw: P̄·N, the community's mean total load in kW, which observations of power are divided by.
     """
 
     @property
@@ -82,6 +84,11 @@ class TrainingDays(Protocol):
         """T, the periods of a day."""
         ...
 
+    @property
+    def total_load_kw(self) -> float:
+        """What observations of power count in: the community's mean total load, kW."""
+        ...
+
     def scenarios(self, split: PracticeSplit) -> Sequence[Scenario]:
         """Return the days of a split: every training day under every price path, or the validation days."""
         ...
@@ -97,6 +104,18 @@ class TrainingDays(Protocol):
             ValueError: If the task has more than one charge for a day, or no exact response.
             ClearingError: If a day could not be cleared.
         """
+        ...
+
+    def games(self, scenarios: Sequence[Scenario]) -> list[StandingGame]:
+        """Return the data of training days, each with its network, its basis and the cap.
+
+        Raises:
+            ValueError: If the task has more than one charge for a day, or no exact response.
+        """
+        ...
+
+    def spend(self, *, clearings: int = 0) -> None:
+        """Count clearings that a leader makes by itself, when it learns or whenever it is asked for a charge."""
         ...
 
     def standing_charge(self, scenarios: Sequence[Scenario]) -> float:

@@ -111,6 +111,7 @@ class DayAheadEnv(PricingEnv):
     | `split`       | `"train"`          | what `reset` draws days from: `"train"`, `"validation"` or `"test"`                       |
     | `objective`   | `"profit"`         | `"profit"` or `"welfare"`                                                                 |
     | `information` | `"public"`         | `"public"` or `"full"`                                                                    |
+    | `forecast`    | `"noisy"`          | of public observations: or `"persistence"`, `"last-week"`, `"boosted"`                    |
     | `flows`       | `"trades"`         | flows the operator answers for: those of `"trades"`, or of all `"injections"`             |
     | `charge_cap`  | the community's    | greatest coefficient in EUR/kWh                                                           |
     | `import_fee`  | the community's    | what the operator earns per kWh that prosumers import, in EUR/kWh                         |

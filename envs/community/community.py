@@ -227,9 +227,10 @@ class Community:
         counted.setflags(write=False)
         return counted
 
-    def preferences(self, hours: slice = slice(None)) -> dict[str, Any]:
-        """Return the fields of a day that follow from the loads of some periods, all if absent."""
-        return preferences_of(self.counted_load_kw[hours], self.mean_load_kw, self._reference_price, self.parameters)
+    def preferences(self, hours: slice = slice(None), *, load_kw: Array | None = None) -> dict[str, Any]:
+        """Return the fields of a day that follow from the loads of some periods, all if absent; or from others in kW, shape (T, N)."""
+        foretold = self.counted_load_kw[hours] if load_kw is None else np.maximum(load_kw, load_floor(self.load_kw, self.parameters))
+        return preferences_of(foretold, self.mean_load_kw, self._reference_price, self.parameters)
 
     @cached_property
     def _reference_price(self) -> float | Array:

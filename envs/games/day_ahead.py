@@ -95,7 +95,9 @@ class DayAheadGame:
 
 def make_day_ahead(setting: Setting) -> DayAheadGame:
     """Return the day-ahead game on a setting."""
-    return DayAheadGame(setting=setting, observer=make_observer(setting.spec.information, setting.community))
+    return DayAheadGame(
+        setting=setting, observer=make_observer(setting.spec.information, setting.community, forecast=setting.spec.forecast)
+    )
 
 
 class Episodes:

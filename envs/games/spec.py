@@ -19,6 +19,7 @@ from ..errors import known_name
 from ..grid.power_flow import DC
 from ..grid.power_flows import POWER_FLOWS
 from ..market.mechanism import EXACT
+from .observation.forecasts import NOISY, check_forecast
 from .observation.observer import Information, check_information
 
 GameName = Literal["day-ahead", "hourly"]
@@ -27,6 +28,8 @@ MOST_DAYS: Final = 7
 """Longest episode: splits are whole weeks, and an episode stays within its split."""
 HOURLY_ONLY: Final = ("belief", "forecast_error", "days")
 """Fields that only the hourly game has."""
+DAY_AHEAD_ONLY: Final = ("charges_per", "forecast")
+"""Fields that only the day-ahead game has."""
 
 
 def _said(text: str, *, metavar: str = "WORD", read: type[str] | type[float] | type[int] = str) -> dict[str, Any]:
@@ -53,6 +56,7 @@ class GameSpec:
         days: Hourly: days of an episode.
         mechanism: What clears the market; a name, with parameters where it has some (:mod:`~gridtoll.envs.market.mechanism`).
         voltage_price: What the operator pays for a voltage outside the band, in EUR per p.u. and hour; None where voltages do not count.
+        forecast: Day-ahead: what is observed of a day under ``"public"`` information (:mod:`~gridtoll.envs.games.observation.forecasts`).
         voltage_band: How far voltages may be from 1 p.u., where they count.
         power_flow: What flows in the wires; a name, with parameters where it has some (:mod:`~gridtoll.envs.grid.power_flows`).
 
@@ -113,6 +117,13 @@ class GameSpec:
             "price of voltages outside the band, in EUR per p.u. and hour (default: they do not count)", metavar="EUR", read=float
         ),
     )
+    forecast: str = field(
+        default=NOISY,
+        metadata=_said(
+            "with --information public: the truth with errors, or what anybody could foretell: noisy, persistence, last-week or boosted",
+            metavar="F",
+        ),
+    )
     voltage_band: float = field(
         default=0.1, metadata=_said("with --voltage-price: how far voltages may be from 1 p.u.", metavar="V", read=float)
     )
@@ -124,6 +135,10 @@ class GameSpec:
         check_period(self.charges_per)
         OBJECTIVES.known(self.objective)
         check_information(self.information)
+        if check_forecast(self.forecast) != NOISY and self.information != "public":
+            raise ValueError(
+                f"`forecast` {self.forecast!r} must go with `information` public, got {self.information!r}, which is the truth."
+            )
         check_flows(self.flows)
         POWER_FLOWS.read(self.power_flow, given=1)
         object.__setattr__(self, "charge_cap", _finite("charge_cap", self.charge_cap, above=True))
@@ -148,7 +163,7 @@ class GameSpec:
         if not 1 <= self.days <= MOST_DAYS or int(self.days) != self.days:
             raise ValueError(f"`days` must be a whole number from 1 to {MOST_DAYS}, got {self.days!r}.")
         told = self.told()
-        strange = ("charges_per",) if self.env == "hourly" else HOURLY_ONLY
+        strange = DAY_AHEAD_ONLY if self.env == "hourly" else HOURLY_ONLY
         given = [f"`{name}`" for name in strange if name in told]
         if given:
             other = "day-ahead" if self.env == "hourly" else "hourly"
@@ -178,7 +193,7 @@ class GameSpec:
 
 def fields_of(env: GameName) -> tuple[str, ...]:
     """Return the fields of :class:`GameSpec` that are arguments of a game's environment."""
-    others = {"env", *(("charges_per",) if env == "hourly" else HOURLY_ONLY)}
+    others = {"env", *(DAY_AHEAD_ONLY if env == "hourly" else HOURLY_ONLY)}
     return tuple(entry.name for entry in fields(GameSpec) if entry.name not in others)
 
 

@@ -22,7 +22,7 @@ from gridtoll.train.workers import Workers
 
 Information = Literal["public", "full"]
 
-SHARES = {"zero": 0.0, "random": 3.0, "grid-constant": 0.7, "supervised": 0.12, "first-order": 0.1, "sac": 0.15, "optimum": 0.0}
+SHARES = {"zero": 0.0, "random": 3.0, "best-constant": 0.7, "supervised": 0.12, "first-order": 0.1, "sac": 0.15, "optimum": 0.0}
 """How far each leader strays: relative spread of its charges about the best ones, but for zero and random."""
 
 
@@ -99,7 +99,7 @@ def _charges(task: GameSpec, scenarios: Sequence[Scenario], name: str, seed: int
     match name:
         case "zero":
             return np.zeros(len(best))
-        case "grid-constant":
+        case "best-constant":
             return np.full(len(best), float(np.median(best)))
         case "random":
             return random.uniform(0, cap, len(best))
@@ -108,7 +108,7 @@ def _charges(task: GameSpec, scenarios: Sequence[Scenario], name: str, seed: int
 
 
 def _effort(name: str, seed: int) -> dict[str, Any]:
-    last = {"optimum": 0, "zero": 0, "random": 0, "grid-constant": 0, "first-order": 200}.get(name, 4000)
+    last = {"optimum": 0, "zero": 0, "random": 0, "best-constant": 0, "first-order": 200}.get(name, 4000)
     at = [0] if last == 0 else [last // 8, last // 4, last // 2, last]
     curve = [
         {

@@ -17,6 +17,7 @@ from gridtoll.agents.curves.response import ResponseLearner
 from gridtoll.agents.curves.supervised import Supervised
 from gridtoll.agents.fixed.constant_search import ConstantSearch
 from gridtoll.agents.learned.settings import DEFAULTS_OF, LearnerSettings
+from gridtoll.agents.planning.foretold import CertaintyEquivalent, ScenarioSample
 from gridtoll.agents.planning.prescriptive import Prescriptive
 from gridtoll.envs.games.spec import GameName
 from gridtoll.train.ground.config import DEFAULT_TRAININGS, TrainConfig
@@ -29,6 +30,8 @@ _OWN: Final = {
     "response": ResponseLearner,
     "constant-search": ConstantSearch,
     "prescriptive": Prescriptive,
+    "certainty-equivalent": CertaintyEquivalent,
+    "scenario": ScenarioSample,
     "best-constant": BestConstantCharge,
     "grid-constant": GridConstantCharge,
 }

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import traceback
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -118,8 +118,9 @@ def _run(job: Job) -> None:
         learning = algorithm is not None
         try:
             leaders, effort = _leader(cell, algorithm, practice)
-            learning = False
+            learning, learned = False, practice.effort.clearings  # leaders that clear when they are asked for a charge go on spending
             evaluation = _scored(cell, leaders, workers)
+            effort = replace(effort, clearings=effort.clearings + practice.effort.clearings - learned)
         except (Exception, SystemExit) as error:
             if _says_nothing_about_the_algorithm(error, learning=learning):
                 raise

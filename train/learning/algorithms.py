@@ -43,6 +43,8 @@ _OWN: Final = {
     "zero": ".named:Zero",
     "random": ".named:Random",
     "prescriptive": "...agents.planning.prescriptive:Prescriptive",
+    "certainty-equivalent": "...agents.planning.foretold:CertaintyEquivalent",
+    "scenario": "...agents.planning.foretold:ScenarioSample",
     "best-constant": ".named:BestConstantCharge",
     "grid-constant": ".named:GridConstantCharge",
 }

@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 
 from ...agents.fixed.day_ahead import ConstantPolicy
+from ...agents.optimum.standing.parts import StandingGame
 from ...agents.planning.day_curve import DayCurve
 from ...agents.policy import Policy
 from ...agents.practice import PracticeSplit
@@ -29,7 +30,7 @@ from ...envs.market.exact.solution import Clearing
 from ..ground.held_out import require_not_held_out
 from ..ground.playing import days_led, play_days
 from ..ground.rounds import training_scenarios
-from ..references.curves import curves_of, proved_constant
+from ..references.curves import curves_of, games_of, proved_constant, require_one_exact_charge
 from ..references.optima import labels
 from ..task import environment_of, exact_response_of, market_of, n_charges, n_steps
 from ..workers import Workers
@@ -140,6 +141,11 @@ class TaskPractice:
         return self._game.setting.community.n_periods
 
     @property
+    def total_load_kw(self) -> float:
+        """The community's mean total load, kW."""
+        return self._game.setting.community.mean_load_kw * self._game.setting.community.n_prosumers
+
+    @property
     def n_observed(self) -> int:
         """Numbers observed before a day, or an hour."""
         return self._game.observer.size
@@ -205,6 +211,11 @@ class TaskPractice:
         waited = time.perf_counter() - began
         self.spend(clearings=sum(each.clearings for each in found), seconds=sum(each.seconds for each in found) - waited)
         return found
+
+    def games(self, scenarios: Sequence[Scenario]) -> list[StandingGame]:
+        """Return the data of training days, each with its network, its basis and the cap."""
+        require_one_exact_charge(self.task, "a forecast that is solved")
+        return games_of(self.task, scenarios)
 
     def standing_charge(self, scenarios: Sequence[Scenario]) -> float:
         """Return the one charge in EUR/kWh that is best for all scenarios, and count what its proof took, a stored one too."""

@@ -39,6 +39,7 @@ _SETTING: Final = (
     "forecast_error",
     "mechanism",
     "power_flow",
+    "forecast",
     "split",
 )  # rows that differ in one of these are of different games
 

@@ -16,6 +16,7 @@ from ...agents.learned.normalised import ModelPolicy
 from ...agents.learned.onnx_policy import OnnxPolicy
 from ...agents.learned.stable_baselines import LearnedPolicy, day_of, load_policy
 from ...agents.made_for import carried_over, require_fit
+from ...agents.planning.foretold import CertaintyEquivalent, ScenarioSample
 from ...agents.planning.prescriptive import Prescriptive
 from ...agents.policy import Policy
 from ...envs.adapters.pricing import PricingEnv
@@ -32,7 +33,7 @@ from ..task import environment_of, n_charges
 from ..workers import Workers
 from .chosen import find_best_constant, find_best_schedule, find_grid_constant
 from .evaluate import Leader
-from .planned import TaskDays
+from .planned import Planner, TaskDays
 
 LEADER_NAMES: Final = (
     "zero",
@@ -43,6 +44,8 @@ LEADER_NAMES: Final = (
     "prescriptive",
     "prescriptive-neighbours",
     "prescriptive-kernel",
+    "certainty-equivalent",
+    "scenario",
     "optimum",
     "best-found",
     "best-schedule",
@@ -51,10 +54,12 @@ LEADER_NAMES: Final = (
 """Every leader known by name; anything else is a run folder, an ONNX file or a model of stable-baselines3."""
 CLAIRVOYANTS: Final = ("optimum", "best-found", "day-ahead")
 """Those that know the days they play; every other leader is the same wherever it plays."""
-PLANNERS: Final = {
+PLANNERS: Final[dict[str, Planner]] = {
     "prescriptive": Prescriptive(),
     "prescriptive-neighbours": Prescriptive(weights="neighbours"),
     "prescriptive-kernel": Prescriptive(weights="kernel"),
+    "certainty-equivalent": CertaintyEquivalent(),
+    "scenario": ScenarioSample(),
 }
 """Leaders that plan, with their own settings."""
 _HOURLY: Final = ("best-schedule", "day-ahead")
@@ -133,7 +138,7 @@ def _named(
     return known[text]() if text in known else None
 
 
-def _planned(planner: Prescriptive, task: GameSpec, workers: Workers, *, seed: int) -> Leaders:
+def _planned(planner: Planner, task: GameSpec, workers: Workers, *, seed: int) -> Leaders:
     return same_for_all(planner.plan(TaskDays(task=task, workers=workers, seed=seed)))
 
 

@@ -5,20 +5,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 
+from ...agents.optimum.standing.parts import StandingGame
 from ...agents.planning.day_curve import DayCurve
-from ...agents.practice import PracticeSplit
+from ...agents.policy import Policy
+from ...agents.practice import PracticeSplit, TrainingDays
 from ...envs.adapters.pricing import PricingEnv
 from ...envs.arrays import Array
 from ...envs.community.calendar import Scenario
 from ...envs.games.spec import GameSpec
 from ..ground.held_out import require_not_held_out
 from ..ground.rounds import training_scenarios
-from ..references.curves import curves_of, proved_constant
+from ..references.curves import curves_of, games_of, proved_constant, require_one_exact_charge
 from ..task import environment_of, n_charges, observe
 from ..workers import Workers
+
+
+class Planner(Protocol):
+    """An algorithm that plans from what is known of training days, without playing any."""
+
+    def plan(self, days: TrainingDays) -> Policy:
+        """Return the leader."""
+        ...
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -69,6 +80,11 @@ class TaskDays:
         return self._environment.community.n_periods
 
     @property
+    def total_load_kw(self) -> float:
+        """The community's mean total load, kW."""
+        return self._environment.community.mean_load_kw * self._environment.community.n_prosumers
+
+    @property
     def n_observed(self) -> int:
         """Numbers observed before a day."""
         return self._environment.observer.size
@@ -85,6 +101,14 @@ class TaskDays:
         """Return what scenarios earn at every charge."""
         return curves_of(self.task, scenarios, self.workers, clearings=clearings)
 
+    def games(self, scenarios: Sequence[Scenario]) -> list[StandingGame]:
+        """Return the data of training days, each with its network, its basis and the cap."""
+        require_one_exact_charge(self.task, "a forecast that is solved")
+        return games_of(self.task, scenarios)
+
     def standing_charge(self, scenarios: Sequence[Scenario]) -> float:
         """Return the one charge in EUR/kWh that is best for all scenarios."""
         return proved_constant(self.task.day_ahead, scenarios, self.workers).charge
+
+    def spend(self, *, clearings: int = 0) -> None:
+        """Take note of clearings that a leader makes by itself: ``gridtoll evaluate`` does not report them, comparisons do."""

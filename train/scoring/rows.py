@@ -54,6 +54,7 @@ class Row:
         mechanism: What cleared the market.
         power_flow: What flowed in the wires.
         certified: Whether J* is proved to be optimal.
+        forecast: What the leader observed of the day, with public information.
     """
 
     algorithm: str
@@ -93,6 +94,7 @@ class Row:
     mechanism: str = GameSpec.mechanism
     power_flow: str = GameSpec.power_flow
     certified: bool = True
+    forecast: str = GameSpec.forecast
 
     @property
     def always_proved(self) -> bool:
@@ -107,14 +109,14 @@ ADDED: Final[dict[str, Any]] = {entry.name: entry.default for entry in fields(Ro
 
 
 def have_columns(names: Sequence[str], more: Sequence[str] = ()) -> bool:
-    """Return whether a file has the columns of rows in their order, those added later all there or not at all.
+    """Return whether a file has the columns of rows in their order; of those added later, any from the first on.
 
     Args:
         names: Its columns.
         more: Columns that follow.
     """
     before = tuple(name for name in COLUMNS if name not in ADDED)
-    return tuple(names) in ((*COLUMNS, *more), (*before, *more))
+    return tuple(names) in {(*before, *tuple(ADDED)[:count], *more) for count in range(len(ADDED) + 1)}
 
 
 def write_rows(path: Path, rows: Sequence[Row]) -> None:

@@ -24,6 +24,7 @@ from ...community.community import Community
 from ...community.day import Day
 from ...errors import known_name
 from .fields import Field, Values
+from .forecasts import NOISY, check_forecast, foretold_day
 from .full import full_fields, full_values
 from .public import FORECAST_ERROR, Geometry, forecast_factors, make_geometry, public_fields, public_values
 
@@ -44,7 +45,8 @@ class Observer:
         fields: The fields, in the order they stand in.
         layout: Where each field lies in the observation, by name.
         geometry: What of the community no day changes.
-        forecast_error: Standard deviation of the relative error of ``public`` forecasts in every hour.
+        forecast_error: Standard deviation of the relative error of ``public`` forecasts in every hour, where they are ``"noisy"``.
+        forecast: What ``public`` forecasts are; see :mod:`.forecasts`.
     """
 
     information: Information
@@ -53,6 +55,7 @@ class Observer:
     fields: tuple[Field, ...]
     layout: Mapping[str, slice]
     forecast_error: float = FORECAST_ERROR
+    forecast: str = NOISY
 
     @property
     def size(self) -> int:
@@ -66,7 +69,9 @@ class Observer:
             scenario: Which day and price path it is.
             day: The day itself, that of the community.
         """
-        if self.information == "public":
+        if self.information == "public" and self.forecast != NOISY:
+            values = public_values(self.community, self.geometry, scenario, foretold_day(self.community, scenario, self.forecast))
+        elif self.information == "public":
             factors = forecast_factors(self.community, scenario, day.n_periods, error=self.forecast_error)
             values = public_values(self.community, self.geometry, scenario, day, factors=factors)
         else:
@@ -93,17 +98,24 @@ def check_information(information: str) -> Information:
     return known
 
 
-def make_observer(information: str, community: Community) -> Observer:
+def make_observer(information: str, community: Community, *, forecast: str = NOISY) -> Observer:
     """Return the observer of a community.
 
     Raises:
-        ValueError: If `information` is unknown.
+        ValueError: If `information` or `forecast` is unknown.
     """
     chosen, fields = check_information(information), public_fields(community.n_periods)
     if chosen == "full":
         fields += full_fields(community.n_periods, community.n_prosumers, own_prices=community.has_own_prices)
     fields = tuple(in_money_of(field, community) for field in fields)
-    observer = Observer(information=chosen, community=community, fields=fields, layout=layout_of(fields), geometry=make_geometry(community))
+    observer = Observer(
+        information=chosen,
+        community=community,
+        fields=fields,
+        layout=layout_of(fields),
+        geometry=make_geometry(community),
+        forecast=check_forecast(forecast),
+    )
     _warn_of_clipping(observer)
     return observer
 

@@ -285,7 +285,7 @@ def test_a_task_in_metadata_is_the_task(tmp_path: Path) -> None:
 
 def test_a_file_of_before_the_game_had_other_fields_is_of_the_game_as_it_was(tmp_path: Path, workers: Workers) -> None:
     """Fields come with defaults, which are what was played before: an exchange format must go on being read."""
-    later = ("env", "belief", "forecast_error", "days", "mechanism", "power_flow", "voltage_price", "voltage_band")
+    later = ("env", "belief", "forecast_error", "days", "mechanism", "power_flow", "voltage_price", "voltage_band", "forecast")
     facts = {name: value for name, value in asdict(TASK).items() if name not in later} | {"charge_cap": 1.0}
     assert len(facts) + len(later) == len(asdict(TASK))
     (tmp_path / "policy.onnx").write_bytes(written(Linear(), **facts))

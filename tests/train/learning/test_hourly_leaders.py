@@ -32,7 +32,7 @@ from gridtoll.train.references.hours import HourlyEnds, SearchEffort
 from gridtoll.train.scoring import chosen
 from gridtoll.train.scoring.chosen import find_best_schedule
 from gridtoll.train.scoring.evaluate import Leader, evaluate, evaluate_leader
-from gridtoll.train.scoring.leaders import LEADER_NAMES, make_leader
+from gridtoll.train.scoring.leaders import LEADER_NAMES, PLANNERS, make_leader
 from gridtoll.train.scoring.rows import ADDED
 from gridtoll.train.scoring.transfer import evaluate_held_out, held_out_report
 from gridtoll.train.task import environment_of
@@ -165,8 +165,13 @@ def test_an_effort_out_of_range_is_refused(given: dict[str, int]) -> None:
 def test_every_named_leader_is_scored_between_both_ends(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(chosen, "SCHEDULE_DAYS", 2)
     monkeypatch.setattr(chosen, "SCHEDULE_STEPS", 2)
+    few = training_scenarios(TINY)[:200:50]
+    monkeypatch.setattr(chosen, "training_scenarios", lambda _: few)
     scored = {}
-    for name in (each.replace("G", "0.2") for each in LEADER_NAMES):
+    for name in PLANNERS:
+        with pytest.raises(ValueError, match="needs one charge for the day, got `env` hourly"):
+            make_leader(name, TINY, DAYS, ONE, seed=0)
+    for name in (each.replace("G", "0.2") for each in LEADER_NAMES if each not in PLANNERS):
         leader = make_leader(name, TINY, DAYS, ONE, seed=0, effort=QUICK)
         scored[name] = evaluate_leader(leader, TINY, DAYS, ONE, split="test", effort=QUICK)
     for name, done in scored.items():

@@ -384,7 +384,7 @@ def test_cells_of_another_layout_game_or_days_are_refused(folder: Path, tmp_path
     with pytest.raises(ValueError, match="of one game, got tariff 'distance' and 'unique'"):
         read_results(other)
     rewrite(rows, "\n".join(text.splitlines()[:-1]) + "\n")
-    with pytest.raises(ValueError, match=r"same days of the same data, got grid-constant, seed 0, and zero, seed 0,"):
+    with pytest.raises(ValueError, match=r"same days of the same data, got best-constant, seed 0, and zero, seed 0,"):
         read_results(other)
     rewrite(rows, text.replace("algorithm,", "leader,", 1))
     with pytest.raises(ValueError, match="differs in algorithm, leader"):

@@ -70,6 +70,7 @@ def effort_from(options: argparse.Namespace, *, seed: int = SearchEffort.seed) -
 def title_of(task: GameSpec) -> str:
     """Return what a game is called in titles."""
     if task.env == "day-ahead":
-        return f"{task.community}, {task.tariff} tariff per {task.charges_per}"
+        forecast = "" if task.forecast == GameSpec.forecast else f", {task.forecast} forecast"
+        return f"{task.community}, {task.tariff} tariff per {task.charges_per}{forecast}"
     error = f", forecast errors of {task.forecast_error:g}" if task.forecast_error else ""
     return f"{task.community}, {task.tariff} tariff from hour to hour, belief {task.belief}{error}"

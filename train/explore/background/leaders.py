@@ -121,7 +121,7 @@ def _posted(text: str, spec: GameSpec, problem: Problem) -> tuple[str, Array]:
     if text == GRID_CONSTANT:
         return "grid constant", np.array(_grid_constant(spec))
     leader, task = _leader(text, spec)
-    observation = make_observer(task.information, problem.community).observe(problem.scenario, problem.day)
+    observation = make_observer(task.information, problem.community, forecast=task.forecast).observe(problem.scenario, problem.day)
     charge, _ = leader.on(problem.scenario).predict(observation, None, np.ones(1, dtype=np.bool_), deterministic=True)
     return leader.name, np.clip(np.asarray(charge, dtype=np.float64), 0.0, problem.setting.charge_cap)
 
