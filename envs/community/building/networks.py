@@ -7,11 +7,14 @@ of service, and lines and transformers that a switch opens, carry nothing and ar
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ...arrays import Array
 from ...errors import listed
 from ...grid.grid import Grid, grid_from_pandapower
 from ...grid.wires_pandapower import wires_from_pandapower
@@ -49,11 +52,14 @@ def _require_network(net: Any) -> None:
     buses = net.bus[net.bus.in_service]
     faults += _missing(buses, ("vn_kv",), "bus", "nominal voltage in kV")
     lines = net.line[net.line.in_service]
-    faults += _missing(lines, ("r_ohm_per_km",), "line", "resistance in ohms per km", zero=True)
-    faults += _missing(lines, ("x_ohm_per_km", "length_km"), "line", "reactance in ohms per km, and a length")
-    faults += _missing(lines, ("max_i_ka",), "line", "limit in kA (a great number where there is none)")
+    faults += _missing(lines, ("r_ohm_per_km",), "line", "resistance in ohms per km", holds=lambda value: value >= 0)
+    faults += _missing(lines, ("x_ohm_per_km",), "line", "reactance in ohms per km other than 0", holds=lambda value: value != 0)
+    faults += _missing(lines, ("length_km", "max_i_ka"), "line", "length, and a limit in kA (a great number where there is none)")
     transformers = net.trafo[net.trafo.in_service]
-    faults += _missing(transformers, ("vk_percent", "sn_mva"), "transformer", "short-circuit voltage, and a rated power")
+    faults += _missing(
+        transformers, ("vk_percent",), "transformer", "short-circuit voltage in % other than 0", holds=lambda value: value != 0
+    )
+    faults += _missing(transformers, ("sn_mva",), "transformer", "rated power in MVA")
     held = [int(bus) for bus in net.ext_grid.bus[net.ext_grid.in_service]]
     held += [] if not len(net.gen) or "slack" not in net.gen else [int(bus) for bus in net.gen.bus[net.gen.in_service & net.gen.slack]]
     sources = [f"bus {bus}" for bus in dict.fromkeys(held)]
@@ -75,10 +81,12 @@ def _require_network(net: Any) -> None:
         raise ValueError("the network is not valid:\n" + "\n".join(f"  - {fault}" for fault in faults))
 
 
-def _missing(table: Any, columns: tuple[str, ...], kind: str, what: str, *, zero: bool = False) -> list[str]:
-    """Return a fault that names elements without positive numbers in some columns; zero may be one of them."""
+def _missing(
+    table: Any, columns: tuple[str, ...], kind: str, what: str, *, holds: Callable[[Array], NDArray[np.bool_]] = lambda value: value > 0
+) -> list[str]:
+    """Return a fault that names elements whose numbers in some columns do not hold; positive ones do unless told."""
     values = table[list(columns)].to_numpy(dtype=np.float64)
-    bad = ~(np.isfinite(values) & ((values >= 0) if zero else (values > 0))).all(axis=1)
+    bad = ~(np.isfinite(values) & holds(values)).all(axis=1)
     if not bad.any():
         return []
     names = [f"{table.name.at[index] or kind} ({index})" for index in table.index[bad]]

@@ -167,10 +167,13 @@ def three_windings(net: Any) -> None:
             an_island,
             r"every bus in service must be reached from the external grid, these are islands: mill \(4\), inn \(5\). Close a switch",
         ),
-        (no_limit, r"every line in service must have a limit in kA .*these have none: to B \(1\)"),
-        (no_reactance, r"every line in service must have a reactance in ohms per km, and a length .*these have none: to A \(0\)"),
+        (no_limit, r"every line in service must have a length, and a limit in kA .*these have none: to B \(1\)"),
+        (no_reactance, r"every line in service must have a reactance in ohms per km other than 0 .*these have none: to A \(0\)"),
         (no_resistance, r"every line in service must have a resistance in ohms per km .*these have none: to A \(0\)"),
-        (no_short_circuit_voltage, r"every transformer in service must have a short-circuit voltage.*these have none: trafo \(0\)"),
+        (
+            no_short_circuit_voltage,
+            r"every transformer in service must have a short-circuit voltage in % other than 0 .*these have none: trafo \(0\)",
+        ),
         (no_voltage, r"every bus in service must have a nominal voltage in kV \(vn_kv\), these have none: B \(3\)"),
         (three_windings, "a grid must consist of lines and two-winding transformers, got trafo3w"),
     ],
@@ -191,7 +194,7 @@ def test_all_that_is_wrong_with_a_network_comes_at_once_on_the_command_line(tmp_
     asked = ["communities", "build", str(tmp_path / "made"), "--meters", str(tmp_path / "meters.csv"), "--grid", str(tmp_path / "net.json")]
     assert main([*asked, "--import-price", "0.3", "--export-price", "0.1", "--time-zone", "UTC"]) == 2
     said = capsys.readouterr().err
-    assert "net.json: every line in service must have a limit in kA" in said
+    assert "net.json: every line in service must have a length, and a limit in kA" in said
     assert "net.json: a network must have one external grid in service" in said
     assert "Traceback" not in said
 
