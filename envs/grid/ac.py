@@ -21,8 +21,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import Array
+from ..arrays import Array, IntArray
 from ..errors import PowerFlowError
+from .fixed_point import FixedPoint, has_one_source
 from .network import Network
 from .newton import Newton
 from .power_flow import SECURE, Flow
@@ -59,6 +60,7 @@ class AcPowerFlow:
     voltage_max: float = VOLTAGE_BAND[1]
     linear: None = field(default=None, init=False, repr=False)
     _newton: Newton = field(init=False, repr=False)
+    _fixed_point: FixedPoint | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Check the numbers, and make what solves."""
@@ -68,7 +70,9 @@ class AcPowerFlow:
             raise ValueError(
                 f"`voltage_min` and `voltage_max` must rise and be above 0 (per unit), got {self.voltage_min!r} and {self.voltage_max!r}."
             )
-        object.__setattr__(self, "_newton", Newton(self.network.grid))
+        grid = self.network.grid
+        object.__setattr__(self, "_newton", Newton(grid))
+        object.__setattr__(self, "_fixed_point", FixedPoint(grid) if has_one_source(grid) else None)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle what it was made of: what solves is compiled code, and is made anew."""
@@ -123,13 +127,23 @@ class AcPowerFlow:
 
     def _solved(self, power_kw: Array, reactive_kvar: Array) -> NDArray[np.complex128]:
         """Return complex voltages in per unit, shape (R, T, B), of what is put in at each bus."""
-        shape = power_kw.shape
-        reactive = np.broadcast_to(reactive_kvar, shape).reshape(-1, shape[2])
-        voltage, found = self._newton.voltages(power_kw.reshape(-1, shape[2]), reactive)
+        reactive_kvar = np.broadcast_to(reactive_kvar, power_kw.shape)
+        if self._fixed_point is None:
+            return self._by_newton(power_kw, reactive_kvar, np.arange(len(power_kw)))
+        voltage, solved = self._fixed_point.voltages(power_kw, reactive_kvar)
+        if not solved.all():
+            hard = np.flatnonzero(~solved)
+            voltage[hard] = self._by_newton(power_kw, reactive_kvar, hard)
+        return voltage
+
+    def _by_newton(self, power_kw: Array, reactive_kvar: Array, rows: IntArray) -> NDArray[np.complex128]:
+        """Return the voltages of some rows, shape (len(rows), T, B)."""
+        power, n = power_kw[rows], power_kw.shape[2]
+        voltage, found = self._newton.voltages(power.reshape(-1, n), reactive_kvar[rows].reshape(-1, n))
         if not found.all():
-            row, period = divmod(int(np.flatnonzero(~found)[0]), shape[1])
-            raise self._no_solution(power_kw[row, period], row, period)
-        return voltage.reshape(shape)
+            row, period = divmod(int(np.flatnonzero(~found)[0]), power.shape[1])
+            raise self._no_solution(power[row, period], int(rows[row]), period)
+        return voltage.reshape(power.shape)
 
     def _no_solution(self, power_kw: Array, row: int, period: int) -> PowerFlowError:
         grid = self.network.grid

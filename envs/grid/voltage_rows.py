@@ -34,7 +34,7 @@ from ..arrays import Array, IntArray
 from .grid import Grid
 from .network import Network
 from .newton import Newton
-from .wires import wires_of
+from .wires import admittance_of, wires_of
 
 Number = TypeVar("Number", np.float64, np.intp)
 _MIDDLE_PU = 1.0
@@ -187,7 +187,7 @@ def sensitivities(grid: Grid, *, power_kw: Array | None = None, reactive_kvar: A
     free = np.isnan(wires.bus_held_pu)
     free[grid.slack_bus] = False
     turning = np.arange(grid.n_buses) != grid.slack_bus
-    admittance = _admittance(grid)
+    admittance = admittance_of(grid)
     current, along = admittance @ voltage, voltage / size
     by_angle = 1j * voltage[:, None] * np.conj(np.diag(current) - admittance * voltage)
     by_size = voltage[:, None] * np.conj(admittance * along) + np.diag(np.conj(current) * along)
@@ -202,19 +202,6 @@ def sensitivities(grid: Grid, *, power_kw: Array | None = None, reactive_kvar: A
     found_by[0][np.ix_(free, turning)] = inverse[:, : turning.sum()]
     found_by[1][np.ix_(free, free)] = inverse[:, turning.sum() :]
     return size, found_by[0] / grid.base_power_kw, found_by[1] / grid.base_power_kw
-
-
-def _admittance(grid: Grid) -> NDArray[np.complex128]:
-    """Return the matrix that makes voltages into what currents enter the grid at each bus, per unit, shape (B, B)."""
-    w, start, end = wires_of(grid), grid.branch_from, grid.branch_to
-    series = 1.0 / (w.branch_resistance_pu + 1j * w.branch_reactance_pu)
-    own = series + 0.5 * (w.branch_conductance_pu + 1j * w.branch_susceptance_pu)
-    matrix = np.diag(w.bus_conductance_pu + 1j * w.bus_susceptance_pu)
-    np.add.at(matrix, (start, start), own / w.branch_ratio**2)
-    np.add.at(matrix, (end, end), own)
-    np.add.at(matrix, (start, end), -series / w.branch_ratio)
-    np.add.at(matrix, (end, start), -series / w.branch_ratio)
-    return matrix
 
 
 def _behind(first: NDArray[Number], rest: NDArray[Number]) -> NDArray[Number]:

@@ -102,6 +102,19 @@ def wires_of(grid: Grid) -> Wires:
     )
 
 
+def admittance_of(grid: Grid) -> NDArray[np.complex128]:
+    """Return the matrix that makes voltages into what currents enter the grid at each bus, per unit, shape (B, B)."""
+    w, start, end = wires_of(grid), grid.branch_from[: grid.n_wires], grid.branch_to[: grid.n_wires]
+    series = 1.0 / (w.branch_resistance_pu + 1j * w.branch_reactance_pu)
+    own = series + 0.5 * (w.branch_conductance_pu + 1j * w.branch_susceptance_pu)
+    matrix = np.diag(w.bus_conductance_pu + 1j * w.bus_susceptance_pu)
+    np.add.at(matrix, (start, start), own / w.branch_ratio**2)
+    np.add.at(matrix, (end, end), own)
+    np.add.at(matrix, (start, end), -series / w.branch_ratio)
+    np.add.at(matrix, (end, start), -series / w.branch_ratio)
+    return matrix
+
+
 def wires_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Wires:
     """Return the electrical data from what :meth:`Wires.arrays` returned; for shapes and units see :class:`Wires`."""
     return Wires(**{entry.name: arrays[entry.name] for entry in fields(Wires)})
