@@ -27,8 +27,10 @@ from gridtoll.envs.community.sources.simbench import _GRID_CODES, simbench_netwo
 from gridtoll.envs.errors import ClearingError, PowerFlowError
 from gridtoll.envs.games.spec import GameSpec
 from gridtoll.envs.grid.ac import AcPowerFlow
+from gridtoll.envs.grid.fixed_point import FixedPoint, has_one_source
 from gridtoll.envs.grid.grid import grid_from_pandapower, pandapower_buses
 from gridtoll.envs.grid.network import make_network
+from gridtoll.envs.grid.newton import Newton
 from gridtoll.envs.grid.power_flow import Flow
 from gridtoll.envs.grid.power_flows import make_power_flow
 from gridtoll.envs.grid.wires import wires_of
@@ -116,6 +118,35 @@ def test_rows_of_a_named_community_do_not_feel_each_other_to_the_last_bit() -> N
         alone = AcPowerFlow(community.network).of(net_kw[row : row + 1], base)
         assert np.array_equal(alone.loss_kw[0], together.loss_kw[row])
         assert np.array_equal(alone.loading[0], together.loading[row])
+
+
+@pytest.mark.parametrize("name", ["simbench-rural", "simbench-semiurb4", "case33bw", "two-prosumers"])
+def test_the_fixed_point_finds_the_voltages_that_newton_finds(name: str) -> None:
+    grid, net_kw = load_community(name).network.grid, injections(load_community(name))
+    assert has_one_source(grid)
+    power = load_community(name).network.injection(net_kw)
+    voltage, solved = FixedPoint(grid).voltages(power, 0.3 * power)
+    theirs, found = Newton(grid).voltages(power[0], 0.3 * power[0])
+    assert solved.all()
+    assert found.all()
+    assert np.abs(voltage[0] - theirs).max() < 1e-9
+
+
+def test_a_day_that_the_fixed_point_cannot_solve_is_left_to_newton_without_touching_others() -> None:
+    community = load_community("two-prosumers")
+    net_kw = np.zeros((2, 3, 2))
+    net_kw[:, :, 1] = [[-2.0, -2.0, -2.0], [-2.0, -135.0, -2.0]]
+    power = community.network.injection(net_kw)
+    assert FixedPoint(community.network.grid).voltages(power, np.zeros_like(power))[1].tolist() == [True, False]
+    together, alone = flow_of(community, net_kw), flow_of(community, net_kw[:1])
+    assert np.array_equal(together.loss_kw[0], alone.loss_kw[0])
+    assert together.loss_kw[1, 0] == pytest.approx(together.loss_kw[0, 0], abs=1e-8)
+    assert together.voltage_pu is not None
+    assert together.voltage_pu[1, 1].min() < 0.7
+
+
+def test_machines_that_hold_voltages_are_left_to_newton() -> None:
+    assert not has_one_source(load_community("ieee9").network.grid)
 
 
 def test_numbers_of_a_sunny_day_are_those_measured_by_pandapower_for_the_specification() -> None:
