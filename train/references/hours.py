@@ -36,9 +36,8 @@ from ...envs.games.spec import GameSpec
 from ...envs.market.exact.compiled import StructuredMarket
 from ..ground.playing import play_days
 from ..task import environment_of
-from .answers import Form, Key
-from .one_store import KeptOptimum
-from .optima import content_key
+from .answers import Key
+from .one_store import PROOFS, KeptOptimum, proof_key
 
 _CENT: Final = 0.01
 """Earnings in EUR below which gaps are not taken as shares of them: of next to nothing every share is large."""
@@ -190,16 +189,15 @@ def search_day(task: GameSpec, scenario: Scenario, effort: SearchEffort) -> Hour
 def _proved(task: GameSpec, scenario: Scenario, walk: HourlyDay, best: Array, effort: SearchEffort) -> StoreOptimum:
     """Return what is proved of a day with one store; what an interrupted proof had come to is kept, and gone on from."""
     env = environment_of(replace(task, information="public"))
-    key = content_key(env.day_of(scenario), env.community.network, env.tariff.basis) | {"cap": env.charge_cap, "flows": task.flows}
-    form = Form("one-store", KeptOptimum)
-    before = form.kept(key)
+    key = proof_key(env.day_of(scenario), env.community.network, env.tariff, cap=env.charge_cap, flows=task.flows)
+    before = PROOFS.kept(key)
     return solve_hourly(
         walk,
         hints=[best],
         tolerance=effort.tolerance,
         seconds=_proof_seconds(effort),
         begin=None if before is None else before.optimum(),
-        keep=lambda known: _keep(form, key, known),
+        keep=lambda known: _keep(key, known),
     )
 
 
@@ -207,8 +205,8 @@ def _proof_seconds(effort: SearchEffort) -> float:
     return effort.seconds * min(1.0, effort.plans / SearchEffort.plans)
 
 
-def _keep(form: Form[KeptOptimum], key: Key, known: StoreOptimum) -> None:
-    form.keep(key, KeptOptimum.of(known))
+def _keep(key: Key, known: StoreOptimum) -> None:
+    PROOFS.keep(key, KeptOptimum.of(known))
 
 
 def _played(task: GameSpec, scenario: Scenario, sequence: Array, bracket: Bracket) -> tuple[float, tuple[float, ...]]:

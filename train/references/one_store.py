@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 
 from ...agents.optimum.one_store.solve import StoreOptimum
+from ...envs.account.settlement import Flows
+from ...envs.account.tariff import Tariff
+from ...envs.community.day import Day
+from ...envs.grid.network import Network
+from .answers import Form, Key
+from .optima import content_key
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,3 +66,12 @@ class KeptOptimum:
             rounds=self.rounds,
             seconds=self.seconds,
         )
+
+
+PROOFS: Final = Form("one-store", KeptOptimum)
+"""What is proved of days with one store, in the store of answers."""
+
+
+def proof_key(day: Day, network: Network, tariff: Tariff, *, cap: float, flows: Flows) -> Key:
+    """Return what a proof depends on: the day, its tariff, the greatest charge in EUR/kWh, and which flows the operator pays for."""
+    return content_key(day, network, tariff.basis) | {"cap": cap, "flows": flows}

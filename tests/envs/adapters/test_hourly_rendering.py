@@ -9,7 +9,7 @@ import pytest
 
 from gridtoll.envs import HourlyEnv
 from gridtoll.envs.adapters.pictures.animation import write_animation
-from gridtoll.envs.adapters.pictures.hourly import animate, hourly_picture
+from gridtoll.envs.adapters.pictures.hourly import Beside, _said_of, animate, hourly_picture
 
 
 def test_every_hour_has_a_picture_of_its_own() -> None:
@@ -44,3 +44,30 @@ def test_the_same_hour_looks_the_same() -> None:
 def test_an_animation_has_a_picture(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="at least one picture"):
         write_animation(tmp_path / "none.gif", [])
+
+
+def test_the_best_known_charges_are_drawn_beside_the_leader_s(tmp_path: Path) -> None:
+    env = HourlyEnv("two-prosumers")
+    env.reset(options={"day": 170})
+    env.step([0.2])
+    charges = np.linspace(0.0, 0.3, 24)[:, None]
+    best, bounded = (
+        Beside(name="best found", charges=charges, earned_eur=4.0),
+        Beside(name="optimum", charges=charges, earned_eur=4.0, upper_bound_eur=4.1),
+    )
+    pictures = [hourly_picture(env), hourly_picture(env, beside=best), hourly_picture(env, beside=bounded)]
+    assert len({picture.tobytes() for picture in pictures}) == 3
+    assert "no leader more than 4.10 EUR" in _said_of(bounded)
+    assert "no leader" not in _said_of(best)
+    animate(env, [[0.2]] * 2, tmp_path / "day.gif", day=170, beside=best)
+    animate(env, [[0.2]] * 2, tmp_path / "alone.gif", day=170)
+    assert (tmp_path / "day.gif").read_bytes() != (tmp_path / "alone.gif").read_bytes()
+
+
+def test_charges_of_another_shape_cannot_be_drawn_beside_a_leader_s() -> None:
+    env = HourlyEnv("two-prosumers")
+    env.reset(options={"day": 170})
+    with pytest.raises(ValueError, match=r"must have shape \(24, 1\), got \(23, 1\)"):
+        hourly_picture(env, beside=Beside(name="best found", charges=np.zeros((23, 1)), earned_eur=0.0))
+    with pytest.raises(ValueError, match=r"`charges` must have shape \(T, K\), a row for each period of the day, got \(24,\)"):
+        Beside(name="best found", charges=np.zeros(24), earned_eur=0.0)

@@ -6,6 +6,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,11 +17,14 @@ from gridtoll.agents.learned.stable_baselines import LearnedPolicy
 from gridtoll.envs import DayAheadEnv
 from gridtoll.envs.games.spec import GameSpec
 from gridtoll.train.cli import main
-from gridtoll.train.explore.background.leaders import check_leader, led, walked_by_leader, walked_level
+from gridtoll.train.explore.background import leaders
+from gridtoll.train.explore.background.leaders import check_leader, led, walked_best, walked_by_leader, walked_level
 from gridtoll.train.explore.background.processes import Background, SupersededError
 from gridtoll.train.explore.background.proofs import sampled
+from gridtoll.train.explore.page.words import about_others
 from gridtoll.train.ground.runs import RunFolder
 from gridtoll.train.learning.learn import train
+from gridtoll.train.references.one_store import KeptOptimum, proof_key
 from gridtoll.train.scoring.leaders import learned_policy
 from gridtoll.train.workers import Workers
 
@@ -138,3 +142,25 @@ def test_without_bokeh_the_command_says_what_brings_it(monkeypatch: pytest.Monke
     monkeypatch.setitem(sys.modules, "bokeh", None)
     assert main(["explore", "two-prosumers"]) == 2
     assert 'run `pip install ".[explore]"`.' in capsys.readouterr().err
+
+
+def test_the_best_of_the_hourly_game_comes_with_what_is_proved_of_it() -> None:
+    shown = walked_best(problem_of("two-prosumers"), nobody)
+    assert shown.upper_bound_eur == pytest.approx(shown.total_eur, rel=1e-5)
+    assert walked_level(problem_of("two-prosumers"), 0.2, "level", nobody).upper_bound_eur == np.inf
+
+
+def test_with_one_store_the_page_shows_what_was_proved_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = problem_of("ieee9-pooled")
+    setting, day = problem.hourly.setting, problem.day
+    key = proof_key(day, problem.community.network, setting.tariff, cap=setting.charge_cap, flows=setting.rules.flows)
+    none: tuple[float, ...] = ()
+    charges = tuple(np.linspace(0.1, 0.2, 24).tolist())
+    proved = KeptOptimum(charges=charges, best_eur=1.0, upper_bound_eur=4e5, price=none, slabs=(none,), near=none, rounds=0, seconds=1.0)
+    monkeypatch.setattr(leaders, "PROOFS", SimpleNamespace(kept=lambda asked: proved if asked == key else None))
+    shown = walked_best(problem, nobody)
+    assert tuple(shown.charges.ravel().tolist()) == charges
+    assert shown.upper_bound_eur == 4e5
+    assert shown.name == "best proved"
+    [line] = [each for each in about_others({"best": shown}, {"leader": "nobody"}) if "Best proved" in each]
+    assert "Proved: no leader earns more than 400,000.00 EUR." in line

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
@@ -11,12 +12,14 @@ import numpy as np
 from ....agents.fixed.day_ahead import ConstantPolicy
 from ....agents.optimum import solve_hours
 from ....agents.optimum.hourly_game.search import HourlyDay, day_ahead_hints, search_hourly
+from ....agents.optimum.one_store.solve import applies
 from ....envs.account.objective import require_exact
 from ....envs.arrays import Array
 from ....envs.errors import unknown_name
 from ....envs.games.observation.observer import make_observer
 from ....envs.games.spec import GameSpec
 from ...data.trained_game import trained_game
+from ...references.one_store import PROOFS, proof_key
 from ...scoring.chosen import find_grid_constant
 from ...scoring.evaluate import Leader
 from ...scoring.leader_words import leader_place
@@ -65,12 +68,14 @@ class Walked:
         charges: γ in EUR/kWh, shape (T, K).
         earned_eur: What each hour earned, shape (T,).
         is_final: Whether nothing better is still being searched for.
+        upper_bound_eur: What no leader earns more than, infinite where nothing is proved.
     """
 
     name: str
     charges: Array
     earned_eur: Array
     is_final: bool = True
+    upper_bound_eur: float = math.inf
 
     @property
     def total_eur(self) -> float:
@@ -174,6 +179,8 @@ def walked_at_optimum(problem: Problem, check: Check) -> Walked:
 def walked_best(problem: Problem, check: Check) -> Walked:
     """Return the best sequence found for the hourly game: proved where nobody stores, else by a search as hard as the size allows.
 
+    With one store, what ``gridtoll optimum --env hourly`` has proved of the day is taken where it is kept: a proof takes minutes.
+
     Raises:
         ValueError: If something else than the exact market clears.
         ClearingError: If a plan cannot be cleared.
@@ -191,7 +198,13 @@ def walked_best(problem: Problem, check: Check) -> Walked:
             market=day.market,
         )
         walk = day.walk(hours.charges[:, None])
-        return Walked(name="optimum", charges=walk.sequence, earned_eur=walk.goals_eur)
+        return Walked(name="optimum", charges=walk.sequence, earned_eur=walk.goals_eur, upper_bound_eur=hours.upper_bound_eur)
+    if applies(day):
+        key = proof_key(problem.day, problem.community.network, setting.tariff, cap=setting.charge_cap, flows=rules.flows)
+        if (proved := PROOFS.kept(key)) is not None:
+            walk = day.walk(np.array(proved.charges)[:, None])
+            bound = proved.upper_bound_eur
+            return Walked(name="best proved", charges=walk.sequence, earned_eur=walk.goals_eur, upper_bound_eur=bound)
     _, hints = day_ahead_hints(day, max_clearings=300)
     walk = day.walk(search_hourly(day, hints=hints, n_starts=2, max_plans=plans_for(problem)).sequence)
     return Walked(name="best found", charges=walk.sequence, earned_eur=walk.goals_eur)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -139,7 +140,8 @@ def about_others(walked: Mapping[str, Walked], why: Mapping[str, str]) -> list[s
         of_leader = "" if role == "best" else f", a score of {_whole_score(other, walked)}"
         goes_on = "" if other.is_final else " The search for a better sequence goes on."
         name = called(other.name)
-        lines.append(f"{escape(name[:1].upper() + name[1:])}: {money(other.total_eur)} over the whole day{of_leader}.{goes_on}")
+        bound = f" Proved: no leader earns more than {money(other.upper_bound_eur)}." if math.isfinite(other.upper_bound_eur) else ""
+        lines.append(f"{escape(name[:1].upper() + name[1:])}: {money(other.total_eur)} over the whole day{of_leader}.{bound}{goes_on}")
     return lines
 
 
