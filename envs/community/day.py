@@ -39,6 +39,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -150,7 +151,7 @@ class Day:
         middle = 0.5 * (self.demand_min + self.demand_max)
         return float(self.period_hours * np.sum(np.abs(self.own_import_price) * middle))
 
-    @property
+    @cached_property
     def turnover_eur(self) -> float:
         """What a day's money is measured by where nothing else will do, above 0: its retail bill on all but odd days.
 

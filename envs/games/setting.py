@@ -23,6 +23,7 @@ from ..errors import unknown_name
 from ..grid.power_flows import make_power_flow
 from ..grid.voltage_rows import with_voltage_rows
 from ..market.mechanism import Mechanism
+from .days import KeptDays
 from .spec import GameSpec
 from .transition import A, Rules, Transition, transition
 
@@ -51,6 +52,7 @@ class Setting:
     charge_cap: float
     rules: Rules
     read: Callable[[Any], Array] = field(init=False, repr=False)
+    _kept: KeptDays = field(init=False, repr=False, default_factory=KeptDays)
 
     def __post_init__(self) -> None:
         """Say once how actions are read."""
@@ -62,11 +64,14 @@ class Setting:
         return self.tariff.n_coefficients(self.community.n_periods)
 
     def day_of(self, scenario: Scenario) -> Day:
-        """Return the data of a scenario, with the import fee of the game.
+        """Return the data of a scenario, with the import fee of the game: the same object as long as it is kept (:class:`.days.KeptDays`).
 
         Raises:
             ValueError: If there is no such day or price path.
         """
+        return self._kept.of(scenario, self._cut)
+
+    def _cut(self, scenario: Scenario) -> Day:
         day = self.community.day(scenario.day, price_path=scenario.price_path)
         return day if self.spec.import_fee is None else replace(day, import_fee=self.spec.import_fee)
 

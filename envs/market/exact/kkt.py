@@ -92,10 +92,13 @@ class KktSystem:
         columns: list[IntArray] = []
         values: list[Array] = []
 
-        def add(row: IntArray, column: IntArray, value: Array | float) -> None:
+        def add(row: IntArray, column: IntArray, value: Array) -> None:
             rows.append(row.ravel())
             columns.append(column.ravel())
-            values.append(np.broadcast_to(value, row.shape).ravel())
+            values.append(value.ravel())
+
+        def repeat(row: IntArray, column: IntArray, value: float) -> None:
+            add(row, column, np.full(row.shape, value))
 
         diagonal = active.demand / data.utility_curvature + (active.imported | active.exported) / data.grid_friction
         weight_in, weight_out = active.charge / data.storage_wear, active.discharge / data.storage_wear
@@ -118,13 +121,13 @@ class KktSystem:
         for sign, shift in ((-1.0, 0), (1.0, 1)):
             keep = period + shift < structure.n_periods
             price = sigma[period[keep] + shift, store[keep]]
-            add(stored[keep], price, sign)
-            add(price, stored[keep], sign)
-        add(stored, stored, -SHIFT)
+            repeat(stored[keep], price, sign)
+            repeat(price, stored[keep], sign)
+        repeat(stored, stored, -SHIFT)
         free = self._renewable[active.renewable]
-        add(free, mu[active.renewable], 1.0)
-        add(mu[active.renewable], free, 1.0)
-        add(free, free, -SHIFT)
+        repeat(free, mu[active.renewable], 1.0)
+        repeat(mu[active.renewable], free, 1.0)
+        repeat(free, free, -SHIFT)
 
         size = int(self._position[-1]) + 1
         entries = (self._position[np.concatenate(rows)], self._position[np.concatenate(columns)])

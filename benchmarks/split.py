@@ -1,0 +1,69 @@
+"""What the optima of a split cost, and what keeping its days saves.
+
+    python benchmarks/split.py --community simbench-rural --days 16
+
+Each day is solved twice in turns within one run: with the day as it is kept from when its key was made, and with all days made anew each
+time they are asked for. Times are processor time of one process, medians over days; the ratio is the median of the days' own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from functools import partial
+from unittest.mock import patch
+
+from clearing import machine
+
+from gridtoll.envs.community.calendar import Scenario
+from gridtoll.envs.community.sources import COMMUNITY_NAMES, DEFAULT_COMMUNITY
+from gridtoll.envs.games.days import KeptDays
+from gridtoll.envs.games.spec import GameSpec
+from gridtoll.train.references.optima import find_optimum
+from gridtoll.train.references.solved import Settings
+from gridtoll.train.task import environment_of
+
+
+def main() -> None:
+    """Measure, and print the row."""
+    parser = argparse.ArgumentParser(description="Measure optima of a split.")
+    parser.add_argument("--community", default=DEFAULT_COMMUNITY, choices=COMMUNITY_NAMES)
+    parser.add_argument("--days", type=int, default=16, help="days of the test split (default: %(default)s)")
+    options = parser.parse_args()
+    print(machine())
+    print(json.dumps({"community": options.community, **measure(GameSpec(community=options.community), options.days)}))
+
+
+def measure(task: GameSpec, n_days: int) -> dict[str, float]:
+    """Return milliseconds a day with days kept and made anew, their ratio, and clearings a day."""
+    scenarios = environment_of(task).community.scenarios("test", n_days)
+    for _ in range(2):
+        _solve(task, scenarios[0])  # compiles if need be
+    kept, anew, clearings = [], [], []
+    for scenario in scenarios:
+        taken, found = _solve(task, scenario)
+        kept.append(taken)
+        clearings.append(found)
+        with patch.object(KeptDays, "of", lambda _, scenario, make: make(scenario)):
+            anew.append(_solve(task, scenario)[0])
+    return {
+        "kept_ms": 1e3 * statistics.median(kept),
+        "anew_ms": 1e3 * statistics.median(anew),
+        "ratio": statistics.median(a / b for a, b in zip(anew, kept, strict=True)),
+        "clearings": statistics.mean(clearings),
+        "days": len(scenarios),
+    }
+
+
+def _solve(task: GameSpec, scenario: Scenario) -> tuple[float, int]:
+    """Return processor seconds and clearings of one optimum, key and account included, which is then kept in the store as ever."""
+    solve = partial(find_optimum, task, scenario, Settings(), recompute=True)
+    began = time.process_time()
+    found, _ = solve()
+    return time.process_time() - began, found.clearings
+
+
+if __name__ == "__main__":
+    main()
