@@ -107,6 +107,11 @@ def days_led(task: GameSpec, scenarios: Sequence[Scenario]) -> int:
     return len(scenarios) + sum(_days_before(task, each) for each in scenarios)
 
 
+def days_up_to(task: GameSpec, scenario: Scenario) -> list[Scenario]:
+    """Return the days that a leader leads so that the last of them can be scored: those that prosumers learn from, and the scenario."""
+    return [scenario._replace(day=scenario.day - back) for back in range(_days_before(task, scenario), -1, -1)]
+
+
 def _days_before(task: GameSpec, scenario: Scenario) -> int:
     """Return how many days a leader leads before the day that is scored."""
     return min(REMEMBERED_DAYS, scenario.day) if task.belief == "learned" else 0

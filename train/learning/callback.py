@@ -16,6 +16,7 @@ from ...envs.account.objective import of_both
 from ...envs.adapters.pricing import PricingEnv
 from ...envs.community.calendar import Scenario
 from ...envs.files import write_atomically
+from ..ground.playing import days_up_to
 from ..references.ends import Ends, references
 from ..scoring.regret import normalised_regret
 from ..workers import Workers
@@ -27,7 +28,7 @@ class RegretEvalCallback(BaseCallback):
     It is what stable-baselines3's ``EvalCallback`` is, with the regret to the best charges known: where they are proved, to the optimum.
     They come from the store, or are found before learning begins. Days are played one by one through the environment that is given,
     wrappers included, so that actions mean what they mean in training; observations are normalised as a ``VecNormalize`` of the training
-    does.
+    does. Where prosumers learn, the policy first leads the days before each of them, as in evaluations.
 
     It logs ``eval/mean_reward`` in EUR a day, ``eval/regret_eur``, and ``eval/normalised_regret`` (0 is the best known, 1 no charge; days
     on which there is next to nothing to win are left out). A training that goes on with the same folder keeps what was scored before.
@@ -117,8 +118,17 @@ class RegretEvalCallback(BaseCallback):
         }
 
     def _played(self, scenario: Scenario) -> float:
-        """Return what the policy's most likely charges earn on one day in EUR, whatever wrappers make of rewards."""
-        observation, _ = self._environment.reset(options=scenario._asdict())
+        """Return what the policy's most likely charges earn on one day in EUR, after the days that prosumers learn from."""
+        spec = self._own.setting.spec
+        first, *later = days_up_to(spec, scenario)
+        earned = self._episode(first, seed=0 if spec.belief == "learned" else None)  # which empties their memory
+        for each in later:
+            earned = self._episode(each, seed=None)
+        return earned
+
+    def _episode(self, scenario: Scenario, *, seed: int | None) -> float:
+        """Return what the policy's most likely charges earn in one episode in EUR, whatever wrappers make of rewards."""
+        observation, _ = self._environment.reset(seed=seed, options=scenario._asdict())
         state, start, over = None, np.ones(1, dtype=np.bool_), False
         profit = welfare = 0.0
         normalise = self.model.get_vec_normalize_env()

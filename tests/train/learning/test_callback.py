@@ -15,6 +15,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
 from gridtoll.envs.community.calendar import Scenario
 from gridtoll.envs.games.spec import GameSpec
+from gridtoll.train.ground.playing import play_days, same_for_all
 from gridtoll.train.learning.callback import RegretEvalCallback, WithOptimum
 from gridtoll.train.references.optima import find_optimum
 from gridtoll.train.references.solved import Settings
@@ -100,3 +101,26 @@ def test_info_tells_the_optimum_and_observations_do_not() -> None:
     _, reward, *_, info = told.step(np.array([0.1], dtype=np.float32))
     assert reward <= info["optimum_upper_bound_eur"] + 1e-9
     assert info["profit_eur"] == reward
+
+
+def test_where_prosumers_learn_a_day_is_scored_after_the_policy_has_led_those_before_it() -> None:
+    task = GameSpec(env="hourly", community="ieee9", belief="learned")
+    day = Scenario(2, 0)
+    env = gymnasium.make("gridtoll.envs:gridtoll/Hourly-v0", community="ieee9", belief="learned")
+    told = RegretEvalCallback(env, scenarios=[day], eval_freq=8)
+
+    class Posting:
+        """Charges more, the later the hour."""
+
+        def get_vec_normalize_env(self) -> None:
+            return None
+
+        def predict(self, seen: Any, state: Any, start: Any, deterministic: bool = True) -> tuple[Any, Any]:
+            hour = env.unwrapped.observer.layout["hour"]  # type: ignore[attr-defined]
+            return np.array([0.01 * float(np.argmax(seen[hour]))]), state
+
+    told.model = Posting()  # type: ignore[assignment]
+    played = [told._played(day) for _ in range(2)]
+    [expected] = play_days(task, same_for_all(told.model), [day], threads=1)
+    assert played == pytest.approx([expected.objective_eur] * 2, rel=1e-9)
+    assert len(env.unwrapped.state.memory.days) == 3  # type: ignore[attr-defined]
