@@ -8,6 +8,7 @@ from .one_charge.hours import HourlyOptimum, solve_hours
 from .one_charge.recovery import Recovery, smallest_recovering_charge
 from .one_charge.search import Optimum, solve_optimum
 from .standing.answers import Standing
+from .standing.certificate import StandingCertificate, standing_certificate
 from .standing.risk import Risk
 from .standing.scenarios import solve_scenarios
 from .standing.search import standing_games
@@ -26,6 +27,7 @@ __all__ = [
     "Risk",
     "SolvedPiece",
     "Standing",
+    "StandingCertificate",
     "Stretch",
     "Verification",
     "load_certificate",
@@ -35,5 +37,6 @@ __all__ = [
     "solve_optimum",
     "solve_scenarios",
     "solve_several",
+    "standing_certificate",
     "standing_games",
 ]

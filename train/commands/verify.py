@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from ...agents.optimum import CertificateError
 from ...envs.market.solvers import make_market
 from ..ground.text import Report, lines
 from ..references.certificates import Checked, check_certificate
-from .options import add_report_options
+from ..references.standing_certificates import StandingChecked, check_standing, is_standing
+from .options import add_backend_options, add_report_options, workers_from
 
 DESCRIPTION = """\
 Check a certificate that `gridtoll optimum --certificate FILE` wrote: that no charge earns more than it says.
@@ -24,6 +25,8 @@ EXAMPLES = """\
   gridtoll optimum --day 180 --certificate day180.json
   gridtoll verify day180.json
   gridtoll verify day180.json --community ./mine --json
+  gridtoll optimum --split test --days 8 --standing --certificate period.json
+  gridtoll verify period.json --solver structured --jobs 2
 """
 
 
@@ -37,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="cvxpy",
         help="what clears the market anew; its answers are checked as well (default: %(default)s, which the search does not use)",
     )
+    add_backend_options(parser)
     add_report_options(parser)
 
 
@@ -49,10 +53,49 @@ def run(options: argparse.Namespace) -> Report:
     if not options.file.is_file():
         raise ValueError(f"a certificate must be a file, got {options.file}, which is not one.")
     try:
+        if is_standing(options.file):
+            return _standing(options)
         found = check_certificate(options.file, make_market(options.solver), community=options.community)
     except CertificateError as error:
         return Report({"holds": False, "reason": str(error)}, f"The certificate does not hold: {error}", exit_code=1)
     return Report({"holds": True, **_values(found)}, f"{_about(found)}\n{lines(_values(found))}\n{_told(found)}")
+
+
+def _standing(options: argparse.Namespace) -> Report:
+    """Check the proof of a charge for many days."""
+    with workers_from(options) as workers:
+        found = check_standing(options.file, make_market(options.solver), community=options.community, run=workers.map)
+    proof, each = found.proof, found.found
+    values = {
+        "charge": proof.charge,
+        "value_eur": proof.value_eur,
+        "upper_bound_eur": proof.upper_bound_eur,
+        "risk_part": proof.risk_part,
+        "days": len(proof.games),
+        "intervals": sum(len(edges) - 1 for edges in proof.edges),
+        "clearings": each.clearings,
+        "greatest_difference_eur": each.greatest_difference_eur,
+        "tolerance_eur": each.tolerance_eur,
+        "solver": each.solver,
+    }
+    return Report({"holds": True, **values}, f"{_about_days(found)}\n{lines(values)}\n{_STANDING_TOLD}")
+
+
+_STANDING_TOLD: Final = """\
+Checked, and it holds:
+  the bytes of the file are those that were written
+  the data of every day, the network and the tariff are those of the proof
+  weights are at least 0 and sum to 1
+  every charge from 0 to the cap is covered on every day
+  no day earns more between two charges than is stated of it
+  what is stated of the days adds up to no more than the upper bound at any charge
+  the best charge brings what is stated"""
+
+
+def _about_days(found: StandingChecked) -> str:
+    about = found.about
+    game = ", ".join(f"{name} {value}" for name, value in about["game"].items()) or "default game"
+    return f"{about['community']}, {len(about['days'])} days, {game}; written by gridtoll {about['gridtoll']}, commit {about['commit']}"
 
 
 def _values(found: Checked) -> dict[str, Any]:

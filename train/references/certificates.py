@@ -71,7 +71,16 @@ def save_certificate(path: Path, task: GameSpec, scenario: Scenario, proofs: Seq
     """
     hourly = task.charges_per == "hour"
     content = {"format": _HOURS, "hours": [proof.content() for proof in proofs]} if hourly else proofs[0].content()
-    text = _text(content | {"about": _about(task, scenario), "sha256": ""})
+    write_whole(path, content | {"about": _about(task, scenario)})
+
+
+def write_whole(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a file with the hash of its bytes.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    text = _text({**content, "sha256": ""})
     whole = text.replace('"sha256": ""', f'"sha256": "{_digest(text)}"')
     write_atomically(path, lambda file: file.write(whole.encode()))
 
@@ -88,11 +97,7 @@ def check_certificate(path: Path, market: ExactResponse, *, community: str | Non
         ValueError: If the file is no certificate that says what it is about, or the community cannot be read.
         CertificateError: If a byte was changed, the data are others than those that the proof is about, or the proof does not hold.
     """
-    content, text = _read(path)
-    stated = content["sha256"]
-    blank = _text(content | {"sha256": ""})
-    if blank.replace('"sha256": ""', f'"sha256": "{stated}"') != text or _digest(blank) != stated:
-        raise CertificateError(f"{path} was changed after it was written: its bytes are not those of its hash.")
+    content = read_whole(path, _ABOUT)
     task, scenario = _game_of(content["about"], community)
     proofs = _proofs(content, task, scenario, source=str(path))
     found = [proof.verify(market=market) for proof in proofs]
@@ -123,12 +128,22 @@ def _about(task: GameSpec, scenario: Scenario) -> dict[str, Any]:
     }
 
 
-def _read(path: Path) -> tuple[dict[str, Any], str]:
+def read_whole(path: Path, about: Sequence[str]) -> dict[str, Any]:
+    """Return what is in a file that :func:`write_whole` wrote.
+
+    Args:
+        path: The file.
+        about: What it must say that it is about.
+
+    Raises:
+        ValueError: If it is no certificate, or does not say what it is about.
+        CertificateError: If a byte was changed.
+    """
     try:
         text = path.read_bytes().decode()
         content = json.loads(text)
         told = content["about"]
-        missing = [name for name in _ABOUT if name not in told]
+        missing = [name for name in about if name not in told]
         whole = isinstance(content["sha256"], str) and isinstance(content["format"], str) and not missing
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
         raise ValueError(
@@ -136,7 +151,11 @@ def _read(path: Path) -> tuple[dict[str, Any], str]:
         ) from None
     if not whole:
         raise ValueError(f"{path} must be a certificate that says what it is about, and lacks {', '.join(missing) or 'its hash'}.")
-    return content, text
+    stated = content["sha256"]
+    blank = _text(content | {"sha256": ""})
+    if blank.replace('"sha256": ""', f'"sha256": "{stated}"') != text or _digest(blank) != stated:
+        raise CertificateError(f"{path} was changed after it was written: its bytes are not those of its hash.")
+    return dict(content)
 
 
 def _game_of(about: Mapping[str, Any], community: str | None) -> tuple[GameSpec, Scenario]:

@@ -41,7 +41,8 @@ _ROUNDING = 1e-11  # a slope, in units of the greatest price, that is meant to b
 _PRICE_DIGIT = 4.0 * float(np.finfo(np.float64).eps)  # what a price is known to, in units of the greatest
 _AT_BOUND = 1e-11  # dimensionless, as in envs.clearing.point
 
-_FAMILIES = ("demand", "imported", "exported", "charge", "discharge", "trade", "renewable", "stored")
+FAMILIES = ("demand", "imported", "exported", "charge", "discharge", "trade", "renewable", "stored")
+"""Of variables, in the order of the vector."""
 
 
 class FlatMarket:
@@ -60,17 +61,17 @@ class FlatMarket:
         pairs = len(structure.seller)
         unit = data.objective_unit
         curved = (data.utility_curvature, data.grid_friction, data.grid_friction, data.storage_wear, data.storage_wear, data.trade_friction)
-        self._shapes = ((t, n), (t, n), (t, n), (t, j), (t, j), (t, pairs), (t, n), (t, j))
-        self._edges = np.cumsum([0, *(rows * columns for rows, columns in self._shapes)])
-        self.n_curved = int(self._edges[6])
-        self.size = int(self._edges[8])
+        self.shapes = ((t, n), (t, n), (t, n), (t, j), (t, j), (t, pairs), (t, n), (t, j))
+        self.edges = np.cumsum([0, *(rows * columns for rows, columns in self.shapes)])
+        self.n_curved = int(self.edges[6])
+        self.size = int(self.edges[8])
         self.scale = np.concatenate([*(np.sqrt(unit * part).ravel() for part in curved), np.ones(self.size - self.n_curved)])
         self.gain = unit / self.scale
         self.unit = unit
         self.node_shape, self.store_shape = (t, n), (t, j)
-        self.renewables = slice(int(self._edges[6]), int(self._edges[7]))
-        self.stored = slice(int(self._edges[7]), self.size)
-        zero = [np.zeros(shape) for shape in self._shapes]
+        self.renewables = slice(int(self.edges[6]), int(self.edges[7]))
+        self.stored = slice(int(self.edges[7]), self.size)
+        zero = [np.zeros(shape) for shape in self.shapes]
         lower = [data.demand_min, *zero[1:7], data.stored_min]
         upper = [
             data.demand_max,
@@ -118,7 +119,7 @@ class FlatMarket:
         none = [np.zeros_like(node)] * 3
         self.first = self._join([node, node, node, owner, owner, seller, node, store]).astype(np.intp)
         self.second = self._join([*none, store, store, buyer, none[0], following]).astype(np.intp)
-        ones = [np.ones(shape) for shape in self._shapes]
+        ones = [np.ones(shape) for shape in self.shapes]
         signs = (1.0, -1.0, 1.0, 1.0, -1.0, 1.0, -1.0, 1.0)
         self.first_weight = self._join([sign * one for sign, one in zip(signs, ones, strict=True)]) * self.gain
         zero = np.zeros((t, n))
@@ -126,8 +127,8 @@ class FlatMarket:
         self._equations = (self.first, self.second, self.first_weight, self.second_weight)
         self.n_prices, self._n_nodes = t * n + t * j, t * n
         # What stands in one balance only; where sun is curtailed at an export price of zero, nothing but its use has room.
-        self._own = np.stack([np.arange(start, start + t * n) for start in (*self._edges[:3], self.renewables.start)])
-        self._moved = np.stack([np.arange(start, start + t * j) for start in self._edges[3:5]])  # charging and discharging
+        self._own = np.stack([np.arange(start, start + t * n) for start in (*self.edges[:3], self.renewables.start)])
+        self._moved = np.stack([np.arange(start, start + t * j) for start in self.edges[3:5]])  # charging and discharging
         self.right_hand_side = np.zeros(self.n_prices)
         self.right_hand_side[t * n : t * n + j] = self.data.storage_start
 
@@ -135,14 +136,14 @@ class FlatMarket:
         """Net injections in kW are what trades take from a seller and bring to a buyer, and exports less imports where they count."""
         power = self.data.power_unit / self.scale
         own = 1.0 if counts_own_exchange else 0.0
-        zero = [np.zeros(shape) for shape in self._shapes]
+        zero = [np.zeros(shape) for shape in self.shapes]
         self._sold = self._join([zero[0], np.full((t, n), -own), np.full((t, n), own), *zero[3:5], 1.0 + zero[5], *zero[6:]]) * power
         self._bought = self._join([*zero[:5], 1.0 + zero[5], *zero[6:]]) * power
-        self._moving = slice(int(self._edges[1]), int(self._edges[6]))  # imports to trades: the only ones with an injection
+        self._moving = slice(int(self.edges[1]), int(self.edges[6]))  # imports to trades: the only ones with an injection
 
     def pack(self, point: Point) -> Array:
         """Return a point's variables as one vector x, shape (V,)."""
-        values: Array = self._join([getattr(point, name) for name in _FAMILIES]) * self.scale
+        values: Array = self._join([getattr(point, name) for name in FAMILIES]) * self.scale
         return values
 
     @staticmethod
@@ -198,7 +199,7 @@ class FlatMarket:
         What charging answers to a price is the price over the wear, so that a small wear makes much of rounding: the energy moved by it
         would leave the bounds it is held on by prices that are anything but rounding.
         """
-        if self.size == self._edges[7]:
+        if self.size == self.edges[7]:
             return
         missed = self.residual(x)[self._n_nodes :]
         room = np.minimum(x - self.lower, self.upper - x)[self._moved] / self.scale[self._moved]
@@ -207,7 +208,7 @@ class FlatMarket:
         per_unit = self.second_weight[chosen] / self.gain[chosen]  # energy taken from the equation by a unit of power
         amount = np.where(room[roomiest, each] > np.abs(missed / per_unit), missed, 0.0)
         x[chosen] -= amount / per_unit * self.scale[chosen]
-        stored = x[self._edges[7] :].reshape(self._shapes[7])
+        stored = x[self.edges[7] :].reshape(self.shapes[7])
         stored -= np.cumsum((missed - amount).reshape(stored.shape), axis=0)
         snap(self.scale, self.lower, self.upper, x)  # what stood on a bound stays there
 
@@ -223,7 +224,7 @@ class FlatMarket:
 
     def injection_kw(self, x: Array) -> Array:
         """Return net injections in kW, shape (T, N), of variables or of a change of them."""
-        span, (t, n) = self._moving, self._shapes[0]
+        span, (t, n) = self._moving, self.shapes[0]
         net = np.bincount(self.first[span], self._sold[span] * x[span], t * n)
         net -= np.bincount(self.second[span], self._bought[span] * x[span], self.n_prices)[: t * n]
         return np.asarray(net.reshape(t, n), dtype=np.float64)
@@ -317,4 +318,4 @@ class FreeSet:
 
 
 def _mask(active: ActiveSet) -> Array:
-    return np.concatenate([getattr(active, name).ravel() for name in _FAMILIES])
+    return np.concatenate([getattr(active, name).ravel() for name in FAMILIES])

@@ -146,7 +146,7 @@ class ChargeLine:
         self.clearings += 1
         return self._market.clear(self.day, charge * self.basis, start=start)
 
-    def piece(self, charge: float, *, cap: float) -> Piece:
+    def piece(self, charge: float, *, cap: float, start: Clearing | None = None) -> Piece:
         """Clear at a charge and return the affine piece around it, within [0, cap].
 
         Both ends are certified like clearings. Where one misses the tolerance, as rounding can make it in a chain of idle storage, the
@@ -155,7 +155,7 @@ class ChargeLine:
         Raises:
             ClearingError: If the market cannot clear the charge.
         """
-        clearing = self.clear(charge)
+        clearing = self.clear(charge, start=start)
         data = self._data_at(charge)
         point = point_of(data, clearing)
         free_set = FreeSet(self.flat, data, point)
@@ -208,9 +208,9 @@ class ChargeLine:
         snap(self.flat.scale, self.flat.lower, self.flat.upper, variables)
         return self._line_point(at, variables, response.prices + step * response.price_change, response)
 
-    def cleared(self, charge: float) -> LinePoint:
-        """Clear the day at one charge in EUR/kWh and evaluate the leader's account."""
-        clearing = self.clear(charge)
+    def cleared(self, charge: float, *, start: Clearing | None = None) -> LinePoint:
+        """Clear the day at one charge in EUR/kWh, from a start where there is one, and evaluate the leader's account."""
+        clearing = self.clear(charge, start=start)
         data = self._data_at(charge)
         point = point_of(data, clearing)
         variables = self.flat.pack(point)

@@ -10,7 +10,7 @@ Three things make the sum close to the best that λ and ν can do, which a conic
 1. λ = γ·(y_b − y_a)/(b − a), by how much the prices moved from end to end. Where a variable has room at both ends, h' is then what
    charges weigh times how the variable itself moved.
 2. ν is the best there is, found along a line: the sum is convex in it.
-3. Each maximum is taken exactly at a few t, and bounded between them (:func:`.kernels.most_along`).
+3. Each maximum is taken exactly at a few t, and bounded between them (:func:`.kernels.least_along`).
 
 For welfare −V(g) = −F_g(x̄) − z·y − ½‖y‖² joins in.
 """
@@ -25,42 +25,36 @@ from ....envs.community.day import Array
 from ..one_charge.bounds import SLIVER, Norms, moved, value_bound, with_tangent
 from ..one_charge.chord import Chord
 from ..one_charge.kernels import products_of
-from ..one_charge.line import ChargeLine, LinePoint
 from ..sound import require_finite
-from .kernels import most_along, most_at, movable
+from .kernels import least_along
 
 SLICES: Final = 4
 """Equal shares of an interval, each with a quadratic of its own."""
 SHARES: Final = np.linspace(0.0, 1.0, SLICES + 1)
 """At these t the maxima are exact."""
 _ROUNDING: Final = 1e-14  # relative rounding error granted to sums of money, as in :mod:`..one_charge.bounds`
-_LEAST, _GREATEST = 1e-3, 1e12  # of ν
-_GOLDEN: Final = 0.6180339887498949
-_STEPS: Final = 6  # of the golden section, in the logarithm of ν
 
 
-def between(line: ChargeLine, norms: Norms, left: LinePoint, right: LinePoint, *, price_change: Array | None = None) -> Array:
+def between(chord: Chord, norms: Norms, *, price_change: Array | None = None) -> Array:
     """Return quadratics that the goal does not exceed from one response to another.
 
     Args:
-        line: The game.
-        norms: Its norms.
-        left: The response at the lower end, t = 0.
-        right: The response at the upper end, t = 1.
+        chord: From the response at the lower end, t = 0, to that at the upper end, t = 1.
+        norms: Norms of its game.
         price_change: How prices move with the charge nearby, per EUR/kWh, shape (P,): of use where both ends are too close to tell.
 
     Returns:
         Shape (M, 3): for each of M equal shares of the interval the coefficients in τ, which runs from 0 to 1 over it; lowest power first,
         EUR.
     """
-    slices = SLICES
+    line, left, right, slices = chord.line, chord.left, chord.right, SLICES
     flat = np.zeros((slices, 3))
     flat[:, 0] = value_bound(line, norms, left, right)
     if right.charge - left.charge <= SLIVER:  # prices say nothing of how they move over so little
         ends = [[moved(line, end, at.charge) for at in (left, right)] for end in (left, right)]
         found = [flat, *(_along(Chord(line, *pair), price_change) for pair in [*ends, [left, right]])]
     else:
-        found = [flat, _along(Chord(line, left, right), (right.prices - left.prices) / (right.charge - left.charge))]
+        found = [flat, _along(chord, (right.prices - left.prices) / (right.charge - left.charge))]
     require_finite(np.array(found), "a bound between two charges", line.day.label)
     middle = np.array([1.0, 0.5, 0.25])
     return np.array([min((each[j] for each in found), key=lambda part: float(part @ middle)) for j in range(slices)])
@@ -76,12 +70,10 @@ def _along(chord: Chord, price_change: Array | None) -> Array:
         pulls = [pull + line.flat.price_terms(end.charge * price_change) for pull, end in zip(pulls_before, (left, right), strict=True)]
     flat, omega = line.flat, 1.0 if line.objective == "welfare" else 0.0
     every = (flat.lower, flat.upper, left.variables, right.variables, left.slopes, right.slopes, *pulls)
-    chosen = movable(*every, _LEAST)
-    small = (int(np.searchsorted(chosen, flat.n_curved)), *(part[chosen] for part in every))
     missed = left.missed_eur + right.missed_eur
-    nu = _weight(small, omega, missed)
+    nu, along = least_along(SHARES, omega, missed, flat.n_curved, *every)
     fixed = (1.0 + omega + nu) * missed + _ROUNDING * line.turnover_eur
-    start, end, bow = most_along(SHARES, nu + omega, nu + 0.5 * omega, *small).T
+    start, end, bow = along.T
     found = np.stack([start + fixed, end - start + bow, -bow], axis=1)
     near = _near(chord, pulls_before, omega) + _ROUNDING * line.turnover_eur
     # Where a piece begins some variable is about to leave its bound: the sum over single variables is loose there, the distance is not.
@@ -100,40 +92,6 @@ def _near(chord: Chord, pulls: list[Array], omega: float) -> float:
     missed = 0.25 * across + own + left.missed_eur + right.missed_eur
     steepest = max(float(np.linalg.norm(pull[: flat.n_curved])) for pull in pulls)
     return float(steepest * np.sqrt(missed) + omega * missed)
-
-
-def _weight(small: tuple[int, *tuple[Array, ...]], omega: float, missed: float) -> float:
-    """Return the weight ν with the least sum in the middle of the chord."""
-
-    def total(nu: float, *places: float) -> float:
-        sums = (float(most_at(t, nu + omega, nu + 0.5 * omega, *small)) + nu * missed for t in places or (0.5,))
-        return float(sum(sums))
-
-    best, least = 10.0, total(10.0)
-    for factor in (10.0, 0.1):
-        while _LEAST <= best * factor <= _GREATEST:
-            there = total(best * factor)
-            if not there < least:
-                break
-            best, least = best * factor, there
-    low, high = np.log(best / 10.0), np.log(best * 10.0)
-    inner = [high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)]
-    values = [total(float(np.exp(each))) for each in inner]
-    for _ in range(_STEPS):
-        if values[0] < values[1]:
-            high, inner[1], values[1] = inner[1], inner[0], values[0]
-            inner[0] = high - _GOLDEN * (high - low)
-            values[0] = total(float(np.exp(inner[0])))
-        else:
-            low, inner[0], values[0] = inner[0], inner[1], values[1]
-            inner[1] = low + _GOLDEN * (high - low)
-            values[1] = total(float(np.exp(inner[1])))
-    found = [(least, best), *((value, float(np.exp(each))) for value, each in zip(values, inner, strict=True))]
-    nu = float(min(found)[1])
-    # Both ends are exact, so that only rounding is left there; a great weight makes much of it.
-    while nu > _LEAST and (at_ends := total(nu, 0.0, 1.0)) > total(nu) and total(0.1 * nu, 0.0, 0.5, 1.0) < at_ends + total(nu):
-        nu *= 0.1
-    return nu
 
 
 def _sliced(polynomial: Array) -> Array:

@@ -10,6 +10,11 @@ import numpy as np
 
 from ....envs.machine_code import LOOPS, kept
 
+_LEAST, _GREATEST = 1e-3, 1e12  # of ν
+_FIRST = 10.0  # where ν is sought from
+_ENOUGH = 0.05  # of the logarithm to base 10 of ν: closer it need not be found
+_TRIES = 8
+
 
 @kept(**LOOPS)
 def movable(lower, upper, x_a, x_b, s_a, s_b, h_a, h_b, least):
@@ -89,3 +94,87 @@ def most_along(shares, beta, kappa, n_curved, lower, upper, x_a, x_b, s_a, s_b, 
                     found[j - 1, 2] += bow * step * step
             before, free_before = most, free
     return found
+
+
+@kept(**LOOPS)
+def turn_at(nu, omega, missed, n_curved, lower, upper, x_a, x_b, s_a, s_b, h_a, h_b):
+    """Return how the sum of :func:`most_at` in the middle of a chord changes with ν: it is convex, so that this rises."""
+    beta, kappa, total = nu + omega, nu + 0.5 * omega, missed
+    for k in range(x_a.shape[0]):
+        at, slope = 0.5 * (x_a[k] + x_b[k]), 0.5 * (s_a[k] + s_b[k])
+        pull = 0.5 * (h_a[k] + h_b[k]) - beta * slope
+        if k < n_curved:
+            y = min(max(pull / (2.0 * kappa), lower[k] - at), upper[k] - at)
+            total -= (slope + y) * y
+        else:
+            total -= slope * ((upper[k] - at) if pull > 0.0 else (lower[k] - at))
+    return total
+
+
+@kept(**LOOPS)
+def weight_of(omega, missed, n_all, lower, upper, x_a, x_b, s_a, s_b, h_a, h_b):
+    """Return the weight ν whose sum is about the least in the middle of the chord; variables as :func:`turn_at` takes them.
+
+    It is sought by powers of ten from a first one, then by false position in its logarithm. Variables that cannot stray at the least
+    weight in question are left out first.
+    """
+    n, lo, up, xa, xb, sa, sb, ha, hb = n_all, lower, upper, x_a, x_b, s_a, s_b, h_a, h_b
+    low = high = _FIRST
+    d_low = d_high = turn_at(_FIRST, omega, missed, n, lo, up, xa, xb, sa, sb, ha, hb)
+    while d_high < 0.0 and high < _GREATEST:
+        low, d_low, high = high, d_high, 10.0 * high
+        d_high = turn_at(high, omega, missed, n, lo, up, xa, xb, sa, sb, ha, hb)
+    while d_low > 0.0 and low > _LEAST:
+        high, d_high, low = low, d_low, 0.1 * low
+        d_low = turn_at(low, omega, missed, n, lo, up, xa, xb, sa, sb, ha, hb)
+    a, b, f_a, f_b = np.log10(low), np.log10(high), d_low * low, d_high * high
+    if not f_a < 0.0 < f_b:
+        return high if abs(f_b) < abs(f_a) else low
+    c = movable(lo, up, xa, xb, sa, sb, ha, hb, low)
+    n = np.searchsorted(c, n_all)
+    lo, up, xa, xb, sa, sb, ha, hb = lower[c], upper[c], x_a[c], x_b[c], s_a[c], s_b[c], h_a[c], h_b[c]
+    nu = low
+    for _ in range(_TRIES):
+        at = a + min(max(-f_a / (f_b - f_a), 0.1), 0.9) * (b - a)
+        nu = 10.0**at
+        f = turn_at(nu, omega, missed, n, lo, up, xa, xb, sa, sb, ha, hb) * nu
+        if f < 0.0:
+            a, f_a, f_b = at, f, 0.5 * f_b
+        else:
+            b, f_b, f_a = at, f, 0.5 * f_a
+        if b - a < _ENOUGH:
+            break
+    return nu
+
+
+@kept(**LOOPS)
+def tempered(nu, omega, missed, n, lower, upper, x_a, x_b, s_a, s_b, h_a, h_b):
+    """Return a weight, lowered as long as both ends, where only rounding is left, come to more than the middle.
+
+    Both ends are exact; a great weight makes much of rounding there.
+    """
+    middle = nu * missed + most_at(0.5, nu + omega, nu + 0.5 * omega, n, lower, upper, x_a, x_b, s_a, s_b, h_a, h_b)
+    ends = 2.0 * nu * missed
+    for t in (0.0, 1.0):
+        ends += most_at(t, nu + omega, nu + 0.5 * omega, n, lower, upper, x_a, x_b, s_a, s_b, h_a, h_b)
+    while nu > _LEAST and ends > middle:
+        less = 0.1 * nu
+        next_middle = less * missed + most_at(0.5, less + omega, less + 0.5 * omega, n, lower, upper, x_a, x_b, s_a, s_b, h_a, h_b)
+        next_ends = 2.0 * less * missed
+        for t in (0.0, 1.0):
+            next_ends += most_at(t, less + omega, less + 0.5 * omega, n, lower, upper, x_a, x_b, s_a, s_b, h_a, h_b)
+        if not next_ends + next_middle < ends + middle:
+            break
+        nu, ends, middle = less, next_ends, next_middle
+    return nu
+
+
+@kept(**LOOPS)
+def least_along(shares, omega, missed, n_all, lower, upper, x_a, x_b, s_a, s_b, h_a, h_b):
+    """Return a weight ν and the bound of :func:`most_along` with it: any ν gives a true one, and this one is close."""
+    c = movable(lower, upper, x_a, x_b, s_a, s_b, h_a, h_b, _LEAST)
+    n = np.searchsorted(c, n_all)
+    lo, up, xa, xb, sa, sb, ha, hb = lower[c], upper[c], x_a[c], x_b[c], s_a[c], s_b[c], h_a[c], h_b[c]
+    nu = weight_of(omega, missed, n, lo, up, xa, xb, sa, sb, ha, hb)
+    nu = tempered(nu, omega, missed, n, lo, up, xa, xb, sa, sb, ha, hb)
+    return nu, most_along(shares, nu + omega, nu + 0.5 * omega, n, lo, up, xa, xb, sa, sb, ha, hb)

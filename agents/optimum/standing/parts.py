@@ -23,11 +23,12 @@ from ....envs.market.mechanism import ExactResponse
 from ..one_charge.bounds import Norms, norms
 from ..one_charge.chord import Chord
 from ..one_charge.line import ChargeLine, LinePoint
+from ..one_charge.starts import responding, way_point
 from .between import SLICES, between
 
 _CENTRE: Final = 0.15  # a part is never split closer than this share of its width to an end
 _RESOLUTION: Final = 1e-13  # share of the cap below which two charges are not told apart
-_LIKELY: Final = 0.1  # of what may remain: parts with less are not refined again as a rule
+_LIKELY: Final = 1e-3  # of what may remain: parts with less are not refined again as a rule
 _LOOKED_AT: Final = 5  # shares of a cell at which what remains is compared with what may
 _WORTH: Final = 0.1  # a piece is solved where the last one nearby was at least this share of the part it is in
 
@@ -55,19 +56,17 @@ class StandingGame:
 
 @dataclass(frozen=True, eq=False)
 class Place:
-    """What a response can be restored from: its charge, the variables off their lower bound, and its prices.
+    """What a response can be restored from: strictly convex variables follow from prices, one by one.
 
     Attributes:
         charge: EUR/kWh.
-        raised: Which variables are above their lower bound, shape (R,).
-        values: Their values, shape (R,), in √EUR or without unit as :mod:`..one_charge.flat` has them.
         prices: Dimensionless, shape (P,).
+        loose: The variables without curvature, dimensionless, shape (U,).
     """
 
     charge: float
-    raised: Array
-    values: Array
     prices: Array
+    loose: Array
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -222,10 +221,11 @@ class _Refining:
     def _split(self, part: Part, charge: float, *, whole: bool) -> list[Part]:
         """Clear within a part, and return what it falls into; ``whole`` asks for the affine piece around the charge."""
         left, right = self._ends(part)
+        start = way_point(self.lines[0], left, right, charge)
         if not whole:
-            middle = self.lines[0].cleared(charge)
+            middle = self.lines[0].cleared(charge, start=start)
             return [*self._between(left, middle, part.nearby), *self._between(middle, right, part.nearby)]
-        piece = self.lines[0].piece(charge, cap=self.game.cap)
+        piece = self.lines[0].piece(charge, cap=self.game.cap, start=start)
         width = piece.upper - piece.lower
         # Both ends take the piece's own prices: those of a neighbour may be others where storage is idle, and bounds would pay for that.
         low = piece.lower_end if piece.lower > part.lower else piece.at(part.lower)
@@ -245,8 +245,7 @@ class _Refining:
 
     def _restored(self, end: Place) -> LinePoint:
         if end not in self.points:
-            variables = self.lines[0].flat.lower.copy()
-            variables[end.raised] = end.values
+            variables = responding(self.lines[0].flat, end.prices, end.charge, end.loose)
             point = self.lines[0].restored(end.charge, variables, end.prices, np.zeros_like(end.prices))
             self.points[end], self.places[point] = point, end
         return self.points[end]
@@ -254,8 +253,7 @@ class _Refining:
     def _place(self, point: LinePoint) -> Place:
         """Return a response in a form that takes little room."""
         if point not in self.places:
-            (raised,) = np.nonzero(point.variables > self.lines[0].flat.lower)
-            end = Place(point.charge, raised.astype(np.int32), point.variables[raised], point.prices)
+            end = Place(point.charge, point.prices, point.variables[point.n_curved :].copy())
             self.points[end], self.places[point] = point, end
         return self.places[point]
 
@@ -279,10 +277,9 @@ class _Refining:
         """Yield the part between two responses, if there is any."""
         if not left.charge < right.charge:
             return
-        bound = np.array(
-            [between(line, norm, left, right, price_change=price_change) for line, norm in zip(self.lines, self.norms, strict=True)]
-        )
-        chord = np.array([_along(Chord(line, left, right)) for line in self.lines])
+        chords = [Chord(line, left, right) for line in self.lines]
+        bound = np.array([between(each, norm, price_change=price_change) for each, norm in zip(chords, self.norms, strict=True)])
+        chord = np.array([_along(each) for each in chords])
         ends = (self._place(left), self._place(right))
         yield Part(lower=left.charge, upper=right.charge, bound=bound, chord=chord, ends=ends, is_piece=False, nearby=nearby)
 

@@ -185,9 +185,10 @@ class StandingDays:
         """Have every day cleared at a charge, with the affine piece around it."""
         self.ask(np.array([0.0, self.cap]), np.full((len(self.games), len(self.goals), 1), np.inf), pins=(charge,))
 
-    def summed(self, around: float) -> Summed:
-        """Return what is known of all days, in cells that are the narrower the closer they are to a charge."""
-        return summed(self.known, self.risk, self.weights, np.union1d(cells_around(around, self.cap), self._cuts))
+    def summed(self, *around: float) -> Summed:
+        """Return what is known of all days, in cells that are the narrower the closer they are to one of some charges."""
+        edges = np.unique(np.concatenate([self._cuts, *(cells_around(charge, self.cap) for charge in set(around))]))
+        return summed(self.known, self.risk, self.weights, edges)
 
     def cut(self, charges: Array) -> None:
         """Have cells end at these charges besides, EUR/kWh, shape (any,), from now on."""
@@ -213,24 +214,28 @@ class StandingDays:
         began, number = time.perf_counter(), self.goals.index(goal)
         self.begin()
         best, lead, bound = *self._best_settled(goal), np.inf
+        around = best
         for _ in range(ROUNDS):
-            if np.isfinite(lead):
-                sums, stake = self.summed(best), self._stake_eur(best, lead, goal)
-                bound, allowed_gap = max(float(sums.peaks(number)[1].max()), lead), tolerance * stake + EXACTNESS * self.turnover_eur
-                if bound - lead <= allowed_gap:
-                    found = self._found(best, goal, bound, began)
-                    if found.relative_gap <= tolerance + EXACTNESS * self.turnover_eur / stake:
-                        return found
-                enough = lead + _ROOMY * allowed_gap
-                allowed = np.full((len(self.games), len(self.goals), len(sums.edges) - 1), np.inf)
-                allowed[:, number] = allowance(sums, goal=number, enough=enough, least=FLOOR * tolerance * stake)
-                self.cut(too_wide(sums, goal=number, enough=enough))
-                self.ask(sums.edges, allowed)
-            charges, along = self.summed(best).peaks(number, chord=True)
+            sums = self.summed(best, around)
+            if all(is_pinned(known.parts, around) for known in self.known):
+                here = float(sums.chord_at(around)[number])
+                best, lead = (around, here) if here > lead else (best, lead)
+            charges, along = sums.peaks(number, chord=True)
             around = float(charges[np.argmax(along)])
-            self.pin(around)
-            here = float(self.summed(around).chord_at(around)[number])
-            best, lead = (around, here) if here > lead else (best, lead)
+            if not np.isfinite(lead):
+                self.pin(around)
+                continue
+            stake = self._stake_eur(best, lead, goal)
+            bound, allowed_gap = max(float(sums.peaks(number)[1].max()), lead), tolerance * stake + EXACTNESS * self.turnover_eur
+            if bound - lead <= allowed_gap:
+                found = self._found(best, goal, bound, began)
+                if found.relative_gap <= tolerance + EXACTNESS * self.turnover_eur / stake:
+                    return found
+            enough = lead + _ROOMY * allowed_gap
+            allowed = np.full((len(self.games), len(self.goals), len(sums.edges) - 1), np.inf)
+            allowed[:, number] = allowance(sums, goal=number, enough=enough, least=FLOOR * tolerance * stake)
+            self.cut(too_wide(sums, goal=number, enough=enough))
+            self.ask(sums.edges, allowed, pins=(around,))
         raise ClearingError(f"the best standing charge must be proved within {ROUNDS} rounds, and is still between {lead} and {bound} EUR.")
 
     def _best_settled(self, goal: ExactObjective) -> tuple[float, float]:

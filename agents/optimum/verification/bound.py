@@ -49,6 +49,7 @@ from ....envs.community.day import Array
 from .account import Way, finite, top
 from .multipliers import Multipliers
 from .program import FollowersProgram, total
+from .stated import Stated
 
 _STEPS = 8  # of one size, up or down from a weight ν
 _ROUNDS = 6  # of multipliers, each for the terms that were least with those before
@@ -68,7 +69,7 @@ def radius(way: Way) -> float:
     return float(np.sqrt(min(across, 2.0 * _Stray(way, 0.0, 1.0).saved())))
 
 
-def bound(way: Way, *, target: float, low: float = 0.0, high: float = 1.0) -> tuple[float, float]:
+def bound(way: Way, *, target: float, low: float = 0.0, high: float = 1.0, stated: Stated | None = None) -> tuple[float, float]:
     """Return an upper bound on the goal over the shares [low, high] of a way in EUR, and the share at which it peaks.
 
     Args:
@@ -76,8 +77,9 @@ def bound(way: Way, *, target: float, low: float = 0.0, high: float = 1.0) -> tu
         target: A bound as low as this is low enough.
         low: Least share.
         high: Greatest share.
+        stated: What is taken off the goal at each charge: the bound is then on by how much the goal exceeds it.
     """
-    return _Stray(way, low, high).least(target)
+    return _Stray(way, low, high, stated).least(target)
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +89,13 @@ class _Stray:
     way: Way
     low: float
     high: float
+    stated: Stated | None = None
+
+    def peak(self, goal: Array) -> tuple[float, float]:
+        """Return where a quadratic (β₀, β₁, β₂), less what is stated, is greatest from ``low`` to ``high``, and how great."""
+        if self.stated is None:
+            return top(goal, self.low, self.high)
+        return self.stated.most_below(goal, self.way.left.charge, self.way.right.charge)
 
     @property
     def program(self) -> FollowersProgram:
@@ -121,7 +130,7 @@ class _Stray:
         program, most = self.program, self.saved()
         curved = program.curvature > 0.0
         steepest = max(total(pull[curved] ** 2 / program.curvature[curved]) for pull in self.pulls)
-        t, goal = top(finite(self.way.smooth - self.way.overload(self.side), "an account between two charges"), self.low, self.high)
+        t, goal = self.peak(finite(self.way.smooth - self.way.overload(self.side), "an account between two charges"))
         return goal + float(np.sqrt(2.0 * steepest * most)) + (most if self.way.welfare else 0.0), t
 
     def least(self, target: float) -> tuple[float, float]:
@@ -205,7 +214,7 @@ class _Stray:
         sums = np.array([total(term) for term in terms])
         missed = (greatest + n * max(a.price, b.price)) * (a.missed_kwh + b.missed_kwh)
         goal = way.smooth - way.overload(self.side) + sums + missed
-        t, found = top(finite(goal, "a bound between two charges"), self.low, self.high)
+        t, found = self.peak(finite(goal, "a bound between two charges"))
         return found, t
 
     def _terms(self, pulls: list[Array], n: float, stiff: Array) -> tuple[Any, Any, Array]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ import pytest
 from gridtoll.envs.community.sources import load_community
 from gridtoll.train.cli import main
 from gridtoll.train.commands.optimum.standing import period_of
+from gridtoll.train.references.certificates import write_whole
 
 TWO = ["optimum", "--community", "two-prosumers", "--jobs", "1", "--quiet", "--standing"]
 
@@ -107,3 +111,57 @@ def test_an_answer_is_at_hand_the_second_time_and_computed_anew_when_asked(capsy
     same = ("charge", "risk_value_eur", "risk_upper_bound_eur", "clearings")
     assert [first[name] for name in same] == [second[name] for name in same] == [third[name] for name in same]
     assert first["risk_value_eur"] <= first["mean_profit_eur"]
+
+
+_KILLED = """
+import os, signal, sys
+from gridtoll.train.cli import main
+from gridtoll.train.references.standing import StandingFile
+
+times = 0
+
+def keep(self, days):
+    global times
+    self.write(days)
+    times += 1
+    if times == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+StandingFile.keep = keep
+main(sys.argv[1:])
+"""
+
+
+def test_a_command_that_was_killed_goes_on_from_what_it_had_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    period = ("--split", "train", "--days", "3", "--objective", "welfare")
+    killed = subprocess.run([sys.executable, "-c", _KILLED, *TWO, *period, "--recompute"], capture_output=True, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    went_on, anew = asked(capsys, *period), asked(capsys, *period, "--recompute")
+    assert [went_on["from_store"], anew["from_store"]] == [True, False]
+    assert went_on["mean_welfare_eur"] == pytest.approx(anew["mean_welfare_eur"], rel=2e-6)
+    assert went_on["relative_gap"] <= 1.1e-6
+
+
+def test_the_proof_is_kept_in_a_file_that_verify_checks_and_finds_changed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "period.json"
+    values = asked(capsys, "--split", "train", "--days", "2", "--risk", "cvar:0.6", "--certificate", str(path))
+    verify = ["verify", str(path), "--solver", "structured", "--jobs", "1", "--quiet"]
+    assert main([*verify, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["holds"] is True
+    assert [found["charge"], found["value_eur"]] == [values["charge"], values["risk_value_eur"]]
+    assert main(verify) == 0
+    assert "2 days" in capsys.readouterr().out
+    text, content = path.read_text(), json.loads(path.read_text())
+    path.write_text(text.replace('"risk_part": 0.6', '"risk_part": 0.7'))
+    assert main(verify) == 1
+    assert "was changed after it was written" in capsys.readouterr().out
+    for name, value, words in (
+        ("charge_cap", 2.0, "charge_cap 2.0"),
+        ("upper_bound_eur", content["value_eur"] - 1.0, "must not be below the value"),
+        ("about", content["about"] | {"days": content["about"]["days"][::-1]}, "other data for those numbered 0, 1"),
+        ("about", content["about"] | {"days": [[0, 99]]}, "cannot be found"),
+    ):
+        write_whole(path, content | {name: value})
+        assert main(verify) == 1
+        assert words in capsys.readouterr().out

@@ -73,6 +73,7 @@ EXAMPLES = """\
   gridtoll optimum --split train --days 40 --backend ray
   gridtoll optimum --split test --days 28 --standing --prosumers who.xlsx
   gridtoll optimum --community ./mine --standing --recover 2000
+  gridtoll optimum --split test --days 28 --standing --certificate period.json
   gridtoll optimum --env hourly --day 180
   gridtoll optimum --env hourly --community simbench-rural-pooled --day 180 --tolerance 0.3
   gridtoll optimum --env hourly --belief announced --split test --days 60
@@ -88,7 +89,6 @@ _NOT_STANDING: Final = (
     "hard_limits",
     "starts",
     "force",
-    "certificate",
     "verify",
     "curve",
     "plot",
@@ -179,7 +179,7 @@ def _add_proof_options(parser: argparse.ArgumentParser) -> None:
         help="find also the least charge that recovers this cost of the day (with --standing: per year), or prove that none does",
     )
     group.add_argument("--recover-of", default="profit", choices=("profit", "revenue"), help="what must recover it (default: %(default)s)")
-    group.add_argument("--certificate", type=Path, metavar="FILE", help="keep the proof in this file (.json)")
+    group.add_argument("--certificate", type=Path, metavar="FILE", help="keep the proof in this file (.json), for gridtoll verify")
     group.add_argument("--verify", action="store_true", help="check the proof with new clearings by CVXPY and Clarabel")
     group.add_argument(
         "--curve", type=Path, metavar="FILE", help="write profit against charge, exact pieces and bounds, into this file (.csv)"

@@ -7,6 +7,7 @@ import time
 from typing import Any, Final
 
 from ....agents.optimum.standing.answers import Standing
+from ....agents.optimum.standing.certificate import standing_certificate
 from ....agents.optimum.standing.recovery import LeastCharge, best_welfare_recovering, least_recovering, require_cost
 from ....agents.optimum.standing.risk import MEAN, Risk, read_risk
 from ....agents.optimum.standing.search import StandingDays, standing_games
@@ -17,6 +18,7 @@ from ....envs.games.spec import GameSpec
 from ...data.prosumers import Posted, write_prosumers
 from ...ground.text import Report, lines
 from ...references.standing import StandingFile
+from ...references.standing_certificates import save_standing
 from ...task import environment_of, exact_market_of, n_charges
 from ..options import workers_from
 from ..options.games import title_of
@@ -68,6 +70,9 @@ def solve_standing(options: argparse.Namespace, task: GameSpec) -> Report:
         if options.recover is not None:
             found, charge, more = _recovery(days, best, options)
             values, told = values | found, [*told, *more]
+        if options.certificate is not None:
+            save_standing(options.certificate, task, scenarios, standing_certificate(days, best))
+            told.append(f"{options.certificate} has the proof of the first charge; gridtoll verify checks it.")
         file.write(days)
         values |= {"clearings": days.clearings, "from_store": resumed, "seconds": time.perf_counter() - began}
         if options.prosumers is not None:

@@ -68,7 +68,7 @@ def test_the_derivative_and_the_reach_of_a_piece_are_those_of_the_sensitivity(se
     game = line.ChargeLine(day, network, random_basis(1, 5), flows="trades", market=market())
     piece = game.piece(CHARGE, cap=1.0)
     program_, data, point, _ = program(day)
-    trades = slice(program_._edges[5], program_._edges[6])
+    trades = slice(program_.edges[5], program_.edges[6])
     direction = (program_.charge_cost[trades] / program_.gain[trades]).reshape(data.charge.shape)
     expected = respond_along(data, point, direction, reach=(-CHARGE, 1 - CHARGE))
     assert piece.lower == pytest.approx(CHARGE + expected.step_min, abs=1e-9)
@@ -93,8 +93,8 @@ def test_injections_are_the_settlement_s_and_their_gradient_is_exact(own: bool) 
 def test_balancing_leaves_rounding_where_there_is_room_and_stays_in_the_box() -> None:
     program_, _, point, _ = program(random_day(2))
     x = program_.pack(point)
-    x[program_._edges[5] : program_._edges[6]] *= 1.0 - 1e-9  # trades
-    own = slice(0, program_._edges[3])  # demand, imports and exports
+    x[program_.edges[5] : program_.edges[6]] *= 1.0 - 1e-9  # trades
+    own = slice(0, program_.edges[3])  # demand, imports and exports
     room = np.minimum(x - program_.lower, program_.upper - x)[own].reshape(3, -1).max(axis=0) > 1e-6
     before = np.abs(program_.residual(x))[: room.size]
     program_.balance(x)

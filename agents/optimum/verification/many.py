@@ -1,0 +1,246 @@
+"""The check of a certificate over many scenarios: each scenario's stated quadratics by themselves, then their sum.
+
+For one scenario, every charge from 0 to the cap must be covered, and between two neighbouring charges the goal must nowhere exceed what is
+stated. Both ends are cleared anew and :mod:`.bound` bounds the goal less what is stated; where that is not low enough, a charge between is
+cleared and each part bounded. Nothing of the search is used but the charges, and any charges would do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import Final
+
+import numpy as np
+
+from ....envs.community.day import Array, Day
+from ....envs.grid.network import Network
+from ....envs.market.exact.solution import Clearing
+from ....envs.market.mechanism import ExactResponse
+from .account import Way
+from .blur import goal_blur_eur
+from .bound import bound
+from .findings import CertificateError
+from .program import FollowersProgram, program_of
+from .response import FollowersResponse, response_of
+from .stated import Stated, greatest, tail
+
+_AGREE: Final = 1e-8  # share of what is at stake to which numbers must agree, as in :mod:`.check`
+_STATED: Final = 1e-7  # the same where frictions are slight, at most
+_MORE: Final = 64  # charges cleared within one interval at most, where its ends alone do not prove what is stated
+_CENTRE: Final = 0.1  # share of an interval that a charge between keeps from its ends
+_CLOSE: Final = 1e-6  # EUR/kWh: ends so close together that one response may serve for both
+_SUM: Final = 1e-12  # of the greatest number: by how much sums in another order may differ
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ScenarioClaim:
+    """What is claimed of one scenario.
+
+    Attributes:
+        day: The day.
+        network: Where the prosumers sit.
+        basis: What a coefficient of 1 charges, shape (N, N).
+        flows: The account of flows.
+        welfare: Whether the goal is welfare; profit otherwise.
+        charge: The best charge of all scenarios together, EUR/kWh.
+        edges: Charges between which the goal is bounded, rising from 0 to the cap, EUR/kWh, shape (P + 1,).
+        stated: What it does not exceed.
+    """
+
+    day: Day
+    network: Network
+    basis: Array
+    flows: str
+    welfare: bool
+    charge: float
+    edges: Array
+    stated: Stated
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScenarioFound:
+    """What checking one scenario found.
+
+    Attributes:
+        goal_eur: The goal at the best charge.
+        clearings: Market clearings used.
+        tolerance_eur: To how many EUR the stated numbers were held.
+        excess_eur: By how much a recomputed bound exceeds what is stated at most; negative is slack.
+        solver: What cleared.
+    """
+
+    goal_eur: float
+    clearings: int
+    tolerance_eur: float
+    excess_eur: float
+    solver: str
+
+
+def check_scenario(claim: ScenarioClaim, market: ExactResponse) -> ScenarioFound:
+    """Show that a scenario's goal nowhere exceeds what is stated.
+
+    Args:
+        claim: What is stated.
+        market: What clears; its answers are checked.
+
+    Raises:
+        CertificateError: If a clearing is no optimum, or the goal may exceed what is stated.
+    """
+    return _Scenario(claim, market).run()
+
+
+class _Scenario:
+    """One scenario under check; counts its clearings."""
+
+    def __init__(self, claim: ScenarioClaim, market: ExactResponse) -> None:
+        self.claim, self.clearings = claim, 0
+        self.program: FollowersProgram = program_of(claim.day, claim.network, claim.basis, flows=claim.flows)
+        self._market = market
+        self._last: Clearing | None = None
+        self._stake = self._blur = 0.0
+        self._solver = ""
+
+    @property
+    def money(self) -> float:
+        return max(self._stake, self.claim.day.turnover_eur)
+
+    @property
+    def tolerance(self) -> float:
+        return max(_AGREE * self.money, min(self._blur, _STATED * self.money))
+
+    def run(self) -> ScenarioFound:
+        best = self._response(self.claim.charge)
+        excess, left = float("-inf"), self._response(float(self.claim.edges[0]))
+        for charge in self.claim.edges[1:].tolist():
+            right = self._response(charge)
+            excess = max(excess, self._check(left, right))
+            left = right
+        return ScenarioFound(
+            goal_eur=self._way(best, best).goal(0.0),
+            clearings=self.clearings,
+            tolerance_eur=self.tolerance,
+            excess_eur=excess,
+            solver=self._solver,
+        )
+
+    def _way(self, left: FollowersResponse, right: FollowersResponse) -> Way:
+        return Way(self.program, left, right, self.claim.welfare)
+
+    def _response(self, charge: float) -> FollowersResponse:
+        self.clearings += 1
+        self._last = self._market.clear(self.claim.day, charge * self.claim.basis, start=self._last)
+        self._solver = self._last.solver
+        response = response_of(self.program, charge, self._last)
+        way = self._way(response, response)
+        self._stake = max(self._stake, response.turnover_eur, way.stakes_eur)
+        self._blur = max(self._blur, goal_blur_eur(way))
+        if not response.shortfall_eur <= _AGREE * self.money:
+            raise CertificateError(
+                f"a clearing must be the followers' optimum to {_AGREE * self.money:.3g} EUR; at {charge!r} EUR/kWh of "
+                f"{self.claim.day.label} it may miss it by {response.shortfall_eur:.3g} EUR."
+            )
+        return response
+
+    def _check(self, left: FollowersResponse, right: FollowersResponse) -> float:
+        """Show what is stated between two charges, and return by how much it is missed."""
+        excess, parts, spare = float("-inf"), [(left, right)], _MORE
+        while parts:
+            start, end = parts.pop()
+            found, share = self._excess(start, end)
+            if found <= self.tolerance:
+                excess = max(excess, found)
+                continue
+            at = share if _CENTRE <= share <= 1.0 - _CENTRE else 0.5
+            middle = start.charge + at * (end.charge - start.charge)
+            if spare == 0 or not start.charge < middle < end.charge:
+                raise CertificateError(
+                    f"{self.claim.day.label} may not exceed what is stated from {left.charge!r} to {right.charge!r} EUR/kWh, but clearing "
+                    f"both ends again, and {_MORE - spare} charges between, leaves {found:.3g} EUR more."
+                )
+            spare -= 1
+            between = self._response(middle)
+            parts += [(start, between), (between, end)]
+        return excess
+
+    def _excess(self, left: FollowersResponse, right: FollowersResponse) -> tuple[float, float]:
+        """Return by how much the goal may exceed what is stated between two charges at most, and at which share."""
+        target, stated = self.tolerance, self.claim.stated
+        found, share = bound(self._way(left, right), target=target, stated=stated)
+        if found > target and right.charge - left.charge <= _CLOSE:
+            for end in (left, right):
+                start, stop = (end.at_charge(self.program, at.charge) for at in (left, right))
+                found = min(found, bound(self._way(start, stop), target=target, stated=stated)[0])
+        return found, share
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class WholeClaim:
+    """What is claimed of all scenarios together.
+
+    Attributes:
+        weights: Of S scenarios, shape (S,).
+        part: The part of their weight that counts, the worst first: 1 for the mean, 0 for the worst alone.
+        cap: Greatest charge, EUR/kWh.
+        charge: The best one, EUR/kWh.
+        value_eur: What counts at the best charge.
+        upper_bound_eur: What it comes to at no charge more.
+        stated: Of each scenario.
+    """
+
+    weights: Array
+    part: float
+    cap: float
+    charge: float
+    value_eur: float
+    upper_bound_eur: float
+    stated: Sequence[Stated]
+
+
+def check_whole(claim: WholeClaim) -> float:
+    """Check weights and numbers, that every charge is covered, and the sum of what is stated; return that sum's greatest value in EUR.
+
+    Raises:
+        CertificateError: As soon as something does not hold.
+    """
+    weights, count = claim.weights, len(claim.stated)
+    numbers = (claim.part, claim.cap, claim.charge, claim.value_eur, claim.upper_bound_eur, *weights.tolist())
+    if not all(isfinite(each) for each in numbers) or not all(np.isfinite(each.values).all() for each in claim.stated):
+        raise CertificateError("a certificate must have finite numbers only.")
+    if weights.shape != (count,) or count == 0 or (weights < 0.0).any() or abs(float(weights.sum()) - 1.0) > 1e-9:
+        raise CertificateError(f"{count} scenarios must have weights of at least 0 that sum to 1, got a sum of {float(weights.sum()):g}.")
+    if not 0.0 <= claim.part <= 1.0 or not 0.0 <= claim.charge <= claim.cap:
+        raise CertificateError(f"a part must be from 0 to 1 and the charge up to {claim.cap!r}, got {claim.part!r} and {claim.charge!r}.")
+    for number, each in enumerate(claim.stated):
+        if each.knots[0] != 0.0 or each.knots[-1] != claim.cap or not (np.diff(each.knots) > 0.0).all():
+            raise CertificateError(f"what is stated of scenario {number} must cover every charge from 0 to {claim.cap!r} EUR/kWh once.")
+    if claim.value_eur > claim.upper_bound_eur:
+        raise CertificateError(f"the upper bound of {claim.upper_bound_eur!r} EUR must not be below the value of {claim.value_eur!r}.")
+    target = claim.upper_bound_eur + _SUM * max(float(np.abs(each.values).max()) for each in claim.stated)
+    most = greatest(claim.stated, weights, claim.part, target=target)
+    if most > target:
+        raise CertificateError(
+            f"no charge may bring the scenarios more than {claim.upper_bound_eur!r} EUR together, but what is stated adds up to {most!r}."
+        )
+    return most
+
+
+def check_value(claim: WholeClaim, goals: Array, tolerance: Array) -> tuple[float, float]:
+    """Check what counts at the best charge; return by how much it is missed, and to how many EUR it was held.
+
+    Args:
+        claim: What is claimed.
+        goals: Of each scenario there, EUR, shape (S,).
+        tolerance: To how many EUR each is known, shape (S,).
+
+    Raises:
+        CertificateError: If it is something else.
+    """
+    counts = tail(goals, claim.weights, claim.part)
+    off, allowed = abs(float(counts @ goals) - claim.value_eur), float(np.max(tolerance) if claim.part < 1.0 else counts @ tolerance)
+    if not off <= allowed:
+        raise CertificateError(
+            f"the charge of {claim.charge!r} EUR/kWh must bring {claim.value_eur!r} EUR over all scenarios; it is off by {off:.3g} EUR."
+        )
+    return off, allowed

@@ -1,0 +1,111 @@
+"""Proofs of standing charges as files that say in clear what they are about, and their check: :mod:`.certificates` for many days."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from ... import __version__
+from ...agents.optimum.standing.certificate import FORMAT, StandingCertificate, standing_certificate_of
+from ...agents.optimum.standing.parts import StandingGame
+from ...agents.optimum.standing.search import standing_games
+from ...agents.optimum.verification import CertificateError, Verification
+from ...envs.account.objective import require_exact
+from ...envs.community.calendar import Scenario
+from ...envs.games.spec import GameSpec
+from ...envs.market.mechanism import ExactResponse
+from ..ground.runs import commit
+from ..task import environment_of
+from .certificates import read_whole, write_whole
+
+_ABOUT: Final = ("community", "days", "game", "gridtoll", "commit")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class StandingChecked:
+    """What a check of a file found.
+
+    Attributes:
+        about: What the file says it is about.
+        proof: What it claims.
+        found: What checking that found.
+    """
+
+    about: Mapping[str, Any]
+    proof: StandingCertificate
+    found: Verification
+
+
+def is_standing(path: Path) -> bool:
+    """Return whether a file says that it is the proof of a standing charge."""
+    with path.open("rb") as file:
+        return FORMAT.encode() in file.read(200)
+
+
+def save_standing(path: Path, task: GameSpec, scenarios: Sequence[Scenario], proof: StandingCertificate) -> None:
+    """Keep the proof of a charge for many days of a community in a file that says what it is about.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    about = {
+        "community": str(task.community),
+        "days": [[each.day, each.price_path] for each in scenarios],
+        "game": {name: value for name, value in task.told().items() if name != "community"},
+        "gridtoll": __version__,
+        "commit": commit(),
+    }
+    write_whole(path, proof.content() | {"about": about})
+
+
+def check_standing(
+    path: Path,
+    market: ExactResponse,
+    *,
+    community: str | None = None,
+    run: Callable[[Callable[[Any], Any], Iterable[Any], str | None], list[Any]],
+) -> StandingChecked:
+    """Check a file that :func:`save_standing` wrote, by new clearings and arithmetic that the search does not use.
+
+    Args:
+        path: The file.
+        market: What clears; its answers are checked as well.
+        community: Where the community is, if it is elsewhere than the file says.
+        run: Calls a function on many items.
+
+    Raises:
+        ValueError: If the file is no such certificate.
+        CertificateError: If a byte was changed, the data are others than those that the proof is about, or the proof does not hold.
+    """
+    content = read_whole(path, _ABOUT)
+    about = content["about"]
+    games, told = _games_of(about, community)
+    try:
+        proof = standing_certificate_of(content, games, source=str(path))
+    except ValueError as error:
+        raise CertificateError(str(error)) from error
+    other = [f"{name} {getattr(proof, name)!r}" for name, value in told.items() if getattr(proof, name) != value]
+    if other:
+        raise CertificateError(f"the certificate says that the proof is about {told}, but it is about {', '.join(other)}.")
+    return StandingChecked(about=about, proof=proof, found=proof.verify(market=market, run=run))
+
+
+def _games_of(about: Mapping[str, Any], community: str | None) -> tuple[list[StandingGame], dict[str, Any]]:
+    """Return the scenarios that a file is about, with the cap of their game.
+
+    Raises:
+        CertificateError: If there is no such game or day.
+    """
+    try:
+        task = GameSpec(community=community or about["community"], **about["game"])
+        environment = environment_of(task)
+        days = [environment.day_of(Scenario(*each)) for each in about["days"]]
+        goal = require_exact(task.objective)
+        games = standing_games(
+            days, environment.community.network, environment.tariff, cap=environment.charge_cap, flows=task.flows, goals=(goal,)
+        )
+    except (TypeError, ValueError) as error:
+        raise CertificateError(f"the game or days that the certificate names cannot be found: {error}") from error
+    return games, {"charge_cap": environment.charge_cap, "objective": goal}
