@@ -10,7 +10,7 @@ from ...agents.optimum import CertificateError
 from ...envs.market.solvers import make_market
 from ..ground.text import Report, lines
 from ..references.certificates import Checked, check_certificate
-from ..references.standing_certificates import StandingChecked, check_standing, is_standing
+from ..references.standing_days.certificates import StandingChecked, check_standing, is_standing
 from .options import add_backend_options, add_report_options, workers_from
 
 DESCRIPTION = """\

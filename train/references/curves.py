@@ -17,7 +17,7 @@ from ..task import environment_of, exact_market_of, n_charges
 from ..workers import Workers
 from .answers import Form, all_of, look_up, look_up_days
 from .optima import content_key
-from .standing import StandingFile
+from .standing_days.kept import StandingFile
 
 
 @dataclass(frozen=True, kw_only=True)

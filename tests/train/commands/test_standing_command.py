@@ -116,7 +116,7 @@ def test_an_answer_is_at_hand_the_second_time_and_computed_anew_when_asked(capsy
 _KILLED = """
 import os, signal, sys
 from gridtoll.train.cli import main
-from gridtoll.train.references.standing import StandingFile
+from gridtoll.train.references.standing_days.kept import StandingFile
 
 times = 0
 

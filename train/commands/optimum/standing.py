@@ -17,8 +17,8 @@ from ....envs.community.community import Community
 from ....envs.games.spec import GameSpec
 from ...data.prosumers import Posted, write_prosumers
 from ...ground.text import Report, lines
-from ...references.standing import StandingFile
-from ...references.standing_certificates import save_standing
+from ...references.standing_days.certificates import save_standing
+from ...references.standing_days.kept import StandingFile
 from ...task import environment_of, exact_market_of, n_charges
 from ..options import workers_from
 from ..options.games import title_of

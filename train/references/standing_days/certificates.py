@@ -1,4 +1,4 @@
-"""Proofs of standing charges as files that say in clear what they are about, and their check: :mod:`.certificates` for many days."""
+"""Proofs of standing charges as files that say in clear what they are about, and their check: :mod:`..certificates` for many days."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from ... import __version__
-from ...agents.optimum.standing.certificate import FORMAT, StandingCertificate, standing_certificate_of
-from ...agents.optimum.standing.parts import StandingGame
-from ...agents.optimum.standing.search import standing_games
-from ...agents.optimum.verification import CertificateError, Verification
-from ...envs.account.objective import require_exact
-from ...envs.community.calendar import Scenario
-from ...envs.games.spec import GameSpec
-from ...envs.market.mechanism import ExactResponse
-from ..ground.runs import commit
-from ..task import environment_of
-from .certificates import read_whole, write_whole
+from .... import __version__
+from ....agents.optimum.standing.certificate import FORMAT, StandingCertificate, standing_certificate_of
+from ....agents.optimum.standing.parts import StandingGame
+from ....agents.optimum.standing.search import standing_games
+from ....agents.optimum.verification import CertificateError, Verification
+from ....envs.account.objective import require_exact
+from ....envs.community.calendar import Scenario
+from ....envs.games.spec import GameSpec
+from ....envs.market.mechanism import ExactResponse
+from ...ground.runs import commit
+from ...task import environment_of
+from ..certificates import read_whole, write_whole
 
 _ABOUT: Final = ("community", "days", "game", "gridtoll", "commit")
 

@@ -1,6 +1,6 @@
 """What is known of many days under one charge, kept in the user's cache folder: a search that was killed goes on where it was.
 
-The file's name is a hash of the days' data, the game and what the software means (:mod:`.store`). It appears whole or not at all.
+The file's name is a hash of the days' data, the game and what the software means (:mod:`..store`). It appears whole or not at all.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Final
 
 import numpy as np
 
-from ...agents.optimum.one_charge.certificate import content_hash
-from ...agents.optimum.standing.kept import as_arrays, go_on_from
-from ...agents.optimum.standing.search import StandingDays
-from ...envs.files import do_without_cache, write_atomically
-from .store import file_of
+from ....agents.optimum.one_charge.certificate import content_hash
+from ....agents.optimum.standing.kept import as_arrays, go_on_from
+from ....agents.optimum.standing.search import StandingDays
+from ....envs.files import do_without_cache, write_atomically
+from ..store import file_of
 
 _EVERY_S: Final = 10.0  # seconds between two times that something is written, at least
 _KIND: Final = "what is known of many days"
