@@ -39,8 +39,8 @@ from .wires import admittance_of, wires_of
 Number = TypeVar("Number", np.float64, np.intp)
 _MIDDLE_PU = 1.0
 _MORE_EXTREME_THAN = 0.75
-"""Share of days that are less extreme than the one half way to which voltages are linearised. 0.5 and 1 were tried: neither was closer on
-all of simbench-rural, simbench-rural3 and case33bw."""
+"""Share of days that are less extreme than the one half way to which voltages are linearised. With 0.5 the greatest voltages were farther
+off; with 1 they were 0.0001 p.u. closer, and the least ones of case33bw 0.0008 farther off."""
 
 
 def with_voltage_rows(
