@@ -31,6 +31,8 @@ from .public import FORECAST_ERROR, Geometry, forecast_factors, make_geometry, p
 Information = Literal["public", "full"]
 BOUND: Final = 5.0
 """Observations lie within ±this; few numbers come near it."""
+FORETOLD: Final = ("load", "sun", "price")
+"""What is foretold of a day, in the order of :func:`.public.forecast_factors`."""
 MOST_CLIPPED: Final = 0.25
 """Share of a field's numbers that may be cut off without a warning."""
 
@@ -47,6 +49,7 @@ class Observer:
         geometry: What of the community no day changes.
         forecast_error: Standard deviation of the relative error of ``public`` forecasts in every hour, where they are ``"noisy"``.
         forecast: What ``public`` forecasts are; see :mod:`.forecasts`.
+        exact: Of ``"load"``, ``"sun"`` and ``"price"`` those whose ``"noisy"`` forecast is the truth: what it is worth to know one.
     """
 
     information: Information
@@ -56,6 +59,7 @@ class Observer:
     layout: Mapping[str, slice]
     forecast_error: float = FORECAST_ERROR
     forecast: str = NOISY
+    exact: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:
@@ -73,6 +77,7 @@ class Observer:
             values = public_values(self.community, self.geometry, scenario, foretold_day(self.community, scenario, self.forecast))
         elif self.information == "public":
             factors = forecast_factors(self.community, scenario, day.n_periods, error=self.forecast_error)
+            factors[[FORETOLD.index(name) for name in self.exact]] = 1.0
             values = public_values(self.community, self.geometry, scenario, day, factors=factors)
         else:
             values = public_values(self.community, self.geometry, scenario, day) | full_values(self.community, day)

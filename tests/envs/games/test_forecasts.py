@@ -94,6 +94,16 @@ def test_a_boosted_day_has_its_own_import_prices_and_households_that_add_up() ->
         assert not np.array_equal(day.export_price, truth.export_price)
 
 
+@pytest.mark.parametrize(("known", "field"), [("sun", "renewable"), ("load", "load"), ("price", "spread")])
+def test_what_is_known_without_error_is_observed_as_it_comes_true_and_the_rest_is_not(known: str, field: str) -> None:
+    noisy, truth = make_observer("public", COMMUNITY), make_observer("full", COMMUNITY)
+    observer = replace(noisy, exact=(known,))
+    for name in ("renewable", "load", "spread"):
+        seen, blurred, true = (values(each, COMMUNITY, DAYS[3], name) for each in (observer, noisy, truth))
+        np.testing.assert_allclose(seen, true if name == field else blurred, atol=1e-6)
+        assert not np.allclose(blurred, true, atol=1e-3)
+
+
 def test_the_forecast_is_an_argument_of_the_day_ahead_game_alone() -> None:
     task = GameSpec(community="two-prosumers", forecast="persistence")
     assert cast(Observer, environment_of(task).observer).forecast == "persistence"
