@@ -165,3 +165,28 @@ def test_the_proof_is_kept_in_a_file_that_verify_checks_and_finds_changed(capsys
         write_whole(path, content | {name: value})
         assert main(verify) == 1
         assert words in capsys.readouterr().out
+
+
+def test_one_charge_for_a_region_is_the_best_over_the_days_of_its_communities(capsys: pytest.CaptureFixture[str]) -> None:
+    region = ("--split", "train", "--days", "2", "--with-community", "two-prosumers-copy", "--charge-cap", "1")
+    assert main([*TWO, *region]) == 2
+    assert "two-prosumers-copy" in capsys.readouterr().err
+    region = ("--split", "train", "--days", "2", "--with-community", "ieee9", "--charge-cap", "1")
+    values = asked(capsys, *region)
+    earned = []
+    for name in ("two-prosumers", "ieee9"):
+        options = ["--community", name, "--split", "train", "--days", "2", "--charge-cap", "1", "--jobs", "1", "--quiet", "--json"]
+        assert main(["evaluate", f"constant:{values['charge']!r}", *options]) == 0
+        earned.append(json.loads(capsys.readouterr().out)["mean_profit_eur"])
+    assert values["days"] == 4
+    assert values["mean_profit_eur"] == pytest.approx(sum(earned) / 2, abs=1e-9)
+    assert values["relative_gap"] <= 1.1e-6
+    assert main([*TWO, *region, "--certificate", "region.json"]) == 2
+    assert "--certificate must go with one community" in capsys.readouterr().err
+
+
+def test_communities_of_other_caps_need_one_cap(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*TWO, "--split", "train", "--days", "1", "--with-community", "ieee9"]) == 2
+    assert "must have one cap, got two-prosumers " in capsys.readouterr().err
+    assert main(["optimum", "--day", "3", "--with-community", "ieee9"]) == 2
+    assert "--with-community must go with one charge for a period" in capsys.readouterr().err

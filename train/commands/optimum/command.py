@@ -74,6 +74,7 @@ EXAMPLES = """\
   gridtoll optimum --split test --days 28 --standing --prosumers who.xlsx
   gridtoll optimum --community ./mine --standing --recover 2000
   gridtoll optimum --split test --days 28 --standing --certificate period.json
+  gridtoll optimum --split test --days 28 --standing --with-community ieee9 --charge-cap 1
   gridtoll optimum --env hourly --day 180
   gridtoll optimum --env hourly --community simbench-rural-pooled --day 180 --tolerance 0.3
   gridtoll optimum --env hourly --belief announced --split test --days 60
@@ -127,6 +128,12 @@ def _add_standing_options(parser: argparse.ArgumentParser) -> None:
         "--risk",
         metavar="R",
         help="with --standing: what of the days is greatest: mean, cvar:A (mean of the worst part A, as 0.1), or worst (default: mean)",
+    )
+    group.add_argument(
+        "--with-community",
+        action="append",
+        metavar="C",
+        help="with --standing: days of this community count too, one charge for a region; may be given again",
     )
     group.add_argument("--every-price-path", action="store_true", help="with --standing: count each day under every price path")
 
@@ -232,7 +239,7 @@ def _refuse_what_goes_elsewhere(options: argparse.Namespace) -> None:
     else:
         refuse(options, _OF_ONE_DAY, "one day (--day)")
     if not options.standing:
-        refuse(options, ("every_price_path", "risk"), "one charge for a period (--standing)")
+        refuse(options, ("every_price_path", "risk", "with_community"), "one charge for a period (--standing)")
 
 
 def _settings(options: argparse.Namespace) -> Settings:

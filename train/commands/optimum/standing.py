@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import replace
 from typing import Any, Final
 
 from ....agents.optimum.standing.answers import Standing
 from ....agents.optimum.standing.certificate import standing_certificate
+from ....agents.optimum.standing.parts import StandingGame
 from ....agents.optimum.standing.recovery import LeastCharge, best_welfare_recovering, least_recovering, require_cost
 from ....agents.optimum.standing.risk import MEAN, Risk, read_risk
 from ....agents.optimum.standing.search import StandingDays, standing_games
-from ....envs.account.objective import require_exact
+from ....envs.account.objective import ExactObjective, require_exact
 from ....envs.community.calendar import Scenario, evenly_spread
 from ....envs.community.community import Community
 from ....envs.games.spec import GameSpec
@@ -46,23 +48,16 @@ def solve_standing(options: argparse.Namespace, task: GameSpec) -> Report:
         require_cost(options.recover)
         if risk != MEAN:
             raise ValueError(f"--recover must go with --risk mean: a cost is recovered on average, got --risk {options.risk}.")
-    environment = environment_of(task)
-    scenarios = period_of(environment.community, split=options.split, days=options.days, every_path=options.every_price_path)
     goal = require_exact(task.objective)
+    goals: tuple[ExactObjective, ...] = (goal,) if options.recover is None else ("profit", "welfare")
+    places = _places(options, task)
     with workers_from(options) as workers:
-        games = standing_games(
-            [environment.day_of(each) for each in scenarios],
-            environment.community.network,
-            environment.tariff,
-            cap=environment.charge_cap,
-            flows=task.flows,
-            goals=(goal,) if options.recover is None else ("profit", "welfare"),
-        )
+        games = [game for place in places for game in _games_of(*place, goals)]
         days = StandingDays(games, risk=risk, run=workers.map)
         file = StandingFile(days, anew=options.recompute)
         resumed, days.keep = file.read(days), file.keep
         best = days.greatest(goal, tolerance=tolerance_of(options))
-        values = {"days": len(scenarios), "charge_cap": environment.charge_cap} | _numbers(best)
+        values = {"days": len(games), "charge_cap": days.cap} | _numbers(best)
         charge, told = (
             best.charge,
             [f"The charge of greatest {_counted(risk, goal)}; proved: no charge from 0 to the cap brings more than the bound."],
@@ -71,15 +66,48 @@ def solve_standing(options: argparse.Namespace, task: GameSpec) -> Report:
             found, charge, more = _recovery(days, best, options)
             values, told = values | found, [*told, *more]
         if options.certificate is not None:
-            save_standing(options.certificate, task, scenarios, standing_certificate(days, best))
+            save_standing(options.certificate, *places[0], standing_certificate(days, best))
             told.append(f"{options.certificate} has the proof of the first charge; gridtoll verify checks it.")
         file.write(days)
         values |= {"clearings": days.clearings, "from_store": resumed, "seconds": time.perf_counter() - began}
         if options.prosumers is not None:
-            write_prosumers(options.prosumers, [Posted(task, each, (charge,)) for each in scenarios], workers)
-            told.append(f"{options.prosumers} has the sums of the {len(scenarios)} days at {charge:.6g} EUR/kWh.")
-    title = f"{title_of(task)}, {len(scenarios)} {f'{options.split} days' if options.split else 'days'} under one charge"
+            write_prosumers(options.prosumers, [Posted(task, each, (charge,)) for each in places[0][1]], workers)
+            told.append(f"{options.prosumers} has the sums of the {len(games)} days at {charge:.6g} EUR/kWh.")
+    names = ", ".join([title_of(task), *(options.with_community or ())])
+    title = f"{names}, {len(games)} {f'{options.split} days' if options.split else 'days'} under one charge"
     return Report(values, "\n".join([title, lines(values), *told]))
+
+
+def _places(options: argparse.Namespace, task: GameSpec) -> list[tuple[GameSpec, list[Scenario]]]:
+    """Return the game and the days of each community.
+
+    Raises:
+        ValueError: If something is asked for that is of one community, or their caps differ.
+    """
+    others = options.with_community or []
+    asked = [f"--{name}" for name in ("certificate", "prosumers") if getattr(options, name) is not None]
+    if others and asked:
+        raise ValueError(f"{' and '.join(asked)} must go with one community, got --with-community {' '.join(others)}.")
+    tasks = [task, *(replace(task, community=name) for name in others)]
+    caps = {str(each.community): environment_of(each).charge_cap for each in tasks}
+    if len(set(caps.values())) > 1:
+        told = ", ".join(f"{name} {cap:g}" for name, cap in caps.items())
+        raise ValueError(f"one charge for several communities must have one cap, got {told} EUR/kWh. Give --charge-cap.")
+    return [
+        (
+            each,
+            period_of(environment_of(each).community, split=options.split, days=options.days, every_path=options.every_price_path),
+        )
+        for each in tasks
+    ]
+
+
+def _games_of(task: GameSpec, scenarios: list[Scenario], goals: tuple[ExactObjective, ...]) -> list[StandingGame]:
+    environment = environment_of(task)
+    days = [environment.day_of(each) for each in scenarios]
+    return standing_games(
+        days, environment.community.network, environment.tariff, cap=environment.charge_cap, flows=task.flows, goals=goals
+    )
 
 
 def period_of(community: Community, *, split: str | None, days: int | None, every_path: bool) -> list[Scenario]:

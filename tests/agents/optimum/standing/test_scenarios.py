@@ -13,6 +13,7 @@ from gridtoll.agents.optimum.standing.kept import as_arrays, go_on_from
 from gridtoll.agents.optimum.standing.parts import StandingGame
 from gridtoll.agents.optimum.standing.search import StandingDays
 from gridtoll.envs.account.objective import ExactObjective
+from gridtoll.envs.account.settlement import settle
 from gridtoll.envs.account.tariff import make_tariff
 from gridtoll.envs.market.exact.compiled import StructuredMarket
 
@@ -92,3 +93,36 @@ def test_welfare_is_greatest_among_charges_whose_mean_profit_recovers_a_cost() -
         solve_scenarios(both, recover_eur=cost, risk=Risk(0.5), market=MARKET)
     with pytest.raises(ValueError, match="none does"):
         solve_scenarios(both, objective="welfare", recover_eur=1e6, market=MARKET)
+
+
+def test_scenarios_that_are_all_alike_have_the_optimum_of_one_whatever_their_weights() -> None:
+    [one] = scenarios(1)
+    alone = solve_scenarios([one], market=MARKET)
+    for weights in (None, np.array([0.7, 0.3, 0.0])):
+        alike = solve_scenarios([one] * 3, weights, market=MARKET)
+        assert alike.value_eur == pytest.approx(alone.value_eur, rel=2e-6)
+        assert alike.upper_bound_eur >= alone.value_eur - 1e-12
+        assert alike.relative_gap <= 1.1e-6
+
+
+def test_no_scenario_and_a_part_that_is_none_are_refused() -> None:
+    with pytest.raises(ValueError, match="at least one day, got none"):
+        solve_scenarios([], market=MARKET)
+    for part in (-0.1, 1.5, float("nan")):
+        with pytest.raises(ValueError, match="above 0 and at most 1, got"):
+            Risk(part)
+
+
+def test_random_sets_and_weights_never_beat_the_bound_on_a_grid_cleared_here() -> None:
+    random = np.random.default_rng(11)
+    for _ in range(3):
+        count = int(random.integers(1, 5))
+        days = [random_day(int(random.integers(1000)), n=4, periods=2) for _ in range(count)]
+        games = standing_games(days, NETWORK, make_tariff("distance", NETWORK), cap=CAP)
+        weights, risk = random.dirichlet(np.ones(count)), Risk(float(random.random()))
+        found = solve_scenarios(games, weights, risk=risk, market=MARKET)
+        for charge in np.linspace(0.0, CAP, 61):
+            posted = [charge * each.basis for each in games]
+            cleared = MARKET.clear_many(days, posted)
+            goals = [settle(*each).profit_eur for each in zip(days, [NETWORK] * count, posted, cleared, strict=True)]
+            assert risk.of(np.array(goals), weights) <= found.upper_bound_eur + 1e-12
