@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -14,6 +15,7 @@ import pytest
 
 from gridtoll.envs.community.sources import load_community
 from gridtoll.train.cli import main
+from gridtoll.train.commands.optimum import standing
 from gridtoll.train.commands.optimum.standing import period_of
 from gridtoll.train.references.certificates import write_whole
 
@@ -185,8 +187,10 @@ def test_one_charge_for_a_region_is_the_best_over_the_days_of_its_communities(ca
     assert "--certificate must go with one community" in capsys.readouterr().err
 
 
-def test_communities_of_other_caps_need_one_cap(capsys: pytest.CaptureFixture[str]) -> None:
+def test_communities_of_other_caps_need_one_cap(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    caps = {"two-prosumers": 1.0, "ieee9": 2.0}
+    monkeypatch.setattr(standing, "environment_of", lambda task: SimpleNamespace(charge_cap=caps[str(task.community)]))
     assert main([*TWO, "--split", "train", "--days", "1", "--with-community", "ieee9"]) == 2
-    assert "must have one cap, got two-prosumers " in capsys.readouterr().err
+    assert "must have one cap, got two-prosumers 1, ieee9 2 EUR/kWh" in capsys.readouterr().err
     assert main(["optimum", "--day", "3", "--with-community", "ieee9"]) == 2
     assert "--with-community must go with one charge for a period" in capsys.readouterr().err
