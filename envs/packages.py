@@ -9,6 +9,8 @@ from typing import Final
 
 INSTALL_RESEARCH: Final = 'pip install ".[research]"'
 """What brings every package of the extra ``[research]``."""
+_OTHER_EXTRAS: Final = {"sbx": "jax"}
+"""Modules that algorithms of comparisons need and another extra brings."""
 
 
 class MissingPackageError(ValueError):
@@ -41,7 +43,7 @@ def research_package(name: str, purpose: str) -> ModuleType:
 
 
 def require_research_packages(names: Sequence[str], purpose: str) -> None:
-    """See to it that packages can be imported, before work begins that needs them at its end.
+    """See to it that packages of ``[research]``, or an algorithm's own, can be imported, before work begins that needs them at its end.
 
     Raises:
         MissingPackageError: If some cannot; all of them are named.
@@ -50,8 +52,13 @@ def require_research_packages(names: Sequence[str], purpose: str) -> None:
     if missing:
         raise MissingPackageError(
             f"{purpose} needs the packages {', '.join(f'`{name}`' for name in missing)}, which cannot be imported here. "
-            f"In your clone of gridtoll, run `{INSTALL_RESEARCH}`."
+            f"In your clone of gridtoll, run `{installing(missing)}`."
         )
+
+
+def installing(names: Sequence[str]) -> str:
+    """Return the command that brings some modules that algorithms need."""
+    return f'pip install ".[{",".join(sorted({_OTHER_EXTRAS.get(name, "research") for name in names}))}]"'
 
 
 def missing_packages(names: Sequence[str]) -> tuple[str, ...]:

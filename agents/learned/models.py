@@ -20,11 +20,13 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 
 from ...envs.packages import research_package
 from .normalised import ModelPolicy, Statistics, read_statistics, statistics_beside
+from .sbx import actor_of_model, sbx_class
+from .settings import SBX, SBX_ALGORITHMS
 
 _BUILT_IN: Final[dict[str, type[BaseAlgorithm]]] = {"sac": SAC, "td3": TD3, "ppo": PPO}
 _CONTRIBUTED: Final = {"tqc": "TQC", "crossq": "CrossQ"}
 MODEL_NAMES: Final = (*_BUILT_IN, *_CONTRIBUTED)
-"""Algorithms whose models can be loaded."""
+"""Algorithms of stable-baselines3 and sb3-contrib whose models can be loaded; those of SBX can be as well."""
 
 _log = logging.getLogger(__name__)
 
@@ -32,7 +34,7 @@ _log = logging.getLogger(__name__)
 def load_model(
     path: Path, n_observed: int, *, cap: float, n_coefficients: int, trust: bool, vecnormalize: Path | None = None
 ) -> tuple[ModelPolicy, str]:
-    """Return the leader in a model of stable-baselines3 or sb3-contrib, and the name of its algorithm. This reads pickles.
+    """Return the leader in a model of stable-baselines3, sb3-contrib or SBX, and the name of its algorithm. This reads pickles.
 
     Args:
         path: Written by ``model.save``. The model acts either between −1 and 1, which stands for 0 to the cap, or in EUR/kWh from 0 to the
@@ -58,7 +60,7 @@ def load_model(
         model = _class(name).load(path, device="cpu")
     except Exception as error:  # noqa: BLE001 - a damaged archive, or one of other versions, raises anything
         raise ValueError(f"{path} must be a model that stable-baselines3 can load here, but it says: {error}") from None
-    network = model.policy
+    network = actor_of_model(model.policy, name) if name in SBX_ALGORITHMS else model.policy
     network.set_training_mode(False)
     actions, observed = network.action_space, network.observation_space
     scaled = spaces.Box(-1.0, 1.0, (n_coefficients,), np.float32)
@@ -108,12 +110,16 @@ def _algorithm(path: Path) -> str:
     name = module.removesuffix(".policies").rpartition(".")[2]
     if name == "common" and "n_epochs" in data:  # A2C shares its policy with PPO, but has no epochs
         name = "ppo"
-    if name not in MODEL_NAMES:
-        raise ValueError(f"a model must be of one of {', '.join(MODEL_NAMES)}, got {path} with a policy of {module}.")
+    if module.startswith("sbx."):
+        name = SBX + name
+    if name not in (known := (*MODEL_NAMES, *SBX_ALGORITHMS)):
+        raise ValueError(f"a model must be of one of {', '.join(known)}, got {path} with a policy of {module}.")
     return name
 
 
 def _class(name: str) -> type[BaseAlgorithm]:
+    if name in SBX_ALGORITHMS:
+        return sbx_class(name)
     if name in _BUILT_IN:
         return _BUILT_IN[name]
     contributed = research_package("sb3_contrib", f"a model of {name}")

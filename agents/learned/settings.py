@@ -11,7 +11,13 @@ from ...envs.games.spec import GameName
 ALGORITHM_NAMES: Final = ("sac", "ppo", "td3", "tqc", "crossq")
 """Every algorithm of both games."""
 HOURLY_ALGORITHMS: Final = (*ALGORITHM_NAMES, "recurrent-ppo")
-"""Every algorithm of the hourly game, and with it every one that :func:`make_learner` knows."""
+"""Every algorithm of the hourly game."""
+SBX: Final = "sbx-"
+"""What the names of SBX's algorithms begin with: stable-baselines3's in JAX."""
+SBX_ALGORITHMS: Final = tuple(SBX + name for name in ALGORITHM_NAMES)
+"""Every algorithm of SBX, in both games."""
+LEARNER_NAMES: Final = (*HOURLY_ALGORITHMS, *SBX_ALGORITHMS)
+"""Every algorithm that :func:`make_learner` knows."""
 
 Sees = Literal["day", "everything"]
 
@@ -22,7 +28,7 @@ class LearnerSettings:
 
     Attributes:
         algorithm: ``"sac"``, ``"ppo"`` or ``"td3"``; ``"tqc"``, ``"crossq"`` or the hourly game's ``"recurrent-ppo"``, which need
-            sb3-contrib.
+            sb3-contrib; or one of both games in JAX, such as ``"sbx-sac"``, which needs SBX.
         sees: ``"day"`` for features of the day, charges in its unit on a logarithmic scale and rewards over its guessed worth; where more
             than one charge is posted, over the day or in it, or no public fields are observed, it stands for ``"everything"``: observations
             as they are, charges in EUR/kWh on a linear scale.
@@ -53,7 +59,7 @@ class LearnerSettings:
         Raises:
             ValueError: If the algorithm or what it sees is unknown or a number is not positive; all such numbers are named.
         """
-        known_name("algorithm", self.algorithm, HOURLY_ALGORITHMS)
+        known_name("algorithm", self.algorithm, LEARNER_NAMES)
         known_name("`sees`", self.sees, get_args(Sees))
         numbers = {name: getattr(self, name) for name in ("learning_rate", "batch_size", "updates", "warmup_days", "exploration")}
         numbers |= {f"hidden[{place}]": units for place, units in enumerate(self.hidden)}
@@ -66,9 +72,19 @@ class LearnerSettings:
             raise ValueError("`hidden` must name at least one layer, since the memory is as large as the first, got none.")
 
     @property
+    def kind(self) -> str:
+        """The algorithm's name without its family's: ``"sac"`` for ``"sbx-sac"`` too."""
+        return self.algorithm.removeprefix(SBX)
+
+    @property
+    def is_sbx(self) -> bool:
+        """Whether it learns in JAX."""
+        return self.algorithm.startswith(SBX)
+
+    @property
     def is_off_policy(self) -> bool:
         """Whether it learns from what it remembers of all days, and not only from the latest."""
-        return self.algorithm not in ("ppo", "recurrent-ppo")
+        return self.kind not in ("ppo", "recurrent-ppo")
 
     @property
     def has_memory(self) -> bool:
@@ -100,7 +116,7 @@ DEFAULTS_OF: Final[dict[GameName, dict[str, LearnerSettings]]] = {"day-ahead": D
 
 
 def default_settings(algorithm: str, env: GameName) -> LearnerSettings:
-    """Return the settings of an algorithm unless told otherwise.
+    """Return the settings of an algorithm unless told otherwise; those of SBX have the ones of stable-baselines3.
 
     Raises:
         ValueError: If a game has no such algorithm.
@@ -108,4 +124,5 @@ def default_settings(algorithm: str, env: GameName) -> LearnerSettings:
     if algorithm == "recurrent-ppo" and env == "day-ahead":
         raise ValueError("`algorithm` recurrent-ppo must go with `env` hourly: a day of one step leaves nothing to remember.")
     known = DEFAULTS_OF[env]
-    return known[known_name("algorithm", algorithm, list(known))]
+    known_name("algorithm", algorithm, [*known, *SBX_ALGORITHMS])
+    return replace(known[algorithm.removeprefix(SBX)], algorithm=algorithm)

@@ -1,4 +1,4 @@
-"""Leaders learned with stable-baselines3 (SAC, PPO, TD3) and sb3-contrib (TQC, CrossQ, PPO with a memory), set up for episodes of one day.
+"""Leaders learned with stable-baselines3, sb3-contrib (TQC, CrossQ, PPO with a memory) and SBX, set up for episodes of one day.
 
 A day of ``gridtoll/DayAhead-v0`` is one step, so learning is a contextual bandit: the value of a charge is the day's reward, there is
 nothing to discount and no later state to bootstrap from. γ = 0 says so, and target networks play no part. The learners act between −1 and
@@ -58,7 +58,8 @@ from ...envs.packages import research_package
 from ..curves.day_features import DayActions, n_public
 from ..policy import Observation, State
 from .onnx_policy import ActingCharges
-from .settings import LearnerSettings
+from .sbx import PlainActor, actor_of, sbx_class
+from .settings import SBX, LearnerSettings
 
 _CLASSES: Final[dict[str, type[BaseAlgorithm]]] = {"sac": SAC, "ppo": PPO, "td3": TD3}
 _CONTRIBUTED: Final = {"tqc": "TQC", "crossq": "CrossQ", "recurrent-ppo": "RecurrentPPO"}
@@ -142,7 +143,7 @@ def arguments_of(settings: LearnerSettings, *, n_envs: int, n_charges: int, days
         "gradient_steps": settings.updates,
         "buffer_size": days if one_step else min(days * hours, _MOST_HOURS),
     }
-    match settings.algorithm:
+    match settings.kind:
         case "sac" | "tqc" | "crossq":
             return {**off_policy, "ent_coef": "auto_0.05", "target_entropy": -2.0 if one_step else -2.0 * n_charges}
         case "td3":
@@ -180,11 +181,13 @@ def whole_minibatches(batch_size: int, rollout: int) -> int:
 
 
 def _class(algorithm: str) -> type[BaseAlgorithm]:
-    """Return the class of an algorithm; sb3-contrib is imported only for its own.
+    """Return the class of an algorithm; sb3-contrib and SBX are imported only for their own.
 
     Raises:
-        ValueError: If it needs sb3-contrib and that is missing.
+        ValueError: If it needs one of them and that is missing.
     """
+    if algorithm.startswith(SBX):
+        return sbx_class(algorithm)
     if algorithm in _CLASSES:
         return _CLASSES[algorithm]
     return cast(type[BaseAlgorithm], getattr(research_package("sb3_contrib", f"the algorithm {algorithm!r}"), _CONTRIBUTED[algorithm]))
@@ -216,6 +219,11 @@ def restore_learner(settings: LearnerSettings, files: Mapping[str, Path], enviro
     if "buffer.pkl" in files:
         cast(OffPolicyAlgorithm, learner).load_replay_buffer(files["buffer.pkl"])
     return learner
+
+
+def acting_network(learner: BaseAlgorithm, settings: LearnerSettings) -> BasePolicy:
+    """Return the network that acts as a learner does now, in PyTorch whatever it learns in."""
+    return actor_of(learner.policy, settings) if settings.is_sbx else learner.policy
 
 
 class LearnedPolicy:
@@ -294,11 +302,10 @@ def load_policy(
     Raises:
         ValueError: If the weights do not fit the settings, the observation or the charges.
     """
-    build = cast(Callable[..., BasePolicy], _class(settings.algorithm).policy_aliases[_policy(settings)])
     actions = spaces.Box(-1.0, 1.0, (n_coefficients,), np.float32)
     day = day_of(settings, n_observed, cap=cap, n_coefficients=n_coefficients, price_level=price_level, n_periods=n_periods)
     observed = spaces.Box(-np.inf, np.inf, (n_observed if day is None else day.n_seen,), np.float32)
-    network = build(observed, actions, lambda _: settings.learning_rate, **_shape(settings))
+    network = _untrained(settings, observed, actions)
     try:
         network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
     except RuntimeError as error:
@@ -308,3 +315,11 @@ def load_policy(
         ) from None
     network.set_training_mode(False)
     return LearnedPolicy(network, cap, day)
+
+
+def _untrained(settings: LearnerSettings, observed: spaces.Box, actions: spaces.Box) -> BasePolicy:
+    """Return a network for weights to be read into; one of SBX is made without SBX."""
+    if settings.is_sbx:
+        return PlainActor(observed, actions, settings)
+    build = cast(Callable[..., BasePolicy], _class(settings.algorithm).policy_aliases[_policy(settings)])
+    return build(observed, actions, lambda _: settings.learning_rate, **_shape(settings))

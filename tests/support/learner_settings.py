@@ -65,7 +65,9 @@ def page() -> str:
 
 def _sentence() -> str:
     return (
-        "These are learners of stable-baselines3 and sb3-contrib. A dash in a table of defaults says that the algorithm, or the game,\n"
+        "These are learners of stable-baselines3 and sb3-contrib. With `sbx-` before the name (`sbx-sac`, `sbx-td3`, `sbx-ppo`,\n"
+        "`sbx-tqc`, `sbx-crossq`) an algorithm has the same settings and defaults, and learns in JAX, by SBX. In a clone,\n"
+        '`python -m pip install ".[jax]"` brings that. A dash in a table of defaults says that the algorithm, or the game,\n'
         "makes no use of the setting.\n"
     )
 
@@ -83,7 +85,7 @@ def _learners(game: GameName) -> str:
 def is_used(name: str, settings: LearnerSettings, game: GameName) -> bool:
     """Return whether the algorithm's class is given the setting (agents/learned/stable_baselines.py)."""
     if name == "exploration":
-        return settings.algorithm == "td3" or not settings.is_off_policy
+        return settings.kind == "td3" or not settings.is_off_policy
     return name != "discount" or game == "hourly"
 
 

@@ -7,7 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final, get_args
 
-from ...agents.learned.settings import ALGORITHM_NAMES, LearnerSettings, Sees
+from ...agents.learned.settings import ALGORITHM_NAMES, SBX, LearnerSettings, Sees
 from ...envs.games.spec import GameSpec
 from ...envs.written import whole_number
 from ..ground.config import DEFAULT_TRAININGS, TrainConfig, training_of
@@ -43,6 +43,7 @@ pickles: resume only runs of your own.
 EXAMPLES = """\
   gridtoll train --out runs/first
   gridtoll train --out runs/ppo --algorithm ppo --steps 8000 --seed 1
+  gridtoll train --out runs/jax --algorithm sbx-sac
   gridtoll train --community ieee9 --tariff unique --out runs/ieee9
   gridtoll train --env hourly --algorithm recurrent-ppo --out runs/hourly
   gridtoll train --resume runs/first
@@ -58,7 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     learning.add_argument(
         "--algorithm",
         metavar="A",
-        help=f"{', '.join(ALGORITHM_NAMES)}, and recurrent-ppo with --env hourly (default: {_DEFAULT.learner.algorithm})",
+        help=f"{', '.join(ALGORITHM_NAMES)}, each with {SBX} before it to learn in JAX (extra jax), and recurrent-ppo with --env hourly "
+        f"(default: {_DEFAULT.learner.algorithm})",
     )
     learning.add_argument(
         "--seed", type=natural, metavar="S", help=f"seed of weights, exploration and scenarios (default: {_DEFAULT.seed})"

@@ -29,7 +29,7 @@ STATES: Final[tuple[State, ...]] = get_args(State)
 
 _ENDS: Final = ("done", "failed")
 _NOT_RUN: Final = "not run"
-_OPTIONAL: Final = ("sb3-contrib", "optuna", "scikit-learn")
+_OPTIONAL: Final = ("sb3-contrib", "optuna", "scikit-learn", "sbx-rl", "jax")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ...agents.learned.onnx_policy import EXPORTERS
 from ...envs.games.spec import GameSpec
-from ...envs.packages import INSTALL_RESEARCH, missing_packages
+from ...envs.packages import INSTALL_RESEARCH, installing, missing_packages
 from ..ground.locks import LOCK, writing_into
 from ..ground.progress import progress
 from ..learning.algorithms import OPTIMUM, is_network, packages_of
@@ -83,7 +83,7 @@ def _that_can_run(jobs: Sequence[Job]) -> list[Job]:
     for job, names in lacking.items():
         if names:
             write_not_run(
-                job.folder, f"needs {_quoted(names)}, which cannot be imported here. In your clone of gridtoll, run `{INSTALL_RESEARCH}`"
+                job.folder, f"needs {_quoted(names)}, which cannot be imported here. In your clone of gridtoll, run `{installing(names)}`"
             )
         else:
             (job.folder / "cell.json").unlink(missing_ok=True)  # one that says that it could not run
@@ -93,7 +93,7 @@ def _that_can_run(jobs: Sequence[Job]) -> list[Job]:
             "%s is not run: it needs %s, which cannot be imported here. In your clone of gridtoll, run `%s`.",
             name,
             _quoted(names),
-            INSTALL_RESEARCH,
+            installing(names),
         )
     found = [job for job, names in lacking.items() if not names]
     exporters = missing_packages(EXPORTERS) if any(is_network(job.cell.algorithm) for job in found) else ()

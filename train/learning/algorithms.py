@@ -16,8 +16,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, Protocol, cast
 
-from ...agents.learned.settings import HOURLY_ALGORITHMS as _LEARNERS
-from ...agents.learned.settings import LearnerSettings, default_settings
+from ...agents.learned.settings import LEARNER_NAMES as _LEARNERS
+from ...agents.learned.settings import SBX_ALGORITHMS, LearnerSettings, default_settings
 from ...agents.policy import Policy
 from ...envs.community.calendar import Scenario
 from ...envs.errors import unknown_name
@@ -54,6 +54,7 @@ _PACKAGES: Final = {
     "recurrent-ppo": ("sb3_contrib",),
     "constant-search": ("optuna",),
     "prescriptive": ("sklearn",),
+    **dict.fromkeys(SBX_ALGORITHMS, ("sbx",)),
 }
 _NETWORKS: Final = ("supervised", "first-order", "response", "prescriptive")
 BEST_FOUND: Final = "best-found"

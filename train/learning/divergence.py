@@ -9,6 +9,8 @@ from typing import Final
 import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 
+from ...agents.learned.sbx import largest_weight
+
 _LARGE: Final = 1e5
 """A weight beyond this has been thrown there: what is observed and charged is of order 1."""
 
@@ -32,7 +34,9 @@ def saying_so_where_it_diverges(learner: BaseAlgorithm) -> Iterator[None]:
 
 def _largest_weight(learner: BaseAlgorithm) -> float:
     """Return the largest absolute weight of a learner, NaN where one is NaN."""
-    return float(torch.stack([weight.detach().abs().max() for weight in learner.policy.parameters() if weight.numel()]).max())
+    if not (weights := [weight for weight in learner.policy.parameters() if weight.numel()]):  # SBX's policies hold theirs in JAX
+        return largest_weight(learner.policy)
+    return float(torch.stack([weight.detach().abs().max() for weight in weights]).max())
 
 
 def _diverged(learner: BaseAlgorithm) -> ValueError:

@@ -34,7 +34,16 @@ from stable_baselines3.common.logger import configure
 from stable_baselines3.common.utils import set_random_seed
 
 from ...agents.curves.day_features import DayActions
-from ...agents.learned.stable_baselines import LearnedPolicy, checkpoint_parts, day_of, make_learner, restore_learner, write_weights
+from ...agents.learned.sbx import seed_anew
+from ...agents.learned.stable_baselines import (
+    LearnedPolicy,
+    acting_network,
+    checkpoint_parts,
+    day_of,
+    make_learner,
+    restore_learner,
+    write_weights,
+)
 from ...agents.learned.vec_env import GymnasiumVecEnv
 from ...envs.community.calendar import Scenario, split_hash
 from ...envs.games.spec import GameSpec
@@ -154,6 +163,8 @@ def _learn(learner: BaseAlgorithm, config: TrainConfig, days: int, bar: Progress
     seed = _stretch_seed(config.seed, learner.num_timesteps)
     set_random_seed(seed)
     learner.action_space.seed(seed)
+    if config.learner.is_sbx:
+        seed_anew(learner, seed)
     if config.task.belief == "learned" and learner.env is not None:
         learner.env.env_method("again", indices=0)
         learner._last_obs = None  # noqa: SLF001 - has it reset: the round at hand begins again, with an empty memory
@@ -196,7 +207,7 @@ def _day_of(config: TrainConfig) -> DayActions | None:
 
 def _validate(learner: BaseAlgorithm, config: TrainConfig, scenarios: Sequence[Scenario], workers: Workers) -> NDArray[np.float64]:
     """Return the rewards in EUR of the deterministic policy on the validation days, shape (days,)."""
-    policy = LearnedPolicy(learner.policy, environment_of(config.task).charge_cap, _day_of(config))
+    policy = LearnedPolicy(acting_network(learner, config.learner), environment_of(config.task).charge_cap, _day_of(config))
     played = play_days(config.task, lambda _: policy, scenarios, threads=workers.jobs)
     return np.array([day.objective_eur for day in played])
 
@@ -205,7 +216,7 @@ def _keep(run: RunFolder, learner: BaseAlgorithm, config: TrainConfig, step: int
     """Keep the policy as the best so far."""
     environment = environment_of(config.task)
     facts = {"objective_eur": score, "charge_cap": environment.charge_cap, "price_level": environment.community.price_level}
-    run.save("best", step, {"policy.pt": lambda file: write_weights(learner.policy, file)}, facts)
+    run.save("best", step, {"policy.pt": lambda file: write_weights(acting_network(learner, config.learner), file)}, facts)
 
 
 def reward_unit_eur(task: GameSpec) -> float:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from ...agents.learned.settings import HOURLY_ALGORITHMS, default_settings
+from ...agents.learned.settings import LEARNER_NAMES, default_settings
 from ...envs.games.spec import GameName
 from ..learning.algorithms import make_algorithm, require_budget, settings_of
 from .space import Choice, Range, Space
@@ -36,7 +36,7 @@ def within_budget(space: Space, algorithm: str, steps: int, *, env: GameName = "
     problems = list(_cannot_be(space, algorithm, env))
     if problems:
         raise ValueError(f"a space must hold only settings that {algorithm!r} can have, but:\n" + "\n".join(problems))
-    if algorithm not in HOURLY_ALGORITHMS:
+    if algorithm not in LEARNER_NAMES:
         return space
     warmup = space.parameters.get(_WARMUP)
     if warmup is None:

@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from ...agents.learned.settings import SBX
 from ...envs.errors import unknown_name
 from ...envs.games.spec import GameName
 from ...envs.written import not_finite, read_text
@@ -187,18 +188,18 @@ def read_space(path: Path) -> Space:
 
 
 def shipped_space(algorithm: str, env: GameName = "day-ahead") -> Space:
-    """Return the space that comes with the package for an algorithm in a game.
+    """Return the space that comes with the package for an algorithm in a game; SBX's are tuned in those of stable-baselines3.
 
     Raises:
         ValueError: If there is none.
     """
     folder = SPACES / "hourly" if env == "hourly" else SPACES
     known = sorted(file.stem for file in folder.glob("*.toml"))
-    if algorithm not in known:
+    if (kind := algorithm.removeprefix(SBX)) not in known:
         raise ValueError(
             f"{unknown_name(f'an algorithm with a space of its own in the {env} game', algorithm, known)} Give one with --space FILE."
         )
-    return read_space(folder / f"{algorithm}.toml")
+    return read_space(folder / f"{kind}.toml")
 
 
 def _parameter(where: str, table: Any) -> Range | Choice:

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ...agents.learned.settings import HOURLY_ALGORITHMS
+from ...agents.learned.settings import LEARNER_NAMES
 from ...envs.packages import require_research_packages
 from ..ground.held_out import require_not_held_out
 from ..ground.locks import writing_into
@@ -79,7 +79,7 @@ def tune(config: TuneConfig, folder: Path, workers: Workers, *, storage: str | N
 
 def _require_packages(algorithm: str) -> None:
     """Find out now, not after the last trial, that a package is missing that trials or the files need."""
-    of_zoo = ("yaml",) if algorithm in HOURLY_ALGORITHMS else ()
+    of_zoo = ("yaml",) if algorithm in LEARNER_NAMES else ()
     require_research_packages(("optuna", "sqlalchemy", *packages_of(algorithm), *of_zoo), f"tuning {algorithm!r}")
 
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from ...agents.learned.settings import HOURLY_ALGORITHMS, LearnerSettings, default_settings
+from ...agents.learned.settings import LEARNER_NAMES, LearnerSettings, default_settings
 from ...agents.learned.stable_baselines import arguments_of, day_of
 from ...envs import DAY_AHEAD_ID, HOURLY_ID
 from ...envs.games.spec import GameSpec
@@ -27,7 +27,7 @@ _IN_CONFIG: Final = ("parallel_days", "validate_every")
 
 
 def zoo_form(algorithm: str, settings: Mapping[str, Any], task: GameSpec, *, steps: int) -> str | None:
-    """Return YAML for one of stable-baselines3's algorithms, None for any other.
+    """Return YAML for one of stable-baselines3's algorithms or SBX's, whose arguments are the same; None for any other.
 
     Args:
         algorithm: Which one.
@@ -35,7 +35,7 @@ def zoo_form(algorithm: str, settings: Mapping[str, Any], task: GameSpec, *, ste
         task: What it was tuned on.
         steps: Training days.
     """
-    if algorithm not in HOURLY_ALGORITHMS:
+    if algorithm not in LEARNER_NAMES:
         return None
     yaml = research_package("yaml", "settings for rl-baselines3-zoo")
     own: dict[str, Any] = {
