@@ -268,9 +268,9 @@ def _validate(day: Day) -> None:
     faults: list[str] = []
 
     def require(name: str, rule: str, holds: Callable[[], NDArray[np.bool_]], remedy: str = "") -> None:
-        if not (held := holds()).all():  # hardly ever: two dozen rules for every day that is made
-            value = np.asarray(getattr(day, name))
-            bad = np.argwhere(~np.broadcast_to(held, value.shape))
+        value = np.asarray(getattr(day, name))
+        bad = np.argwhere(~np.broadcast_to(holds(), value.shape))
+        if len(bad):
             faults.append(broken(name, rule, value, bad, axes=axes_of(name, value.ndim), remedy=remedy))
 
     ends = () if day.storage_end is None else ("storage_end",)
