@@ -118,5 +118,11 @@ def attack(day: HourlyDay, found: BoxBound, cells: tuple[Array, ...], *, charges
 
 def _worth(found: BoxBound, cells: tuple[Array, ...], hour: int, owner: int) -> Callable[[Array], float]:
     """Return W of an hour as a function of the energy in every store, kWh, shape (N,)."""
-    worth, edges = found.worth_eur[hour], cells[hour]
-    return lambda stored: float(min(worth[cell_of(edges, float(stored[owner]))]))
+    worth, slope, edges = found.worth_eur[hour], found.slope[hour], cells[hour]
+
+    def at(stored: Array) -> float:
+        own = float(stored[owner])
+        cell = cell_of(edges, own)
+        return float(min(worth[cell] + slope[cell] * (own - 0.5 * (edges[cell] + edges[cell + 1]))))
+
+    return at

@@ -34,6 +34,7 @@ from .tracing import trace
 _SUN = 1e-10
 _FLOOR = 1e-8
 _MOST_ROWS = 20_000
+_NAMES = 2**42  # sums of up to 2,000 of them are exact
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -41,8 +42,9 @@ class Lines:
     """An hour's exact response along lines of charges, one for each price of stored energy.
 
     Attributes:
-        rows: Charge in EUR/kWh, energy stored in kWh, charged energy in kWh, profit in EUR but for the charge, and how much more that can
-            be between two rows, shape (rows, 5).
+        rows: Charge in EUR/kWh, energy stored in kWh, charged energy in kWh, profit in EUR but for the charge, how much more that can be
+            between two rows, which limits are reached up to the next row, as one number, and by how much losses bend there along the price
+            of stored energy, EUR per squared EUR/kWh; shape (rows, 7).
         first: Where each line begins, shape (lines + 1,).
         over: Whether a branch is overloaded anywhere on them, shape (L,).
         gap: The greatest stretch of charges between two pieces, EUR/kWh.
@@ -96,6 +98,8 @@ class StoreHours:
         self._loss = day.period_hours * day.loss_price[:, None] * network.grid.loss_coefficient * data.power_unit**2
         self.base_loss_eur = (self._loss * self._still**2).sum(axis=1)
         self._overload = day.overload_price * energy
+        names = np.random.default_rng(0).integers(1, _NAMES, (self._weight.shape[1] + len(self._limit), 2))
+        self._names = names.astype(np.float64)
         self._guess = 0.5 * (data.import_price + data.export_price)
         friction = data.trade_friction * data.objective_unit  # EUR per squared unit of a trade
         self.most_charged = (self._sums[:, 1, :pairs] * self._high[:, :pairs]).sum(axis=1)
@@ -126,9 +130,20 @@ class StoreHours:
             ClearingError: If the hour cannot be followed.
         """
         kept, first, gap = [], [0], 0.0
-        buffer, over = np.empty((_MOST_ROWS, 5)), np.zeros(len(self._limit), dtype=np.bool_)
+        buffer, over = np.empty((_MOST_ROWS, 7)), np.zeros(len(self._limit), dtype=np.bool_)
         same = (self._weight[hour], self._tail, self._head, self._low[hour], self._high[hour], self._sums[hour], self._counts)
-        grid = (self._ptdf, self._still[hour], self._loss[hour], self._limit, self._overload, _FLOOR, buffer, over)
+        grid = (
+            self._ptdf,
+            self._still[hour],
+            self._loss[hour],
+            self._limit,
+            self._overload,
+            _FLOOR,
+            self._names,
+            self._by_price,
+            buffer,
+            over,
+        )
         for price in prices:
             mu = np.append(self._guess[hour], 0.0)
             count, stretch = trace(mu, self.cap, self._base[hour] + self._by_price * price, self._charge[hour], *same, *grid)

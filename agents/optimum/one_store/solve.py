@@ -99,7 +99,7 @@ def solve_hourly(
         bound, rounds = np.inf if begin is None else begin.upper_bound_eur, 0 if begin is None else begin.rounds
         while True:
             found = program.run(boxes, traced.lines, path)
-            bound, best = min(bound, found.bound_eur), _better(day, best, boxes, found)
+            bound, best = min(bound, found.bound_eur), _better(day, best, found)
             known = _known(best, boxes, path, bound=bound, rounds=rounds, seconds=before + time.perf_counter() - clock)
             if keep is not None:
                 keep(known)
@@ -140,10 +140,9 @@ def _earned(walk: Walk) -> float:
     return walk.goal_eur
 
 
-def _better(day: HourlyDay, best: Walk, boxes: ChargeBoxes, found: BoxBound) -> Walk:
+def _better(day: HourlyDay, best: Walk, found: BoxBound) -> Walk:
     """Return the better of a walk and what the path of a bound suggests, improved where that comes close."""
-    middle = 0.5 * (boxes.low[found.slab] + boxes.high[found.slab])
-    walk = day.walk(middle[:, None])
+    walk = day.walk(found.charge[:, None])
     if walk.goal_eur > best.goal_eur - 0.5 * (found.bound_eur - best.goal_eur):
         walk = improved(day, walk, max_plans=_PLANS)
     return max(best, walk, key=_earned)

@@ -121,7 +121,9 @@ def reach_above(value, change, state, low, high):
 
 
 @kept(**LOOPS)
-def trace(mu, cap, base, charge, weight, tail, head, low, high, sums, counts, ptdf, still, loss, limit, overload, floor, rows, over):
+def trace(
+    mu, cap, base, charge, weight, tail, head, low, high, sums, counts, ptdf, still, loss, limit, overload, floor, names, priced, rows, over
+):
     """Follow one line of charges from 0 to the cap.
 
     Args:
@@ -143,7 +145,11 @@ def trace(mu, cap, base, charge, weight, tail, head, low, high, sums, counts, pt
         limit: See there.
         overload: EUR per unit of overload.
         floor: Conductance to nowhere that keeps systems regular.
-        rows: Written: charge, energy stored, charged energy, profit but for the charge, and Σ loss·(change of flow)² up to the next row.
+        names: A number for every element at its lower limit and at its upper one, shape (M, 2), and for every branch overloaded against its
+            direction and along it, shape (L, 2), below one another: pieces whose numbers have one sum have the same limits.
+        priced: What elements carry more per unit of the price of stored energy, shape (M,).
+        rows: Written: charge, energy stored, charged energy, profit but for the charge, and up to the next row Σ loss·(change of flow)²,
+            the sum of the names of the limits reached, and Σ loss·(change of flow)² per unit of the price of stored energy squared.
         over: Set where a flow exceeds its limit somewhere, shape (L,).
 
     Returns:
@@ -152,6 +158,7 @@ def trace(mu, cap, base, charge, weight, tail, head, low, high, sums, counts, pt
     n, flows = mu.shape[0] - 1, still.shape[0]
     matrix, work, slope = np.zeros((n, n)), np.zeros((n, n)), np.zeros(n + 1)
     state, account, flow = np.zeros(tail.shape[0], np.int8), np.zeros((2, n + 1)), np.zeros((2, flows))
+    slope_p, by_price = np.zeros(n + 1), np.zeros(n + 1)
     g, at, count, gap = 0.0, 0.0, 0, 0.0
     while True:
         if not settle_prices(mu, at, base, charge, weight, tail, head, low, high, floor, state, matrix):
@@ -197,9 +204,35 @@ def trace(mu, cap, base, charge, weight, tail, head, low, high, sums, counts, pt
                 other -= loss[k] * (f * f - still[k] * still[k]) + overload * max(0.0, abs(f) - limit[k])
                 over[k] |= abs(f) > limit[k]
             rows[count, 0], rows[count, 3], rows[count, 4] = to, other, 0.0
+            rows[count, 5] = rows[count, 6] = 0.0
             rows[count, 1], rows[count, 2] = total[0] + (to - at) * rise[0], total[1] + (to - at) * rise[1]
             count += 1
         rows[count - 2, 4] = (loss * (flow[1] * (end - g)) ** 2).sum()
+        name = 0.0
+        for e in range(tail.shape[0]):
+            if state[e] != 0:
+                name += names[e, 0 if state[e] < 0 else 1]
+        for k in range(flows):
+            f = flow[0, k] + (0.5 * (g + end) - at) * flow[1, k]
+            if abs(f) > limit[k]:
+                name += names[tail.shape[0] + k, 0 if f < 0.0 else 1]
+        rows[count - 2, 5] = name
+        slope_p[:] = 0.0
+        for e in range(tail.shape[0]):
+            if state[e] == 0:
+                slope_p[tail[e]] += priced[e]
+                slope_p[head[e]] -= priced[e]
+        work[:] = matrix
+        eliminate(work, slope_p[:n])
+        slope_p[n] = 0.0
+        by_price[:] = 0.0
+        for e in range(tail.shape[0]):
+            if state[e] == 0:
+                moved = counts[e] * (weight[e] * (slope_p[head[e]] - slope_p[tail[e]]) + priced[e])
+                by_price[tail[e]] += moved
+                by_price[head[e]] -= moved
+        for k in range(flows):
+            rows[count - 2, 6] += loss[k] * (ptdf[k] * by_price[:n]).sum() ** 2
         g = end
         if g >= cap:
             return count, gap

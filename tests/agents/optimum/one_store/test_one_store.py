@@ -90,6 +90,36 @@ def test_the_bound_falls_as_boxes_are_split_and_no_sequence_played_exceeds_it() 
     assert best >= 0.3 * bounds[-1]  # a bound that is far away shows little
 
 
+def test_an_answer_at_any_price_between_two_lines_earns_no_more_than_their_points_allow() -> None:
+    day, rng = evening(18), np.random.default_rng(3)
+    hours = hours_of(day)
+    program, price = BoxProgram(hours, threads=1), np.linspace(0.0, 0.3, 61)
+    ends = np.concatenate([[-0.2], price, [20.0]])
+    lines = hours.lines(0, ends)
+    boxes = first_boxes(hours, ends, np.full(7, program.start), program.capacity)
+    strip = np.stack([np.arange(len(ends) - 1), np.arange(1, len(ends))], axis=1)
+    answers = program.answer(boxes, lines, strip, 0, np.ones(len(boxes.low), dtype=np.bool_))
+    straight = 0
+    for one in answers:
+        for s, j in zip(rng.integers(1, len(strip) - 1, 12), rng.integers(len(one.low), size=12), strict=True):
+            share = rng.uniform()
+            between = hours.lines(0, np.array([(1.0 - share) * ends[s] + share * ends[s + 1]])).rows
+            place = rng.uniform(size=9)
+            charges = one.low[j] + place * (one.high[j] - one.low[j])
+            stored, charged, other = (np.interp(charges, between[:, 0], between[:, k]) for k in (1, 2, 3))
+            cut = [slice(*one.start[line * len(one.low) + j :][:2]) for line in strip[s]]
+            points = np.concatenate([one.points[each] for each in cut])
+            for tilt in (-0.3, 0.0, 0.3):
+                most = (points[:, 2] + tilt * points[:, 1]).max() + one.extra[0, s, j] + abs(tilt) * one.extra[1, s, j]
+                assert np.all(charges * charged + other + tilt * stored <= most + 1e-9)
+            corner = one.corner[:, s, j]
+            plane = corner.mean() + (share - 0.5) * (corner[2:] - corner[:2]).mean() + (place - 0.5) * (corner[1::2] - corner[::2]).mean()
+            assert np.all(stored - plane <= one.stray[1, s, j] + 1e-9)
+            assert np.all(plane - stored <= one.stray[0, s, j] + 1e-9)
+            straight += one.extra[1, s, j] == 0.0
+    assert straight > 30  # of 96: most boxes have the same limits on both lines
+
+
 def test_every_hour_goes_on_being_covered_by_its_slabs_however_often_they_are_split() -> None:
     day = evening(22)
     hours = hours_of(day)
