@@ -44,8 +44,9 @@ reached from the cell,
 
 and c is the greatest of these over boxes. At the best charge the bracket does not change to first order, neither along the charge nor along
 the price, if λ is the slope of W_t: that is why boxes lose little. Any λ gives a bound; those taken are slopes of a first pass. Where
-limits differ, λ·(y_i+1 − y_i) is added. Below p_1 no energy up to E is priced, as y ≤ 0 there and A = E. Above p_n none is from which the
-day can end as it must: the store is filled as fast as it can be.
+limits differ, λ·(y_i+1 − y_i) is added. Where the greatest profit and the greatest W_t+1 come to less together, that counts. Below p_1 no
+energy up to E is priced, as y ≤ 0 there and A = E. Above p_n none is from which the day can end as it must: the store is filled as fast as
+it can be.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ from ....envs.market.exact.kkt import BoolArray
 from ..sound import require_finite
 from .boxes import between_lines, points_of, step_back
 from .hours import Lines, StoreHours
-from .steps import Answer, Step, hold_part, path_of, slope_of
+from .steps import SlabAnswer, Step, hold_part, path_of, slope_of
 
 _FIRST_CHARGE = 1e-9
 """Greatest charge of the first slab, EUR/kWh: what is charged there is next to nothing."""
@@ -196,9 +197,10 @@ class BoxProgram:
             line_margin=line_margin,
         )
 
-    def answer(self, boxes: ChargeBoxes, lines: Lines, strip: IntArray, hour: int, needed: BoolArray) -> list[Answer]:
+    def answer(self, boxes: ChargeBoxes, lines: Lines, strip: IntArray, hour: int, needed: BoolArray) -> list[SlabAnswer]:
         """Return what an hour answers in the slabs needed, shape (slabs,), between the two lines of each strip, shape (strips, 2)."""
-        hours, reach, parts = self.hours, _reach(boxes), []
+        hours, reach = self.hours, _reach(boxes)
+        parts: list[SlabAnswer] = []
         count, n = len(boxes.price), len(strip)
         other = hours.flow_norm[hour, lines.over].sum() + hours.fee_norm[hour]
         loss = (hours.base_loss_eur[hour], hours.loss_norm[hour])
@@ -219,20 +221,31 @@ class BoxProgram:
             extra[0] += self._loose
             stray += self._wide
             parts.append(
-                Answer(part=part, strip=strip, low=low, high=high, start=start, points=points, corner=corner, stray=stray, extra=extra)
+                SlabAnswer(part=part, strip=strip, low=low, high=high, start=start, points=points, corner=corner, stray=stray, extra=extra)
             )
 
         self._share(work, np.flatnonzero(needed))
         return parts
 
-    def _step(self, boxes: ChargeBoxes, hour: int, *, answer: list[Answer], held, after, tilt: Array, near: float) -> Step:
+    def _step(
+        self,
+        boxes: ChargeBoxes,
+        hour: int,
+        *,
+        answer: list[SlabAnswer],
+        held: tuple[Array, Array, Array],
+        after: tuple[Array, Array],
+        tilt: Array,
+        near: float,
+    ) -> Step:
         cells, later = boxes.cells[hour], boxes.cells[hour + 1]
         n, at = len(cells) - 1, int(cell_of(cells, near)[0])
         watched = (max(0, at - _WATCHED), min(n, at + _WATCHED))
         wide, strips = watched[1] - watched[0], len(answer[0].strip)
-        by_slab, done = np.full((len(boxes.low), wide), -np.inf), []
+        by_slab = np.full((len(boxes.low), wide), -np.inf)
+        done: list[tuple[Array, IntArray, Array, Array]] = []
 
-        def work(one: Answer) -> None:
+        def work(one: SlabAnswer) -> None:
             used = np.flatnonzero(boxes.used[hour, one.part])
             value, choice, gained = np.full(n, -np.inf), np.zeros((n, 3), np.intp), np.zeros((n, 4))
             own, by_strip = np.full((len(one.part), wide), -np.inf), np.full((strips, wide), -np.inf)

@@ -273,20 +273,21 @@ def step_back(
                     lo, hi = min(max(lo, after[0]), after[m]), min(max(hi, after[0]), after[m])
                     c0 = max(min(np.searchsorted(after, lo, side="left") - 1, m - 1), 0)
                     c1 = cell_at(after, hi)
-                    rate, best = slope[(c0 + c1) // 2], -np.inf
+                    rate, best, richest = slope[(c0 + c1) // 2], -np.inf, -np.inf
                     for c in range(c0, c1 + 1):
                         mid = 0.5 * (after[c] + after[c + 1])
                         for place in (max(lo, after[c]), min(hi, after[c + 1])):
-                            best = max(best, worth[c] + slope[c] * (place - mid) - rate * place)
+                            then = worth[c] + slope[c] * (place - mid)
+                            best, richest = max(best, then - rate * place), max(richest, then)
                     if best > -np.inf:
-                        t = tilt[k]
+                        t, alone = tilt[k], -np.inf
                         mix, apart = rate - t, -np.inf
                         together, at = -np.inf, 0.0
                         for side in range(2):
                             plane = middle + (side - 0.5) * across - 0.5 * along
                             for v in range(pa if side == 0 else pb, ea if side == 0 else eb):
                                 mine = points[v, 2] + t * points[v, 1]
-                                apart = max(apart, mine)
+                                apart, alone = max(apart, mine), max(alone, points[v, 2])
                                 mine += mix * (plane + points[v, 0] * along)
                                 if mine > together:
                                     together, at = mine, points[v, 0]
@@ -297,6 +298,7 @@ def step_back(
                             together, off = apart + held, apart + held - (together - off)
                         loss = abs(t) * extra[1, s, j]
                         earned = together + extra[0, s, j] + loss + best + t * 0.5 * (cells[k] + cells[k + 1])
+                        earned = min(earned, alone + extra[0, s, j] + richest + 0.5 * abs(t) * (cells[k + 1] - cells[k]))
                         if earned > value[k]:
                             value[k] = earned
                             chosen[k, 0], chosen[k, 1], chosen[k, 2] = j, s, (c0 + c1) // 2

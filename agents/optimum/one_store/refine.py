@@ -13,7 +13,7 @@ from .bound import BoxBound, ChargeBoxes, first_edges
 from .hours import Lines, StoreHours
 
 _SLABS = 160
-_EVEN_CELLS, _CLOSE_CELLS = 1000, 200  # cells of energy: over the whole store, and near the path
+_EVEN_CELLS, _CLOSE_CELLS = 2000, 400  # cells of energy: over the whole store, and near the path
 _NEAR = 0.04  # of the capacity: how far from the path they are close
 _MOST_LINES, _MOST_SLABS = 350, 350  # split at a time, slabs over all hours
 

@@ -14,7 +14,7 @@ _STEEPEST = 0.6  # EUR/kWh: no slope is taken to be steeper
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Answer:
+class SlabAnswer:
     """What an hour answers in some slabs; see :mod:`.boxes`.
 
     Attributes:
@@ -61,7 +61,7 @@ class Step:
     watched: tuple[int, int]
 
 
-def hold_part(full: float, held: tuple[Array, Array, Array], answer: Answer) -> None:
+def hold_part(full: float, held: tuple[Array, Array, Array], answer: SlabAnswer) -> None:
     """Go one hour back with the energy held in some slabs."""
     own = [np.ascontiguousarray(each[:, :, answer.part]) for each in held]
     hold(full, *own, answer.corner, answer.stray, answer.extra)
