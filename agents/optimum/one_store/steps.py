@@ -62,7 +62,7 @@ class Step:
 
 
 def hold_part(full: float, held: tuple[Array, Array, Array], answer: SlabAnswer) -> None:
-    """Go one hour back with the energy held in some slabs."""
+    """Go one hour back with the energy held, kWh, shapes (4, strips, slabs) and twice (2, strips, slabs), in the slabs of an answer."""
     own = [np.ascontiguousarray(each[:, :, answer.part]) for each in held]
     hold(full, *own, answer.corner, answer.stray, answer.extra)
     for whole, part in zip(held, own, strict=True):
