@@ -351,7 +351,7 @@ def test_the_demo_trains_scores_and_draws(run: Run, tmp_path: Path, monkeypatch:
     code, out, _ = run(command)
     values = only_json(out)
     assert code == 0
-    assert list(values)[:5] == ["zero", "random", "best constant", "learned", "optimum"]
+    assert list(values)[:5] == ["zero", "random", "grid constant", "learned", "optimum"]
     assert values["optimum"]["mean_regret_eur"] == pytest.approx(0, abs=1e-9)
     low, high = values["regret_saved_by_learning_ci95"]
     assert low <= values["regret_saved_by_learning_eur"] <= high

@@ -333,7 +333,7 @@ def test_the_three_commands_play_the_hourly_game(tmp_path: Path, capsys: pytest.
         (("train", "--out", "run", "--discount", "0.9"), "--discount must go with --env hourly"),
         (
             ("train", "--env", "hourly", "--out", "run", "--algorithm", "dqn"),
-            "--algorithm must be one of crossq, ppo, recurrent-ppo, sac, td3, tqc",
+            "--algorithm must be one of crossq, ppo, recurrent-ppo, sac, sbx-crossq, sbx-ppo, sbx-sac, sbx-td3, sbx-tqc, td3, tqc",
         ),
         (("optimum", "--env", "hourly", "--day", "3", "--plans", "0"), "a search needs"),
     ],
