@@ -12,26 +12,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ....envs.market.exact.solution import Clearing
 from ....envs.market.mechanism import ExactResponse
-from .account import Way
-from .blur import flow_blur_kw, goal_blur_eur
+from .blur import flow_blur_kw
 from .bound import bound, flow_norms, radius, strayed
+from .clearing import STATED, CheckedResponses
 from .findings import CertificateError, Verification
-from .program import FollowersProgram, program_of
-from .response import FollowersResponse, response_of
+from .response import FollowersResponse
 from .wide import wide_bound
 
 if TYPE_CHECKING:
     from ..one_charge.certificate import OptimumCertificate, SolvedPiece
 
-_AGREE = 1e-8  # share of what is at stake to which numbers must agree
-_STATED = 1e-7  # the same where frictions are slight, at most: what docs/exactness.md states of the profit of any clearing
 _STRAIGHT = 1e-13  # of w·q: how far rounding alone may put the same difference
 _AFFINE = 1e-6  # share of w·Δq by which ‖v_b − v_a‖² may miss it: rounding in ends that lie close together
 _MORE = 32  # charges cleared within one interval at most, where its ends alone do not prove the bound
-_CENTRE = 0.1  # share of an interval that a charge between keeps from its ends; the middle is taken where a bound peaks closer to one
-_CLOSE = 1e-6  # EUR/kWh: ends so close together that one response may serve for both
 
 
 class Check:
@@ -44,24 +38,14 @@ class Check:
 
     def __init__(self, certificate: OptimumCertificate, market: ExactResponse) -> None:
         self.certificate = certificate
-        self.program: FollowersProgram = program_of(certificate.day, certificate.network, certificate.basis, flows=certificate.flows)
-        self.clearings = 0
-        self._market = market
-        self._welfare = certificate.objective == "welfare"
-        self._last: Clearing | None = None
-        self._solver = ""
-        self._stake = 0.0
-        self._blur = 0.0
-
-    @property
-    def money(self) -> float:
-        """EUR that shares are taken of: the day's turnover, energy at its prices, or what the leader pays and gets, whichever is most."""
-        return max(self._stake, self.certificate.day.turnover_eur)
-
-    @property
-    def tolerance(self) -> float:
-        """EUR to which numbers must agree: 1e-8 of the money, and up to 1e-7 where rounding in slopes can move so much (:mod:`.blur`)."""
-        return max(_AGREE * self.money, min(self._blur, _STATED * self.money))
+        self.responses = CheckedResponses(
+            certificate.day,
+            certificate.network,
+            certificate.basis,
+            flows=certificate.flows,
+            welfare=certificate.objective == "welfare",
+            market=market,
+        )
 
     def run(self) -> Verification:
         """Check everything.
@@ -72,12 +56,12 @@ class Check:
         certificate = self.certificate
         check_numbers(certificate)
         check_cover(certificate)
-        self._response(certificate.charge if isfinite(certificate.charge) else certificate.charge_cap)
-        solver = self._solver
+        self.responses.at(certificate.charge if isfinite(certificate.charge) else certificate.charge_cap)
+        solver = self.responses.solver
         worst = self._check_best() if isfinite(certificate.charge) else 0.0
         ends: dict[tuple[str, float], FollowersResponse] = {}
         for piece in certificate.pieces:
-            low, high = self._response(piece.lower), self._response(piece.upper)
+            low, high = self.responses.at(piece.lower), self.responses.at(piece.upper)
             ends["top", piece.upper], ends["foot", piece.lower] = high, low
             worst = max(worst, self._check_piece(piece, low, high))
         excess = -inf
@@ -85,47 +69,28 @@ class Check:
             if ("top", gap.lower) not in ends or ("foot", gap.upper) not in ends:
                 raise CertificateError(f"a gap must lie between two solved pieces; none ends at {gap.lower!r} or at {gap.upper!r} EUR/kWh.")
             excess = max(excess, self._check_interval(ends["top", gap.lower], ends["foot", gap.upper]))
-        return Verification(self.clearings, worst, excess, self.tolerance, solver)
-
-    def _response(self, charge: float) -> FollowersResponse:
-        """Clear at a charge and check what comes; the clearing before is a start, which the answer does not depend on."""
-        self.clearings += 1
-        self._last = self._market.clear(self.certificate.day, charge * self.certificate.basis, start=self._last)
-        self._solver = self._last.solver
-        response = response_of(self.program, charge, self._last)
-        way = Way(self.program, response, response, self._welfare)
-        self._stake = max(self._stake, response.turnover_eur, way.stakes_eur)
-        self._blur = max(self._blur, goal_blur_eur(way))
-        if not response.shortfall_eur <= _AGREE * self.money:
-            raise CertificateError(
-                f"a clearing must be the followers' optimum to {_AGREE * self.money:.3g} EUR; at {charge!r} EUR/kWh it may miss it by "
-                f"{response.shortfall_eur:.3g} EUR."
-            )
-        return response
-
-    def _goal(self, response: FollowersResponse) -> float:
-        return Way(self.program, response, response, self._welfare).goal(0.0)
+        return Verification(self.responses.clearings, worst, excess, self.responses.tolerance, solver)
 
     def _check_best(self) -> float:
         certificate = self.certificate
-        best = self._response(certificate.charge)
-        off = abs(self._goal(best) - certificate.best_eur)
-        if not off <= self.tolerance:
+        best = self.responses.at(certificate.charge)
+        off = abs(self.responses.goal(best) - certificate.best_eur)
+        if not off <= self.responses.tolerance:
             raise CertificateError(
                 f"the charge of {certificate.charge!r} EUR/kWh must earn {certificate.best_eur!r} EUR; it is off by {off:.3g} EUR."
             )
-        room = np.minimum(flow_blur_kw(self.program, best.price), _STATED * self.program.limit_kw)
-        if certificate.hard_limits and Way(self.program, best, best, self._welfare).secure(room)[1] < 1.0:
+        room = np.minimum(flow_blur_kw(self.responses.program, best.price), STATED * self.responses.program.limit_kw)
+        if certificate.hard_limits and self.responses.way(best, best).secure(room)[1] < 1.0:
             raise CertificateError(f"the charge of {certificate.charge!r} EUR/kWh must keep every branch within its limit, and does not.")
         return off
 
     def _check_piece(self, piece: SolvedPiece, low: FollowersResponse, high: FollowersResponse) -> float:
         """Show that the response goes straight from one end to the other and that the stated charge is the best on the way."""
-        best = self._response(piece.best_charge)
-        way = Way(self.program, low, high, self._welfare)
+        best = self.responses.at(piece.best_charge)
+        way = self.responses.way(low, high)
         product = (high.charge - low.charge) * (low.charged_kwh - high.charged_kwh)
         stray = strayed(way)
-        if not stray <= _AFFINE * abs(product) + self.tolerance:
+        if not stray <= _AFFINE * abs(product) + self.responses.tolerance:
             raise CertificateError(
                 f"the response must be affine from {piece.lower!r} to {piece.upper!r} EUR/kWh; clearing both ends again "
                 "shows a bend between."
@@ -133,15 +98,15 @@ class Check:
         first, last = way.secure() if self.certificate.hard_limits else (0.0, 1.0)
         found = way.best(first, last)[1] if first <= last else -inf
         if not isfinite(piece.best_eur):
-            if found > self.certificate.upper_bound_eur + self.tolerance:
+            if found > self.certificate.upper_bound_eur + self.responses.tolerance:
                 raise CertificateError(
                     f"no charge from {piece.lower!r} to {piece.upper!r} EUR/kWh may keep every branch within its limit, but one does, and "
                     f"earns {found!r} EUR."
                 )
             return 0.0
-        earned = self._goal(best)
+        earned = self.responses.goal(best)
         difference = max(abs(earned - piece.best_eur), abs(found - piece.best_eur))
-        if not difference <= self.tolerance:
+        if not difference <= self.responses.tolerance:
             raise CertificateError(
                 f"the best charge from {piece.lower!r} to {piece.upper!r} EUR/kWh must be {piece.best_charge!r} with {piece.best_eur!r} "
                 f"EUR; clearing again gives {earned!r} EUR there, and {found!r} EUR at best."
@@ -155,43 +120,29 @@ class Check:
 
         Where the bound of the two ends is not low enough, a charge between is cleared and each part bounded, a few times.
         """
-        target, excess = self.certificate.upper_bound_eur, -inf
-        parts, spare = [(left, right)], _MORE
-        while parts:
-            start, end = parts.pop()
-            found, share = self._bound(start, end)
-            if found > target + self.tolerance:
-                at = share if _CENTRE <= share <= 1.0 - _CENTRE else 0.5
-                middle = start.charge + at * (end.charge - start.charge)
-                if spare == 0 or not start.charge < middle < end.charge:
-                    raise CertificateError(
-                        f"no charge from {left.charge!r} to {right.charge!r} EUR/kWh may exceed {target!r} EUR, but clearing both ends "
-                        f"again, and {_MORE - spare} charges between, only bounds it by {found!r}."
-                    )
-                spare -= 1
-                between = self._response(middle)
-                parts += [(start, between), (between, end)]
-            elif isfinite(found):
-                excess = max(excess, found - target)
-        return excess
+        target = self.certificate.upper_bound_eur
+
+        def refused(between: int, found: float) -> str:
+            return (
+                f"no charge from {left.charge!r} to {right.charge!r} EUR/kWh may exceed {target!r} EUR, but clearing both ends again, and "
+                f"{between} charges between, only bounds it by {found!r}."
+            )
+
+        return self.responses.excess_between(left, right, self._bound, limit=target, refused=refused, more=_MORE)
 
     def _bound(self, left: FollowersResponse, right: FollowersResponse) -> tuple[float, float]:
         """Return the least of several bounds between two responses, and the share at which it peaks."""
-        way = Way(self.program, left, right, self._welfare)
+        way = self.responses.way(left, right)
         low, high, target = 0.0, 1.0, self.certificate.upper_bound_eur
         if self.certificate.hard_limits:
-            low, high = way.secure(flow_norms(self.program) * radius(way))
+            low, high = way.secure(flow_norms(self.responses.program) * radius(way))
             if low > high:
                 return -inf, 0.5
         found, share = bound(way, target=target, low=low, high=high)
         if found > target:
             found = min(found, wide_bound(way))
-        if found > target + self.tolerance and right.charge - left.charge <= _CLOSE:
-            for end in (left, right):
-                start, stop = (end.at_charge(self.program, at.charge) for at in (left, right))
-                alone = Way(self.program, start, stop, self._welfare)
-                found = min(found, bound(alone, target=target)[0])
-        return found, share
+        enough = target + self.responses.tolerance
+        return self.responses.bound_from_one_end(left, right, found, target=target, enough=enough), share
 
 
 def check_numbers(certificate: OptimumCertificate) -> None:

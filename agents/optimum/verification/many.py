@@ -16,21 +16,14 @@ import numpy as np
 
 from ....envs.community.day import Array, Day
 from ....envs.grid.network import Network
-from ....envs.market.exact.solution import Clearing
 from ....envs.market.mechanism import ExactResponse
-from .account import Way
-from .blur import goal_blur_eur
 from .bound import bound
+from .clearing import CheckedResponses
 from .findings import CertificateError
-from .program import FollowersProgram, program_of
-from .response import FollowersResponse, response_of
+from .response import FollowersResponse
 from .stated import Stated, greatest, tail
 
-_AGREE: Final = 1e-8  # share of what is at stake to which numbers must agree, as in :mod:`.check`
-_STATED: Final = 1e-7  # the same where frictions are slight, at most
 _MORE: Final = 64  # charges cleared within one interval at most, where its ends alone do not prove what is stated
-_CENTRE: Final = 0.1  # share of an interval that a charge between keeps from its ends
-_CLOSE: Final = 1e-6  # EUR/kWh: ends so close together that one response may serve for both
 _SUM: Final = 1e-12  # of the greatest number: by how much sums in another order may differ
 
 
@@ -92,87 +85,43 @@ def check_scenario(claim: ScenarioClaim, market: ExactResponse) -> ScenarioFound
 
 
 class _Scenario:
-    """One scenario under check; counts its clearings."""
+    """One scenario under check."""
 
     def __init__(self, claim: ScenarioClaim, market: ExactResponse) -> None:
-        self.claim, self.clearings = claim, 0
-        self.program: FollowersProgram = program_of(claim.day, claim.network, claim.basis, flows=claim.flows)
-        self._market = market
-        self._last: Clearing | None = None
-        self._stake = self._blur = 0.0
-        self._solver = ""
-
-    @property
-    def money(self) -> float:
-        return max(self._stake, self.claim.day.turnover_eur)
-
-    @property
-    def tolerance(self) -> float:
-        return max(_AGREE * self.money, min(self._blur, _STATED * self.money))
+        self.claim = claim
+        self.responses = CheckedResponses(claim.day, claim.network, claim.basis, flows=claim.flows, welfare=claim.welfare, market=market)
 
     def run(self) -> ScenarioFound:
-        best = self._response(self.claim.charge)
-        excess, left = float("-inf"), self._response(float(self.claim.edges[0]))
+        best = self.responses.at(self.claim.charge)
+        excess, left = float("-inf"), self.responses.at(float(self.claim.edges[0]))
         for charge in self.claim.edges[1:].tolist():
-            right = self._response(charge)
+            right = self.responses.at(charge)
             excess = max(excess, self._check(left, right))
             left = right
         return ScenarioFound(
-            goal_eur=self._way(best, best).goal(0.0),
-            clearings=self.clearings,
-            tolerance_eur=self.tolerance,
+            goal_eur=self.responses.goal(best),
+            clearings=self.responses.clearings,
+            tolerance_eur=self.responses.tolerance,
             excess_eur=excess,
-            solver=self._solver,
+            solver=self.responses.solver,
         )
-
-    def _way(self, left: FollowersResponse, right: FollowersResponse) -> Way:
-        return Way(self.program, left, right, self.claim.welfare)
-
-    def _response(self, charge: float) -> FollowersResponse:
-        self.clearings += 1
-        self._last = self._market.clear(self.claim.day, charge * self.claim.basis, start=self._last)
-        self._solver = self._last.solver
-        response = response_of(self.program, charge, self._last)
-        way = self._way(response, response)
-        self._stake = max(self._stake, response.turnover_eur, way.stakes_eur)
-        self._blur = max(self._blur, goal_blur_eur(way))
-        if not response.shortfall_eur <= _AGREE * self.money:
-            raise CertificateError(
-                f"a clearing must be the followers' optimum to {_AGREE * self.money:.3g} EUR; at {charge!r} EUR/kWh of "
-                f"{self.claim.day.label} it may miss it by {response.shortfall_eur:.3g} EUR."
-            )
-        return response
 
     def _check(self, left: FollowersResponse, right: FollowersResponse) -> float:
         """Show what is stated between two charges, and return by how much it is missed."""
-        excess, parts, spare = float("-inf"), [(left, right)], _MORE
-        while parts:
-            start, end = parts.pop()
-            found, share = self._excess(start, end)
-            if found <= self.tolerance:
-                excess = max(excess, found)
-                continue
-            at = share if _CENTRE <= share <= 1.0 - _CENTRE else 0.5
-            middle = start.charge + at * (end.charge - start.charge)
-            if spare == 0 or not start.charge < middle < end.charge:
-                raise CertificateError(
-                    f"{self.claim.day.label} may not exceed what is stated from {left.charge!r} to {right.charge!r} EUR/kWh, but clearing "
-                    f"both ends again, and {_MORE - spare} charges between, leaves {found:.3g} EUR more."
-                )
-            spare -= 1
-            between = self._response(middle)
-            parts += [(start, between), (between, end)]
-        return excess
+
+        def refused(between: int, found: float) -> str:
+            return (
+                f"{self.claim.day.label} may not exceed what is stated from {left.charge!r} to {right.charge!r} EUR/kWh, but clearing both "
+                f"ends again, and {between} charges between, leaves {found:.3g} EUR more."
+            )
+
+        return self.responses.excess_between(left, right, self._excess, limit=0.0, refused=refused, more=_MORE)
 
     def _excess(self, left: FollowersResponse, right: FollowersResponse) -> tuple[float, float]:
         """Return by how much the goal may exceed what is stated between two charges at most, and at which share."""
-        target, stated = self.tolerance, self.claim.stated
-        found, share = bound(self._way(left, right), target=target, stated=stated)
-        if found > target and right.charge - left.charge <= _CLOSE:
-            for end in (left, right):
-                start, stop = (end.at_charge(self.program, at.charge) for at in (left, right))
-                found = min(found, bound(self._way(start, stop), target=target, stated=stated)[0])
-        return found, share
+        target, stated = self.responses.tolerance, self.claim.stated
+        found, share = bound(self.responses.way(left, right), target=target, stated=stated)
+        return self.responses.bound_from_one_end(left, right, found, target=target, enough=target, stated=stated), share
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
