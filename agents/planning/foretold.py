@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from ...envs.arrays import Array
 from ...envs.community.day import Day
 from ...envs.games.observation.observer import layout_of
-from ...envs.games.observation.public import FORECAST_ERROR, FORECAST_MEMORY, public_fields
+from ...envs.games.observation.public import FORECAST_ERROR, drawn_factors, public_fields
 from ..curves.day_features import DayFeatures, in_units, n_public
 from ..curves.network import require_positive
 from ..optimum.standing.parts import StandingGame
@@ -217,13 +217,3 @@ class ForetoldPolicy:
             self._templates.game(observation, template, drawn_factors(generator, template.day.n_periods, hours, error=self._error))
             for template in nearest
         ]
-
-
-def drawn_factors(generator: np.random.Generator, n_periods: int, period_hours: float, *, error: float) -> Array:
-    """Draw what forecasts are over the truth, for load, sun and export price: first-order autoregressive around 1, shape (3, T)."""
-    memory = FORECAST_MEMORY**period_hours
-    shocks = generator.standard_normal((3, n_periods))
-    errors = shocks.copy()
-    for period in range(1, n_periods):
-        errors[:, period] = memory * errors[:, period - 1] + np.sqrt(1.0 - memory**2) * shocks[:, period]
-    return 1.0 + error * errors

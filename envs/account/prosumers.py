@@ -13,7 +13,6 @@ receives) and what frictions and the wear of its battery cost it,
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -52,11 +51,6 @@ COLUMNS: Final[dict[str, str]] = {
     "battery_discharged_kwh": "taken from its battery",
 }
 """Every column in its order, with what it means."""
-
-
-def no_trade(day: Day) -> Day:
-    """Return the same day with no trade allowed."""
-    return replace(day, trade_limit=np.zeros_like(day.trade_limit))
 
 
 def prosumer_account(

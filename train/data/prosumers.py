@@ -7,12 +7,13 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from ...envs.account.prosumers import COLUMNS, no_trade, prosumer_account, prosumer_frame, summed
+from ...envs.account.prosumers import COLUMNS, prosumer_account, prosumer_frame, summed
 from ...envs.arrays import Array
 from ...envs.community.calendar import Scenario
 from ...envs.games.spec import GameSpec
 from ...envs.games.transition import transition
 from ...envs.market.mechanism import ExactResponse
+from ...envs.market.no_trade import no_trade
 from ...envs.market.solvers import make_market
 from ..task import environment_of
 from ..workers import Workers

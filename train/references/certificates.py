@@ -122,10 +122,14 @@ def _about(task: GameSpec, scenario: Scenario) -> dict[str, Any]:
         "community": str(task.community),
         **scenario._asdict(),
         "date": community.date(scenario.day).isoformat(),
-        "game": {name: value for name, value in task.told().items() if name != "community"},
-        "gridtoll": __version__,
-        "commit": commit(),
+        **game_and_origin(task),
     }
+
+
+def game_and_origin(task: GameSpec) -> dict[str, Any]:
+    """Return what a file says of its game, but for the community, and of the software that wrote it."""
+    game = {name: value for name, value in task.told().items() if name != "community"}
+    return {"game": game, "gridtoll": __version__, "commit": commit()}
 
 
 def read_whole(path: Path, about: Sequence[str]) -> dict[str, Any]:
@@ -197,11 +201,20 @@ def _proofs(content: Mapping[str, Any], task: GameSpec, scenario: Scenario, *, s
         except ValueError as error:
             raise CertificateError(str(error)) from error
         told = {"flows": task.flows, "objective": task.objective, "charge_cap": environment.charge_cap}
-        other = [f"{name} {getattr(proof, name)!r}" for name, value in told.items() if getattr(proof, name) != value]
-        if other:
-            raise CertificateError(f"the certificate says that the proof is about {told}, but it is about {', '.join(other)}.")
+        require_told(proof, told)
         found.append(replace(proof, day=of))
     return found
+
+
+def require_told(proof: object, told: Mapping[str, Any]) -> None:
+    """Raise unless a proof is of the game that its file is about.
+
+    Raises:
+        CertificateError: If it is of another one.
+    """
+    other = [f"{name} {getattr(proof, name)!r}" for name, value in told.items() if getattr(proof, name) != value]
+    if other:
+        raise CertificateError(f"the certificate says that the proof is about {told}, but it is about {', '.join(other)}.")
 
 
 def _text(content: Mapping[str, Any]) -> str:

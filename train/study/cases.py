@@ -24,6 +24,7 @@ from ...envs.games.transition import Rules, transition
 from ...envs.grid.network import Network
 from ...envs.market.exact import Clearing
 from ...envs.market.exact.compiled import StructuredMarket
+from ...envs.market.no_trade import no_trade
 from ..references.answers import Form, look_up
 
 _N_VECTORS: Final = (
@@ -99,7 +100,7 @@ class Situation:
             ValueError: If the charges are not valid.
             ClearingError: If the day cannot be cleared.
         """
-        day = self.day if traded else replace(self.day, trade_limit=np.zeros_like(self.day.trade_limit))
+        day = self.day if traded else no_trade(self.day)
         played = transition(self.rules, market(), day, charges)
         return played.clearing, played.settlement
 

@@ -133,11 +133,17 @@ def forecast_factors(community: Community, scenario: Scenario, n_periods: int, *
     from machine to machine.
     """
     name = int.from_bytes(hashlib.sha256(community.name.encode()).digest()[:8], "big")
-    shocks = np.random.default_rng((name, scenario.day, scenario.price_path)).standard_normal((3, n_periods))
-    errors, memory = shocks.copy(), FORECAST_MEMORY**community.period_hours
+    generator = np.random.default_rng((name, scenario.day, scenario.price_path))
+    return np.maximum(drawn_factors(generator, n_periods, community.period_hours, error=error), 0.0)
+
+
+def drawn_factors(generator: np.random.Generator, n_periods: int, period_hours: float, *, error: float) -> Array:
+    """Draw what forecasts are over the truth, for load, sun and export price: first-order autoregressive around 1, shape (3, T)."""
+    shocks = generator.standard_normal((3, n_periods))
+    errors, memory = shocks.copy(), FORECAST_MEMORY**period_hours
     for period in range(1, n_periods):
         errors[:, period] = memory * errors[:, period - 1] + np.sqrt(1.0 - memory**2) * shocks[:, period]
-    return np.maximum(1.0 + error * errors, 0.0)
+    return 1.0 + error * errors
 
 
 def public_values(community: Community, geometry: Geometry, scenario: Scenario, day: Day, *, factors: Array | None = None) -> Values:

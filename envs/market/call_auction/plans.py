@@ -8,15 +8,16 @@ cleared as a market of its own, in units of its own size.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ...community.day import Array, Day, axes_of
+from ...community.day import Array, Day
 from ..exact.solution import Certificate, Clearing
+from ..no_trade import day_of_one, no_trade
 
 _plans: WeakKeyDictionary[Day, Clearing] = WeakKeyDictionary()  # the same day is often priced again, and its plan alone knows no charge
 
@@ -29,7 +30,7 @@ def plan_alone(day: Day) -> Clearing:
     """
     known = _plans.get(day)
     if known is None:
-        known = _plans[day] = _clear_apart(_without_trades(day), lambda one: _without_trades(day_of_one(day, one)))
+        known = _plans[day] = _clear_apart(no_trade(day), lambda one: no_trade(day_of_one(day, one)))
     return known
 
 
@@ -51,10 +52,6 @@ def plan_with_contracts(day: Day, sold_kw: Array) -> Clearing:
     return replace(plan, demand=np.clip(plan.demand - sold_kw, day.demand_min, day.demand_max))
 
 
-def _without_trades(day: Day) -> Day:
-    return replace(day, trade_limit=np.zeros_like(day.trade_limit))
-
-
 def with_contracts(day: Day, sold_kw: Array) -> Day:
     """Return the day without trades and with contracts in its demand, to be cleared in the units of the day without them.
 
@@ -64,7 +61,7 @@ def with_contracts(day: Day, sold_kw: Array) -> Day:
     """
     from ..exact.compiled.program import keep_contracts  # noqa: PLC0415 - Numba takes a second to load
 
-    without = _without_trades(day)
+    without = no_trade(day)
     fixed = replace(
         without,
         label=f"{day.label}/after the auction",
@@ -74,18 +71,6 @@ def with_contracts(day: Day, sold_kw: Array) -> Day:
     )
     keep_contracts(fixed, without, sold_kw)
     return fixed
-
-
-def day_of_one(day: Day, prosumer: int) -> Day:
-    """Return the day of one prosumer alone."""
-    own: dict[str, Any] = {}
-    for field in fields(day):
-        value = getattr(day, field.name)
-        if isinstance(value, np.ndarray):
-            for axis, name in enumerate(axes_of(field.name, value.ndim)):
-                value = value if name in ("period", "bus") else value.take([prosumer], axis=axis)
-            own[field.name] = value
-    return replace(day, label=f"{day.label}/prosumer {prosumer}", **own)
 
 
 def _clear_apart(day: Day, of_one: Callable[[int], Day]) -> Clearing:

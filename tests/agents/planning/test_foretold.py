@@ -10,9 +10,9 @@ import pytest
 from promises import require_policy
 
 from gridtoll.agents.optimum import solve_scenarios
-from gridtoll.agents.planning.foretold import CertaintyEquivalent, ScenarioSample, Templates, drawn_factors
+from gridtoll.agents.planning.foretold import CertaintyEquivalent, ScenarioSample, Templates
 from gridtoll.envs.community.calendar import Scenario
-from gridtoll.envs.games.observation.public import FORECAST_MEMORY
+from gridtoll.envs.games.observation.public import FORECAST_MEMORY, drawn_factors
 from gridtoll.envs.games.spec import GameSpec
 from gridtoll.train.learning.practice import TaskPractice
 from gridtoll.train.scoring.leaders import make_leader

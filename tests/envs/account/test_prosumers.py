@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gridtoll.envs.account.prosumers import COLUMNS, no_trade, prosumer_account, prosumer_frame, summed
+from gridtoll.envs.account.prosumers import COLUMNS, prosumer_account, prosumer_frame, summed
 from gridtoll.envs.account.settlement import settle
 from gridtoll.envs.account.tariff import make_tariff
 from gridtoll.envs.community.day import Array, Day
 from gridtoll.envs.community.sources import load_community
 from gridtoll.envs.market.mechanism import Allocation, make_mechanism
+from gridtoll.envs.market.no_trade import no_trade
 from gridtoll.envs.market.solvers import make_market
 
 MECHANISMS = ("exact", "call-auction")

@@ -11,6 +11,7 @@ import numpy as np
 from ....envs.arrays import Array
 from ....envs.games.spec import GameSpec
 from ....envs.games.transition import Transition
+from ....envs.market.no_trade import no_trade
 from .problem import Problem, exact_market
 
 
@@ -72,7 +73,6 @@ def spread(charge: Array, n_charges: int) -> Array:
 @lru_cache(maxsize=256)
 def _alone(problem: Problem) -> Array:
     day = problem.day
-    alone = replace(day, trade_limit=np.zeros_like(day.trade_limit))
-    surplus = problem.setting.transition(exact_market(), alone, np.zeros(problem.setting.n_charges)).settlement.surplus_eur
+    surplus = problem.setting.transition(exact_market(), no_trade(day), np.zeros(problem.setting.n_charges)).settlement.surplus_eur
     surplus.setflags(write=False)
     return surplus

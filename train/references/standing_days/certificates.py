@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from .... import __version__
 from ....agents.optimum.standing.certificate import FORMAT, StandingCertificate, standing_certificate_of
 from ....agents.optimum.standing.parts import StandingGame
 from ....agents.optimum.standing.search import standing_games
@@ -16,9 +15,8 @@ from ....envs.account.objective import require_exact
 from ....envs.community.calendar import Scenario
 from ....envs.games.spec import GameSpec
 from ....envs.market.mechanism import ExactResponse
-from ...ground.runs import commit
 from ...task import environment_of
-from ..certificates import read_whole, write_whole
+from ..certificates import game_and_origin, read_whole, require_told, write_whole
 
 _ABOUT: Final = ("community", "days", "game", "gridtoll", "commit")
 
@@ -53,9 +51,7 @@ def save_standing(path: Path, task: GameSpec, scenarios: Sequence[Scenario], pro
     about = {
         "community": str(task.community),
         "days": [[each.day, each.price_path] for each in scenarios],
-        "game": {name: value for name, value in task.told().items() if name != "community"},
-        "gridtoll": __version__,
-        "commit": commit(),
+        **game_and_origin(task),
     }
     write_whole(path, proof.content() | {"about": about})
 
@@ -86,9 +82,7 @@ def check_standing(
         proof = standing_certificate_of(content, games, source=str(path))
     except ValueError as error:
         raise CertificateError(str(error)) from error
-    other = [f"{name} {getattr(proof, name)!r}" for name, value in told.items() if getattr(proof, name) != value]
-    if other:
-        raise CertificateError(f"the certificate says that the proof is about {told}, but it is about {', '.join(other)}.")
+    require_told(proof, told)
     return StandingChecked(about=about, proof=proof, found=proof.verify(market=market, run=run))
 
 

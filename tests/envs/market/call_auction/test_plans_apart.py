@@ -8,8 +8,9 @@ from builders import random_day
 
 from gridtoll.envs.community.sources import load_community
 from gridtoll.envs.market.call_auction.auction import CallAuction
-from gridtoll.envs.market.call_auction.plans import OneByOne, day_of_one, plan_with_contracts, with_contracts
+from gridtoll.envs.market.call_auction.plans import OneByOne, plan_with_contracts, with_contracts
 from gridtoll.envs.market.exact.market import verify
+from gridtoll.envs.market.no_trade import day_of_one
 
 
 def test_contracts_that_leave_a_surplus_within_rounding_of_a_storage_at_its_limit_are_planned() -> None:
