@@ -12,7 +12,7 @@ import argparse
 import csv
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Final, cast
@@ -45,11 +45,12 @@ CHEAP: Final = ("neighbours", "forest", "kernel")
 MEANED: Final = ("demand_min", "demand_max", "utility_curvature", "renewable", "import_price", "export_price", "loss_price")
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
 class Seen(TaskDays):
     """Training days observed with some forecasts exact."""
 
-    exact: tuple[str, ...] = ()
+    def __init__(self, task: GameSpec, *, workers: Workers, seed: int, exact: tuple[str, ...]) -> None:
+        super().__init__(task, workers=workers, seed=seed)
+        self.exact = exact
 
     def observations(self, scenarios: Sequence[Scenario]) -> Array:
         """Return what is observed, shape (D, n_observed)."""
@@ -89,7 +90,7 @@ def worth_of(task: GameSpec, scenarios: Sequence[Scenario], workers: Workers, *,
     earned |= {name: _played(task, ConstantPolicy([charge]), scenarios, workers) for name, charge in constants.items()}
     sets = {"forecasts": (), **{f"{name} known": (name,) for name in FORETOLD}, "all known": FORETOLD}
     for name, exact in sets.items():
-        days = Seen(task=task, workers=workers, seed=1, exact=exact)
+        days = Seen(task, workers=workers, seed=1, exact=exact)
         leader = Prescriptive(weights="kernel", clearings=clearings).plan(days)
         charges = [leader.predict(row)[0] for row in days.observations(scenarios)]
         earned[name] = _played_each(task, charges, scenarios, workers)
@@ -108,7 +109,7 @@ def ranking(task: GameSpec, scenarios: Sequence[Scenario], workers: Workers, *, 
     for forecast in FORECASTS:
         told = task.changed(forecast=forecast)
         for weights in CHEAP:
-            leader = Prescriptive(weights=weights, clearings=clearings).plan(TaskDays(task=told, workers=workers, seed=1))
+            leader = Prescriptive(weights=weights, clearings=clearings).plan(TaskDays(told, workers=workers, seed=1))
             goals = _played(told, leader, scenarios, workers)
             found[weights, forecast] = normalised_regret(environment_of(task).community, known, goals)
     return found

@@ -9,12 +9,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 
 from ...agents.fixed.day_ahead import ConstantPolicy
-from ...agents.optimum.standing.parts import StandingGame
 from ...agents.planning.day_curve import DayCurve
 from ...agents.policy import Policy
 from ...agents.practice import PracticeSplit
@@ -23,16 +22,15 @@ from ...envs.arrays import Array
 from ...envs.community.calendar import Scenario
 from ...envs.community.day import Day
 from ...envs.errors import ClearingError
-from ...envs.games.game import Observation
 from ...envs.games.spec import GameSpec
 from ...envs.games.transition import Transitions
 from ...envs.market.exact.solution import Clearing
-from ..ground.held_out import require_not_held_out
 from ..ground.playing import days_led, play_days
 from ..ground.rounds import training_scenarios
-from ..references.curves import curves_of, games_of, proved_constant, require_one_exact_charge
+from ..references.curves import curves_of, proved_constant
 from ..references.optima import labels
-from ..task import environment_of, exact_response_of, market_of, n_charges, n_steps
+from ..scoring.planned import TaskDays
+from ..task import exact_response_of, market_of, n_steps
 from ..workers import Workers
 
 _NEARBY: Final = (1e-5, 1e-4, 1e-3)
@@ -74,7 +72,7 @@ class CurvePoint:
         return float(np.mean(self.rewards_eur))
 
 
-class TaskPractice:
+class TaskPractice(TaskDays):
     """Practice at a task; see :class:`~gridtoll.agents.practice.Practice` for what its parts mean.
 
     Args:
@@ -93,6 +91,8 @@ class TaskPractice:
         ValueError: If a name in the task is unknown or a number out of range.
     """
 
+    purpose: ClassVar = "practice"
+
     def __init__(
         self,
         task: GameSpec,
@@ -104,14 +104,12 @@ class TaskPractice:
         workers: Workers,
         watch: Callable[[CurvePoint], object] | None = None,
     ) -> None:
-        require_not_held_out(task, "practice")
+        super().__init__(task, workers=workers, seed=seed)
         if steps < 1:
             raise ValueError(f"`steps` must be at least 1, got {steps}.")
-        self.task, self.seed, self.folder, self.steps, self.workers = task, seed, folder, steps, workers
-        self.generator = np.random.default_rng(seed)
+        self.folder, self.steps = folder, steps
         self.curve: list[CurvePoint] = []
         self._watch = watch
-        self._game = environment_of(task).game
         self._market = market_of(task, threads=workers.jobs)
         self._days = {
             "train": training_scenarios(task),
@@ -119,36 +117,6 @@ class TaskPractice:
         }
         self._spent, self._began = LearningCost(), time.perf_counter()
         folder.mkdir(parents=True, exist_ok=True)
-
-    @property
-    def charge_cap(self) -> float:
-        """Greatest charge in EUR/kWh."""
-        return self._game.setting.charge_cap
-
-    @property
-    def price_level(self) -> float:
-        """The community's mean price over that of the named communities."""
-        return self._game.setting.community.price_level
-
-    @property
-    def n_charges(self) -> int:
-        """Charges posted for a day."""
-        return n_charges(self.task)
-
-    @property
-    def n_periods(self) -> int:
-        """T, the periods of a day."""
-        return self._game.setting.community.n_periods
-
-    @property
-    def total_load_kw(self) -> float:
-        """The community's mean total load, kW."""
-        return self._game.setting.community.mean_load_kw * self._game.setting.community.n_prosumers
-
-    @property
-    def n_observed(self) -> int:
-        """Numbers observed before a day, or an hour."""
-        return self._game.observer.size
 
     @property
     def effort(self) -> LearningCost:
@@ -165,10 +133,6 @@ class TaskPractice:
     def scenarios(self, split: PracticeSplit) -> Sequence[Scenario]:
         """Return the days of a split."""
         return self._days[split]
-
-    def observations(self, scenarios: Sequence[Scenario]) -> Array:
-        """Return what a leader observes before each scenario, shape (D, n_observed)."""
-        return np.array([self._observe(scenario) for scenario in scenarios])
 
     def rewards(self, scenarios: Sequence[Scenario], charges: Array) -> Array:
         """Return the rewards of charges on their scenarios in EUR, shape (D,)."""
@@ -211,11 +175,6 @@ class TaskPractice:
         waited = time.perf_counter() - began
         self.spend(clearings=sum(each.clearings for each in found), seconds=sum(each.seconds for each in found) - waited)
         return found
-
-    def games(self, scenarios: Sequence[Scenario]) -> list[StandingGame]:
-        """Return the data of training days, each with its network, its basis and the cap."""
-        require_one_exact_charge(self.task, "a forecast that is solved")
-        return games_of(self.task, scenarios)
 
     def standing_charge(self, scenarios: Sequence[Scenario]) -> float:
         """Return the one charge in EUR/kWh that is best for all scenarios, and count what its proof took, a stored one too."""
@@ -278,6 +237,3 @@ class TaskPractice:
     def _gradient(self, day: Day, posted: Array, clearing: Clearing) -> Array:
         setting = self._game.setting
         return action_gradient(setting.tariff, setting.rules.reward_gradient(day, posted, clearing))
-
-    def _observe(self, scenario: Scenario) -> Observation:
-        return self._game.observe(self._game.begin(scenario))

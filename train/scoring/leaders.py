@@ -139,7 +139,7 @@ def _named(
 
 
 def _planned(planner: Planner, task: GameSpec, workers: Workers, *, seed: int) -> Leaders:
-    return same_for_all(planner.plan(TaskDays(task=task, workers=workers, seed=seed)))
+    return same_for_all(planner.plan(TaskDays(task, workers=workers, seed=seed)))
 
 
 def _constant(charges: NDArray[np.float64], size: int) -> ConstantPolicy:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 
@@ -13,14 +11,13 @@ from ...agents.optimum.standing.parts import StandingGame
 from ...agents.planning.day_curve import DayCurve
 from ...agents.policy import Policy
 from ...agents.practice import PracticeSplit, TrainingDays
-from ...envs.adapters.pricing import PricingEnv
 from ...envs.arrays import Array
 from ...envs.community.calendar import Scenario
 from ...envs.games.spec import GameSpec
 from ..ground.held_out import require_not_held_out
 from ..ground.rounds import training_scenarios
 from ..references.curves import curves_of, games_of, proved_constant, require_one_exact_charge
-from ..task import environment_of, n_charges, observe
+from ..task import environment_of, n_charges
 from ..workers import Workers
 
 
@@ -32,42 +29,35 @@ class Planner(Protocol):
         ...
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
 class TaskDays:
     """What may be known of a task's training days; see :class:`~gridtoll.agents.practice.TrainingDays` for what its parts mean.
 
-    Attributes:
+    Args:
         task: The game.
         workers: Find what is not stored.
         seed: Of everything random.
+
+    Raises:
+        ValueError: If the community is held out: nothing may be chosen there.
     """
 
-    task: GameSpec
-    workers: Workers
-    seed: int
+    purpose: ClassVar = "a leader that plans"
 
-    def __post_init__(self) -> None:
-        """Refuse communities on which nothing may be chosen."""
-        require_not_held_out(self.task, "a leader that plans")
-
-    @cached_property
-    def generator(self) -> np.random.Generator:
-        """Seeded with the seed."""
-        return np.random.default_rng(self.seed)
-
-    @property
-    def _environment(self) -> PricingEnv:
-        return environment_of(self.task)
+    def __init__(self, task: GameSpec, *, workers: Workers, seed: int) -> None:
+        require_not_held_out(task, self.purpose)
+        self.task, self.workers, self.seed = task, workers, seed
+        self.generator = np.random.default_rng(seed)
+        self._game = environment_of(task).game
 
     @property
     def charge_cap(self) -> float:
         """Greatest charge in EUR/kWh."""
-        return self._environment.charge_cap
+        return self._game.setting.charge_cap
 
     @property
     def price_level(self) -> float:
         """The community's mean price over that of the named communities."""
-        return self._environment.community.price_level
+        return self._game.setting.community.price_level
 
     @property
     def n_charges(self) -> int:
@@ -77,25 +67,25 @@ class TaskDays:
     @property
     def n_periods(self) -> int:
         """T, the periods of a day."""
-        return self._environment.community.n_periods
+        return self._game.setting.community.n_periods
 
     @property
     def total_load_kw(self) -> float:
         """The community's mean total load, kW."""
-        return self._environment.community.mean_load_kw * self._environment.community.n_prosumers
+        return self._game.setting.community.mean_load_kw * self._game.setting.community.n_prosumers
 
     @property
     def n_observed(self) -> int:
-        """Numbers observed before a day."""
-        return self._environment.observer.size
+        """Numbers observed before a day, or an hour."""
+        return self._game.observer.size
 
     def scenarios(self, split: PracticeSplit) -> Sequence[Scenario]:
         """Return every training day under every price path, or the validation days."""
-        return training_scenarios(self.task) if split == "train" else self._environment.community.scenarios(split)
+        return training_scenarios(self.task) if split == "train" else self._game.setting.community.scenarios(split)
 
     def observations(self, scenarios: Sequence[Scenario]) -> Array:
         """Return what a leader observes before each scenario, shape (D, n_observed)."""
-        return np.array([observe(self.task, scenario) for scenario in scenarios])
+        return np.array([self._game.observe(self._game.begin(scenario)) for scenario in scenarios])
 
     def curves(self, scenarios: Sequence[Scenario], *, clearings: int) -> list[DayCurve]:
         """Return what scenarios earn at every charge."""

@@ -103,7 +103,7 @@ def test_evaluate_makes_the_leader_that_learning_comes_to(practice: TaskPractice
 
 
 def test_days_that_planning_knows_are_those_of_practice(practice: TaskPractice) -> None:
-    days = planned.TaskDays(task=TASK, workers=practice.workers, seed=1)
+    days = planned.TaskDays(TASK, workers=practice.workers, seed=1)
     for name in ("seed", "charge_cap", "price_level", "n_charges", "n_observed", "n_periods"):
         assert getattr(days, name) == getattr(practice, name)
     assert days.generator.random() == practice.generator.random()
