@@ -19,6 +19,8 @@ from ....envs.machine_code import LOOPS, kept
 _BALANCED = 1e-10  # dimensionless: what an hour's balances may miss
 _BEYOND = 1e-9  # how far beyond the end of a piece the next one is looked for, in EUR/kWh
 _STEP = 0.5  # greatest change of a price in one step, dimensionless
+_HALVINGS = 60  # at most, of a step that is cut: the sun is curtailed within 1e-10, which 26 halvings stepped across
+_FINE = 1e-15  # a stretch of prices that need not be halved, dimensionless
 
 
 @kept(**LOOPS)
@@ -77,23 +79,26 @@ def system(mu, g, base, charge, weight, tail, head, low, high, floor, state, mat
 def settle_prices(mu, g, base, charge, weight, tail, head, low, high, floor, state, matrix):
     """Move prices until every prosumer's balance holds; return whether they came to rest.
 
-    Newton's method on a concave piecewise quadratic function: where a full step overshoots, the step is cut at its greatest value.
+    Newton's method on a concave piecewise quadratic function: where a full step overshoots, the step is cut at its greatest value. A full
+    step that overshoots is taken only if it leaves less than half of the least that was ever missing. To compare it with what is missing
+    now is not enough: steps that are cut may raise that, and steps went in circles.
     """
-    n = matrix.shape[0]
+    n, fewest = matrix.shape[0], np.inf
     net, step, trial, work = np.zeros(n + 1), np.zeros(n), mu.copy(), np.zeros((n, n))
     system(mu, g, base, charge, weight, tail, head, low, high, floor, state, matrix)
     for _ in range(300):
         missing(mu, g, base, charge, weight, tail, head, low, high, net)
         before = np.abs(net[:n]).max()
+        fewest = min(fewest, before)
         work[:] = matrix
         step[:] = -net[:n]
         eliminate(work, step)
         step *= min(1.0, _STEP / max(np.abs(step).max(), 1e-300))
         share, least, most = 1.0, 0.0, 1.0
-        for _ in range(26):
+        for _ in range(_HALVINGS):
             trial[:n] = mu[:n] + share * step
             missing(trial, g, base, charge, weight, tail, head, low, high, net)
-            late = (net[:n] * step).sum() > 0.0 and np.abs(net[:n]).max() > 0.5 * before and before > 10.0 * _BALANCED
+            late = (net[:n] * step).sum() > 0.0 and np.abs(net[:n]).max() > 0.5 * fewest and before > 10.0 * _BALANCED
             if share == 1.0 and not late:
                 break
             if (net[:n] * step).sum() > 0.0:
@@ -101,6 +106,8 @@ def settle_prices(mu, g, base, charge, weight, tail, head, low, high, floor, sta
             else:
                 least = share
             share = 0.5 * (least + most)
+            if (most - least) * np.abs(step).max() < _FINE:
+                break
         mu[:n] = trial[:n]
         changed = system(mu, g, base, charge, weight, tail, head, low, high, floor, state, matrix)
         if not changed and share == 1.0 and np.abs(net[:n]).max() < _BALANCED:

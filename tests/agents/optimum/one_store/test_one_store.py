@@ -67,6 +67,16 @@ def test_an_hour_traced_along_the_charges_is_the_first_hour_of_the_exact_plan(fl
         assert line.gap < 1e-7
 
 
+@pytest.mark.parametrize(("hour", "price"), [(11, 0.0038669456066945697), (12, 0.14363380753138077)])
+def test_prices_come_to_rest_where_the_sun_is_curtailed_and_where_full_steps_would_go_in_circles(hour: int, price: float) -> None:
+    hours = hours_of(COMMUNITY.day(200))
+    line, beside = (hours.lines(hour, np.array([each])).rows for each in (price, price + 1e-7))
+    charges = np.linspace(0.0, 1.0, 1001)
+    for quantity in (1, 2, 3):
+        near = np.interp(charges, beside[:, 0], beside[:, quantity])
+        assert np.interp(charges, line[:, 0], line[:, quantity]) == pytest.approx(near, abs=1e-3)
+
+
 def test_the_bound_falls_as_boxes_are_split_and_no_sequence_played_exceeds_it() -> None:
     day = evening(20, 0.56)
     hours = hours_of(day)
