@@ -11,7 +11,7 @@ PYTEST := $(BIN)/pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # the tests fill the machine by themselves
-.PHONY: help venv demo test test-long check lint types coverage wheel release docs links bench fuzz reference format documents lock clean
+.PHONY: help venv demo test test-long check lint types coverage wheel release docs links bench fuzz reference reference-hourly format documents lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -89,6 +89,10 @@ fuzz: $(READY) ## contradict random clearings and optima for about ten minutes; 
 reference: $(READY) ## run the reference comparison, hours long and resumable, and write the results that the package ships
 	$(BIN)/gridtoll compare reference --out runs/reference
 	$(BIN)/gridtoll report runs/reference --out docs/reference --pack train/reports/reference
+
+reference-hourly: $(READY) ## the same for the game from hour to hour
+	$(BIN)/gridtoll compare reference-hourly --out runs/reference-hourly
+	$(BIN)/gridtoll report runs/reference-hourly --out docs/reference-hourly --pack train/reports/reference-hourly
 
 format: $(READY) ## rewrite the files in the project's format
 	$(BIN)/ruff check --fix

@@ -21,6 +21,7 @@ Test days are not among what practice shows.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -33,6 +34,23 @@ from .planning.day_curve import DayCurve
 from .policy import Policy
 
 PracticeSplit = Literal["train", "validation"]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class UnrolledDays:
+    """D days of the hourly game as a leader led them, hour by hour.
+
+    Attributes:
+        observations: What it observed before each hour, shape (D, T, n_observed).
+        charges: What it posted in EUR/kWh, shape (D, T, C).
+        rewards_eur: What the days earned, shape (D,).
+        gradients: Exact derivatives of that in the charges posted, EUR per EUR/kWh, shape (D, T, C).
+    """
+
+    observations: Array
+    charges: Array
+    rewards_eur: Array
+    gradients: Array
 
 
 class TrainingDays(Protocol):
@@ -161,6 +179,15 @@ class Practice(TrainingDays, Protocol):
         Raises:
             ValueError: If charges cannot be posted.
             ClearingError: If a day could not be cleared, or no one-sided derivative at a kink be proved.
+        """
+        ...
+
+    def unrolled(self, policy: Policy, scenarios: Sequence[Scenario]) -> UnrolledDays:
+        """Return days of the hourly game as a policy leads them, perturbed as it likes, with their exact gradients; T clearings each.
+
+        Raises:
+            ValueError: If the game is not played from hour to hour under charges that stand.
+            ClearingError: If a day could not be cleared, or a derivative not be proved.
         """
         ...
 

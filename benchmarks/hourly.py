@@ -146,7 +146,7 @@ def errors(options: argparse.Namespace) -> None:
     fixed: dict[str, Callable[[Scenario], Policy]] = {
         "day-ahead optimum, repeated": lambda day: SchedulePolicy([known[day].constant_charge], hour),
         "best sequence found": lambda day: SchedulePolicy(np.reshape(known[day].charges, (-1, 1)), hour),
-        "best schedule": _same(SchedulePolicy(find_best_schedule(task, Workers(1), seed=0), hour)),
+        "best schedule": _same(SchedulePolicy(find_best_schedule(task, Workers(1), seed=0).charges, hour)),
     }
     name = options.algorithms[0]
     for seed in range(options.seeds):

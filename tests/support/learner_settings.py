@@ -17,6 +17,7 @@ from gridtoll.agents.curves.response import ResponseLearner
 from gridtoll.agents.curves.supervised import Supervised
 from gridtoll.agents.fixed.constant_search import ConstantSearch
 from gridtoll.agents.learned.settings import DEFAULTS_OF, LearnerSettings
+from gridtoll.agents.learned.unrolled import Unrolled
 from gridtoll.agents.planning.foretold import CertaintyEquivalent, ScenarioSample
 from gridtoll.agents.planning.prescriptive import Prescriptive
 from gridtoll.envs.games.spec import GameName
@@ -28,6 +29,7 @@ _OWN: Final = {
     "supervised": Supervised,
     "first-order": FirstOrder,
     "response": ResponseLearner,
+    "unrolled": Unrolled,
     "constant-search": ConstantSearch,
     "prescriptive": Prescriptive,
     "certainty-equivalent": CertaintyEquivalent,

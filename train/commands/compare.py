@@ -31,6 +31,8 @@ PLAN is a TOML file, or the name of one that comes with gridtoll ({", ".join(sor
   test_days = 112                      # spread over the split; all if absent
   [game]                               # other arguments of the game, such as env = "hourly"
   tariff = "distance"
+  [effort]                             # of the hourly game: how hard best sequences are searched for
+  plans = 1500
   [algorithms.sac]                     # a name of your choice, with settings
   learning_rate = 1e-4
   [algorithms.mine]

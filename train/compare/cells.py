@@ -21,6 +21,7 @@ from typing import Any, Final, Literal, NamedTuple, get_args
 from ...envs.arrays import plain
 from ...envs.games.spec import GameSpec
 from ..ground.runs import read_json, sha256, versions, write_text
+from ..references.hours import SearchEffort
 
 SCHEMA: Final = 1
 """Version of this layout."""
@@ -45,6 +46,7 @@ class Cell:
         steps: Budget of training days it is given; what it played is recorded with what came of it.
         validation_days: Of each validation, None for all.
         test_days: On which the leader is scored, None for all.
+        effort: How hard best sequences of the hourly game are searched for; None as usual.
     """
 
     task: GameSpec
@@ -55,6 +57,7 @@ class Cell:
     steps: int
     validation_days: int | None
     test_days: int | None
+    effort: SearchEffort | None = None
 
     @property
     def place(self) -> Path:

@@ -124,7 +124,7 @@ def _find_optima(cells: Sequence[Cell], workers: Workers) -> None:
     for task, found in _by_task(cells).items():
         community = environment_of(task).community
         wanted = [*community.scenarios("test", found[0].test_days), *community.scenarios("validation", found[0].validation_days)]
-        references(task, wanted, workers)
+        references(task, wanted, workers, found[0].effort)
 
 
 def _by_task(cells: Sequence[Cell]) -> dict[GameSpec, list[Cell]]:

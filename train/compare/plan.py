@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from ...envs.games.observation.observer import Information
 from ...envs.games.spec import GameSpec
+from ..references.hours import SearchEffort
 from .cells import Cell
 
 Settings = tuple[tuple[str, Any], ...]
@@ -46,6 +47,7 @@ class Plan:
         test_days: On which leaders are scored, None for all.
         game: Other fields of the task.
         algorithms: What is compared.
+        effort: How hard best sequences of the hourly game are searched for; None as usual.
     """
 
     games: tuple[tuple[str, Information], ...]
@@ -54,6 +56,7 @@ class Plan:
     test_days: int | None
     game: Settings
     algorithms: tuple[PlannedAlgorithm, ...]
+    effort: SearchEffort | None = None
 
     def tasks(self) -> list[GameSpec]:
         """Return every game that is played."""
@@ -71,6 +74,7 @@ class Plan:
                 steps=entry.steps,
                 validation_days=self.validation_days,
                 test_days=self.test_days,
+                effort=self.effort,
             )
             for seed in self.seeds
             for community, information in self.games
@@ -83,6 +87,7 @@ class Plan:
         facts |= {f"seeds.{seed}": "true" for seed in self.seeds}
         facts |= {"validation_days": _word(self.validation_days), "test_days": _word(self.test_days)}
         facts |= {f"game.{key}": _word(value) for key, value in self.game}
+        facts |= {} if self.effort is None else {f"effort.{key}": _word(value) for key, value in asdict(self.effort).items()}
         for entry in self.algorithms:
             head = _head(entry.name)
             facts |= {f"{head}.algorithm": _word(entry.algorithm), f"{head}.steps": _word(entry.steps)}

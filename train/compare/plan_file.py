@@ -18,6 +18,10 @@ A plan in full, in TOML::
     tariff = "distance"
     # env = "hourly"
 
+    [effort]                             # optional, of the hourly game: how hard best sequences are searched for
+    plans = 1500
+    seconds = 60                         # with one store: of the proof, with the default plans
+
     [algorithms.sac]                     # a name of your choice, that of an algorithm unless the table says which it is
 
     [algorithms.sac-slow]
@@ -50,7 +54,8 @@ from ...envs.errors import unknown_name
 from ...envs.games.observation.observer import Information
 from ...envs.games.spec import GameName, GameSpec
 from ...envs.written import decoded, not_finite
-from ..learning.algorithms import CLAIRVOYANTS, make_algorithm, require_budget
+from ..learning.algorithms import CLAIRVOYANTS, make_algorithm, require_budget, require_game
+from ..references.hours import SearchEffort
 from .cells import community_name
 from .plan import Plan, PlannedAlgorithm, Settings
 from .tuned import file_or_shipped, tuned_settings
@@ -60,7 +65,7 @@ SHIPPED: Final = Path(__file__).resolve().parent / "plans"
 """Folder of the plans that come with gridtoll."""
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
-_KEYS: Final = ("communities", "information", "seeds", "steps", "validation_days", "test_days", "game", "algorithms")
+_KEYS: Final = ("communities", "information", "seeds", "steps", "validation_days", "test_days", "game", "effort", "algorithms")
 _GAME: Final = tuple(
     field.name for field in fields(GameSpec) if field.name not in {"community", "information", "days"}
 )  # days are scored one by one
@@ -124,12 +129,24 @@ class _Reader:
             validation_days=None if "validation_days" not in given else self._count("validation_days", given["validation_days"]),
             test_days=None if "test_days" not in given else self._count("test_days", given["test_days"]),
             game=tuple(game.items()) if isinstance(game, dict) else (),
+            effort=self._effort(given["effort"], game) if "effort" in given else None,
             algorithms=tuple(self._entry(name, table, steps) for name, table in tables.items()),
         )
         for entry in plan.algorithms:
             env: GameName = "hourly" if ("env", "hourly") in plan.game else "day-ahead"
             self._algorithm(entry, dict.fromkeys(information for _, information in plan.games), env)
         return plan
+
+    def _effort(self, table: Any, game: Any) -> SearchEffort | None:
+        """Return how hard best sequences are searched for."""
+        self._known("a key of [effort]", table, [field.name for field in fields(SearchEffort)])
+        if not isinstance(game, dict) or game.get("env") != "hourly":
+            self.problems.append('- [effort] must stand beside `env = "hourly"` in [game]: the day-ahead game needs none. Leave it out')
+        try:
+            return SearchEffort(**table)
+        except (TypeError, ValueError) as error:
+            self.problems.append(f"- [effort] must hold numbers that a search can have, got {table!r}: {error}")
+            return None
 
     def _games(self, given: Mapping[str, Any]) -> tuple[tuple[str, Information], ...]:
         """Return every community with every class that is played there."""
@@ -201,6 +218,7 @@ class _Reader:
         for information in classes:
             settings = entry.settings_in(information)
             try:
+                require_game(entry.algorithm, env)
                 if entry.algorithm not in CLAIRVOYANTS:
                     make_algorithm(entry.algorithm, settings, place=self._place, env=env)
                     require_budget(entry.algorithm, settings, entry.steps, env=env)

@@ -102,7 +102,7 @@ def _run(job: Job) -> None:
         set_random_seed(cell.seed)  # whatever ran in this process before
         community = environment_of(cell.task).community
         validation = community.scenarios("validation", cell.validation_days)
-        scale = references(cell.task, validation, workers)
+        scale = references(cell.task, validation, workers, cell.effort)
         play_days(
             cell.task, same_for_all(ZeroPolicy(n_charges(cell.task))), validation[:1], threads=1
         )  # compiling the market's loops is no part of what learning costs
@@ -164,13 +164,13 @@ def _keep(policy: Policy, cell: Cell, settings: dict[str, Any], folder: Path) ->
 def _leader(cell: Cell, algorithm: TaskAlgorithm | None, practice: TaskPractice) -> tuple[Leaders, LearningCost]:
     """Return the leader that is scored, and what it cost."""
     if algorithm is None:
-        return foresee(cell.algorithm, cell.task, _test_days(cell), practice.workers)
+        return foresee(cell.algorithm, cell.task, _test_days(cell), practice.workers, cell.effort)
     policy = algorithm.learn(practice)
     return same_for_all(policy), practice.effort
 
 
 def _scored(cell: Cell, leaders: Leaders, workers: Workers) -> Evaluation:
-    return evaluate_leader(Leader(cell.name, leaders, cell.seed), cell.task, _test_days(cell), workers, split="test")
+    return evaluate_leader(Leader(cell.name, leaders, cell.seed), cell.task, _test_days(cell), workers, split="test", effort=cell.effort)
 
 
 def _test_days(cell: Cell) -> list[Scenario]:
@@ -190,6 +190,7 @@ def _identity(cell: Cell, settings: dict[str, Any]) -> dict[str, Any]:
         "settings": settings,
         "budget": cell.steps,
         "task": asdict(cell.task),
+        **({} if cell.effort is None else {"effort": asdict(cell.effort)}),
         "versions": installed(),
         "commit": commit(),
     }

@@ -10,7 +10,7 @@ for nor on their order. A leader that knows the day does there what it does on t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -124,25 +124,43 @@ def _led_before(game: Game[Any], market: Mechanism[Any], leaders: Sequence[Polic
     for back in range(max(many), 0, -1):
         rows = [row for row, days in enumerate(many) if days >= back]
         begun = [game.begin(scenarios[row]._replace(day=scenarios[row].day - back), before=states[row]) for row in rows]
-        memories: list[State | None] = [None] * len(rows)
-        start = np.ones(1, dtype=np.bool_)
-        while not begun[0].over:
-            begun = list(_step(game, market, begun, _asked(game, [leaders[row] for row in rows], begun, memories, start)).states)
-            start = np.zeros(1, dtype=np.bool_)
+        for _, plays in steps_of(game, market, [leaders[row] for row in rows], begun):
+            begun = list(plays.states)
         for row, state in zip(rows, begun, strict=True):
             states[row] = state
     return states
 
 
-def _asked(
-    game: Game[Any], leaders: Sequence[Policy], states: Sequence[Any], memories: list[State | None], start: NDArray[np.bool_]
-) -> NDArray[Any]:
-    """Return what leaders post, shape (R, coefficients), and keep what they remember."""
-    actions = []
-    for row, leader in enumerate(leaders):
-        action, memories[row] = leader.predict(game.observe(states[row]), memories[row], start, deterministic=True)
-        actions.append(action)
-    return np.array(actions)
+def steps_of(
+    game: Game[Any], market: Mechanism[Any], leaders: Sequence[Policy], states: Sequence[Any], *, deterministic: bool = True
+) -> Iterator[tuple[NDArray[Any], Plays[Any, Any]]]:
+    """Play episodes side by side from where they stand to their end, and give what was observed before each step and what it led to.
+
+    Args:
+        game: The game.
+        market: What clears.
+        leaders: Who leads, one for each row.
+        states: Where the episodes stand.
+        deterministic: Whether leaders are asked for what they post without noise.
+
+    Yields:
+        Observations, shape (R, observed), and the step.
+
+    Raises:
+        ValueError: If a leader posts charges that cannot be posted.
+        ClearingError: If a day could not be cleared.
+    """
+    memories: list[State | None] = [None] * len(leaders)
+    start, over = np.ones(1, dtype=np.bool_), False
+    while not over:
+        observed, actions = np.array([game.observe(state) for state in states]), []
+        for row, leader in enumerate(leaders):
+            action, memories[row] = leader.predict(observed[row], memories[row], start, deterministic=deterministic)
+            actions.append(action)
+        plays = _step(game, market, states, np.array(actions))
+        yield observed, plays
+        states, start = plays.states, np.zeros(1, dtype=np.bool_)
+        over = all(state.over for state in states)
 
 
 def _play_together(
@@ -151,14 +169,11 @@ def _play_together(
     """Play one day in each row, after what was played before."""
     rows = range(len(scenarios))
     states: Sequence[Any] = [game.begin(scenario, before=each) for scenario, each in zip(scenarios, before, strict=True)]
-    memories: list[State | None] = [None] * len(rows)
-    start, over = np.ones(1, dtype=np.bool_), False
     posted: list[list[NDArray[np.float64]]] = [[] for _ in rows]
     sums = {name: np.zeros(len(rows)) for name in ("objective", "profit", "welfare")}
     residuals, solvers = {name: np.zeros(len(rows)) for name in _RESIDUALS}, [set[str]() for _ in rows]
-    while not over:
-        plays = _step(game, market, states, _asked(game, leaders, states, memories, start))
-        states, infos = plays.states, plays.infos()
+    for _, plays in steps_of(game, market, leaders, states):
+        infos = plays.infos()
         sums["objective"] += plays.carried_out.rewards_eur
         sums["profit"] += infos["profit_eur"]
         sums["welfare"] += infos["welfare_eur"]
@@ -169,7 +184,6 @@ def _play_together(
         for row in rows:
             posted[row].append(plays.charge[row])
             solvers[row].add(str(cleared_by[row]))
-        start, over = np.zeros(1, dtype=np.bool_), all(state.over for state in states)
     return [
         PlayedDay(
             charges=_carried_out(posted[row], game.setting.tariff.n_basis),

@@ -26,6 +26,7 @@ from ..ground.config import DEFAULT_TRAININGS, TrainConfig
 from ..ground.playing import Leaders
 from ..ground.runs import RunFolder
 from ..references.ends import references
+from ..references.hours import SearchEffort
 from ..scoring.leaders import learned_policy, make_leader
 from ..task import n_steps
 from ..workers import Workers
@@ -39,6 +40,7 @@ _OWN: Final = {
     "supervised": "...agents.curves.supervised:Supervised",
     "first-order": "...agents.curves.first_order:FirstOrder",
     "response": "...agents.curves.response:ResponseLearner",
+    "unrolled": "...agents.learned.unrolled:Unrolled",
     "constant-search": "...agents.fixed.constant_search:ConstantSearch",
     "zero": ".named:Zero",
     "random": ".named:Random",
@@ -47,6 +49,7 @@ _OWN: Final = {
     "scenario": "...agents.planning.foretold:ScenarioSample",
     "best-constant": ".named:BestConstantCharge",
     "grid-constant": ".named:GridConstantCharge",
+    "best-schedule": ".named:BestScheduleCharges",
 }
 _PACKAGES: Final = {
     "tqc": ("sb3_contrib",),
@@ -56,10 +59,13 @@ _PACKAGES: Final = {
     "prescriptive": ("sklearn",),
     **dict.fromkeys(SBX_ALGORITHMS, ("sbx",)),
 }
-_NETWORKS: Final = ("supervised", "first-order", "response", "prescriptive")
+_NETWORKS: Final = ("supervised", "first-order", "response", "unrolled", "prescriptive")
 BEST_FOUND: Final = "best-found"
 """The clairvoyant of games whose optimum is not always proved: the best charges found on each day it is scored on."""
-CLAIRVOYANTS: Final = (OPTIMUM, BEST_FOUND)
+DAY_AHEAD: Final = "day-ahead"
+"""The clairvoyant of the hourly game that repeats, in every hour, the one charge that is best for each day it is scored on."""
+_HOURLY_ALONE: Final = ("unrolled", "best-schedule", DAY_AHEAD)
+CLAIRVOYANTS: Final = (OPTIMUM, BEST_FOUND, DAY_AHEAD)
 ALGORITHMS: Final = (*_LEARNERS, *_OWN, *CLAIRVOYANTS)
 """Every algorithm known by name; anything else is ``module:Class``."""
 
@@ -105,6 +111,16 @@ def settings_of(algorithm: TaskAlgorithm) -> dict[str, Any]:
     values: dict[str, Any] = asdict(cast(Any, algorithm)) if is_dataclass(type(algorithm)) else {}
     learner = values.pop("learner", {})
     return {key: value for key, value in {**values, **learner}.items() if key != "algorithm"}
+
+
+def require_game(name: str, env: GameName) -> None:
+    """Refuse an algorithm of the hourly game in another one, before anything is begun.
+
+    Raises:
+        ValueError: If it is.
+    """
+    if name in _HOURLY_ALONE and env != "hourly":
+        raise ValueError(f'{name} must lead from hour to hour, with `env = "hourly"` in [game], got the {env} game. Leave it out')
 
 
 def require_budget(name: str, settings: Mapping[str, Any], steps: int, *, env: GameName = "day-ahead") -> None:
@@ -256,13 +272,22 @@ def _stable_baselines(name: str, given: Mapping[str, Any], env: GameName) -> Sta
     return algorithm
 
 
-def foresee(name: str, task: GameSpec, scenarios: Sequence[Scenario], workers: Workers) -> tuple[Leaders, LearningCost]:
+def foresee(
+    name: str, task: GameSpec, scenarios: Sequence[Scenario], workers: Workers, effort: SearchEffort | None = None
+) -> tuple[Leaders, LearningCost]:
     """Return a clairvoyant of scenarios, and what finding its charges took; that is counted where they are stored already as well.
+
+    Args:
+        name: One of :data:`CLAIRVOYANTS`.
+        task: The game.
+        scenarios: What it plays.
+        workers: Find what is not stored.
+        effort: How hard best sequences of the hourly game are searched for.
 
     Raises:
         ValueError: If it is the optimum, and that is not proved.
         ClearingError: If a day could not be cleared.
     """
-    found = references(task, scenarios, workers)
-    leader = make_leader(name, task, scenarios, workers, seed=0)
+    found = references(task, scenarios, workers, effort)
+    leader = make_leader(name, task, scenarios, workers, seed=0, effort=effort)
     return leader.on, LearningCost(clearings=sum(solved.clearings for solved in found), seconds=sum(solved.seconds for solved in found))

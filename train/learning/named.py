@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,9 @@ from ...agents.fixed.day_ahead import N_SAMPLE, ConstantPolicy, RandomPolicy, Ze
 from ...agents.policy import Policy
 from ...agents.practice import Practice
 from ...envs.community.calendar import Scenario
+from ..scoring.chosen import find_best_schedule
+from ..scoring.leaders import require_from_hour_to_hour, schedule_policy
+from .practice import TaskPractice
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,25 @@ class GridConstantCharge:
             practice.n_charges,
         )
         return _validated(practice, ConstantPolicy(found.charges))
+
+
+@dataclass(frozen=True)
+class BestScheduleCharges:
+    """One schedule of charges for all days of the hourly game, as ``gridtoll evaluate best-schedule`` has it."""
+
+    def learn(self, practice: TaskPractice) -> Policy:
+        """Return it.
+
+        Raises:
+            ValueError: If the game is not played from hour to hour.
+            ClearingError: If a day could not be cleared.
+        """
+        require_from_hour_to_hour("best-schedule", practice.task)
+        began = time.perf_counter()
+        found = find_best_schedule(practice.task, practice.workers, seed=practice.seed)
+        waited = time.perf_counter() - began
+        practice.spend(steps=found.plans // practice.n_periods, clearings=found.plans, seconds=found.seconds - waited)
+        return _validated(practice, schedule_policy(practice.task, found.charges))
 
 
 def _sample(practice: Practice, most: int) -> list[Scenario]:

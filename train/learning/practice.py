@@ -14,18 +14,20 @@ from typing import ClassVar, Final
 import numpy as np
 
 from ...agents.fixed.day_ahead import ConstantPolicy
+from ...agents.optimum.hourly_game.gradient import sequence_gradient
 from ...agents.planning.day_curve import DayCurve
 from ...agents.policy import Policy
-from ...agents.practice import PracticeSplit
+from ...agents.practice import PracticeSplit, UnrolledDays
 from ...envs.account.gradient import action_gradient
 from ...envs.arrays import Array
 from ...envs.community.calendar import Scenario
 from ...envs.community.day import Day
 from ...envs.errors import ClearingError
+from ...envs.games.hourly import Hour
 from ...envs.games.spec import GameSpec
 from ...envs.games.transition import Transitions
 from ...envs.market.exact.solution import Clearing
-from ..ground.playing import days_led, play_days
+from ..ground.playing import days_led, play_days, steps_of
 from ..ground.rounds import training_scenarios
 from ..references.curves import curves_of, proved_constant
 from ..references.optima import labels
@@ -158,6 +160,34 @@ class TaskPractice(TaskDays):
             except ClearingError:  # two kinks closer together than can be told apart
                 gradients.append(self._gradient_nearby(scenario, np.asarray(row, dtype=np.float64)))
         return played.rewards_eur, np.array(gradients)
+
+    def unrolled(self, policy: Policy, scenarios: Sequence[Scenario]) -> UnrolledDays:
+        """Return days of the hourly game as a policy leads them, perturbed as it likes, with their exact gradients.
+
+        Raises:
+            ValueError: If the game is not played from hour to hour under charges that stand, or the response is not known exactly.
+            ClearingError: If a day could not be cleared, or a derivative not be proved.
+        """
+        exact_response_of(self.task)
+        if self.task.env != "hourly" or self.task.belief != "standing":
+            raise ValueError(
+                "gradients through a day must be those of charges that stand from hour to hour, so that `env` must be hourly and "
+                f"`belief` standing, got `env` {self.task.env} and `belief` {self.task.belief}. Use first-order for a charge for the day."
+            )
+        states = [self._game.begin(scenario) for scenario in scenarios]
+        steps = list(steps_of(self._game, self._market, [policy] * len(scenarios), states, deterministic=False))
+        self.spend(steps=len(scenarios), clearings=len(scenarios) * len(steps))
+        charges = np.stack([plays.charge for _, plays in steps], axis=1)
+        days = [
+            [Hour(each.days[row], each.cleared[row], each.outcome(row), each.states[row]) for _, each in steps]
+            for row in range(len(states))
+        ]
+        return UnrolledDays(
+            observations=np.stack([observed for observed, _ in steps], axis=1),
+            charges=charges,
+            rewards_eur=np.sum([plays.carried_out.rewards_eur for _, plays in steps], axis=0),
+            gradients=np.array([sequence_gradient(self._game.setting, hours, row) for hours, row in zip(days, charges, strict=True)]),
+        )
 
     def optimal_charges(self, scenarios: Sequence[Scenario]) -> Array:
         """Return the best charges in EUR/kWh, shape (D, C), and count the clearings and seconds they took, stored ones too."""

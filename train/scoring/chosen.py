@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, cast
@@ -41,12 +42,25 @@ class _Constant:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Schedule:
-    """What is kept of a best schedule: its charges by hour, what it earns on its sample, and the plans that took."""
+class ChosenSchedule:
+    """The best schedule found over a sample of training scenarios, as it is kept.
+
+    Attributes:
+        schedule: Its charges in EUR/kWh, K numbers for each hour.
+        mean_goal_eur: What it earns on the sample, EUR a day.
+        plans: Plans cleared.
+        seconds: Wall time when it was computed.
+    """
 
     schedule: tuple[tuple[float, ...], ...]
     mean_goal_eur: float
     plans: int
+    seconds: float
+
+    @property
+    def charges(self) -> Array:
+        """γ in EUR/kWh, shape (T, K)."""
+        return np.array(self.schedule)
 
 
 def find_best_constant(task: GameSpec, workers: Workers) -> ProvedConstant:
@@ -99,8 +113,8 @@ def mean_objective(task: GameSpec, scenarios: Sequence[Scenario], charges: Array
     return float(np.mean([day.objective_eur for day in played]))
 
 
-def find_best_schedule(task: GameSpec, workers: Workers, *, seed: int) -> Array:
-    """Return the best schedule found over a seeded sample of training scenarios, kept in the cache, EUR/kWh, shape (T, K).
+def find_best_schedule(task: GameSpec, workers: Workers, *, seed: int) -> ChosenSchedule:
+    """Return the best schedule found over a seeded sample of training scenarios, kept in the cache.
 
     It climbs from the grid's constant charge along the mean of exact gradients, as prosumers take every charge as standing. A leader whose
     schedule is announced posts the same one: it is not sought again for that belief.
@@ -110,18 +124,20 @@ def find_best_schedule(task: GameSpec, workers: Workers, *, seed: int) -> Array:
     """
     require_not_held_out(task, "the best schedule")
     sample = _sample(every_training_scenario(environment_of(task).community), SCHEDULE_DAYS, seed)
-    key = {**_key(task, sample), "tariff": task.tariff, "forecast_error": task.forecast_error, "steps": SCHEDULE_STEPS}
-    found, _ = look_up(Form("best-schedule", _Schedule), key, lambda: _schedule(task, sample, workers, seed=seed))
-    return np.array(found.schedule)
+    key = {**_key(task, sample), "tariff": task.tariff, "forecast_error": task.forecast_error, "steps": SCHEDULE_STEPS, "format": 2}
+    found, _ = look_up(Form("best-schedule", ChosenSchedule), key, lambda: _schedule(task, sample, workers, seed=seed))
+    return found
 
 
-def _schedule(task: GameSpec, sample: Sequence[Scenario], workers: Workers, *, seed: int) -> _Schedule:
+def _schedule(task: GameSpec, sample: Sequence[Scenario], workers: Workers, *, seed: int) -> ChosenSchedule:
+    began = time.perf_counter()
     game = cast(HourlyGame, environment_of(replace(task, belief="standing", information="public")).game)
     start = find_grid_constant(task, workers, seed=seed).charges
     market = StructuredMarket(threads=workers.jobs)
     found = best_schedule([HourlyDay(game, scenario, market) for scenario in sample], start, steps=SCHEDULE_STEPS)
     schedule = tuple(tuple(hour) for hour in found.schedule.tolist())
-    return _Schedule(schedule=schedule, mean_goal_eur=found.mean_goal_eur, plans=found.plans)
+    seconds = time.perf_counter() - began
+    return ChosenSchedule(schedule=schedule, mean_goal_eur=found.mean_goal_eur, plans=found.plans, seconds=seconds)
 
 
 def _sample(every: Sequence[Scenario], most: int, seed: int) -> list[Scenario]:

@@ -116,10 +116,8 @@ def _named(
     text: str, task: GameSpec, scenarios: Sequence[Scenario], workers: Workers, *, seed: int, effort: SearchEffort | None
 ) -> Leaders | None:
     """Return the leader one of ``LEADER_NAMES`` stands for, None for anything else."""
-    if text in _HOURLY and task.env != "hourly":
-        raise ValueError(
-            f"{text} must lead from hour to hour (--env hourly), got the {task.env} game, in which a day is priced once. Use best-found."
-        )
+    if text in _HOURLY:
+        require_from_hour_to_hour(text, task)
     kind, _, number = text.partition(":")
     if kind == "constant" and number:
         return same_for_all(ConstantPolicy(_charges(number, task)))
@@ -129,13 +127,25 @@ def _named(
         "random": lambda: same_for_all(RandomPolicy(environment_of(task).charge_cap, size, seed=seed)),
         "best-constant": lambda: same_for_all(ConstantPolicy(np.full(size, find_best_constant(task, workers).charge))),
         "grid-constant": lambda: same_for_all(_constant(find_grid_constant(task, workers, seed=seed).charges, size)),
-        "best-schedule": lambda: same_for_all(_schedule(task, find_best_schedule(task, workers, seed=seed))),
+        "best-schedule": lambda: same_for_all(schedule_policy(task, find_best_schedule(task, workers, seed=seed).charges)),
         "optimum": lambda: _best(task, scenarios, references(task, scenarios, workers, effort), proved=True),
         "best-found": lambda: _best(task, scenarios, references(task, scenarios, workers, effort), proved=False),
         "day-ahead": lambda: _day_ahead(task, scenarios, workers, effort),
     }
     known |= {name: lambda kind=kind: _planned(kind, task, workers, seed=seed) for name, kind in PLANNERS.items()}  # type: ignore[misc]
     return known[text]() if text in known else None
+
+
+def require_from_hour_to_hour(leader: str, task: GameSpec) -> None:
+    """Refuse a leader that is one of the hourly game alone in another game.
+
+    Raises:
+        ValueError: If it is.
+    """
+    if task.env != "hourly":
+        raise ValueError(
+            f"{leader} must lead from hour to hour (--env hourly), got the {task.env} game, in which a day is priced once. Use best-found."
+        )
 
 
 def _planned(planner: Planner, task: GameSpec, workers: Workers, *, seed: int) -> Leaders:
@@ -265,7 +275,7 @@ def _best(task: GameSpec, scenarios: Sequence[Scenario], known: Sequence[Ends], 
     policies: dict[Scenario, Policy] = {}
     for scenario, ends in zip(scenarios, known, strict=True):
         if task.env == "hourly":
-            policies[scenario] = _schedule(task, np.reshape(ends.charges, (-1, environment_of(task).tariff.n_basis)))
+            policies[scenario] = schedule_policy(task, np.reshape(ends.charges, (-1, environment_of(task).tariff.n_basis)))
         else:
             policies[scenario] = ConstantPolicy(ends.charges)
     return policies.__getitem__
@@ -278,9 +288,9 @@ def _day_ahead(task: GameSpec, scenarios: Sequence[Scenario], workers: Workers, 
         raise ValueError(f"the day-ahead optimum must be of a tariff of one coefficient, got {task.tariff!r} with {k}.")
     known = hourly_references(task, scenarios, workers, effort)
     charges = {scenario: np.array([ends.constant_charge]) for scenario, ends in zip(scenarios, known, strict=True)}
-    return lambda scenario: _schedule(task, charges[scenario])
+    return lambda scenario: schedule_policy(task, charges[scenario])
 
 
-def _schedule(task: GameSpec, charges: NDArray[np.float64]) -> SchedulePolicy:
+def schedule_policy(task: GameSpec, charges: NDArray[np.float64]) -> SchedulePolicy:
     """Return the leader of the hourly game that posts a schedule, shape (T, K), or (K,) for charges that stand all day."""
     return SchedulePolicy(charges, environment_of(task).observer.layout["hour"], announced=task.belief == "announced")

@@ -1,12 +1,7 @@
-"""Good charge sequences of the hourly game: exact gradients and searches through the game itself, from many starts.
+"""Good charge sequences of the hourly game: searches through the game itself along exact gradients (:mod:`.gradient`), from many starts.
 
 A sequence of charges γ_0, …, γ_T−1 is played as the environment plays it under ``belief="standing"``: at every hour the tail of the day is
 cleared at the hour's charge, and its first hour carried out. What is found is therefore a profit that a leader who knows the day can earn.
-
-**Gradients.** Let e_t be the stored energy at hour t and W_t(e) what hours t, …, T−1 earn. The hour's clearing x_t = x(e_t, γ_t) gives
-profit π_t(x_t, γ_t) and e_t+1, both functions of the tail's clearing, so one adjoint solve of the tail with the cotangent of
-π_t + W′_t+1·e_t+1 yields both dW/dγ_t and W′_t = dW/de_t; hours are gone through backwards. Away from kinks this is exact, at a kink it is
-the gradient of one of the pieces that meet there, which a search can live with: it only believes what it has played.
 """
 
 from __future__ import annotations
@@ -17,21 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from ....envs.account.gradient import coefficient_gradient
-from ....envs.account.objective import gradient_weights, require_exact, reward
-from ....envs.account.settlement_cotangent import settlement_cotangent
+from ....envs.account.objective import require_exact, reward
 from ....envs.community.calendar import Scenario
 from ....envs.community.day import Array
 from ....envs.games.hourly import Hour, HourlyGame, HourState, whole_day
-from ....envs.games.tail import first_hour
 from ....envs.games.transition import Outcome
-from ....envs.market.exact.adjoint import vector_jacobians
-from ....envs.market.exact.convert import point_of
-from ....envs.market.exact.cotangent import Cotangent, dimensionless, per_charge
-from ....envs.market.exact.market_data import Structure, scale
 from ....envs.market.mechanism import ExactResponse
 from ..many_charges.several import Bracket, solve_several
 from ..one_charge.search import solve_optimum
+from .gradient import sequence_gradient
 
 _LEVELS = (0.0, 0.15, 0.3, 0.45, 0.6, 0.8)  # constant charges tried first, as shares of the cap
 _SHORT = 0.7  # share of the plans for the climbs from all starts
@@ -129,33 +118,7 @@ class HourlyDay:
 
     def gradient(self, walk: Walk) -> Array:
         """Return the derivatives of what a walk earns in its charges, shape (T, K), in EUR per EUR/kWh."""
-        result = np.zeros(self.shape)
-        worth = np.zeros(self.start.loaded.day.n_prosumers)  # dW/de at the end of the hour, EUR/kWh
-        for t in reversed(range(len(walk.hours))):
-            result[t], worth = self._hour(walk.hours[t], walk.sequence[t], worth)
-        return result
-
-    def _hour(self, played: Hour, coefficients: Array, worth: Array) -> tuple[Array, Array]:
-        """Return dW/dγ of an hour, shape (K,), and dW/de at its beginning, shape (N,)."""
-        base, tail = self.game.setting, played.tail
-        hour_day, hour = first_hour(tail, played.plan)
-        weights = gradient_weights(base.rules.objective)
-        network, charged = base.community.network, played.outcome.charges
-        own, direct = settlement_cotangent(hour_day, network, charged, hour, weights, flows=base.rules.flows)
-        cotangent = Cotangent.zeros(tail)
-        for name, whole in vars(cotangent).items():
-            part = getattr(own, name)
-            whole[: len(part)] += part
-        cotangent.stored_energy[1] += worth
-        charges = np.broadcast_to(base.tariff.charges(coefficients[None]), (tail.n_periods, tail.n_prosumers, tail.n_prosumers))
-        structure = Structure.of(tail)
-        data = scale(tail, charges, structure)
-        slopes, start = vector_jacobians(data, point_of(data, played.plan), dimensionless(data, cotangent))
-        gradient = coefficient_gradient(base.tariff, per_charge(data, slopes)).sum(axis=0)
-        gradient += coefficient_gradient(base.tariff, direct)[0]
-        before = np.where(tail.has_storage, 0.0, worth)
-        before[structure.owner] = start / (data.power_unit * data.period_hours)
-        return gradient, before
+        return sequence_gradient(self.game.setting, walk.hours, walk.sequence)
 
 
 def search_hourly(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -51,3 +52,54 @@ def test_the_optimum_is_refused_before_anything_runs_where_it_is_not_always_prov
     assert main(written(tmp_path, 'tariff = "zonal"', "optimum")) == 2
     assert "algorithms.optimum: the optimum must be that of a tariff of one coefficient" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+HOURLY = """\
+communities = ["two-prosumers"]
+seeds = 1
+steps = 4
+validation_days = 1
+test_days = 2
+[game]
+env = "hourly"
+[effort]
+plans = 60
+clearings = 20
+[algorithms.best-schedule]
+[algorithms.day-ahead]
+[algorithms.unrolled]
+batch = 2
+hidden = [8]
+"""
+
+
+def test_a_comparison_of_the_hourly_game_searches_as_hard_as_its_plan_says(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.toml"
+    plan.write_text(HOURLY)
+    assert main(["compare", str(plan), "--out", str(tmp_path / "out"), "--jobs", "1", "--quiet"]) == 0
+    rows = gather_rows(tmp_path / "out").rows
+    assert {row.algorithm for row in rows} == {"best-schedule", "day-ahead", "unrolled"}
+    assert all(row.objective_eur <= row.upper_bound_eur for row in rows)
+    cells = [json.loads(path.read_text()) for path in sorted((tmp_path / "out").glob("cells/*/*/*/*/cell.json"))]
+    assert {cell["effort"]["plans"] for cell in cells} == {60}
+    assert {cell["algorithm"]: cell["clairvoyant"] for cell in cells} == {"best-schedule": False, "day-ahead": True, "unrolled": False}
+
+
+@pytest.mark.parametrize(
+    ("game", "said"),
+    [
+        ('env = "hourly"\n[effort]\nplans = 0', "[effort] must hold numbers that a search can have"),
+        ('env = "hourly"\n[effort]\nplan = 9', "a key of [effort] must be one of"),
+        ('env = "hourly"\n[effort]\nplans = "many"', "[effort] must hold numbers that a search can have"),
+        ("[effort]\nplans = 9", "the day-ahead game needs none"),
+    ],
+)
+def test_an_effort_that_cannot_be_is_refused(game: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(written(tmp_path, game)) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["day-ahead", "best-schedule", "unrolled"])
+def test_leaders_of_the_hourly_game_are_refused_in_another(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(written(tmp_path, "", name)) == 2
+    assert "must lead from hour to hour" in capsys.readouterr().err

@@ -197,7 +197,7 @@ def test_the_best_schedule_earns_more_than_the_constant_it_began_with_on_its_sam
     monkeypatch.setattr(chosen, "SCHEDULE_DAYS", 3)
     monkeypatch.setattr(chosen, "SCHEDULE_STEPS", 6)
     task = replace(TINY, tariff="unique")
-    schedule = find_best_schedule(task, ONE, seed=1)
+    schedule = find_best_schedule(task, ONE, seed=1).charges
     every = training_scenarios(task)
     picked = np.random.default_rng(1).choice(len(every), 3, replace=False)
     sample = [every[place] for place in sorted(picked)]
@@ -206,7 +206,7 @@ def test_the_best_schedule_earns_more_than_the_constant_it_began_with_on_its_sam
     candidates = {"schedule": lambda _: SchedulePolicy(schedule, hour), "constant": constant}
     earned = {name: sum(day.objective_eur for day in play_days(task, each, sample, threads=1)) for name, each in candidates.items()}
     assert earned["schedule"] >= earned["constant"]
-    assert np.array_equal(find_best_schedule(task, ONE, seed=1), schedule)
+    assert np.array_equal(find_best_schedule(task, ONE, seed=1).charges, schedule)
 
 
 def test_announcing_leaders_post_whole_schedules() -> None:
