@@ -53,7 +53,7 @@ class HourNetwork(nn.Module):
             last.bias.fill_(_BEGIN)
 
     def forward(self, observations: Tensor) -> Tensor:
-        """Return the charges."""
+        """Return the charges in EUR/kWh, shape (B, coefficients), for observations, shape (B, observed)."""
         return self.cap * torch.sigmoid(self.raw(observations))
 
     def raw(self, observations: Tensor) -> Tensor:
