@@ -71,11 +71,12 @@ def _along(chord: Chord, price_change: Array | None) -> Array:
     flat, omega = line.flat, 1.0 if line.objective == "welfare" else 0.0
     every = (flat.lower, flat.upper, left.variables, right.variables, left.slopes, right.slopes, *pulls)
     missed = left.missed_eur + right.missed_eur
-    nu, along = least_along(SHARES, omega, missed, flat.n_curved, *every)
-    fixed = (1.0 + omega + nu) * missed + _ROUNDING * line.turnover_eur
+    rounding = _ROUNDING * line.turnover_eur
+    nu, along = least_along(SHARES, rounding, omega, missed, flat.n_curved, *every)
+    fixed = (1.0 + omega + nu) * missed + rounding
     start, end, bow = along.T
     found = np.stack([start + fixed, end - start + bow, -bow], axis=1)
-    near = _near(chord, pulls_before, omega) + _ROUNDING * line.turnover_eur
+    near = _near(chord, pulls_before, omega) + rounding
     # Where a piece begins some variable is about to leave its bound: the sum over single variables is loose there, the distance is not.
     closer = found @ (1.0, 0.5, 0.25) > near
     found[closer] = np.array([near, 0.0, 0.0])

@@ -12,8 +12,11 @@ from ....envs.machine_code import LOOPS, kept
 
 _LEAST, _GREATEST = 1e-3, 1e12  # of ν
 _FIRST = 10.0  # where ν is sought from
+_USUAL = 1.0  # ν is rarely below this
 _ENOUGH = 0.05  # of the logarithm to base 10 of ν: closer it need not be found
-_TRIES = 8
+_FLAT = 0.05  # of a sum: by convexity a weight with this slope or less cannot be bettered by more
+_TRIES = 12
+_LEAP = 100.0  # a step changes ν by this factor at most
 
 
 @kept(**LOOPS)
@@ -42,33 +45,19 @@ def movable(lower, upper, x_a, x_b, s_a, s_b, h_a, h_b, least):
 
 
 @kept(**LOOPS)
-def most_at(t, beta, kappa, n_curved, lower, upper, x_a, x_b, s_a, s_b, h_a, h_b):
-    """Return the greatest Σ (h − beta·z)·y − kappa·‖y_c‖² over the box at one t, EUR."""
-    total = 0.0
-    for k in range(x_a.shape[0]):
-        at = (1.0 - t) * x_a[k] + t * x_b[k]
-        pull = (1.0 - t) * (h_a[k] - beta * s_a[k]) + t * (h_b[k] - beta * s_b[k])
-        if k < n_curved:
-            y = min(max(pull / (2.0 * kappa), lower[k] - at), upper[k] - at)
-            total += pull * y - kappa * y * y
-        elif pull > 0.0:
-            total += pull * (upper[k] - at)
-        else:
-            total += pull * (lower[k] - at)
-    return total
-
-
-@kept(**LOOPS)
 def most_along(shares, beta, kappa, n_curved, lower, upper, x_a, x_b, s_a, s_b, h_a, h_b):
-    """Bound the same for every t between neighbouring ``shares``, which rise and are M + 1.
+    """Bound the greatest Σ (h − beta·z)·y − kappa·‖y_c‖² over the box for every t between neighbouring ``shares``.
+
+    The shares rise and are M + 1.
 
     For one value of a variable its term is a quadratic in t with the second coefficient −c, so that the greatest plus c·t² is convex: the
     greatest lies below its chord plus c·(t − t_j)·(t_{j+1} − t). Without the box a term is convex by itself. The lesser of the two counts.
 
     Returns:
-        Shape (M, 3): values (e, f, g) so that the bound is (1 − τ)·e + τ·f + τ·(1 − τ)·g for τ from 0 to 1 between two shares, EUR.
+        Values (e, f, g) of shape (M, 3), so that the bound is (1 − τ)·e + τ·f + τ·(1 − τ)·g for τ from 0 to 1 between two shares, EUR; and
+        the sums at the shares themselves, shape (M + 1,).
     """
-    found = np.zeros((shares.shape[0] - 1, 3))
+    found, level, half = np.zeros((shares.shape[0] - 1, 3)), np.zeros(shares.shape[0]), 0.5 / kappa
     for k in range(x_a.shape[0]):
         turn, move = h_b[k] - beta * s_b[k] - (h_a[k] - beta * s_a[k]), x_b[k] - x_a[k]
         curvature = kappa if k < n_curved else 0.0
@@ -79,10 +68,11 @@ def most_along(shares, beta, kappa, n_curved, lower, upper, x_a, x_b, s_a, s_b, 
             at = (1.0 - t) * x_a[k] + t * x_b[k]
             pull = (1.0 - t) * (h_a[k] - beta * s_a[k]) + t * (h_b[k] - beta * s_b[k])
             if k < n_curved:
-                y = min(max(pull / (2.0 * kappa), lower[k] - at), upper[k] - at)
-                most, free = pull * y - kappa * y * y, pull * pull / (4.0 * kappa)
+                y = min(max(pull * half, lower[k] - at), upper[k] - at)
+                most, free = pull * y - kappa * y * y, 0.5 * half * pull * pull
             else:
                 most, free = max(pull * (upper[k] - at), pull * (lower[k] - at)), np.inf
+            level[j] += most
             if j > 0:
                 step = shares[j] - shares[j - 1]
                 if 0.5 * (free_before + free) < 0.5 * (before + most) + 0.25 * bow * step * step:
@@ -93,88 +83,136 @@ def most_along(shares, beta, kappa, n_curved, lower, upper, x_a, x_b, s_a, s_b, 
                     found[j - 1, 1] += most
                     found[j - 1, 2] += bow * step * step
             before, free_before = most, free
-    return found
+    return found, level
 
 
 @kept(**LOOPS)
 def turn_at(nu, omega, missed, n_curved, lower, upper, x_a, x_b, s_a, s_b, h_a, h_b):
-    """Return how the sum of :func:`most_at` in the middle of a chord changes with ν: it is convex, so that this rises."""
-    beta, kappa, total = nu + omega, nu + 0.5 * omega, missed
+    """Return the sum of :func:`most_along` in the middle of a chord, how it changes with ν, and what of that falls as 1/ν² by itself.
+
+    The sum is convex in ν, so that the second number rises. A variable that no bound holds there contributes (s/2)² − (h/2ν)² to it without
+    the second objective: the third number is the sum of these (h/2ν)².
+    """
+    beta, kappa, total, turn, falls = nu + omega, nu + 0.5 * omega, nu * missed, missed, 0.0
+    half, per = 0.5 / kappa, 0.5 / nu
     for k in range(x_a.shape[0]):
-        at, slope = 0.5 * (x_a[k] + x_b[k]), 0.5 * (s_a[k] + s_b[k])
-        pull = 0.5 * (h_a[k] + h_b[k]) - beta * slope
+        at, slope, gain = 0.5 * (x_a[k] + x_b[k]), 0.5 * (s_a[k] + s_b[k]), 0.5 * (h_a[k] + h_b[k])
+        pull = gain - beta * slope
         if k < n_curved:
-            y = min(max(pull / (2.0 * kappa), lower[k] - at), upper[k] - at)
-            total -= (slope + y) * y
+            free = pull * half
+            y = min(max(free, lower[k] - at), upper[k] - at)
+            total += pull * y - kappa * y * y
+            turn -= (slope + y) * y
+            if y == free:
+                falls += (gain * per) ** 2
         else:
-            total -= slope * ((upper[k] - at) if pull > 0.0 else (lower[k] - at))
-    return total
+            y = (upper[k] - at) if pull > 0.0 else (lower[k] - at)
+            total += pull * y
+            turn -= slope * y
+    return total, turn, falls
 
 
 @kept(**LOOPS)
-def weight_of(omega, missed, n_all, lower, upper, x_a, x_b, s_a, s_b, h_a, h_b):
-    """Return the weight ν whose sum is about the least in the middle of the chord; variables as :func:`turn_at` takes them.
+def weight_of(small, omega, missed, n, lower, upper, x_a, x_b, s_a, s_b, h_a, h_b):
+    """Return the weight ν whose sum is about the least in the middle of the chord, or no more than is ``small``, EUR.
 
-    It is sought by powers of ten from a first one, then by false position in its logarithm. Variables that cannot stray at the least
-    weight in question are left out first.
+    A step goes beyond the weight at which the terms that fall as 1/ν² would make up for all others, taken as they are, until the weight
+    lies between two; then false position in its logarithm finds it. Of two weights the greater is taken: the sum rises slowly above the
+    best one, and fast below it.
     """
-    n, lo, up, xa, xb, sa, sb, ha, hb = n_all, lower, upper, x_a, x_b, s_a, s_b, h_a, h_b
-    low = high = _FIRST
-    d_low = d_high = turn_at(_FIRST, omega, missed, n, lo, up, xa, xb, sa, sb, ha, hb)
-    while d_high < 0.0 and high < _GREATEST:
-        low, d_low, high = high, d_high, 10.0 * high
-        d_high = turn_at(high, omega, missed, n, lo, up, xa, xb, sa, sb, ha, hb)
-    while d_low > 0.0 and low > _LEAST:
-        high, d_high, low = low, d_low, 0.1 * low
-        d_low = turn_at(low, omega, missed, n, lo, up, xa, xb, sa, sb, ha, hb)
-    a, b, f_a, f_b = np.log10(low), np.log10(high), d_low * low, d_high * high
-    if not f_a < 0.0 < f_b:
-        return high if abs(f_b) < abs(f_a) else low
-    c = movable(lo, up, xa, xb, sa, sb, ha, hb, low)
-    n = np.searchsorted(c, n_all)
-    lo, up, xa, xb, sa, sb, ha, hb = lower[c], upper[c], x_a[c], x_b[c], s_a[c], s_b[c], h_a[c], h_b[c]
-    nu = low
+    low, high, f_low, f_high, nu = _LEAST, _GREATEST, 0.0, 0.0, _FIRST
     for _ in range(_TRIES):
-        at = a + min(max(-f_a / (f_b - f_a), 0.1), 0.9) * (b - a)
-        nu = 10.0**at
-        f = turn_at(nu, omega, missed, n, lo, up, xa, xb, sa, sb, ha, hb) * nu
+        total, turn, falls = turn_at(nu, omega, missed, n, lower, upper, x_a, x_b, s_a, s_b, h_a, h_b)
+        f = turn * nu
+        if f >= 0.0 and (total <= small or f <= _FLAT * total):
+            return nu
+        if f < 0.0 and -f * (high / nu - 1.0) <= _FLAT * total:
+            return nu
         if f < 0.0:
-            a, f_a, f_b = at, f, 0.5 * f_b
+            low, f_low, f_high = nu, f, 0.5 * f_high
         else:
-            b, f_b, f_a = at, f, 0.5 * f_a
-        if b - a < _ENOUGH:
-            break
-    return nu
+            high, f_high, f_low = nu, f, 0.5 * f_low
+        if f_low < 0.0 < f_high:
+            a, b = np.log10(low), np.log10(high)
+            if b - a < _ENOUGH:
+                return high
+            nu = 10.0 ** (a + min(max(-f_low / (f_high - f_low), 0.1), 0.9) * (b - a))
+        else:
+            others = turn + falls
+            ratio = (falls / others) ** 0.75 if others > 0.0 else _LEAP
+            nu = min(max(nu * min(max(ratio, 1.0 / _LEAP), _LEAP), _LEAST), _GREATEST)
+            if nu in (low, high):
+                return nu
+    return high
 
 
 @kept(**LOOPS)
-def tempered(nu, omega, missed, n, lower, upper, x_a, x_b, s_a, s_b, h_a, h_b):
-    """Return a weight, lowered as long as both ends, where only rounding is left, come to more than the middle.
+def chosen_of(least, n_all, lower, upper, x_a, x_b, s_a, s_b, h_a, h_b):
+    """Return how many variables are curved of those that can stray at a weight of at least ``least``, and the arrays of these variables."""
+    c = movable(lower, upper, x_a, x_b, s_a, s_b, h_a, h_b, least)
+    return np.searchsorted(c, n_all), lower[c], upper[c], x_a[c], x_b[c], s_a[c], s_b[c], h_a[c], h_b[c]
 
-    Both ends are exact; a great weight makes much of rounding there.
+
+@kept(**LOOPS)
+def least_along(shares, small, omega, missed, n_all, lower, upper, x_a, x_b, s_a, s_b, h_a, h_b):
+    """Return a weight ν and the bound of :func:`most_along` with it: any ν gives a true one, and this one is close.
+
+    Most variables are held on a bound, the more the greater ν is: they are left out as soon as it is known to be great enough. ``shares``
+    are an odd number of at least 3, equally far apart; a sum of ``small`` EUR is rounding.
     """
-    middle = nu * missed + most_at(0.5, nu + omega, nu + 0.5 * omega, n, lower, upper, x_a, x_b, s_a, s_b, h_a, h_b)
-    ends = 2.0 * nu * missed
-    for t in (0.0, 1.0):
-        ends += most_at(t, nu + omega, nu + 0.5 * omega, n, lower, upper, x_a, x_b, s_a, s_b, h_a, h_b)
-    while nu > _LEAST and ends > middle:
+    least = _USUAL
+    n, lo, up, xa, xb, sa, sb, ha, hb = chosen_of(least, n_all, lower, upper, x_a, x_b, s_a, s_b, h_a, h_b)
+    if turn_at(_FIRST, omega, missed, n, lo, up, xa, xb, sa, sb, ha, hb)[1] < 0.0:
+        least = _FIRST
+        n, lo, up, xa, xb, sa, sb, ha, hb = chosen_of(least, n, lo, up, xa, xb, sa, sb, ha, hb)
+    nu = weight_of(small, omega, missed, n, lo, up, xa, xb, sa, sb, ha, hb)
+    if nu < least:
+        n, lo, up, xa, xb, sa, sb, ha, hb = chosen_of(_LEAST, n_all, lower, upper, x_a, x_b, s_a, s_b, h_a, h_b)
+        nu = weight_of(small, omega, missed, n, lo, up, xa, xb, sa, sb, ha, hb)
+    n, lo, up, xa, xb, sa, sb, ha, hb = chosen_of(nu, n, lo, up, xa, xb, sa, sb, ha, hb)
+    found, level = most_along(shares, nu + omega, nu + 0.5 * omega, n, lo, up, xa, xb, sa, sb, ha, hb)
+    middle = shares.shape[0] // 2
+    # Both ends are exact: a weight under which they come to more than the middle makes much of rounding there, and is lowered.
+    while nu > _LEAST and level[0] + level[-1] + nu * missed > level[middle]:
         less = 0.1 * nu
-        next_middle = less * missed + most_at(0.5, less + omega, less + 0.5 * omega, n, lower, upper, x_a, x_b, s_a, s_b, h_a, h_b)
-        next_ends = 2.0 * less * missed
-        for t in (0.0, 1.0):
-            next_ends += most_at(t, less + omega, less + 0.5 * omega, n, lower, upper, x_a, x_b, s_a, s_b, h_a, h_b)
-        if not next_ends + next_middle < ends + middle:
+        n, lo, up, xa, xb, sa, sb, ha, hb = chosen_of(less, n_all, lower, upper, x_a, x_b, s_a, s_b, h_a, h_b)
+        other, its = most_along(shares, less + omega, less + 0.5 * omega, n, lo, up, xa, xb, sa, sb, ha, hb)
+        if not its[0] + its[-1] + its[middle] + 3.0 * less * missed < level[0] + level[-1] + level[middle] + 3.0 * nu * missed:
             break
-        nu, ends, middle = less, next_ends, next_middle
-    return nu
+        nu, found, level = less, other, its
+    return nu, found
 
 
 @kept(**LOOPS)
-def least_along(shares, omega, missed, n_all, lower, upper, x_a, x_b, s_a, s_b, h_a, h_b):
-    """Return a weight ν and the bound of :func:`most_along` with it: any ν gives a true one, and this one is close."""
-    c = movable(lower, upper, x_a, x_b, s_a, s_b, h_a, h_b, _LEAST)
-    n = np.searchsorted(c, n_all)
-    lo, up, xa, xb, sa, sb, ha, hb = lower[c], upper[c], x_a[c], x_b[c], s_a[c], s_b[c], h_a[c], h_b[c]
-    nu = weight_of(omega, missed, n, lo, up, xa, xb, sa, sb, ha, hb)
-    nu = tempered(nu, omega, missed, n, lo, up, xa, xb, sa, sb, ha, hb)
-    return nu, most_along(shares, nu + omega, nu + 0.5 * omega, n, lo, up, xa, xb, sa, sb, ha, hb)
+def left_open(looked_at, lower, upper, bound, chord, edges, allowed):
+    """Return by how much the excess of a part is above what is allowed at most, in EUR, and the middle of where it is above.
+
+    Args:
+        looked_at: At how many charges of each cell.
+        lower: Least charge of the part, EUR/kWh.
+        upper: Its greatest.
+        bound: Of shape (G, M, 3), as :class:`.parts.Part` has it.
+        chord: Likewise.
+        edges: Of the cells, EUR/kWh, shape (K + 1,).
+        allowed: The excess that may remain, EUR, shape (G, K).
+    """
+    slices, most, first, last = bound.shape[1], -np.inf, np.inf, -np.inf
+    low = max(np.searchsorted(edges, lower, "right") - 1, 0)
+    high = np.searchsorted(edges, upper, "left")
+    scale = slices / (upper - lower)
+    for k in range(low, high):
+        start, width = max(edges[k], lower), min(edges[k + 1], upper) - max(edges[k], lower)
+        for j in range(looked_at):
+            charge = start + j * width / (looked_at - 1)
+            t = (charge - lower) * scale
+            at = min(max(int(t), 0), slices - 1)
+            t -= at
+            for g in range(bound.shape[0]):
+                b, c = bound[g, at], chord[g, at]
+                left = b[0] - c[0] + (b[1] - c[1]) * t + (b[2] - c[2]) * t * t - allowed[g, k]
+                most = max(most, left)
+                if left > 0.0:
+                    first, last = min(first, charge), max(last, charge)
+    if not most > 0.0:
+        first, last = lower, upper
+    return most, 0.5 * (first + last)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 from typing import Final
 
@@ -25,6 +26,7 @@ from ..one_charge.chord import Chord
 from ..one_charge.line import ChargeLine, LinePoint
 from ..one_charge.starts import responding, way_point
 from .between import SLICES, between
+from .kernels import left_open
 
 _CENTRE: Final = 0.15  # a part is never split closer than this share of its width to an end
 _RESOLUTION: Final = 1e-13  # share of the cap below which two charges are not told apart
@@ -117,6 +119,11 @@ class Asked:
     most: int
     pins: tuple[float, ...] = ()
 
+    @cached_property
+    def is_any(self) -> bool:
+        """Whether something is asked of any cell."""
+        return bool(np.isfinite(self.allowed).any())
+
 
 def refined(game: StandingGame, known: Known, asked: Asked, market: ExactResponse) -> Known:
     """Return what is known of a day after clearing where more is left open than may be.
@@ -135,21 +142,10 @@ def refined(game: StandingGame, known: Known, asked: Asked, market: ExactRespons
 
 def excess_left(part: Part, asked: Asked) -> tuple[float, float]:
     """Return by how much the excess of a part is above what is allowed at most, in EUR, and the middle of where it is."""
-    cells = slice(max(int(np.searchsorted(asked.edges, part.lower, "right")) - 1, 0), int(np.searchsorted(asked.edges, part.upper, "left")))
-    allowed = asked.allowed[:, cells]
-    if part.is_piece or part.upper <= part.lower or not np.isfinite(allowed).any():
+    if part.is_piece or part.upper <= part.lower or not asked.is_any:
         return float("-inf"), part.lower
-    lower, upper = np.maximum(asked.edges[:-1][cells], part.lower), np.minimum(asked.edges[1:][cells], part.upper)
-    charge = lower + np.linspace(0.0, 1.0, _LOOKED_AT)[:, None] * (upper - lower)  # (5, cells)
-    slices = part.bound.shape[1]
-    t = (charge - part.lower) / (part.upper - part.lower) * slices
-    at = np.clip(t.astype(np.intp), 0, slices - 1)
-    t = t - at
-    over = (part.bound - part.chord)[:, at]  # (G, 5, cells, 3)
-    left = over[..., 0] + over[..., 1] * t + over[..., 2] * t * t - allowed[:, None, :]
-    most = float(left.max())
-    wanting = charge[(left > 0.0).any(axis=0)] if most > 0.0 else charge
-    return most, 0.5 * float(wanting.min() + wanting.max())
+    most, middle = left_open(_LOOKED_AT, part.lower, part.upper, part.bound, part.chord, asked.edges, asked.allowed)
+    return float(most), float(middle)
 
 
 def is_pinned(parts: Sequence[Part], charge: float) -> bool:
@@ -167,6 +163,7 @@ class _Refining:
         ]
         self.norms: list[Norms] = [norms(line) for line in self.lines]
         self.before = known.clearings
+        self.closer = replace(asked, allowed=_LIKELY * asked.allowed)
         self.points: dict[Place, LinePoint] = {}
         self.places: dict[LinePoint, Place] = {}
 
@@ -208,8 +205,9 @@ class _Refining:
 
     def _kept(self, part: Part) -> Part:
         """Return a part without its ends, which are most of what is kept, where it is unlikely that more will be asked."""
-        closer = replace(self.asked, allowed=_LIKELY * self.asked.allowed)
-        return part if excess_left(part, closer)[0] > 0.0 else replace(part, ends=None)
+        if not self.asked.is_any or excess_left(part, self.closer)[0] > 0.0:
+            return part
+        return replace(part, ends=None)
 
     def _pin(self, charge: float) -> None:
         """Split the part in which a charge lies there, with the whole piece around it."""

@@ -46,7 +46,7 @@ MOST: Final = 10_000
 """Clearings of a day in one round at most."""
 FLOOR: Final = 0.1
 """Of the tolerance: no day is asked for more exactness at any charge."""
-_BATCH: Final = 256  # days between two times that what is known is kept
+_BATCH: Final = 1024  # days between two times that what is known is kept: processes wait for the slowest at its end
 _FIRST: Final = 3  # clearings of each day before anything is known of the others
 _ROOMY: Final = 0.5  # of the tolerance: what bounds are asked to come down to
 
@@ -288,7 +288,7 @@ def _lacks(known: Known, asked: Asked) -> bool:
     """Return whether something is asked that is not known."""
     if not known.parts or any(not is_pinned(known.parts, charge) for charge in asked.pins):
         return True
-    return bool(np.isfinite(asked.allowed).any()) and any(excess_left(part, asked)[0] > 0.0 for part in known.parts)
+    return asked.is_any and any(excess_left(part, asked)[0] > 0.0 for part in known.parts)
 
 
 @cache
