@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from importlib import import_module
 from multiprocessing.connection import Connection, wait
 from types import ModuleType, TracebackType
@@ -29,8 +30,14 @@ from .ground.progress import progress
 Backend = Literal["local", "ray"]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Item_contra = TypeVar("Item_contra", contravariant=True)
+Result_co = TypeVar("Result_co", covariant=True)
 
 _THREAD_VARIABLES: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_THREADS: Final = 2
+"""Jobs up to which work on many items at once is done by threads: more of them would wait for Python's lock."""
+_AT_ONCE: Final = 8
+"""Items of such work that a process is handed at a time."""
 _ROUND: Final = 8
 """Tasks of each worker that are handed to joblib's Ray backend at once. It returns results only when all of them are there: fewer would
 let workers wait for the slowest more often, more would lose more to an interruption."""
@@ -64,6 +71,18 @@ class _Pool(Protocol):
 
         Args:
             now: Whether what is running is ended too; it is waited for otherwise.
+        """
+
+
+class _Together(Protocol[Item_contra, Result_co]):
+    """Works on many items at once."""
+
+    def __call__(self, items: Sequence[Item_contra], /, *, threads: int) -> Iterator[tuple[int, Result_co]]:
+        """Yield the position and the result of every item, as they are done.
+
+        Args:
+            items: At least one.
+            threads: How many threads to use.
         """
 
 
@@ -134,6 +153,40 @@ class Workers:
                 bar.update()
                 yield found
 
+    def each_together(
+        self, function: _Together[Item, Result], items: Iterable[Item], label: str | None = None
+    ) -> Iterator[tuple[int, Result]]:
+        """Yield the position and the result of every item as they come in, of a function that takes many items at once.
+
+        Up to :data:`_THREADS` jobs on this machine are threads of this process: two that start would take longer than most calls. More
+        jobs are processes, which are handed a few items at a time.
+
+        Args:
+            function: Called with items, and how many threads it may use; it yields positions and results. It and the items must pickle.
+            items: What it is called on.
+            label: Name of the progress bar; None for no bar.
+
+        Raises:
+            ValueError: As :meth:`map`.
+        """
+        todo = list(items)
+        hidden = self.quiet or label is None or not todo
+        if not hidden and self.backend == "local":
+            see_to_machine_code()
+        with progress(label or "", len(todo), quiet=hidden, leave=False) as bar:
+            for found in self._together(function, todo):
+                bar.update()
+                yield found
+
+    def _together(self, function: _Together[Item, Result], todo: Sequence[Item]) -> Iterator[tuple[int, Result]]:
+        if todo and self.backend == "local" and not self.apart and (self.jobs or 1) <= _THREADS:
+            yield from function(todo, threads=self.jobs or 1)
+            return
+        starts = range(0, len(todo), _AT_ONCE)
+        for place, results in self._results(partial(_of_several, function), [todo[start : start + _AT_ONCE] for start in starts]):
+            for inner, result in results:
+                yield starts[place] + inner, result
+
     def _results(self, function: Callable[[Item], Result], todo: Sequence[Item]) -> Iterator[tuple[int, Result]]:
         if not todo:
             return
@@ -143,6 +196,11 @@ class Workers:
         if self._pool is None:
             self._pool = _RayPool(self.jobs) if self.backend == "ray" else _LocalPool(self.jobs or 1)
         yield from self._pool.results(function, todo)
+
+
+def _of_several(function: _Together[Item, Result], items: Sequence[Item]) -> list[tuple[int, Result]]:
+    """Return what a function yields of items, in a process that has one thread."""
+    return list(function(items, threads=1))
 
 
 class _LocalPool:

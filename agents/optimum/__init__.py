@@ -6,7 +6,8 @@ from .one_charge.certificate import CertificateError, OptimumCertificate, Pruned
 from .one_charge.curve import ProfitCurve, Stretch, profit_curve
 from .one_charge.hours import HourlyOptimum, solve_hours
 from .one_charge.recovery import Recovery, smallest_recovering_charge
-from .one_charge.search import Optimum, solve_optimum
+from .one_charge.search import solve_optimum
+from .proved import Optimum
 from .standing.answers import Standing
 from .standing.certificate import StandingCertificate, standing_certificate
 from .standing.risk import Risk

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ...envs.community.day import Day
 from ..policy import Observation, State
-from .one_charge.search import Optimum
+from .proved import Optimum
 
 
 class OptimumPolicy:

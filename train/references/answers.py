@@ -7,10 +7,10 @@ text.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any, Final, Generic, Self, TypeVar, cast
+from typing import Any, Final, Generic, Protocol, Self, TypeVar, cast
 
 from ...agents.optimum.miqp import MiqpError
 from ...envs.community.calendar import Scenario
@@ -24,6 +24,19 @@ Key = Mapping[str, Any]
 
 
 A = TypeVar("A")
+A_co = TypeVar("A_co", covariant=True)
+
+
+class Together(Protocol[A_co]):
+    """Finds the answers of many questions at once."""
+
+    def __call__(self, questions: Sequence[Any], *, threads: int) -> Iterator[tuple[int, A_co | Exception]]:
+        """Yield the place of each question with its answer, or with why there is none, as they are found.
+
+        Args:
+            questions: At least one.
+            threads: How many threads to use.
+        """
 
 
 @dataclass(frozen=True)
@@ -95,6 +108,7 @@ def look_up_days(
     label: str,
     questions: Sequence[Any] | None = None,
     before: Callable[[Sequence[int]], None] | None = None,
+    together: Together[A] | None = None,
     recompute: bool = False,
 ) -> list[Found[A]]:
     """Return the answers for scenarios, what is not stored computed by the workers and kept one by one.
@@ -110,6 +124,7 @@ def look_up_days(
         label: Of the progress bar.
         questions: What `compute` is given of each, the scenarios where absent.
         before: Told which are not stored, before they are computed.
+        together: Finds the answers of many questions at once, where that is faster.
         recompute: Whether to compute all of them, and keep the new answers.
     """
     found: dict[int, Found[A]] = {}
@@ -120,14 +135,16 @@ def look_up_days(
     missing = [number for number in range(len(scenarios)) if number not in found]
     if missing and before is not None:
         before(missing)
-    asked = scenarios if questions is None else questions
-    for which, (answer, error) in workers.each(
-        partial(_attempt, compute), [(scenarios[number], asked[number]) for number in missing], label
-    ):
+    asked = [(scenarios if questions is None else questions)[number] for number in missing]
+    attempt = partial(_attempt, compute)
+    solved = workers.each(attempt, asked, label) if together is None else workers.each_together(together, asked, label)
+    for which, outcome in solved:
         number = missing[which]
-        found[number] = Found(scenarios[number], answer, error=error)
-        if answer is not None:
-            form.keep(keys[number], answer)
+        scenario = scenarios[number]
+        if isinstance(outcome, Exception):
+            found[number] = Found(scenario, None, error=f"day {scenario.day}, price path {scenario.price_path}: {outcome}")
+        else:
+            found[number] = Found(scenario, form.keep(keys[number], outcome))
     return [found[number] for number in range(len(scenarios))]
 
 
@@ -147,13 +164,12 @@ def all_of(found: Sequence[Found[A]], what: str) -> list[A]:
     return [entry.solved for entry in found if entry.solved is not None]
 
 
-def _attempt(compute: Callable[[Any], A], asked: tuple[Scenario, Any]) -> tuple[A | None, str | None]:
+def _attempt(compute: Callable[[Any], A], question: Any) -> A | Exception:
     """Solve one scenario of several; what cannot be solved is an answer as well, so that the others go on."""
-    scenario, question = asked
     try:
-        return compute(question), None
+        return compute(question)
     except (ClearingError, MiqpError, ValueError) as error:
-        return None, f"day {scenario.day}, price path {scenario.price_path}: {error}"
+        return error
 
 
 def _written(value: Any) -> Any:

@@ -8,7 +8,7 @@ mixed-integer programming are not kept: they are there to check the others.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from functools import lru_cache, partial
 from typing import Any, Final
@@ -16,15 +16,19 @@ from typing import Any, Final
 import numpy as np
 
 from ...agents.optimum import Optimum
+from ...agents.optimum.one_charge.search import AT_ONCE
+from ...agents.optimum.together import Failure, together
 from ...envs.community.calendar import Scenario
 from ...envs.community.community import Community
 from ...envs.community.day import Array, Day
+from ...envs.errors import ClearingError
 from ...envs.games.spec import GameSpec
 from ...envs.grid.network import Network
+from ...envs.market.exact.compiled import StructuredMarket
 from ..task import environment_of, has_linear_flow, is_provable, n_charges
 from ..workers import Workers
 from .answers import Form, Found, all_of, look_up, look_up_days
-from .solve import first_method, numbers_of, resolved, solve
+from .solve import first_method, numbers_of, resolved, search_scenario, solve
 from .solved import Method, Settings, Solved
 
 _FOLDERS: Final[dict[Method, str]] = {
@@ -68,7 +72,8 @@ def find_optima(
     settings = resolved(task, settings or Settings())
     keys = [_key(task, scenario, settings) for scenario in scenarios]
     compute = partial(_solve, task, settings)
-    return look_up_days(_form(settings), scenarios, keys, compute, workers, label="optima", recompute=recompute)
+    side_by_side = partial(_solve_together, task, settings) if settings.method == "exact" and n_charges(task) == 1 else None
+    return look_up_days(_form(settings), scenarios, keys, compute, workers, label="optima", together=side_by_side, recompute=recompute)
 
 
 def find_optimum(task: GameSpec, scenario: Scenario, settings: Settings, *, recompute: bool = False) -> tuple[Solved, bool]:
@@ -143,6 +148,27 @@ def require_one_charge(task: GameSpec, what: str) -> None:
 
 def _solve(task: GameSpec, settings: Settings, scenario: Scenario) -> Solved:
     return solve(task, scenario, settings)
+
+
+def _solve_together(
+    task: GameSpec, settings: Settings, scenarios: Sequence[Scenario], *, threads: int
+) -> Iterator[tuple[int, Solved | Failure]]:
+    """Yield the place of each scenario with its best charge, or the error that was raised, as their searches end.
+
+    Args:
+        task: The game, of one charge a day in the exact market.
+        settings: How, with the method chosen.
+        scenarios: Which days under which prices.
+        threads: How many threads clear and search.
+    """
+    market = StructuredMarket(threads=threads)
+    how = {"tolerance": settings.tolerance, "hard_limits": settings.hard_limits}
+    searches = [partial(search_scenario, task, scenario, **how) for scenario in scenarios]
+    for place, found in together(searches, market, at_once=AT_ONCE, threads=threads):
+        try:
+            yield place, numbers_of(task, scenarios[place], found) if isinstance(found, Optimum) else found
+        except ClearingError as error:  # without a charge
+            yield place, error
 
 
 def _form(settings: Settings) -> Form[Solved]:

@@ -19,11 +19,13 @@ from typing import Any, cast
 
 import numpy as np
 
-from ...agents.optimum import HourlyOptimum, Optimum, solve_hours, solve_optimum
+from ...agents.optimum import HourlyOptimum, Optimum, solve_hours
 from ...agents.optimum.call_auction import hours_apart, solve_auction_hours, solve_call_auction
 from ...agents.optimum.many_charges.several import solve_several
 from ...agents.optimum.miqp import solve_miqp
+from ...agents.optimum.one_charge.search import OneCharge
 from ...agents.optimum.played import best_played
+from ...agents.optimum.together import Search, alone
 from ...envs.account.objective import require_exact
 from ...envs.community.calendar import Scenario
 from ...envs.community.day import Array
@@ -150,10 +152,15 @@ def _of_another_market(task: GameSpec, scenario: Scenario, settings: Settings) -
 
 
 def solve_scenario(task: GameSpec, scenario: Scenario, **settings: Any) -> Optimum:
-    """Return the optimum of a scenario with its whole proof, computed now; settings go to :func:`solve_optimum`."""
+    """Return the optimum of a scenario with its whole proof, computed now; settings go to :class:`OneCharge`."""
+    return alone(search_scenario(task, scenario, **settings), exact_market_of(task))
+
+
+def search_scenario(task: GameSpec, scenario: Scenario, **settings: Any) -> Search[Optimum]:
+    """Return the search for the optimum of a scenario; settings go to :class:`OneCharge`."""
     environment = environment_of(task)
-    day = environment.day_of(scenario)
-    return solve_optimum(day, environment.community.network, environment.tariff, **_game(task), **settings)
+    game = {name: value for name, value in _game(task).items() if name != "market"}
+    return OneCharge(environment.community.network, environment.tariff, **game, **settings).search(environment.day_of(scenario))
 
 
 def _search(task: GameSpec, scenario: Scenario, settings: Settings) -> Solved:

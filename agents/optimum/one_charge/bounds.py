@@ -41,11 +41,12 @@ from ....envs.community.day import Array
 from ....envs.market.exact.market_data import Structure
 from ..sound import require_finite
 from .chord import Chord, peak_of
-from .kernels import level_within_blocks, products_of, relevant, stray
 from .line import ChargeLine, LinePoint
+from .strays import products_of, stray, strays_between
 
 _ROUNDING = 1e-14  # relative rounding error granted to sums of money
 _LEAST_WEIGHT, _GREATEST_WEIGHT = 1e-3, 1e12  # of ν
+_NOTHING = np.empty(0)
 _FACTORS = (*(3.0**k for k in range(7)), *(10.0**k for k in range(3, 13)))
 """Greater weights tried after the one suggested, as long as they help: where all that moves is at rest, no weight is too great."""
 SLIVER = 1e-9
@@ -233,43 +234,16 @@ def strayed(chord: Chord, overload_pull: Array | None, omega: float, sign: float
     Each is of shape (coefficients,), lowest power first; ``overload_pull`` is of shape (V,).
     """
     line, left, right = chord.line, chord.left, chord.right
-    flat = line.flat
     missed, rounding = left.missed_eur + right.missed_eur, _ROUNDING * line.turnover_eur
-    arguments = (flat.lower, flat.upper, left.variables, right.variables, left.slopes, right.slopes)
-    arguments = (*arguments, *(sign * pull for pull in _pulls(line, left, right, overload_pull)))
-    _, squares, products = relevant(_LEAST_WEIGHT, flat.n_curved, *arguments)
-    least = _weight(squares, products, missed) / 16
-    chosen, squares, products = relevant(least, flat.n_curved, *arguments)
-    weight = max(_weight(squares, products, missed), least)
-    small = tuple(part[chosen] for part in arguments)
-    n_curved = int(np.searchsorted(chosen, flat.n_curved))
+    more = _NOTHING if overload_pull is None else overload_pull
+    ends = [part for name in ("variables", "slopes", "relief", "pull") for part in (getattr(left, name), getattr(right, name))]
+    weights = (sign, _LEAST_WEIGHT, _GREATEST_WEIGHT, missed)
+    rows, n_curved, weight, least = strays_between(line.flat.lines, *ends, more, *weights)
     for factor in _FACTORS:
         nu = max(weight * factor, least)
-        e, f, g = stray(nu, omega, n_curved, *small)
+        e, f, g = stray(nu, omega, n_curved, *rows)
         require_finite((e, f, g), "the chord bound between two charges", line.day.label)
         yield np.array([e + (1.0 + omega + nu) * missed + rounding, f - e + g, -g])
-
-
-def _weight(squares: float, products: float, missed: float) -> float:
-    """Return the weight ν at which ν·δ/4, what (1) costs, is Σ h'²/4ν, what it saves."""
-    return float(np.clip(np.sqrt(squares / (products + 4.0 * missed + 1e-300)), _LEAST_WEIGHT, _GREATEST_WEIGHT))
-
-
-def _pulls(line: ChargeLine, left: LinePoint, right: LinePoint, overload_pull: Array | None) -> tuple[Array, Array]:
-    """Return h' = h − Aᵀλ at both ends, where λ pulls on no variable without curvature that can move.
-
-    Renewable use that is not on one bound throughout takes λ = 0 at its node; stored energy takes the same λ before and after.
-    """
-    flat = line.flat
-    on_lower = (left.variables <= flat.lower) & (right.variables <= flat.lower)
-    moving = ~(on_lower | ((left.variables >= flat.upper) & (right.variables >= flat.upper)))
-    found = []
-    for end in (left, right):
-        relief = end.relief.copy()
-        level_within_blocks(relief, moving[flat.renewables].reshape(flat.node_shape), moving[flat.stored].reshape(flat.store_shape))
-        pull = end.pull + flat.price_terms(relief)
-        found.append(pull if overload_pull is None else pull - overload_pull)
-    return found[0], found[1]
 
 
 def _radius(line: ChargeLine, left: LinePoint, right: LinePoint) -> float:

@@ -35,11 +35,11 @@ from ....envs.market.exact.market_data import MarketData
 from ....envs.market.exact.point import Point
 from ....envs.market.exact.polish import adopt
 from ....envs.market.exact.solution import Certificate
-from .kernels import level_within_blocks, onto_equations, price_terms, snap, violations
+from .account import FlatArrays, balance, injections, level, missing, slopes_at
+from .kernels import onto_equations, price_terms, violations
 
-_ROUNDING = 1e-11  # a slope, in units of the greatest price, that is meant to be 0
+_AT_BOUND = 1e-11  # dimensionless, as in envs.market.exact.point
 _PRICE_DIGIT = 4.0 * float(np.finfo(np.float64).eps)  # what a price is known to, in units of the greatest
-_AT_BOUND = 1e-11  # dimensionless, as in envs.clearing.point
 
 FAMILIES = ("demand", "imported", "exported", "charge", "discharge", "trade", "renewable", "stored")
 """Of variables, in the order of the vector."""
@@ -90,6 +90,32 @@ class FlatMarket:
         self._set_measures(t, n)
         self._set_equations(t, n, j)
         self._set_injections(t, n, counts_own_exchange)
+        self.lines = self._lines(t, n, j)
+
+    def _lines(self, t: int, n: int, j: int) -> FlatArrays:
+        """Return what compiled loops read of all this."""
+        return FlatArrays(
+            shape=(t, n, j),
+            n_curved=self.n_curved,
+            unit=float(self.unit),
+            scale=self.scale,
+            gain=self.gain,
+            lower=self.lower,
+            upper=self.upper,
+            cost=self.cost,
+            charge_cost=self.charge_cost,
+            import_kwh=self.import_kwh,
+            first=self.first,
+            second=self.second,
+            first_weight=self.first_weight,
+            second_weight=self.second_weight,
+            right_hand_side=self.right_hand_side,
+            own=self._own,
+            moved=self._moved,
+            span=(self._moving.start, self._moving.stop),
+            sold=self._sold,
+            bought=self._bought,
+        )
 
     def _set_measures(self, t: int, n: int) -> None:
         """Say what is much of each variable and equation, and whose it is: the units of the certificate."""
@@ -163,9 +189,8 @@ class FlatMarket:
             prices: y, dimensionless, shape (P,).
             charge: γ, EUR/kWh.
         """
-        slope = self.cost + charge * self.charge_cost + self.price_terms(prices)
-        slope[: self.n_curved] += x[: self.n_curved]
-        return slope
+        slopes: Array = slopes_at(self.lines, charge, x, prices)
+        return slopes
 
     def price_terms(self, prices: Array) -> Array:
         """Return −Aᵀy in EUR per unit of x, shape (V,), for prices y, dimensionless, shape (P,)."""
@@ -174,68 +199,44 @@ class FlatMarket:
 
     def residual(self, x: Array) -> Array:
         """Return by how much the equations are missed, dimensionless, shape (P,)."""
-        return self.onto_equations(x) - self.right_hand_side
+        missed: Array = missing(self.lines, x)
+        return missed
 
     def balance(self, x: Array) -> None:
-        """Make the equations hold to rounding, in place: what is missed goes to the roomiest variable of each prosumer and hour.
-
-        A clearing may miss them by 1e-9, and polishing stops at 1e-13; a bound pays the root of what is missed.
+        """Make the equations hold to rounding, in place; see :func:`.account.balance`.
 
         Args:
             x: Variables, shape (V,); what changes.
         """
-        self._balance_stores(x)
-        missed = self.residual(x)
-        own, node = self._own, np.arange(self._n_nodes)
-        room = np.minimum(x - self.lower, self.upper - x)[own] / self.scale[own]
-        roomiest = room.argmax(axis=0)
-        chosen, net = own[roomiest, node], missed[: self._n_nodes]
-        amount = np.where(room[roomiest, node] > np.abs(net), net, 0.0)
-        x[chosen] -= amount * np.sign(self.first_weight[chosen]) * self.scale[chosen]
-
-    def _balance_stores(self, x: Array) -> None:
-        """Make the storage equations hold, in place, by what is charged or discharged; by the energy itself only where neither has room.
-
-        What charging answers to a price is the price over the wear, so that a small wear makes much of rounding: the energy moved by it
-        would leave the bounds it is held on by prices that are anything but rounding.
-        """
-        if self.size == self.edges[7]:
-            return
-        missed = self.residual(x)[self._n_nodes :]
-        room = np.minimum(x - self.lower, self.upper - x)[self._moved] / self.scale[self._moved]
-        roomiest, each = room.argmax(axis=0), np.arange(missed.size)
-        chosen = self._moved[roomiest, each]
-        per_unit = self.second_weight[chosen] / self.gain[chosen]  # energy taken from the equation by a unit of power
-        amount = np.where(room[roomiest, each] > np.abs(missed / per_unit), missed, 0.0)
-        x[chosen] -= amount / per_unit * self.scale[chosen]
-        stored = x[self.edges[7] :].reshape(self.shapes[7])
-        stored -= np.cumsum((missed - amount).reshape(stored.shape), axis=0)
-        snap(self.scale, self.lower, self.upper, x)  # what stood on a bound stays there
+        balance(self.lines, x)
 
     def level(self, x: Array, prices: Array) -> None:
-        """Make the slope of free renewable use and stored energy exactly 0, in place: without curvature a bound pays for its last digit.
+        """Make the slope of free renewable use and stored energy exactly 0, in place; see :func:`.account.level`.
 
         Args:
             x: Variables, shape (V,), which say what is free.
             prices: y, dimensionless, shape (P,); what changes.
         """
-        inside = (x > self.lower) & (x < self.upper) & (np.abs(self.price_terms(prices)) <= _ROUNDING * self.gain)
-        level_within_blocks(prices, inside[self.renewables].reshape(self.node_shape), inside[self.stored].reshape(self.store_shape))
+        level(self.lines, x, prices)
 
     def injection_kw(self, x: Array) -> Array:
         """Return net injections in kW, shape (T, N), of variables or of a change of them."""
-        span, (t, n) = self._moving, self.shapes[0]
-        net = np.bincount(self.first[span], self._sold[span] * x[span], t * n)
-        net -= np.bincount(self.second[span], self._bought[span] * x[span], self.n_prices)[: t * n]
-        return np.asarray(net.reshape(t, n), dtype=np.float64)
+        net: Array = injections(self.lines, x)
+        return net.reshape(self.node_shape)
 
     def injection_gradient(self, potential: Array) -> Array:
         """Return the gradient in x of Σ potential·injection, potential in EUR/kW of shape (T, N)."""
-        values = np.concatenate([potential.ravel(), np.zeros(self.n_prices - self._n_nodes)])
+        values = self.at_equations(potential)
         gradient = np.zeros(self.size)
         span = self._moving
         gradient[span] = self._sold[span] * values[self.first[span]] - self._bought[span] * values[self.second[span]]
         return gradient
+
+    def at_equations(self, potential: Array) -> Array:
+        """Return values of the balances, shape (T, N), over all equations, shape (P,), those of storage being 0."""
+        values = np.zeros(self.n_prices)
+        values[: self._n_nodes] = potential.ravel()
+        return values
 
     def quantity(self, x: Array) -> float:
         """Return ½‖x_c‖² + c₀·x in EUR at x, shape (V,): the followers' objective but for the charges."""
@@ -254,10 +255,9 @@ class FlatMarket:
             The certificate, and what better responses to the prices would save in all, in EUR.
         """
         n = self.node_shape[1]
-        outside, steepest, saved = violations(
-            _AT_BOUND, self.n_curved, self._much, self.gain, self._holder, self._other, n, self.lower, self.upper, x, slope
-        )
-        gap = saved / self.unit - np.bincount(self._equation_holder, prices * missed, n)
+        found = violations(_AT_BOUND, self.n_curved, self._much, self.gain, self._holder, self._other, n, self.lower, self.upper, x, slope)
+        outside, steepest, saved = found
+        gap = saved / self.unit - np.bincount(self._equation_holder, prices * missed, len(saved))
         relative = gap / (self.node_shape[0] * self.data.size)
         certificate = Certificate(
             primal_residual=float(np.maximum((np.abs(missed) / self.equation_size).max(initial=0.0), outside)),
@@ -297,20 +297,25 @@ class FreeSet:
         """Return how variables and prices move with γ, shapes (V,) and (P,)."""
         market = self._market
         none = np.zeros(self._stores)
-        answer = self._system.solve_exactly(-self._direct(market.charge_cost), none, none, np.zeros(self._shape))
+        answer = self._system.solve_exactly(-self.direct(market.charge_cost), none, none, np.zeros(self._shape))
         prices = np.concatenate([answer[0].ravel(), answer[1].ravel()])
         change = -(market.charge_cost + market.price_terms(prices)) * self.free
         change[market.n_curved :] = np.concatenate([answer[3].ravel(), answer[2].ravel()])
         return change, prices
 
-    def prices_against(self, gradient: Array) -> Array:
-        """Return the prices whose terms cancel as much of a gradient in x as free variables allow, shape (P,); exact they need not be."""
+    def prices_against(self, balances: Array) -> Array:
+        """Return the prices whose terms cancel as much of a gradient in x as free variables allow, shape (P,); exact they need not be.
+
+        Args:
+            balances: What the balances gain while prices stand still and every free variable follows the gradient, shape (T·N,), as
+                :func:`.account.pulls_at` returns it.
+        """
         none = np.zeros(self._stores)
-        answer = self._system.solve(-self._direct(gradient), none, none, np.zeros(self._shape))
+        answer = self._system.solve(-balances.reshape(self._shape), none, none, np.zeros(self._shape))
         return np.concatenate([answer[0].ravel(), answer[1].ravel()])
 
-    def _direct(self, gradient: Array) -> Array:
-        """Return what the balances gain while prices stand still and every free variable follows −gradient."""
+    def direct(self, gradient: Array) -> Array:
+        """Return what the balances gain while prices stand still and every free variable follows −gradient; shapes (V,) and (T, N)."""
         market = self._market
         moved = gradient * self.free
         moved[market.n_curved :] = 0.0

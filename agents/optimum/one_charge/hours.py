@@ -20,7 +20,8 @@ from ....envs.grid.network import Network
 from ....envs.market.exact.market import P2PMarket
 from ....envs.market.mechanism import ExactResponse
 from ..agreement import require_agreement
-from .search import Optimum, solve_optimum
+from ..proved import Optimum
+from .search import solve_optimum
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -1,4 +1,4 @@
-"""The compiled loops of the search along a charge: how far a piece reaches, and how far the response may stray from a chord."""
+"""The compiled loops of the search along a charge: how far a piece reaches, what prices add up to, and what is wrong with a response."""
 
 # Compiled functions take their arrays by position, and numba infers their types.
 # ruff: noqa: PLR0917
@@ -125,108 +125,6 @@ def violations(near, n_curved, much, gain, holder, other, n_prosumers, lower, up
 def worse(a, b):
     """Return the greater of two numbers, NaN where one is none."""
     return b if b > a or np.isnan(b) else a
-
-
-@kept(**LOOPS)
-def stray(nu, omega, n_curved, lower, upper, x_a, x_b, s_a, s_b, h_a, h_b):
-    """Bound h·y − omega·(z·y + ½‖y‖²) over everything the response can be away from the chord; see :mod:`.bounds`.
-
-    Returns:
-        (e, f, g): the bound is (1 − t)·e + t·f + t·(1 − t)·g for every t in [0, 1].
-    """
-    beta, kappa = nu + omega, nu + 0.5 * omega
-    e, f, g = 0.0, 0.0, 0.0
-    for k in range(x_a.shape[0]):
-        low, high = lower[k], upper[k]
-        if not low < high:
-            continue
-        a_0, a_1 = h_a[k] - beta * s_a[k], h_b[k] - beta * s_b[k]
-        if x_a[k] <= low and x_b[k] <= low:
-            a_0, a_1 = max(a_0, 0.0), max(a_1, 0.0)
-        elif x_a[k] >= high and x_b[k] >= high:
-            a_0, a_1 = min(a_0, 0.0), min(a_1, 0.0)
-        if a_0 == 0.0 and a_1 == 0.0:
-            continue
-        # The box alone.
-        up_0, up_1, down_0, down_1 = max(a_0, 0.0), max(a_1, 0.0), max(-a_0, 0.0), max(-a_1, 0.0)
-        e_k = up_0 * (high - x_a[k]) + down_0 * (x_a[k] - low)
-        f_k = up_1 * (high - x_b[k]) + down_1 * (x_b[k] - low)
-        g_k = up_0 * (high - x_b[k]) + up_1 * (high - x_a[k]) + down_0 * (x_b[k] - low) + down_1 * (x_a[k] - low) - e_k - f_k
-        least = 0.5 * (e_k + f_k) + 0.25 * g_k
-        if k < n_curved:
-            # The curvature alone.
-            e_c, f_c = a_0 * a_0 / (4.0 * kappa), a_1 * a_1 / (4.0 * kappa)
-            if 0.5 * (e_c + f_c) < least:
-                e_k, f_k, g_k, least = e_c, f_c, 0.0, 0.5 * (e_c + f_c)
-        # Curvature (or the box) against h, and the box against z.
-        up_0, up_1, down_0, down_1 = max(-s_a[k], 0.0), max(-s_b[k], 0.0), max(s_a[k], 0.0), max(s_b[k], 0.0)
-        e_c = beta * (up_0 * (high - x_a[k]) + down_0 * (x_a[k] - low))
-        f_c = beta * (up_1 * (high - x_b[k]) + down_1 * (x_b[k] - low))
-        g_c = beta * (up_0 * (high - x_b[k]) + up_1 * (high - x_a[k]) + down_0 * (x_b[k] - low) + down_1 * (x_a[k] - low)) - e_c - f_c
-        if k < n_curved:
-            e_c += h_a[k] * h_a[k] / (4.0 * kappa)
-            f_c += h_b[k] * h_b[k] / (4.0 * kappa)
-        else:
-            e_c += abs(h_a[k]) * (high - low)
-            f_c += abs(h_b[k]) * (high - low)
-        if 0.5 * (e_c + f_c) + 0.25 * g_c < least:
-            e_k, f_k, g_k = e_c, f_c, g_c
-        e, f, g = e + e_k, f + f_k, g + g_k
-    return e, f, g
-
-
-@kept(**LOOPS)
-def relevant(nu, n_curved, lower, upper, x_a, x_b, s_a, s_b, h_a, h_b):
-    """Return the variables that can stray at a weight of at least nu, and the two sums that suggest a weight.
-
-    Returns:
-        Their indices; Σ h² over them, per √EUR²; and Σ of the complementary products that the response may use up.
-    """
-    chosen = np.empty(x_a.shape[0], dtype=np.intp)
-    count, squares, products = 0, 0.0, 0.0
-    for k in range(x_a.shape[0]):
-        low, high = lower[k], upper[k]
-        if not low < high:
-            continue
-        if x_a[k] <= low and x_b[k] <= low:
-            if s_a[k] >= 0.0 and s_b[k] >= 0.0 and h_a[k] <= nu * s_a[k] and h_b[k] <= nu * s_b[k]:
-                continue
-        elif x_a[k] >= high and x_b[k] >= high:
-            if s_a[k] <= 0.0 and s_b[k] <= 0.0 and h_a[k] >= nu * s_a[k] and h_b[k] >= nu * s_b[k]:
-                continue
-        elif k < n_curved:
-            squares += max(h_a[k] * h_a[k], h_b[k] * h_b[k])
-        product = max(s_a[k], 0.0) * (x_b[k] - low) + max(s_b[k], 0.0) * (x_a[k] - low)
-        product += max(-s_a[k], 0.0) * (high - x_b[k]) + max(-s_b[k], 0.0) * (high - x_a[k])
-        if k < n_curved:  # the curvature gives back all but a quarter of the square, which is nothing where a slope is rounding
-            product = min(product, max(s_a[k] * s_a[k], s_b[k] * s_b[k]))
-        products += product
-        chosen[count] = k
-        count += 1
-    return chosen[:count], squares, products
-
-
-@kept(**LOOPS)
-def products_of(lower, upper, x_a, x_b, s_a, s_b):
-    """Return the complementary products between both ends, and the greater sum of those of one end with itself, EUR."""
-    across, own_a, own_b = 0.0, 0.0, 0.0
-    for k in range(x_a.shape[0]):
-        low, high = lower[k], upper[k]
-        if not low < high:
-            continue
-        if s_a[k] > 0.0:
-            across += s_a[k] * (x_b[k] - low)
-            own_a += s_a[k] * (x_a[k] - low)
-        else:
-            across -= s_a[k] * (high - x_b[k])
-            own_a -= s_a[k] * (high - x_a[k])
-        if s_b[k] > 0.0:
-            across += s_b[k] * (x_a[k] - low)
-            own_b += s_b[k] * (x_b[k] - low)
-        else:
-            across -= s_b[k] * (high - x_a[k])
-            own_b -= s_b[k] * (high - x_b[k])
-    return across, max(own_a, own_b)
 
 
 @kept(**LOOPS)

@@ -25,10 +25,12 @@ from ....envs.market.exact.convert import point_of
 from ....envs.market.exact.market_data import MarketData, Structure, read_charges, scale
 from ....envs.market.mechanism import ExactResponse
 from ..sound import require_finite
+from ..together import ToClear
+from .account import pulls_at, reach_along, settle_point
 from .chord import Chord
 from .flat import FlatMarket, FreeSet
 from .idle import centred
-from .kernels import reach_of, snap
+from .kernels import snap
 
 _ROUNDING = 1e-12  # an equation that holds to this, in units of the mean load or a greater prosumer's own, holds: sums are no more exact
 _GAP_ROUNDING = 1e-13
@@ -140,11 +142,18 @@ class ChargeLine:
         self.base_loss_eur = float(np.sum(self.loss_weight * self.base_flow_kw**2))
         self.turnover_eur = day.turnover_eur
         self._ptdf = network.prosumer_ptdf
+        self._rounding = np.maximum(_ROUNDING * np.maximum(self.flat.equation_size, 1.0), self.flat.last_digit)
+        self._all_held = np.zeros(self.flat.size, dtype=np.bool_)
 
     def clear(self, charge: float, *, start: Clearing | None = None) -> Clearing:
         """Clear the day at one charge in EUR/kWh."""
+        asked = self.asked(charge)
+        return self._market.clear(asked.day, asked.charges, start=start)
+
+    def asked(self, charge: float) -> ToClear:
+        """Return what is to be cleared at a charge in EUR/kWh, counted as a clearing."""
         self.clearings += 1
-        return self._market.clear(self.day, charge * self.basis, start=start)
+        return ToClear(self.day, charge * self.basis)
 
     def piece(self, charge: float, *, cap: float, start: Clearing | None = None) -> Piece:
         """Clear at a charge and return the affine piece around it, within [0, cap].
@@ -155,7 +164,10 @@ class ChargeLine:
         Raises:
             ClearingError: If the market cannot clear the charge.
         """
-        clearing = self.clear(charge, start=start)
+        return self.piece_of(charge, self.clear(charge, start=start), cap=cap)
+
+    def piece_of(self, charge: float, clearing: Clearing, *, cap: float) -> Piece:
+        """Return the affine piece around a charge that was cleared; as :meth:`piece`."""
         data = self._data_at(charge)
         point = point_of(data, clearing)
         free_set = FreeSet(self.flat, data, point)
@@ -182,11 +194,8 @@ class ChargeLine:
 
     def _reach(self, charge: float, response: _Response, cap: float) -> tuple[float, float]:
         """Return the least and the greatest step along a response on which its active set stands."""
-        flat = self.flat
-        slopes = flat.slopes(response.variables, response.prices, charge)
-        slope_change = flat.slopes(response.change, response.price_change, 1.0) - flat.cost
-        box, step = (flat.scale, flat.lower, flat.upper), (response.change, slope_change, -charge, cap - charge)
-        low, high = reach_of(*box, response.free_set.free, response.variables, slopes, *step)
+        standing = (response.variables, response.prices, response.change, response.price_change)
+        low, high = reach_along(self.flat.lines, charge, cap, response.free_set.free, *standing)
         return float(low), float(high)
 
     def _certified_end(self, charge: float, response: _Response, step: float) -> LinePoint:
@@ -227,12 +236,9 @@ class ChargeLine:
     def _line_point(self, charge: float, x: Array, prices: Array, response: _Response | None) -> LinePoint:
         """Evaluate the leader's account at an exact response."""
         flat, day = self.flat, self.day
-        flat.balance(x)
-        flat.level(x, prices)
-        slopes = flat.slopes(x, prices, charge)
-        residual = flat.residual(x)
+        slopes, residual, net_kw = settle_point(flat.lines, charge, x, prices)
         certificate, saved_eur = flat.certificate(x, prices, slopes, residual)
-        flow = flat.injection_kw(x) @ self._ptdf.T + self.base_flow_kw
+        flow = net_kw.reshape(flat.node_shape) @ self._ptdf.T + self.base_flow_kw
         loss = float(np.sum(self.loss_weight * flow * flow))
         charged, imported = float(flat.charge_cost @ x), float(flat.import_kwh @ x)
         fee, loss_cost = day.import_fee * imported, loss - self.base_loss_eur
@@ -240,10 +246,14 @@ class ChargeLine:
         overload_cost = day.overload_price * day.period_hours * overload_kw
         profit = charge * charged + fee - loss_cost - overload_cost
         value = flat.quantity(x) + charge * charged
-        loss_pull = self._loss_pull(flow)
-        rounding = np.maximum(_ROUNDING * np.maximum(flat.equation_size, 1.0), flat.last_digit)
-        beyond = np.where(np.abs(residual) > rounding, residual, 0.0)
-        missed = float(np.maximum(np.abs(beyond) - rounding, 0.0).sum())
+        per_injected = flat.at_equations((2.0 * self.loss_weight * flow) @ self._ptdf)
+        free = self._all_held if response is None else response.free_set.free
+        pull, balances = pulls_at(flat.lines, charge, day.import_fee, per_injected, free)
+        relief = np.zeros_like(prices)
+        if response is not None:
+            relief = charge * response.price_change + response.free_set.prices_against(balances)
+        beyond = np.where(np.abs(residual) > self._rounding, residual, 0.0)
+        missed = float(np.maximum(np.abs(beyond) - self._rounding, 0.0).sum())
         require_finite((value, charged, imported, loss, profit, certificate.worst, missed, *flow.sum(axis=1)), "a response", day.label)
         return LinePoint(
             charge=charge,
@@ -260,20 +270,13 @@ class ChargeLine:
             variables=x,
             prices=prices,
             slopes=slopes,
-            pull=charge * flat.charge_cost + day.import_fee * flat.import_kwh - loss_pull,
-            relief=np.zeros_like(prices) if response is None else self._relief(charge, loss_pull, response),
+            pull=pull,
+            relief=relief,
             worst=certificate.worst,
             gap_eur=max(saved_eur - float(prices @ beyond) * flat.unit - _GAP_ROUNDING * self.turnover_eur, 0.0),
             missed_eur=missed * flat.unit,
             n_curved=flat.n_curved,
         )
-
-    def _loss_pull(self, flow_kw: Array) -> Array:
-        return self.flat.injection_gradient((2.0 * self.loss_weight * flow_kw) @ self._ptdf)
-
-    def _relief(self, charge: float, loss_pull: Array, response: _Response) -> Array:
-        against = self.day.import_fee * self.flat.import_kwh - loss_pull
-        return charge * response.price_change + response.free_set.prices_against(against)
 
     def _data_at(self, charge: float) -> MarketData:
         return replace(self._blank, charge=charge * self._direction)
@@ -317,10 +320,6 @@ class Piece:
         if charge == self.upper:
             return self.upper_end
         return self.line.along(self.charge, self.response, charge - self.charge)
-
-    def best(self) -> LinePoint:
-        """Return the response of the piece that the leader likes best, in closed form between branch limits."""
-        return self.at(self.peak()[0])
 
     def peak(self, low: float = 0.0, high: float = 1.0) -> tuple[float, float]:
         """Return the charge that the leader likes best between two shares of the piece, and the goal there in EUR."""

@@ -14,86 +14,36 @@ from __future__ import annotations
 
 import heapq
 import time
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import KW_ONLY, dataclass
+from functools import partial
 from math import inf, isfinite, nan
 
 import numpy as np
 
-from ....envs.account.objective import OBJECTIVES, ExactObjective, of_both
+from ....envs.account.objective import OBJECTIVES, ExactObjective
 from ....envs.account.settlement import Flows
 from ....envs.account.tariff import Tariff
 from ....envs.community.day import Array, Day
 from ....envs.errors import ClearingError
 from ....envs.games.transition import Rules
 from ....envs.grid.network import Network
+from ....envs.market.exact import Clearing, P2PMarket
 from ....envs.market.mechanism import ExactResponse
 from ..agreement import EXACTNESS, require_agreement
+from ..proved import Optimum
+from ..together import Failure, Search, ToClear, alone, together
 from .bounds import norms, secure_part, upper_bound
 from .certificate import OptimumCertificate, PrunedGap, SolvedPiece
 from .chord import Chord
 from .line import EXACT, ChargeLine, LinePoint, Piece
 
 _MAX_CLEARINGS = 5_000
+AT_ONCE = 16
+"""Searches that advance together. Each keeps its responses, 1 MB for 13 prosumers and 50 MB for 99."""
 _CENTRE = 0.02  # a gap is never split closer than this share of its width to an end: slivers cost as much as halves
 _RESOLUTION = 1e-13  # share of the cap below which two charges are not told apart
 _WITHIN = 0.5  # share of the tolerance on branch limits that answers use; the rest keeps them secure when cleared again
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Optimum:
-    """The best charge of a day with the proof that no charge in [0, cap] does better than the upper bound.
-
-    Attributes:
-        charge: Best charge found, EUR/kWh; NaN where no charge keeps every branch within its limit.
-        charge_cap: Greatest charge allowed, EUR/kWh.
-        objective: What is maximised, ``"profit"`` or ``"welfare"``.
-        profit_eur: The operator's profit there, from the affine piece it was found on.
-        recleared_profit_eur: The same when the day is cleared again from scratch and settled.
-        welfare_eur: Welfare of prosumers and operator there.
-        recleared_welfare_eur: The same, cleared again.
-        upper_bound_eur: No charge in [0, cap] takes the objective higher.
-        relative_gap: (upper bound − objective) over what is at stake, as :class:`.objective.Quantity` measures it: the greatest of
-            charge revenue, import fee, cost of losses and cost of overload at the optimum, and 1e-6 of the day's turnover; for
-            welfare all of the turnover.
-        revenue_eur: Charge revenue at the optimum.
-        clearings: Market clearings used, the last one included.
-        seconds: Wall time.
-        hard_limits: Whether only charges counted that keep every branch within its limit.
-        secure: Whether the best charge does; with hard limits, False is proved and None undecided: charges closer together than can be
-            told apart may still do.
-        certificate: The proof, which can be kept, checked and drawn; None where an optimum was read from a store of numbers.
-    """
-
-    charge: float
-    charge_cap: float
-    objective: ExactObjective
-    profit_eur: float
-    recleared_profit_eur: float
-    welfare_eur: float
-    recleared_welfare_eur: float
-    upper_bound_eur: float
-    relative_gap: float
-    revenue_eur: float
-    clearings: int
-    seconds: float
-    certificate: OptimumCertificate | None
-    hard_limits: bool = False
-    secure: bool | None = None
-
-    @property
-    def pieces(self) -> tuple[SolvedPiece, ...]:
-        """The solved pieces of the certificate."""
-        return () if self.certificate is None else self.certificate.pieces
-
-    @property
-    def gaps(self) -> tuple[PrunedGap, ...]:
-        """The bounded intervals of the certificate."""
-        return () if self.certificate is None else self.certificate.gaps
-
-    @property
-    def recleared_eur(self) -> float:
-        """The objective at the optimum, cleared again: what a policy's reward is compared with."""
-        return of_both(self.objective, profit_eur=self.recleared_profit_eur, welfare_eur=self.recleared_welfare_eur)
 
 
 def solve_optimum(
@@ -127,12 +77,60 @@ def solve_optimum(
         ClearingError: If a clearing misses its tolerance, or the proof misses that of the search: it does not close within its limit of
             clearings, responses are too inexact for it, or what was proved does not come out when it is cleared again.
     """
-    basis = one_basis(day, tariff, cap=cap, tolerance=tolerance)
-    began = time.perf_counter()
-    line = ChargeLine(day, network, basis, flows=flows, objective=objective, market=market)
-    search = _BestFirst(line, cap=cap, tolerance=tolerance, hard_limits=hard_limits)
-    search.run()
-    return _optimum(search, began)
+    asked = OneCharge(network, tariff, cap=cap, flows=flows, objective=objective, tolerance=tolerance, hard_limits=hard_limits)
+    return alone(asked.search(day), P2PMarket() if market is None else market)
+
+
+@dataclass(frozen=True, eq=False)
+class OneCharge:
+    """What is asked of every day of a batched search: the arguments of :func:`solve_optimum` but for the day and the market.
+
+    Attributes:
+        network: Where the prosumers sit.
+        tariff: A tariff of one coefficient for the whole day.
+        cap: Greatest charge allowed, EUR/kWh.
+        flows: Which account of the flows the operator answers for.
+        objective: What is maximised.
+        tolerance: Relative gap at which a search ends.
+        hard_limits: Whether every branch must stay within its limit.
+    """
+
+    network: Network
+    tariff: Tariff
+    _: KW_ONLY
+    cap: float
+    flows: Flows = "trades"
+    objective: ExactObjective = "profit"
+    tolerance: float = 1e-6
+    hard_limits: bool = False
+
+    def search(self, day: Day) -> Search[Optimum]:
+        """Return the search for the optimum of a day, for :mod:`..together`."""
+        basis = one_basis(day, self.tariff, cap=self.cap, tolerance=self.tolerance)
+        began = time.perf_counter()
+        line = ChargeLine(day, self.network, basis, flows=self.flows, objective=self.objective)
+        search = _BestFirst(line, cap=self.cap, tolerance=self.tolerance, hard_limits=self.hard_limits)
+        yield from search.run()
+        again = None if search.incumbent is None else (yield line.asked(search.incumbent.charge))
+        return _optimum(search, again, began)
+
+
+def solve_optima(
+    days: Sequence[Day], question: OneCharge, *, market: ExactResponse, at_once: int = AT_ONCE, threads: int = 1
+) -> Iterator[tuple[int, Optimum | Failure]]:
+    """Find the best charge of each of many days, and prove it; their searches advance together, and their clearings are one call.
+
+    Args:
+        days: The days.
+        question: What is asked of each.
+        market: What clears.
+        at_once: How many searches advance together.
+        threads: How many threads work for them.
+
+    Yields:
+        The place of a day, and its optimum, the same to the last bit as :func:`solve_optimum` finds, or the error that it raises.
+    """
+    yield from together([partial(question.search, day) for day in days], market, at_once=at_once, threads=threads)
 
 
 def one_basis(day: Day, tariff: Tariff, *, cap: float, tolerance: float = 1.0) -> Array:
@@ -152,13 +150,12 @@ def one_basis(day: Day, tariff: Tariff, *, cap: float, tolerance: float = 1.0) -
     return basis
 
 
-def _optimum(search: _BestFirst, began: float) -> Optimum:
-    """Clear the incumbent again from scratch and put everything together."""
+def _optimum(search: _BestFirst, clearing: Clearing | None, began: float) -> Optimum:
+    """Put everything together; the incumbent was cleared again, from scratch."""
     line, best = search.line, search.incumbent
     profit = recleared_profit = welfare = recleared_welfare = revenue = nan
     bound = max(search.open_bound, search.solved_bound)
-    if best is not None:
-        clearing = line.clear(best.charge)
+    if best is not None and clearing is not None:
         rules = Rules(network=line.network, basis=line.basis, flows=line.flows, objective=line.objective)
         again = rules.settled(line.day, best.charge * line.basis, clearing)
         settlement = again.settlement
@@ -232,10 +229,6 @@ class _BestFirst:
         self._norms = norms(line)
         self._heap: list[_Gap] = []
         self._slivers: list[_Gap] = []
-        first, last = line.piece(0.0, cap=cap), line.piece(cap, cap=cap)
-        for piece in (first, last):
-            self._solve(piece)
-        self._push(first.upper_end, last.lower_end)
 
     @property
     def best_eur(self) -> float:
@@ -264,8 +257,13 @@ class _BestFirst:
         """Return the intervals that are bounded instead of solved."""
         return [PrunedGap(gap.left.charge, gap.right.charge, -gap.negative_bound) for gap in (*self._heap, *self._slivers)]
 
-    def run(self) -> None:
+    def run(self) -> Generator[ToClear, Clearing, None]:
         """Split gaps until none can beat the incumbent by more than half the tolerance; the other half is for rounding."""
+        first = yield from self._piece(0.0)
+        last = yield from self._piece(self.cap)
+        for piece in (first, last):
+            self._solve(piece)
+        self._push(first.upper_end, last.lower_end)
         while self._heap and -self._heap[0].negative_bound > self._enough:
             if self.line.clearings >= _MAX_CLEARINGS:
                 raise ClearingError(
@@ -276,10 +274,14 @@ class _BestFirst:
             if gap.right.charge - gap.left.charge <= _RESOLUTION * self.cap:
                 self._slivers.append(gap)
                 continue
-            piece = self.line.piece(gap.look_at, cap=self.cap)
+            piece = yield from self._piece(gap.look_at)
             self._solve(piece)
             self._push(gap.left, piece.lower_end if piece.lower > gap.left.charge else gap.left)
             self._push(piece.upper_end if piece.upper < gap.right.charge else gap.right, gap.right)
+
+    def _piece(self, charge: float) -> Generator[ToClear, Clearing, Piece]:
+        clearing = yield self.line.asked(charge)
+        return self.line.piece_of(charge, clearing, cap=self.cap)
 
     @property
     def _enough(self) -> float:

@@ -16,7 +16,8 @@ which makes it quasidefinite; iterative refinement takes the shift back out, and
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,24 +57,55 @@ class ActiveSet:
         return all(np.array_equal(getattr(self, name), getattr(other, name)) for name in self.__dataclass_fields__)
 
 
+class _Numbers(NamedTuple):
+    """Numbers of the unknowns, hour by hour, which keeps the factor's fill within neighbouring hours.
+
+    Attributes:
+        mu: Of nodal prices, shape (T, N).
+        sigma: Of storage prices, shape (T, J).
+        stored: Of stored energy, shape (T, J).
+        renewable: Of renewable use, shape (T, N).
+        family_by_family: All of them, one family after the other.
+        shift: What the diagonal is shifted by at each unknown.
+    """
+
+    mu: IntArray
+    sigma: IntArray
+    stored: IntArray
+    renewable: IntArray
+    family_by_family: IntArray
+    shift: Array
+
+
+@lru_cache(maxsize=8)
+def _numbers(n_periods: int, n: int, j: int) -> _Numbers:
+    """Return the numbers of the unknowns of a market of T periods, N prosumers and J stores."""
+    hour = np.arange(n_periods)[:, None] * (n + j + j + n)
+    first = np.cumsum([0, n, j, j])
+    mu, sigma, stored, renewable = (hour + start + np.arange(size) for start, size in zip(first, (n, j, j, n), strict=True))
+    shift = np.zeros(n_periods * (n + j + j + n))
+    shift[mu], shift[sigma], shift[stored], shift[renewable] = SHIFT, SHIFT, -SHIFT, -SHIFT
+    return _Numbers(mu, sigma, stored, renewable, np.concatenate([each.ravel() for each in (mu, sigma, stored, renewable)]), shift)
+
+
 class KktSystem:
     """The factorised system of one active set."""
 
     def __init__(self, data: MarketData, active: ActiveSet) -> None:
         self._data = data
         self._active = active
-        n_periods, n, j = data.structure.n_periods, data.structure.n_prosumers, len(data.structure.owner)
-        # Unknowns are numbered hour by hour, which keeps the factor's fill within neighbouring hours.
-        width = n + j + j + n
-        hour = np.arange(n_periods)[:, None] * width
-        self._mu = hour + np.arange(n)
-        self._sigma = hour + n + np.arange(j)
-        self._stored = hour + n + j + np.arange(j)
-        self._renewable = hour + n + 2 * j + np.arange(n)
-        self._used = np.ones(n_periods * width, dtype=bool)
-        self._used[self._stored[~active.stored]] = False
-        self._used[self._renewable[~active.renewable]] = False
-        self._position = np.cumsum(self._used) - 1
+        structure = data.structure
+        self._numbers = _numbers(structure.n_periods, structure.n_prosumers, len(structure.owner))
+        used = np.ones(len(self._numbers.shift), dtype=bool)
+        used[self._numbers.stored] = active.stored
+        used[self._numbers.renewable] = active.renewable
+        self._position = np.cumsum(used) - 1
+        self._size = int(self._position[-1]) + 1
+        # Where each entry of a vector of the unknowns used stands, family by family.
+        among = np.flatnonzero(used[self._numbers.family_by_family])
+        self._place = np.empty_like(among)
+        self._place[self._position[self._numbers.family_by_family[among]]] = among
+        self._shift = self._numbers.shift[used]
 
     @cached_property
     def _factor(self) -> SuperLU:
@@ -87,7 +119,7 @@ class KktSystem:
     @cached_property
     def _matrix(self) -> csc_array:
         data, active, structure = self._data, self._active, self._data.structure
-        mu, sigma, owner = self._mu, self._sigma, structure.owner
+        mu, sigma, owner = self._numbers.mu, self._numbers.sigma, structure.owner
         rows: list[IntArray] = []
         columns: list[IntArray] = []
         values: list[Array] = []
@@ -117,21 +149,20 @@ class KktSystem:
             add(row, column, sign * stiffness)
 
         period, store = np.nonzero(active.stored)  # energy at the end of `period`: −σ of that period, +σ of the next one
-        stored = self._stored[period, store]
+        stored = self._numbers.stored[period, store]
         for sign, shift in ((-1.0, 0), (1.0, 1)):
             keep = period + shift < structure.n_periods
             price = sigma[period[keep] + shift, store[keep]]
             repeat(stored[keep], price, sign)
             repeat(price, stored[keep], sign)
         repeat(stored, stored, -SHIFT)
-        free = self._renewable[active.renewable]
+        free = self._numbers.renewable[active.renewable]
         repeat(free, mu[active.renewable], 1.0)
         repeat(mu[active.renewable], free, 1.0)
         repeat(free, free, -SHIFT)
 
-        size = int(self._position[-1]) + 1
-        entries = (self._position[np.concatenate(rows)], self._position[np.concatenate(columns)])
-        return csc_array((np.concatenate(values), entries), shape=(size, size))
+        row, column = (self._position[np.concatenate(part)] for part in (rows, columns))
+        return _by_column(row, column, np.concatenate(values), self._size)
 
     def solve(self, balance: Array, storage: Array, stored: Array, renewable: Array) -> tuple[Array, Array, Array, Array]:
         """Solve for the right-hand sides of the four families of rows.
@@ -157,59 +188,58 @@ class KktSystem:
         """
         wanted = (balance, storage, np.where(self._active.stored, stored, 0.0), np.where(self._active.renewable, renewable, 0.0))
         scale = max(float(np.abs(part).max(initial=0.0)) for part in wanted)
-        solution, error = self._refined(wanted, scale)
+        right = self._join(*wanted)
+        solution, error = self._refined(right, scale)
         if error > _UNSOLVABLE * scale:
-            solution, _ = self._refined(self._reachable(*wanted), scale)
-        return solution
+            solution, _ = self._refined(self._reachable(right), scale)
+        return self._split(solution)
 
-    def _refined(self, wanted: tuple[Array, Array, Array, Array], scale: float) -> tuple[tuple[Array, Array, Array, Array], float]:
-        """Return the refined solution and its greatest residual."""
-        solution = self.solve(*wanted)
+    def _refined(self, wanted: Array, scale: float) -> tuple[Array, float]:
+        """Return the refined solution and its greatest residual; vectors are of the unknowns used."""
+        solution = self._factor.solve(wanted)
         best = np.inf
         for _ in range(_MAX_REFINEMENTS):
-            missing = [target - reached for target, reached in zip(wanted, self._multiply(*solution), strict=True)]
-            error = max(float(np.abs(part).max(initial=0.0)) for part in missing)
+            missing = wanted - (self._matrix @ solution - self._shift * solution)
+            error = float(np.abs(missing).max(initial=0.0))
             if error <= _REFINED * scale or error > 0.5 * best:
                 break
             best = error
-            mu, sigma, e, r = (old + new for old, new in zip(solution, self.solve(*missing), strict=True))
-            solution = (mu, sigma, e, r)
+            solution = solution + self._factor.solve(missing)
         return solution, error
 
-    def _reachable(self, balance: Array, storage: Array, stored: Array, renewable: Array) -> tuple[Array, Array, Array, Array]:
+    def _reachable(self, inside: Array) -> Array:
         """Return a right-hand side without its part outside the range of the unshifted matrix.
 
         Solving and multiplying by the shift again leaves that part as it is, and shrinks all others by the shift over their eigenvalue.
         The least pivot has half its digits only, so that a second pass is needed for the other half. Taking the part from the residual of a
         solution instead would lose the digits by which the solution is too large.
         """
-        inside = self._join(balance, storage, stored, renewable)
         for _ in range(2):
             outside = inside
             for _ in range(_PROJECTIONS):
                 outside = self._shift * self._factor.solve(outside)
             inside = inside - outside
-        return self._split(inside)
-
-    def _multiply(self, mu: Array, sigma: Array, stored: Array, renewable: Array) -> tuple[Array, Array, Array, Array]:
-        """Return the unshifted matrix times the given unknowns, family by family as in :meth:`solve`."""
-        vector = self._join(mu, sigma, stored, renewable)
-        return self._split(self._matrix @ vector - self._shift * vector)
-
-    @cached_property
-    def _shift(self) -> Array:
-        whole = np.zeros(len(self._used))
-        whole[self._mu], whole[self._sigma] = SHIFT, SHIFT
-        whole[self._stored], whole[self._renewable] = -SHIFT, -SHIFT
-        return whole[self._used]
+        return inside
 
     def _join(self, mu: Array, sigma: Array, stored: Array, renewable: Array) -> Array:
-        whole = np.zeros(len(self._used))
-        whole[self._mu], whole[self._sigma] = mu, sigma
-        whole[self._stored], whole[self._renewable] = stored, renewable
-        return whole[self._used]
+        vector: Array = np.concatenate([mu.ravel(), sigma.ravel(), stored.ravel(), renewable.ravel()])[self._place]
+        return vector
 
     def _split(self, vector: Array) -> tuple[Array, Array, Array, Array]:
-        whole = np.zeros(len(self._used))
-        whole[self._used] = vector
-        return whole[self._mu], whole[self._sigma], whole[self._stored], whole[self._renewable]
+        (n_periods, n), j = self._numbers.mu.shape, self._numbers.sigma.shape[1]
+        whole = np.zeros(len(self._numbers.shift))
+        whole[self._place] = vector
+        first, second, third = n_periods * n, n_periods * (n + j), n_periods * (n + j + j)
+        mu, renewable = (part.reshape(n_periods, n) for part in (whole[:first], whole[third:]))
+        sigma, stored = (part.reshape(n_periods, j) for part in (whole[first:second], whole[second:third]))
+        return mu, sigma, stored, renewable
+
+
+def _by_column(row: IntArray, column: IntArray, value: Array, size: int) -> csc_array:
+    """Return a matrix of these entries, those of one place added up in their order."""
+    order = np.argsort(column, kind="stable")
+    starts = np.zeros(size + 1, dtype=np.int32)
+    np.cumsum(np.bincount(column, minlength=size), out=starts[1:])
+    matrix = csc_array((value[order], row[order].astype(np.int32), starts), shape=(size, size))
+    matrix.sum_duplicates()
+    return matrix

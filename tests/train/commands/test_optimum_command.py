@@ -17,6 +17,7 @@ import pytest
 from gridtoll.agents.optimum import Optimum
 from gridtoll.agents.optimum.many_charges import several
 from gridtoll.agents.optimum.miqp import MiqpError
+from gridtoll.agents.optimum.together import Search
 from gridtoll.envs.community.calendar import Scenario
 from gridtoll.envs.community.day import Array, Day
 from gridtoll.envs.errors import ClearingError
@@ -25,8 +26,9 @@ from gridtoll.envs.games.transition import Rules, Transition
 from gridtoll.envs.market.exact import Clearing
 from gridtoll.envs.market.exact.compiled import StructuredMarket
 from gridtoll.train.cli import main
-from gridtoll.train.references import solve
-from gridtoll.train.references.solve import solve_scenario
+from gridtoll.train.references import optima, solve
+from gridtoll.train.references.solve import numbers_of, search_scenario
+from gridtoll.train.references.solved import Solved
 
 SPLIT = ["optimum", "--community", "two-prosumers", "--split", "test", "--quiet"]
 DAY = ["optimum", "--community", "two-prosumers", "--day", "100", "--json"]
@@ -215,13 +217,13 @@ def test_a_split_with_days_that_fail_keeps_the_others_and_ends_with_two(
 ) -> None:
     seen: list[Scenario] = []
 
-    def failing(task: GameSpec, scenario: Scenario, **settings: Any) -> Optimum:
+    def failing(task: GameSpec, scenario: Scenario, **settings: Any) -> Search[Optimum]:
         seen.append(scenario)
         if len(seen) == 2:
             raise ClearingError("no clearing today")
-        return solve_scenario(task, scenario, **settings)
+        return search_scenario(task, scenario, **settings)
 
-    monkeypatch.setattr(solve, "solve_scenario", failing)
+    monkeypatch.setattr(optima, "search_scenario", failing)
     words = [*SPLIT, "--days", "3", "--jobs", "1", "--json"]
     assert main(words) == 2
     values = json.loads(capsys.readouterr().out)
@@ -232,15 +234,15 @@ def test_a_split_with_days_that_fail_keeps_the_others_and_ends_with_two(
 
 
 def test_a_split_that_is_interrupted_keeps_what_is_done(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[Scenario] = []
+    done: list[Scenario] = []
 
-    def interrupted(task: GameSpec, scenario: Scenario, **settings: Any) -> Optimum:
-        seen.append(scenario)
-        if len(seen) == 3:
+    def interrupted(task: GameSpec, scenario: Scenario, optimum: Optimum) -> Solved:
+        done.append(scenario)
+        if len(done) == 3:
             raise KeyboardInterrupt
-        return solve_scenario(task, scenario, **settings)
+        return numbers_of(task, scenario, optimum)
 
-    monkeypatch.setattr(solve, "solve_scenario", interrupted)
+    monkeypatch.setattr(optima, "numbers_of", interrupted)
     words = [*SPLIT, "--days", "4", "--jobs", "1", "--json"]
     assert main(words) == 130
     assert "interrupted" in capsys.readouterr().err

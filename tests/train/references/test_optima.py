@@ -15,17 +15,18 @@ import pytest
 from trainings import played_alone
 
 from gridtoll.agents.optimum import Optimum, solve_optimum
+from gridtoll.agents.optimum.together import Search
 from gridtoll.envs.community.calendar import Scenario
 from gridtoll.envs.community.sources import export_community, load_community
 from gridtoll.envs.errors import ClearingError
 from gridtoll.envs.games.spec import GameSpec
 from gridtoll.envs.market.exact import P2PMarket
-from gridtoll.train.references import solve
+from gridtoll.train.references import optima
 from gridtoll.train.references.ends import references
 from gridtoll.train.references.optima import _key, find_optima, find_optimum, keep, labels
 from gridtoll.train.references.optima_table import COLUMNS, summary_of, summary_table, write_rows
-from gridtoll.train.references.solve import resolved, solve_scenario
-from gridtoll.train.references.solved import Settings
+from gridtoll.train.references.solve import numbers_of, resolved, search_scenario, solve_scenario
+from gridtoll.train.references.solved import Settings, Solved
 from gridtoll.train.task import environment_of
 from gridtoll.train.workers import Workers
 
@@ -50,11 +51,11 @@ def solved_days(monkeypatch: pytest.MonkeyPatch) -> list[Scenario]:
     """The scenarios solved from here on, in their order."""
     seen: list[Scenario] = []
 
-    def counted(task: GameSpec, scenario: Scenario, **settings: Any) -> Optimum:
+    def counted(task: GameSpec, scenario: Scenario, **settings: Any) -> Search[Optimum]:
         seen.append(scenario)
-        return solve_scenario(task, scenario, **settings)
+        return search_scenario(task, scenario, **settings)
 
-    monkeypatch.setattr(solve, "solve_scenario", counted)
+    monkeypatch.setattr(optima, "search_scenario", counted)
     return seen
 
 
@@ -134,13 +135,13 @@ def test_tariffs_that_differ_are_told_apart_by_their_basis() -> None:
 
 
 def test_a_day_that_fails_is_reported_and_the_others_are_kept(workers: Workers, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def failing(task: GameSpec, scenario: Scenario, **settings: Any) -> Optimum:
+    def failing(task: GameSpec, scenario: Scenario, **settings: Any) -> Search[Optimum]:
         if scenario.day == 10:
             raise ClearingError("no clearing today")
-        return solve_scenario(task, scenario, **settings)
+        return search_scenario(task, scenario, **settings)
 
     with monkeypatch.context() as patch:
-        patch.setattr(solve, "solve_scenario", failing)
+        patch.setattr(optima, "search_scenario", failing)
         found = find_optima(TASK, DAYS, workers)
         with pytest.raises(ClearingError, match=r"1 of 3 days was not found: day 10, price path 2: no clearing today"):
             references(TASK, DAYS, workers)
@@ -162,16 +163,19 @@ def test_a_day_that_fails_is_reported_and_the_others_are_kept(workers: Workers, 
 
 
 def test_an_interruption_keeps_what_is_done_and_the_next_run_goes_on(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(task: GameSpec, scenario: Scenario, **settings: Any) -> Optimum:
-        if scenario == DAYS[2]:
+    done: list[Scenario] = []
+
+    def interrupted(task: GameSpec, scenario: Scenario, optimum: Optimum) -> Solved:
+        if len(done) == 2:
             raise KeyboardInterrupt
-        return solve_scenario(task, scenario, **settings)
+        done.append(scenario)
+        return numbers_of(task, scenario, optimum)
 
     with monkeypatch.context() as patch:
-        patch.setattr(solve, "solve_scenario", interrupted)
+        patch.setattr(optima, "numbers_of", interrupted)
         with pytest.raises(KeyboardInterrupt):
             find_optima(TASK, DAYS, workers)
-    assert [entry.was_stored for entry in find_optima(TASK, DAYS, workers)] == [True, True, False]
+    assert [entry.was_stored for entry in find_optima(TASK, DAYS, workers)] == [scenario in done for scenario in DAYS]
 
 
 def test_numbers_json_has_no_word_for_are_kept(own_cache: Path) -> None:

@@ -13,14 +13,15 @@ import pytest
 
 from gridtoll.agents.fixed.day_ahead import ConstantPolicy, ZeroPolicy
 from gridtoll.agents.optimum import Optimum, solve_optimum
+from gridtoll.agents.optimum.together import Search
 from gridtoll.envs.community.calendar import Scenario
 from gridtoll.envs.games.spec import GameSpec
 from gridtoll.train.ground.errors import ModelMismatchError
 from gridtoll.train.ground.playing import PlayedDay, play_days
-from gridtoll.train.references import optima, solve
+from gridtoll.train.references import optima
 from gridtoll.train.references.ends import references
 from gridtoll.train.references.optima import labels, scenario_hash
-from gridtoll.train.references.solve import solve_scenario
+from gridtoll.train.references.solve import search_scenario
 from gridtoll.train.scoring import chosen, regret
 from gridtoll.train.scoring import evaluate as module
 from gridtoll.train.scoring.chosen import find_grid_constant, mean_objective
@@ -99,11 +100,11 @@ def test_optima_are_found_once_and_a_damaged_file_is_found_again(
         damaged.write_text('{"key":')
     solved = []
 
-    def counted(task: GameSpec, scenario: Scenario, **settings: Any) -> Optimum:
+    def counted(task: GameSpec, scenario: Scenario, **settings: Any) -> Search[Optimum]:
         solved.append(scenario)
-        return solve_scenario(task, scenario, **settings)
+        return search_scenario(task, scenario, **settings)
 
-    monkeypatch.setattr(solve, "solve_scenario", counted)
+    monkeypatch.setattr(optima, "search_scenario", counted)
     again = references(TASK, SCENARIOS[:2], workers)
     assert len(solved) == 1
     assert [entry.charges for entry in again] == [entry.charges for entry in first]

@@ -10,7 +10,7 @@ from builders import DEGENERATE, market, random_basis, random_day, random_networ
 from numba.core.dispatcher import Dispatcher
 
 from gridtoll.agents.optimum import solve_optimum
-from gridtoll.agents.optimum.one_charge import bounds, flat, kernels, line
+from gridtoll.agents.optimum.one_charge import account, bounds, flat, kernels, line, strays
 from gridtoll.agents.optimum.one_charge.flat import FlatMarket, FreeSet
 from gridtoll.envs.account.settlement import settle
 from gridtoll.envs.account.tariff import make_tariff
@@ -110,14 +110,14 @@ def test_prices_against_a_gradient_cancel_what_free_variables_allow() -> None:
     program_, data, point, _ = program(random_day(3))
     free_set = FreeSet(program_, data, point)
     _, prices = free_set.derivative()
-    np.testing.assert_allclose(free_set.prices_against(program_.charge_cost), prices, atol=1e-4 * np.abs(prices).max())
+    np.testing.assert_allclose(free_set.prices_against(free_set.direct(program_.charge_cost)), prices, atol=1e-4 * np.abs(prices).max())
 
 
 def test_compiled_loops_are_ordinary_python_underneath(monkeypatch: pytest.MonkeyPatch) -> None:
     day, network = random_day(1, n=3, periods=3, stores=1), random_network(1, n=3, limit_kw=1.0)
     options: dict[str, Any] = {"cap": 0.6, "market": market(), "hard_limits": True}
     compiled = solve_optimum(day, network, make_tariff("distance", network), **options)
-    for module in (kernels, bounds, flat, line):
+    for module in (kernels, account, bounds, flat, line, strays):
         for name, value in list(vars(module).items()):
             if isinstance(value, Dispatcher):
                 monkeypatch.setattr(module, name, value.py_func)

@@ -54,7 +54,7 @@ def test_the_best_of_a_piece_is_best_of_all_its_charges_also_where_a_branch_reac
             line = line_of(day, network, objective=objective)
             for charge in (0.02, 0.12, 0.2):
                 piece = line.piece(charge, cap=1.0)
-                best = piece.best()
+                best = piece.at(piece.peak()[0])
                 found = Chord(line, piece.lower_end, piece.upper_end).crossings
                 crossings += len(found)
                 for share in found:
