@@ -37,7 +37,7 @@ from ...envs.market.exact.compiled import StructuredMarket
 from ..ground.playing import play_days
 from ..task import environment_of
 from .answers import Key
-from .one_store import PROOFS, KeptOptimum, proof_key
+from .one_store import PROOFS, proof_key
 
 _CENT: Final = 0.01
 """Earnings in EUR below which gaps are not taken as shares of them: of next to nothing every share is large."""
@@ -166,7 +166,7 @@ def search_day(task: GameSpec, scenario: Scenario, effort: SearchEffort) -> Hour
         best, upper, plans, method = searched.sequence, _bound(task, day), searched.plans, "search"
         if task.belief == "standing" and applies(walk):
             proved = _proved(task, scenario, walk, best, effort)
-            best, upper, plans, method = proved.charges[:, None], min(upper, proved.upper_bound_eur), walk.plans, "boxes"
+            best, upper, plans, method = np.array(proved.charges)[:, None], min(upper, proved.upper_bound_eur), walk.plans, "boxes"
     constant = walk.walk(np.array(np.broadcast_to(hints[1], walk.shape))).goal_eur if single else math.nan
     best_eur, charges = _played(task, scenario, best, bracket)
     gap = upper - best_eur
@@ -190,13 +190,12 @@ def _proved(task: GameSpec, scenario: Scenario, walk: HourlyDay, best: Array, ef
     """Return what is proved of a day with one store; what an interrupted proof had come to is kept, and gone on from."""
     env = environment_of(replace(task, information="public"))
     key = proof_key(env.day_of(scenario), env.community.network, env.tariff, cap=env.charge_cap, flows=task.flows)
-    before = PROOFS.kept(key)
     return solve_hourly(
         walk,
         hints=[best],
         tolerance=effort.tolerance,
         seconds=_proof_seconds(effort),
-        begin=None if before is None else before.optimum(),
+        begin=PROOFS.kept(key),
         keep=lambda known: _keep(key, known),
     )
 
@@ -206,7 +205,7 @@ def _proof_seconds(effort: SearchEffort) -> float:
 
 
 def _keep(key: Key, known: StoreOptimum) -> None:
-    PROOFS.keep(key, KeptOptimum.of(known))
+    PROOFS.keep(key, known)
 
 
 def _played(task: GameSpec, scenario: Scenario, sequence: Array, bracket: Bracket) -> tuple[float, tuple[float, ...]]:

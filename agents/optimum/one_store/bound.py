@@ -20,7 +20,8 @@ exactly: *points* are the ends of the slab and wherever a limit is reached or le
 **Where limits are the same.** Prices and charges at which the same elements are at the same limits, and the same branches overloaded, are
 convex, and the response is affine there. If both lines pass the same limits in the same order within a slab, the box is made of trapezoids
 between them, and in each y, q and flows are affine. A response is then a mean Σ w_v·v of points v. Its profit γ·q − losses + … is at most
-the mean of theirs and *extra* = ¼·(γ̄ − γ̲)·(q̄ − q̲) + ¼·Σ loss·(change of flow)², which falls with the square of the box.
+the mean of theirs and *extra* = ¼·(γ̄ − γ̲)·(q̄ − q̲) + ¼·Σ loss·(change of flow)², which falls with the square of the box. The change of
+flow is that along the charge, over all charges of the trapezoid, and that along the price: all points lie within half of their sum.
 
 **Elsewhere.** From the left of the slab to where limits first differ all is as above. From there on, at a price between the lines, q is no
 more than where they first differ, for it falls as γ rises. Or: U_t(p, γ), the least of the hour's cost less p·y, is jointly concave with
@@ -203,7 +204,7 @@ class BoxProgram:
         parts: list[SlabAnswer] = []
         count, n = len(boxes.price), len(strip)
         other = hours.flow_norm[hour, lines.over].sum() + hours.fee_norm[hour]
-        loss = (hours.base_loss_eur[hour], hours.loss_norm[hour])
+        loss = (hours.base_loss_eur[hour] + hours.most_fee_eur[hour], hours.loss_norm[hour])  # a fee hides as much of the losses
 
         def work(part: IntArray) -> None:
             m = len(part)

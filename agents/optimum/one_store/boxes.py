@@ -23,8 +23,8 @@ def points_of(rows, first, low, high, reach, start, points, fall):
         reach: How far below a slab the fall of the charged energy counts.
         start: Written: where each line's points in each slab begin, shape (lines·slabs + 1,).
         points: Written where it has rows, else they are only counted: place in the slab from 0 to 1, energy stored, profit, charged
-            energy, and up to the next point Σ loss·(change of flow)², the limits reached, and how much losses bend along the price;
-            shape (points, 7).
+            energy, and up to the next point Σ loss·(change of flow)² if flows went on so over the whole slab, the limits reached, and how
+            much losses bend along the price; shape (points, 7).
         fall: Written: steepest fall of the charged energy, and the least that the profit is but for the charge, shape (2, lines, slabs).
     """
     n, count = low.shape[0], 0
@@ -62,7 +62,7 @@ def points_of(rows, first, low, high, reach, start, points, fall):
                         points[count, 1] = rows[r, 1] + share * (rows[r + 1, 1] - rows[r, 1])
                         points[count, 2] = at * charged + other
                         points[count, 3] = charged
-                        points[count, 4] = rows[r, 4] * ((v - u) / (b - a)) ** 2
+                        points[count, 4] = rows[r, 4] * (width / (b - a)) ** 2
                         points[count, 5] = rows[r, 5]
                         points[count, 6] = rows[r, 6]
                         count += 1
@@ -73,6 +73,20 @@ def points_of(rows, first, low, high, reach, start, points, fall):
             fall[0, i, j], fall[1, i, j] = steep, worst
     start[(first.shape[0] - 1) * n] = count
     return count
+
+
+@kept(**LOOPS)
+def across_flows(points, a, b, apart):
+    """Return √Σ loss·(change of flow)² between the two ends furthest from each other where two lines have the same limits.
+
+    Args:
+        points: What :func:`points_of` wrote.
+        a: Where the limits begin to be reached on one line, and ``b`` on the other: at another charge, as limits lie askew.
+        b: See there.
+        apart: How far the prices of both lines are from each other.
+    """
+    wide = max(points[a + 1, 0], points[b + 1, 0]) - min(points[a, 0], points[b, 0])
+    return wide * np.sqrt(max(points[a, 4], points[b, 4])) + apart * np.sqrt(max(points[a, 6], points[b, 6]))
 
 
 @kept(**LOOPS)
@@ -89,7 +103,7 @@ def between_lines(strip, price, low, high, reach, start, points, fall, most, bas
         points: See there.
         fall: See there.
         most: No more energy is charged.
-        base: What losses are without anybody, EUR.
+        base: What losses are without anybody and the fee on all that can be imported, EUR.
         loss: By how much the root of losses may stray per √EUR of distance, and ``other`` imports' fee and overload, EUR.
         other: See there.
         corner: Written: energy stored at both ends of both lines, shape (4, strips, slabs).
@@ -111,7 +125,7 @@ def between_lines(strip, price, low, high, reach, start, points, fall, most, bas
                 for k in range(ea - pa - 1):
                     same &= points[pa + k, 5] == points[pb + k, 5]
             middle, across, along = 0.25 * (ya0 + ya1 + yb0 + yb1), 0.5 * (yb0 + yb1 - ya0 - ya1), 0.5 * (ya1 + yb1 - ya0 - yb0)
-            below, above, least, greatest, fewest, most_q, bend, lean = 0.0, 0.0, np.inf, -np.inf, np.inf, -np.inf, 0.0, 0.0
+            below, above, least, greatest, fewest, most_q, bend = 0.0, 0.0, np.inf, -np.inf, np.inf, -np.inf, 0.0
             rise = np.array([-np.inf, -np.inf])
             for side in range(2):
                 begin, end = (pa, ea) if side == 0 else (pb, eb)
@@ -128,13 +142,24 @@ def between_lines(strip, price, low, high, reach, start, points, fall, most, bas
                     least, greatest = min(least, y), max(greatest, y)
                     fewest, most_q = min(fewest, points[k, 3]), max(most_q, points[k, 3])
                     if k + 1 < end:
-                        bend, lean = max(bend, points[k, 4]), max(lean, points[k, 6])
+                        bend = max(bend, points[k, 4] * (points[k + 1, 0] - points[k, 0]) ** 2)
             stray[0, s, j], stray[1, s, j] = below, above
             apart_at_most = max(rise[0] + rise[1], 0.0)  # at one charge
             area = apart * apart_at_most
             curved = 0.25 * (high[j] - low[j]) * (most_q - fewest)
-            # Where limits are the same all is straight in price and charge, and flows within a piece differ by at most this.
-            more, jump = curved + 0.25 * (np.sqrt(bend) + apart * np.sqrt(lean)) ** 2, 0.0
+            left, right = 0, 0
+            fewer = min(ea - pa, eb - pb) - 1
+            while left < fewer and points[pa + left, 5] == points[pb + left, 5]:
+                left += 1
+            while left + right < fewer and points[ea - 2 - right, 5] == points[eb - 2 - right, 5]:
+                right += 1
+            # Where limits are the same all is straight in price and charge, and flows between two lines differ by at most this.
+            apart_flows = 0.0
+            for k in range(left):
+                apart_flows = max(apart_flows, across_flows(points, pa + k, pb + k, apart))
+            for k in range(right):
+                apart_flows = max(apart_flows, across_flows(points, ea - 2 - k, eb - 2 - k, apart))
+            more, jump = curved + 0.25 * apart_flows**2, 0.0
             if not same:
                 steep, back = max(fall[0, a, j], fall[0, b, j]), reach[j]
                 rises = high[j] * most if area > 0.0 else 0.0
@@ -142,15 +167,6 @@ def between_lines(strip, price, low, high, reach, start, points, fall, most, bas
                     if steep > 0.0:
                         back = min(back, np.sqrt(0.25 * area / steep))
                     rises = high[j] * (0.25 * area / back + back * steep)
-                lean = 0.0
-                left, right = 0, 0
-                fewer = min(ea - pa, eb - pb) - 1
-                while left < fewer and points[pa + left, 5] == points[pb + left, 5]:
-                    lean = max(lean, points[pa + left, 6])
-                    left += 1
-                while left + right < fewer and points[ea - 2 - right, 5] == points[eb - 2 - right, 5]:
-                    lean = max(lean, points[ea - 2 - right, 6])
-                    right += 1
                 if left > 0:  # the charged energy falls as the charge rises: no more than where limits cease to be the same
                     until, drop = max(points[ea - 1 - right, 0], points[eb - 1 - right, 0]), 0.0
                     for side in range(2):
@@ -162,7 +178,7 @@ def between_lines(strip, price, low, high, reach, start, points, fall, most, bas
                     rises = min(rises, high[j] * drop)
                 lost = max(0.0, base - min(fall[1, a, j], fall[1, b, j]))
                 away = (2.0 * loss * np.sqrt(lost) + other) * np.sqrt(area)
-                more = curved + rises + max(0.25 * bend + away, 0.25 * (np.sqrt(bend) + apart * np.sqrt(lean)) ** 2)
+                more = curved + rises + max(0.25 * bend + away, 0.25 * apart_flows**2)
                 jump = apart_at_most
             extra[0, s, j], extra[1, s, j], extra[2, s, j], extra[3, s, j] = more, jump, least, greatest
 

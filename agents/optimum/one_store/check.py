@@ -63,18 +63,28 @@ def check_optimum(day: HourlyDay, known: StoreOptimum, *, sequences: int = 100, 
         ClearingError: If an hour cannot be followed, or a plan not be cleared.
     """
     hours = hours_of(day)
-    program = BoxProgram(hours, threads=threads)
-    boxes = boxes_of(known, program.capacity)
-    traced = TracedPrices(hours, n=len(known.price), run=lambda work, items: list(map(work, items)), kept=known.price)
-    found = program.run(boxes, traced.lines, known.near)
-    greatest, worst = attack(day, found, boxes.cells, charges=drawn(known.charges, hours.cap, sequences, seed), owner=hours.owner)
+    found, cells = replayed(day, known, threads=threads)
+    greatest, worst = attack(day, found, cells, charges=drawn(np.array(known.charges), hours.cap, sequences, seed), owner=hours.owner)
     return StoreCheck(
-        replayed_eur=day.walk(known.charges[:, None]).goal_eur,
+        replayed_eur=day.walk(np.array(known.charges)[:, None]).goal_eur,
         bound_eur=found.bound_eur,
         sequences=sequences,
         greatest_eur=greatest,
         worst_eur=worst,
     )
+
+
+def replayed(day: HourlyDay, known: StoreOptimum, *, threads: int = 2) -> tuple[BoxBound, tuple[Array, ...]]:
+    """Return the bound of the boxes that were kept, run again, and edges of its cells of energy, kWh, T + 1 arrays of shape (edges,).
+
+    Raises:
+        ClearingError: If an hour cannot be followed.
+    """
+    hours = hours_of(day)
+    program = BoxProgram(hours, threads=threads)
+    boxes = boxes_of(known, program.capacity)
+    traced = TracedPrices(hours, n=len(known.price), run=lambda work, items: list(map(work, items)), kept=boxes.price)
+    return program.run(boxes, traced.lines, np.array(known.near)), boxes.cells
 
 
 def drawn(best: Array, cap: float, n: int, seed: int) -> Array:

@@ -97,6 +97,7 @@ class StoreHours:
         self._still = base_flow(day, network) / data.power_unit
         self._loss = day.period_hours * day.loss_price[:, None] * network.grid.loss_coefficient * data.power_unit**2
         self.base_loss_eur = (self._loss * self._still**2).sum(axis=1)
+        self.most_fee_eur = (self._sums[:, 2, pairs : pairs + n] * self._high[:, pairs : pairs + n]).sum(axis=1)
         self._overload = day.overload_price * energy
         names = np.random.default_rng(0).integers(1, _NAMES, (self._weight.shape[1] + len(self._limit), 2))
         self._names = names.astype(np.float64)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -21,27 +22,27 @@ _SHARE = 6.0  # what comes this part of the gap to the bound is split
 _PLANS = 600  # to improve what the path of a bound suggests
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class StoreOptimum:
-    """What is known of the best sequence of charges of a day with one store. With the day, it is its own certificate.
+    """What is known of the best sequence of charges of a day with one store, in plain numbers. With the day, it is its own certificate.
 
     Attributes:
-        charges: The best sequence played, EUR/kWh, shape (T,).
+        charges: The best sequence played, EUR/kWh, T numbers.
         best_eur: What it earned.
         upper_bound_eur: No sequence earns more.
-        price: Prices of stored energy whose lines prove that, EUR/kWh, shape (lines,).
-        slabs: The edges of each hour's slabs of charges, EUR/kWh, T arrays.
-        near: Energy near which cells are close, kWh, shape (T + 1,).
+        price: Prices of stored energy whose lines prove that, EUR/kWh.
+        slabs: The edges of each hour's slabs of charges, EUR/kWh, T tuples.
+        near: Energy near which cells are close, kWh, T + 1 numbers.
         rounds: How often boxes were split.
         seconds: What it took.
     """
 
-    charges: Array
+    charges: tuple[float, ...]
     best_eur: float
     upper_bound_eur: float
-    price: Array
-    slabs: tuple[Array, ...]
-    near: Array
+    price: tuple[float, ...]
+    slabs: tuple[tuple[float, ...], ...]
+    near: tuple[float, ...]
     rounds: int
     seconds: float
 
@@ -92,9 +93,9 @@ def solve_hourly(
     best = day.walk(np.zeros(day.shape)) if best is None else best
     with ThreadPoolExecutor(threads) as pool:
         traced = TracedPrices(
-            hours, n=_PRICES, run=lambda work, items: list(pool.map(work, items)), kept=None if begin is None else begin.price
+            hours, n=_PRICES, run=lambda work, items: list(pool.map(work, items)), kept=None if begin is None else np.array(begin.price)
         )
-        path = np.array([*(state.stored[hours.owner] for state in best.states), program.start]) if begin is None else begin.near
+        path = np.array([*(state.stored[hours.owner] for state in best.states), program.start]) if begin is None else np.array(begin.near)
         boxes = first_boxes(hours, traced.price, path, program.capacity) if begin is None else boxes_of(begin, program.capacity)
         bound, rounds = np.inf if begin is None else begin.upper_bound_eur, 0 if begin is None else begin.rounds
         while True:
@@ -122,18 +123,20 @@ def hours_of(day: HourlyDay) -> StoreHours:
 
 def boxes_of(known: StoreOptimum, capacity: float) -> ChargeBoxes:
     """Return the boxes that prove what is known."""
-    each = [list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)) for edges in known.slabs]
+    each = [list(pairwise(edges)) for edges in known.slabs]
     slabs = sorted({slab for hour in each for slab in hour})
     number = {slab: i for i, slab in enumerate(slabs)}
     used = np.zeros((len(each), len(slabs)), dtype=np.bool_)
     for hour, own in enumerate(each):
         used[hour, [number[slab] for slab in own]] = True
     low, high = np.array(slabs).T
-    return ChargeBoxes(price=known.price, low=low.copy(), high=high.copy(), used=used, cells=cells_near(known.near, capacity))
+    return ChargeBoxes(
+        price=np.array(known.price), low=low.copy(), high=high.copy(), used=used, cells=cells_near(np.array(known.near), capacity)
+    )
 
 
 def _earlier(begin: StoreOptimum | None) -> list[Array]:
-    return [] if begin is None else [begin.charges]
+    return [] if begin is None else [np.array(begin.charges)]
 
 
 def _earned(walk: Walk) -> float:
@@ -149,14 +152,14 @@ def _better(day: HourlyDay, best: Walk, found: BoxBound) -> Walk:
 
 
 def _known(best: Walk, boxes: ChargeBoxes, path: Array, *, bound: float, rounds: int, seconds: float) -> StoreOptimum:
-    slabs = tuple(np.append(boxes.low[own], boxes.high[own].max()) for own in boxes.used)
+    slabs = tuple((*boxes.low[own].tolist(), float(boxes.high[own].max())) for own in boxes.used)
     return StoreOptimum(
-        charges=best.sequence[:, 0],
+        charges=tuple(best.sequence[:, 0].tolist()),
         best_eur=best.goal_eur,
         upper_bound_eur=float(bound),
-        price=boxes.price,
+        price=tuple(boxes.price.tolist()),
         slabs=slabs,
-        near=path,
+        near=tuple(path.tolist()),
         rounds=rounds,
         seconds=seconds,
     )

@@ -80,16 +80,15 @@ def settle_prices(mu, g, base, charge, weight, tail, head, low, high, floor, sta
     """Move prices until every prosumer's balance holds; return whether they came to rest.
 
     Newton's method on a concave piecewise quadratic function: where a full step overshoots, the step is cut at its greatest value. A full
-    step that overshoots is taken only if it leaves less than half of the least that was ever missing. To compare it with what is missing
-    now is not enough: steps that are cut may raise that, and steps went in circles.
+    step that overshoots is taken only if it leaves next to nothing, or less than half of the least that was ever missing. To compare it
+    with what is missing now is not enough: steps that are cut may raise that, and steps went in circles.
     """
     n, fewest = matrix.shape[0], np.inf
     net, step, trial, work = np.zeros(n + 1), np.zeros(n), mu.copy(), np.zeros((n, n))
     system(mu, g, base, charge, weight, tail, head, low, high, floor, state, matrix)
     for _ in range(300):
         missing(mu, g, base, charge, weight, tail, head, low, high, net)
-        before = np.abs(net[:n]).max()
-        fewest = min(fewest, before)
+        fewest = min(fewest, np.abs(net[:n]).max())
         work[:] = matrix
         step[:] = -net[:n]
         eliminate(work, step)
@@ -98,7 +97,8 @@ def settle_prices(mu, g, base, charge, weight, tail, head, low, high, floor, sta
         for _ in range(_HALVINGS):
             trial[:n] = mu[:n] + share * step
             missing(trial, g, base, charge, weight, tail, head, low, high, net)
-            late = (net[:n] * step).sum() > 0.0 and np.abs(net[:n]).max() > 0.5 * fewest and before > 10.0 * _BALANCED
+            left = np.abs(net[:n]).max()
+            late = (net[:n] * step).sum() > 0.0 and left > 0.5 * fewest and left > 10.0 * _BALANCED
             if share == 1.0 and not late:
                 break
             if (net[:n] * step).sum() > 0.0:

@@ -14,6 +14,7 @@ from pages import problem_of
 from trainings import tiny
 
 from gridtoll.agents.learned.stable_baselines import LearnedPolicy
+from gridtoll.agents.optimum.one_store.solve import StoreOptimum
 from gridtoll.envs import DayAheadEnv
 from gridtoll.envs.games.spec import GameSpec
 from gridtoll.train.cli import main
@@ -24,7 +25,7 @@ from gridtoll.train.explore.background.proofs import sampled
 from gridtoll.train.explore.page.words import about_others
 from gridtoll.train.ground.runs import RunFolder
 from gridtoll.train.learning.learn import train
-from gridtoll.train.references.one_store import KeptOptimum, proof_key
+from gridtoll.train.references.one_store import proof_key
 from gridtoll.train.scoring.leaders import learned_policy
 from gridtoll.train.workers import Workers
 
@@ -156,7 +157,7 @@ def test_with_one_store_the_page_shows_what_was_proved_before(monkeypatch: pytes
     key = proof_key(day, problem.community.network, setting.tariff, cap=setting.charge_cap, flows=setting.rules.flows)
     none: tuple[float, ...] = ()
     charges = tuple(np.linspace(0.1, 0.2, 24).tolist())
-    proved = KeptOptimum(charges=charges, best_eur=1.0, upper_bound_eur=4e5, price=none, slabs=(none,), near=none, rounds=0, seconds=1.0)
+    proved = StoreOptimum(charges=charges, best_eur=1.0, upper_bound_eur=4e5, price=none, slabs=(none,), near=none, rounds=0, seconds=1.0)
     monkeypatch.setattr(leaders, "PROOFS", SimpleNamespace(kept=lambda asked: proved if asked == key else None))
     shown = walked_best(problem, nobody)
     assert tuple(shown.charges.ravel().tolist()) == charges

@@ -9,6 +9,7 @@ import pytest
 
 from gridtoll.agents.optimum.hourly_game.search import HourlyDay
 from gridtoll.agents.optimum.one_store.bound import BoxProgram
+from gridtoll.agents.optimum.one_store.boxes import across_flows
 from gridtoll.agents.optimum.one_store.check import check_optimum
 from gridtoll.agents.optimum.one_store.hours import StoreHours
 from gridtoll.agents.optimum.one_store.refine import TracedPrices, cells_near, first_boxes, split
@@ -67,14 +68,27 @@ def test_an_hour_traced_along_the_charges_is_the_first_hour_of_the_exact_plan(fl
         assert line.gap < 1e-7
 
 
-@pytest.mark.parametrize(("hour", "price"), [(11, 0.0038669456066945697), (12, 0.14363380753138077)])
-def test_prices_come_to_rest_where_the_sun_is_curtailed_and_where_full_steps_would_go_in_circles(hour: int, price: float) -> None:
-    hours = hours_of(COMMUNITY.day(200))
+@pytest.mark.parametrize(
+    ("community", "number", "hour", "price"),
+    [
+        ("simbench-rural-pooled", 200, 11, 0.0038669456066945697),
+        ("simbench-rural-pooled", 200, 12, 0.14363380753138077),
+        ("ieee9-pooled", 209, 1, 0.07251150570844905),
+        ("ieee9-pooled", 122, 4, 0.025180463905209675),
+    ],
+)
+def test_prices_come_to_rest_where_the_sun_is_curtailed_and_where_full_steps_would_go_in_circles(
+    community: str, number: int, hour: int, price: float
+) -> None:
+    env = HourlyEnv(community)
+    hours = StoreHours(
+        env.day_of(Scenario(number, 0)), env.community.network, env.tariff.basis[0], cap=env.charge_cap, flows=env.setting.rules.flows
+    )
     line, beside = (hours.lines(hour, np.array([each])).rows for each in (price, price + 1e-7))
-    charges = np.linspace(0.0, 1.0, 1001)
+    charges = np.linspace(0.0, env.charge_cap, 1001)
     for quantity in (1, 2, 3):
         near = np.interp(charges, beside[:, 0], beside[:, quantity])
-        assert np.interp(charges, line[:, 0], line[:, quantity]) == pytest.approx(near, abs=1e-3)
+        assert np.interp(charges, line[:, 0], line[:, quantity]) == pytest.approx(near, rel=1e-3, abs=1e-3)
 
 
 def test_the_bound_falls_as_boxes_are_split_and_no_sequence_played_exceeds_it() -> None:
@@ -128,6 +142,20 @@ def test_an_answer_at_any_price_between_two_lines_earns_no_more_than_their_point
             assert np.all(plane - stored <= one.stray[0, s, j] + 1e-9)
             straight += one.extra[1, s, j] == 0.0
     assert straight > 30  # of 96: most boxes have the same limits on both lines
+
+
+def test_a_fee_on_imports_hides_as_much_of_the_losses_as_can_be_imported() -> None:
+    day = replace(evening(22), import_fee=0.25)
+    assert hours_of(evening(22)).most_fee_eur == pytest.approx(0.0)
+    assert hours_of(day).most_fee_eur == pytest.approx(0.25 * day.period_hours * day.import_limit.sum() * np.ones(2))
+
+
+def test_flows_between_two_lines_are_compared_at_the_ends_furthest_from_each_other() -> None:
+    """Limits that are reached at other charges on the other line make a trapezoid that is wider than it is on either line."""
+    points = np.zeros((4, 7))
+    points[:2, 0], points[2:, 0] = [0.1, 0.2], [0.6, 0.9]
+    points[:, 4], points[:, 6] = 4.0, 9.0
+    assert across_flows(points, 0, 2, 0.5) == pytest.approx(0.8 * 2.0 + 0.5 * 3.0)
 
 
 def test_every_hour_goes_on_being_covered_by_its_slabs_however_often_they_are_split() -> None:
