@@ -9,6 +9,7 @@ from ...envs.community.sources import COMMUNITY_NAMES
 from ...envs.packages import package_of
 from ..ground.locks import writing_into
 from ..ground.text import Report
+from ..study.in_the_wires import study_wires
 from ..study.markets import days_of, study_markets
 from ..study.naming import LONG_LINES, SMALLEST, SYSTEMS, chosen_systems
 from ..study.study import efforts_of, study
@@ -25,6 +26,9 @@ how many), so that each takes less than half an hour on two cores. docs/study.md
 
 With --part mechanisms it compares markets instead: each at its own best charge, what that charge earns in the others, and negotiations that
 are cut short. Any community may be named; all means all of them. docs/mechanisms.md tells what it finds.
+
+With --part wires it asks only what the wires make of it: losses and loading against the charge, and what Free, Social and Optimal P2P
+promise by both accounts and come to under AC. Any community may be named; all means all of them. docs/wires.md tells what it finds.
 """
 EXAMPLES = """\
   gridtoll study --system ieee9 --out study --quick
@@ -32,6 +36,7 @@ EXAMPLES = """\
   gridtoll study --system all --out study
   gridtoll study --system ./mine --out study
   gridtoll study --part mechanisms --system simbench-rural --out markets
+  gridtoll study --part wires --system simbench-rural --out wires
 """
 
 
@@ -48,9 +53,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for everything")
     parser.add_argument(
         "--part",
-        choices=("paper", "mechanisms"),
+        choices=("paper", "mechanisms", "wires"),
         default="paper",
-        help="the paper's study, or a comparison of markets (default: %(default)s)",
+        help="the paper's study, a comparison of markets, or of what is promised and what is in the wires (default: %(default)s)",
     )
     parser.add_argument(
         "--days",
@@ -66,13 +71,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> Report:
     """Run the study."""
-    markets = options.part == "mechanisms"
-    systems = chosen_systems(options.system, all_of=COMMUNITY_NAMES if markets else SYSTEMS)
+    systems = chosen_systems(options.system, all_of=SYSTEMS if options.part == "paper" else COMMUNITY_NAMES)
     if options.out.exists() and not options.out.is_dir():
         raise ValueError(f"`--out` must name a folder, or one to be made, got {options.out}, which is a file.")
-    if not markets:
+    if options.part != "mechanisms":
         package_of("ac", "lightsim2grid", "the study's part on wires")
     with writing_into(options.out), workers_from(options) as workers:
-        if markets:
+        if options.part == "mechanisms":
             return study_markets(days_of(systems, quick=options.quick, days=options.days), options.out, workers)
-        return study(efforts_of(systems, quick=options.quick, days=options.days), options.out, workers)
+        efforts = efforts_of(systems, quick=options.quick, days=options.days)
+        return (study_wires if options.part == "wires" else study)(efforts, options.out, workers)

@@ -59,7 +59,7 @@ _FAIRNESS: Final = (
     "losing_prosumer_days",
 )
 _RECOVERY: Final = ("cost_share_of_retail_bill", "cost_eur", "least_charge", "days_recovered", "days_proved_impossible", "days")
-_PROMISES: Final = (
+PROMISES: Final = (
     "regime",
     "charge",
     "promised_profit_eur",
@@ -69,6 +69,7 @@ _PROMISES: Final = (
     "ac_loss_kwh",
     "ac_peak_loading",
     "voltage_max_pu",
+    "days_compared",
     "days_with_a_power_flow",
 )
 _EFFORT: Final = ("system", "days", "variant_days", "charges", "loadings", "renewables", "sizes", "orders", "starts", "clearings", "nodes")
@@ -136,7 +137,7 @@ def _of_system(system: str, tables: Mapping[str, Sequence[Row]], pictures: Mappi
         ("account_conclusions", _ACCOUNTS, "What the account of flows and an import fee change in the conclusions."),
         ("fairness", _FAIRNESS, "How evenly the gains over No P2P are spread."),
         ("cost_recovery", _RECOVERY, "The least charge whose profit covers a cost."),
-        ("promises", _PROMISES, "What regimes promise by a linear account, and what they come to by the AC power flow of all injections."),
+        ("promises", PROMISES, "What regimes promise by a linear account, and what they come to by the AC power flow of all injections."),
     ):
         parts.append(table(only(tables[name], system=system), columns, caption))
     return parts

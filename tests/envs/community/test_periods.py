@@ -14,6 +14,7 @@ from oracles import plain_clearing
 from gridtoll.agents.optimum import solve_optimum
 from gridtoll.envs.account.settlement import settle
 from gridtoll.envs.account.tariff import make_tariff
+from gridtoll.envs.adapters.day_ahead import DayAheadEnv
 from gridtoll.envs.community.calendar import Scenario
 from gridtoll.envs.community.community import Community
 from gridtoll.envs.community.sources import export_community, load_community
@@ -55,6 +56,25 @@ def test_with_storage_a_finer_plan_of_the_same_day_costs_no_more_and_is_certifie
     coarse, fine = (market.clear(cut(rural, days=181, minutes=each).day(180), charges) for each in (60, minutes))
     assert fine.objective_eur <= coarse.objective_eur + 1e-9 * abs(coarse.objective_eur)
     assert max(fine.certificate.primal_residual, fine.certificate.dual_residual, abs(fine.certificate.gap)) < 1e-8
+
+
+@pytest.mark.parametrize("minutes", [30, 15])
+def test_energies_under_ac_are_those_of_the_same_powers_in_shorter_periods(minutes: int) -> None:
+    """A day of 24, 48 or 96 rows of the same power loses the same energy, and is loaded alike."""
+    found = []
+    for each in (60, minutes):
+        community = cut(load_community("simbench-rural"), days=1, minutes=each, stores=False)
+        env = DayAheadEnv(community=community, flows="injections", power_flow="ac", solver="structured")
+        env.reset(options={"day": 0, "price_path": 0})
+        found.append(env.step(np.array([0.1]))[4])
+    hourly, finer = found
+    for name in ("ac_loss_kwh", "ac_loss_lines_kwh", "ac_loss_transformers_kwh", "loss_kwh", "profit_eur", "overload_cost_eur"):
+        assert finer[name] == pytest.approx(hourly[name], rel=1e-9, abs=1e-9)
+    for name in ("voltage_min_pu", "voltage_max_pu", "line_loading", "transformer_loading", "peak_loading"):
+        assert finer[name] == pytest.approx(hourly[name], rel=1e-9)
+    for name in ("voltage_min", "loaded"):
+        assert finer[f"{name}_period"] == (60 // minutes) * hourly[f"{name}_period"], "the first of the periods of the same hour"
+    assert hourly["ac_loss_kwh"] > 11.0
 
 
 @pytest.mark.parametrize("minutes", [30, 15])

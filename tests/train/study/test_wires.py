@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from tables import rows_of
 
 from gridtoll.envs import load_community
 from gridtoll.envs.community.calendar import Scenario
@@ -17,7 +19,8 @@ from gridtoll.envs.market.exact.point import certify
 from gridtoll.train.cli import main
 from gridtoll.train.study.cases import Case
 from gridtoll.train.study.cells import Answered
-from gridtoll.train.study.parts.wires import InTheWires, Promises, promise_rows
+from gridtoll.train.study.in_the_wires import in_words
+from gridtoll.train.study.parts.wires import COMPARED, InTheWires, Promises, promise_rows
 
 
 def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
@@ -91,3 +94,36 @@ def test_the_optimum_of_the_linear_model_is_settled_again_under_ac(capsys: pytes
 def test_what_cannot_be_settled_again_is_refused(options: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["optimum", "--community", "two-prosumers", "--day", "180", *options]) == 2
     assert message in " ".join(capsys.readouterr().err.split())
+
+
+def test_the_part_on_wires_by_itself_takes_any_community_and_says_what_is_real_of_a_promise(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = printed(
+        capsys, "study", "--part", "wires", "--system", "two-prosumers", "--days", "2", "--jobs", "1", "--quiet", "--out", str(tmp_path)
+    )
+    promised = {row["regime"]: row for row in rows_of(tmp_path / "promises.csv")}
+    assert [row["regime"] for row in values["promises"]] == list(promised)
+    best, said = promised["best in the wires for the operator"], promised["optimal by trades"]
+    assert float(best["ac_profit_eur"]) >= float(said["ac_profit_eur"])
+    assert float(said["promised_profit_eur"]) > float(said["ac_profit_eur"])
+    assert (best["days_compared"], best["days"]) == ("2", "2")
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "optimal by trades" in page
+    assert (tmp_path / "two-prosumers-wires.png").is_file()
+    assert main(["study", "--part", "wires", "--system", "simbench-urbn6", "--out", str(tmp_path)]) == 2
+    assert "Did you mean 'simbench-urban6'" in capsys.readouterr().err
+
+
+def test_regimes_are_compared_on_the_same_days_only() -> None:
+    """A day on which one of them has no power flow counts for none of them."""
+    names = (*COMPARED, "social by trades")
+    whole = {name: {"charge": 0.1, "ac_profit_eur": 1.0} for name in names}
+    broken = {name: {"charge": -0.1, "ac_profit_eur": None if name == "free" else 5.0} for name in names}
+    question = Promises(Case.of("two-prosumers", Scenario(180, 0)))
+    rows = {row["regime"]: row for row in promise_rows([Answered(question, {"regimes": each}) for each in (whole, broken)])}
+    assert {row["ac_profit_eur"] for row in rows.values()} == {1.0}
+    assert {name: row["days_with_a_power_flow"] for name, row in rows.items()} == {**dict.fromkeys(names, 2), "free": 1}
+    assert {(row["days_compared"], row["days"], row["days_below_zero"]) for row in rows.values()} == {(1, 2, 0)}
+    [none, *_] = in_words("street", [{**row, "days_compared": 0} for row in rows.values()])
+    assert none == "street: the wires carry none of 2 days at every charge that is compared"

@@ -34,6 +34,10 @@ _SEARCHED: Final = (0.0, 0.002, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.13, 
 """Charges among which the best under AC is looked for, as shares of the cap; again around the best."""
 _AROUND: Final = 6
 _PROFIT, _WELFARE = "ac_profit_eur", "ac_welfare_eur"
+FOR_OPERATOR, FOR_ALL = "best in the wires for the operator", "best in the wires for all"
+"""The charges of greatest profit and welfare under AC that were found: what somebody would post who answers for what physically flows."""
+COMPARED: Final = ("free", *(f"optimal by {account}" for account in ACCOUNTS), FOR_OPERATOR, FOR_ALL)
+"""Regimes that must have an AC power flow on a day for it to count in means."""
 
 
 @dataclass(frozen=True)
@@ -78,9 +82,9 @@ class Promises:
         tried = _refined(situation, [_played(situation, charge) for charge in charges])
         found["free"] = tried[0]
         subsidised = _subsidised(situation)
-        for goal, name in ((_PROFIT, "for the operator"), (_WELFARE, "for all")):
-            found[f"best in the wires {name}"] = _greatest(tried, goal)
-            found[f"best in the wires {name}, subsidies allowed"] = _greatest([*tried, *subsidised], goal)
+        for goal, name in ((_PROFIT, FOR_OPERATOR), (_WELFARE, FOR_ALL)):
+            found[name] = _greatest(tried, goal)
+            found[f"{name}, subsidies allowed"] = _greatest([*tried, *subsidised], goal)
         return {"regimes": found}
 
 
@@ -161,22 +165,24 @@ def curve_rows(answered: Sequence[Answered]) -> list[Row]:
 
 
 def promise_rows(answered: Sequence[Answered]) -> list[Row]:
-    """Return means over days by system and regime, and how much of the promised gain over no charge at all is real."""
-    states = [
-        {"system": one.question.case.system, "regime": regime, **state}
-        for one in answered
-        for regime, state in one.answer["regimes"].items()
-    ]
+    """Return means over days by system and regime, all over the same days: those on which each of :data:`COMPARED` has an AC power flow."""
+    states = []
+    for one in answered:
+        regimes = one.answer["regimes"]
+        compared = all(regimes[name][_PROFIT] is not None for name in COMPARED)
+        states += [{"system": one.question.case.system, "regime": name, "compared": compared, **row} for name, row in regimes.items()]
     result = []
     for (system, regime), members in grouped(states, "system", "regime").items():
-        there = [row for row in members if row["ac_profit_eur"] is not None]
-        numbers = [name for name in members[0] if name not in {"system", "regime"}]
+        of = [row for row in members if row["compared"]]
+        numbers = [name for name in members[0] if name not in {"system", "regime", "compared"}]
         result.append(
             {
                 "system": system,
                 "regime": regime,
-                **{name: mean_of([row[name] for row in there]) for name in numbers},
-                "days_with_a_power_flow": len(there),
+                **{name: mean_of([row[name] for row in of]) for name in numbers},
+                "days_below_zero": sum(row["charge"] is not None and row["charge"] < 0 for row in of),
+                "days_compared": len(of),
+                "days_with_a_power_flow": sum(row[_PROFIT] is not None for row in members),
                 "days": len(members),
             }
         )
