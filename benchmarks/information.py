@@ -64,7 +64,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--community", default=GameSpec.community, help="a name or a folder (default: %(default)s)")
     parser.add_argument("--days", type=int, default=112, help="test days (default: %(default)s)")
-    parser.add_argument("--clearings", type=int, default=38, help="of each training day (default: %(default)s)")
+    parser.add_argument("--clearings", type=int, default=34, help="of each training day (default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=1, help="processes (default: %(default)s)")
     parser.add_argument("--out", type=Path, help="file for the goals of every test day in EUR (.csv)")
     options = parser.parse_args()

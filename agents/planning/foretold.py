@@ -6,12 +6,15 @@ those of a *template*, a training day that looks alike: loads and sun of its hou
 ================  ==========================================================================================================
 certainty-        solves the day of the nearest template, as if it were true
 equivalent
-scenario          solves the mean over days drawn around the forecast: the k-th has the k-th nearest template, and totals and
-                  export prices divided by errors of the stated model, first-order autoregressive as those of the forecast
+scenario          solves the mean over days drawn around the forecast: each pair has a template of its own, the nearest first, and
+                  totals and export prices divided by errors of the stated model, first-order autoregressive as those of the
+                  forecast, the second of a pair by the opposite errors
 ================  ==========================================================================================================
 
-Both find the best charge with its proof (:mod:`..optimum.standing`), to a tolerance that is theirs, whenever they are asked. The clearings
-count as their own.
+Where every household is told (``full`` observations), nothing is taken from a template and nothing drawn: both solve the very day.
+
+Whenever they are asked for a charge, both work out the curves of their days (:mod:`.day_curve`) with a fixed number of clearings each, and
+post the best charge of these curves (:mod:`.curves`). The clearings count as their own.
 """
 
 from __future__ import annotations
@@ -28,12 +31,15 @@ from ...envs.arrays import Array
 from ...envs.community.day import Day
 from ...envs.games.observation.observer import layout_of
 from ...envs.games.observation.public import FORECAST_ERROR, drawn_factors, public_fields
-from ..curves.day_features import DayFeatures, in_units, n_public
+from ...envs.market.solvers import make_market
+from ..curves.day_features import DayFeatures, in_units
 from ..curves.network import require_positive
 from ..optimum.standing.parts import StandingGame
-from ..optimum.standing.scenarios import solve_scenarios
 from ..policy import Observation, State
 from ..practice import Practice, TrainingDays
+from .curves import ProfitCurves
+from .day_curve import day_curve
+from .told_in_full import full_view
 
 _LEAST: Final = 1e-9  # kW: less counts as none
 _LEAST_FACTOR: Final = 0.2  # of errors that forecasts are divided by: theirs are cut off at 0
@@ -53,7 +59,8 @@ class Templates:
         self._seen = in_units(days, scenarios)[0].numpy()
         self._fields = {field.name: field for field in public_fields(days.n_periods)}
         self._layout, self._level, self._total_kw = layout_of(tuple(self._fields.values())), days.price_level, days.total_load_kw
-        self.has_errors = days.n_observed == n_public(days.n_periods)
+        like = self._games[0].day
+        self.view = full_view(days.n_observed, like, price_level=self._level, total_load_kw=self._total_kw)
         self._sun = np.mean([game.day.renewable for game in self._games], axis=0)  # by household, where a template has none
 
     def nearest(self, observation: NDArray[Any], k: int) -> list[StandingGame]:
@@ -70,6 +77,8 @@ class Templates:
             template: Whose households it has.
             factors: What observed load, sun and export price are divided by, shape (3, T); nothing if absent.
         """
+        if self.view is not None:
+            return replace(template, day=self.view.day(observation, template.day))
         told = {name: self._read(observation, name) for name in ("load", "renewable", "spread", "import_price")}
         by = np.ones((3, template.day.n_periods)) if factors is None else np.maximum(factors, _LEAST_FACTOR)
         day = template.day
@@ -118,13 +127,13 @@ class CertaintyEquivalent:
     """Solves the day as it is told, as if that were true.
 
     Attributes:
-        tolerance: Relative gap at which a day is solved well enough.
+        clearings: Of the day, for its curve.
     """
 
-    tolerance: float = 1e-3
+    clearings: int = 38
 
     def __post_init__(self) -> None:
-        """Check the tolerance."""
+        """Check the clearings."""
         require_positive("a certainty-equivalent leader", **asdict(self))
 
     def learn(self, practice: Practice) -> ForetoldPolicy:
@@ -140,7 +149,7 @@ class CertaintyEquivalent:
 
     def plan(self, days: TrainingDays) -> ForetoldPolicy:
         """Return the leader; errors as :meth:`learn`."""
-        return ForetoldPolicy(Templates(days), days.spend, count=1, error=0.0, seed=days.seed, tolerance=self.tolerance)
+        return ForetoldPolicy(Templates(days), days.spend, count=1, error=0.0, seed=days.seed, clearings=self.clearings)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,13 +158,13 @@ class ScenarioSample:
 
     Attributes:
         count: Days drawn.
-        error: Standard deviation of the relative errors drawn; none are drawn where the observation holds the truth.
-        tolerance: Relative gap at which the mean is solved well enough.
+        error: Standard deviation of the relative errors drawn.
+        clearings: Of each of these days, for its curve.
     """
 
     count: int = 8
     error: float = FORECAST_ERROR
-    tolerance: float = 1e-2
+    clearings: int = 24
 
     def __post_init__(self) -> None:
         """Check every setting."""
@@ -175,8 +184,8 @@ class ScenarioSample:
     def plan(self, days: TrainingDays) -> ForetoldPolicy:
         """Return the leader; errors as :meth:`learn`."""
         templates = Templates(days)
-        error = self.error if templates.has_errors else 0.0
-        return ForetoldPolicy(templates, days.spend, count=self.count, error=error, seed=days.seed, tolerance=self.tolerance)
+        count, error = (self.count, self.error) if templates.view is None else (1, 0.0)
+        return ForetoldPolicy(templates, days.spend, count=count, error=error, seed=days.seed, clearings=self.clearings)
 
 
 class ForetoldPolicy:
@@ -188,12 +197,13 @@ class ForetoldPolicy:
         count: How many days.
         error: Standard deviation of the relative errors drawn.
         seed: Of the errors: the same observation always has the same.
-        tolerance: Relative gap.
+        clearings: Of each of them.
     """
 
-    def __init__(self, templates: Templates, spend: Callable[..., None], *, count: int, error: float, seed: int, tolerance: float) -> None:
+    def __init__(self, templates: Templates, spend: Callable[..., None], *, count: int, error: float, seed: int, clearings: int) -> None:
         self._templates, self._spend = templates, spend
-        self._count, self._error, self._seed, self._tolerance = count, error, seed, tolerance
+        self._count, self._error, self._seed, self._clearings = count, error, seed, clearings
+        self._market = make_market("structured")
 
     def predict(
         self,
@@ -203,17 +213,21 @@ class ForetoldPolicy:
         deterministic: bool = False,  # noqa: ARG002
     ) -> tuple[Array, State | None]:
         """Return the charge for an observation; see :class:`~gridtoll.agents.policy.Policy`."""
-        found = solve_scenarios(self.days(np.asarray(observation)), tolerance=self._tolerance)
-        self._spend(clearings=found.clearings)
-        return np.array([found.charge]), state
+        games = self.days(np.asarray(observation))
+        curves = [day_curve(game, self._market, clearings=self._clearings) for game in games]
+        self._spend(clearings=sum(each.clearings for each in curves))
+        alike = np.ones(len(curves))
+        best = ProfitCurves(curves, unit=alike, worth=alike).best(alike / len(alike), most=games[0].cap)
+        return np.array([best.multiple]), state
 
     def days(self, observation: NDArray[Any]) -> list[StandingGame]:
         """Return the days that an observation, shape (n_observed,), is taken for."""
-        nearest = self._templates.nearest(observation, self._count)
+        nearest = self._templates.nearest(observation, (self._count + 1) // 2)
         hours = nearest[0].day.period_hours
         digest = np.frombuffer(np.asarray(observation, dtype=np.float32).tobytes(), dtype=np.uint32)
         generator = np.random.default_rng([self._seed, *digest.tolist()])
-        return [
-            self._templates.game(observation, template, drawn_factors(generator, template.day.n_periods, hours, error=self._error))
-            for template in nearest
-        ]
+        found: list[StandingGame] = []
+        for template in nearest:  # errors come in pairs of opposite signs: both are as likely, and together the forecast is right
+            factors = drawn_factors(generator, template.day.n_periods, hours, error=self._error)
+            found += [self._templates.game(observation, template, each) for each in (factors, 2.0 - factors)]
+        return found[: self._count]

@@ -8,8 +8,8 @@ the training days with these weights (:mod:`.curves`):
 with u the day's unit of charge, known from published and forecast prices, and v_s what day s is worth at its best charge: a share lost on a
 small day counts as much as on a large one. So a training day lends its curve, stretched to the prices of the day at hand.
 
-Every training day costs a fixed number of clearings, once; a charge costs none. On ``simbench-rural`` the 792 training scenarios with 38
-clearings each are 30,096.
+Every training day costs a fixed number of clearings, once; a charge costs none. On ``simbench-rural`` the 792 training scenarios with 34
+clearings each are 26,928.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Prescriptive:
     """
 
     weights: Weights = "forest"
-    clearings: int = 38
+    clearings: int = 34
     neighbours: int = 10
     trees: int = 200
     least_leaf: int = 2
@@ -161,8 +161,20 @@ class PrescriptiveNetwork(nn.Module):
 
     def forward(self, observations: Tensor) -> Tensor:
         """Return the charges in EUR/kWh, shape (B, 1), for observations, shape (B, observed)."""
-        promised = self.weights(self.features(observations)) @ self.table
-        charges = self.features.unit(observations) * self.levels
+        return self.best(self.promised(observations), self.features.unit(observations))
+
+    def promised(self, observations: Tensor) -> Tensor:
+        """Return what the weighted training days earn at each of K levels, in worths, shape (B, K)."""
+        return self.weights(self.features(observations)) @ self.table
+
+    def best(self, promised: Tensor, unit: Tensor) -> Tensor:
+        """Return the best charges in EUR/kWh, shape (B, 1).
+
+        Args:
+            promised: What is earned at each of K levels, shape (B, K).
+            unit: Of charge, EUR/kWh, shape (B, 1).
+        """
+        charges = unit * self.levels
         step = self.levels[1] / self.levels[0]
         promised = torch.where(charges > self.cap * step, torch.full_like(promised, -1e9), promised)  # one level may be cut to the cap
         best = promised.argmax(dim=1, keepdim=True).clamp(1, _TABLE - 2)

@@ -18,6 +18,7 @@ from gridtoll.agents.curves.supervised import Supervised
 from gridtoll.agents.fixed.constant_search import ConstantSearch
 from gridtoll.agents.learned.settings import DEFAULTS_OF, LearnerSettings
 from gridtoll.agents.learned.unrolled import Unrolled
+from gridtoll.agents.planning.blended import Blended
 from gridtoll.agents.planning.foretold import CertaintyEquivalent, ScenarioSample
 from gridtoll.agents.planning.prescriptive import Prescriptive
 from gridtoll.envs.games.spec import GameName
@@ -32,6 +33,7 @@ _OWN: Final = {
     "unrolled": Unrolled,
     "constant-search": ConstantSearch,
     "prescriptive": Prescriptive,
+    "blended": Blended,
     "certainty-equivalent": CertaintyEquivalent,
     "scenario": ScenarioSample,
     "best-constant": BestConstantCharge,

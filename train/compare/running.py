@@ -39,6 +39,7 @@ from ..scoring.rows import write_rows
 from ..statistics.intervals import interquartile_mean
 from ..task import environment_of, n_charges
 from ..workers import Workers
+from .alike import take_from_another_seed
 from .cells import Cell, State, community_name, installed, state_of, write_not_run, write_result
 
 
@@ -73,7 +74,7 @@ def run_cell(job: Job) -> State:
     if not (job.root / "plan.toml").is_file():
         raise ValueError(f"every machine must see the folder of the comparison, but {job.root} has no plan.toml here. Use a shared folder.")
     with writing_into(job.folder, wait=True):
-        if state_of(job.folder) == "open":
+        if state_of(job.folder) == "open" and not take_from_another_seed(job.cell, job.folder, place=job.place):
             _run(job)
     _remove_lock(job.folder)
     return state_of(job.folder)

@@ -45,6 +45,7 @@ _OWN: Final = {
     "zero": ".named:Zero",
     "random": ".named:Random",
     "prescriptive": "...agents.planning.prescriptive:Prescriptive",
+    "blended": "...agents.planning.blended:Blended",
     "certainty-equivalent": "...agents.planning.foretold:CertaintyEquivalent",
     "scenario": "...agents.planning.foretold:ScenarioSample",
     "best-constant": ".named:BestConstantCharge",
@@ -136,6 +137,20 @@ def require_budget(name: str, settings: Mapping[str, Any], steps: int, *, env: G
 def packages_of(name: str) -> tuple[str, ...]:
     """Return the modules beyond the package's own dependencies that an algorithm imports when it learns; none are known of a user's own."""
     return _PACKAGES.get(name, ())
+
+
+def draws_nothing(name: str, settings: Mapping[str, Any], information: str) -> bool:
+    """Return whether an algorithm of this package learns the same leader with every seed, because nothing of it is drawn at random."""
+    match name:
+        case "zero" | "certainty-equivalent" | "blended":
+            return True
+        case "best-constant":
+            return not settings.get("days")
+        case "prescriptive":
+            return settings.get("weights", "forest") != "forest"
+        case "scenario":
+            return information == "full"
+    return False
 
 
 def is_network(name: str) -> bool:

@@ -16,6 +16,7 @@ from ...agents.learned.normalised import ModelPolicy
 from ...agents.learned.onnx_policy import OnnxPolicy
 from ...agents.learned.stable_baselines import LearnedPolicy, day_of, load_policy
 from ...agents.made_for import carried_over, require_fit
+from ...agents.planning.blended import Blended
 from ...agents.planning.foretold import CertaintyEquivalent, ScenarioSample
 from ...agents.planning.prescriptive import Prescriptive
 from ...agents.policy import Policy
@@ -44,6 +45,7 @@ LEADER_NAMES: Final = (
     "prescriptive",
     "prescriptive-neighbours",
     "prescriptive-kernel",
+    "blended",
     "certainty-equivalent",
     "scenario",
     "optimum",
@@ -58,6 +60,7 @@ PLANNERS: Final[dict[str, Planner]] = {
     "prescriptive": Prescriptive(),
     "prescriptive-neighbours": Prescriptive(weights="neighbours"),
     "prescriptive-kernel": Prescriptive(weights="kernel"),
+    "blended": Blended(),
     "certainty-equivalent": CertaintyEquivalent(),
     "scenario": ScenarioSample(),
 }

@@ -169,17 +169,8 @@ def test_the_quick_plan_needs_no_package_beyond_the_dependencies() -> None:
     assert {entry.algorithm for entry in plan.algorithms} == {name for name in ALGORITHMS if not packages_of(name)} - elsewhere
 
 
-NO_NETWORKS = {
-    "zero",
-    "random",
-    "best-constant",
-    "grid-constant",
-    "best-schedule",
-    "certainty-equivalent",
-    "scenario",
-    "constant-search",
-    "recurrent-ppo",
-}
+SOLVERS = {"blended", "certainty-equivalent", "scenario"}
+NO_NETWORKS = SOLVERS | {"zero", "random", "best-constant", "grid-constant", "best-schedule", "constant-search", "recurrent-ppo"}
 
 
 @pytest.mark.parametrize("name", sorted(set(ALGORITHMS) - set(CLAIRVOYANTS)))

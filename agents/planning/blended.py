@@ -1,0 +1,124 @@
+"""The leader that weighs training days and the day it is told of: what happened on days like this, and what the forecast says of this one.
+
+The kernel's weighted training days (:mod:`.prescriptive`) know what days like this came to, whatever was wrong with their forecasts, but
+hardly one of them is like this day in every hour. The day as it is told (:mod:`.foretold`) has its hours, and takes the forecast for the
+truth. With J_s what day s earns, u_s its unit of charge and v_s what it is worth at its best charge, the leader posts
+
+    γ(x) = u(x)·z,    z = argmax (1 − a)·Σ_s w_s(x)·J_s(z·u_s)/v_s + a·J_told(z·u(x))/v_told.
+
+Training days cost a fixed number of clearings once, and each charge those of the day as it is told. Where every household is told (``full``
+observations), a is 1: the day as it is told is the day itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ...envs.arrays import Array
+from ...envs.market.solvers import make_market
+from ..curves.network import require_positive
+from ..policy import Observation, Policy, State
+from ..practice import Practice, TrainingDays
+from .curves import ProfitCurves
+from .day_curve import day_curve
+from .foretold import CertaintyEquivalent, Templates
+from .prescriptive import Prescriptive, PrescriptivePolicy
+
+_LEAST_WORTH: Final = 1e-9  # EUR: a day that is told to be worth less says nothing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blended:
+    """Posts the best charge for weighted training days and the day as it is told.
+
+    Attributes:
+        told: a, the weight of the day as it is told, from 0 to 1.
+        clearings: Of each training day, for its curve.
+        told_clearings: Of the day as it is told.
+        width: Distance of features at which days are no longer alike to the kernel.
+        ridge: Of the kernel: variance of a day around what its features say.
+    """
+
+    told: float = 0.4
+    clearings: int = 34
+    told_clearings: int = 26
+    width: float = 6.5
+    ridge: float = 0.03
+
+    def __post_init__(self) -> None:
+        """Check every setting.
+
+        Raises:
+            ValueError: If one is out of range; all that must be above 0 are named together.
+        """
+        require_positive("a blended leader", **{name: value for name, value in asdict(self).items() if name != "told"})
+        if not 0.0 <= self.told <= 1.0:
+            raise ValueError(f"`told` must be from 0 to 1, got {self.told}.")
+
+    def learn(self, practice: Practice) -> Policy:
+        """Return the leader, having validated it once.
+
+        Raises:
+            ValueError: If more than one charge is posted for a day, or its response is not known exactly.
+            ClearingError: If a day could not be cleared.
+        """
+        policy = self.plan(practice)
+        practice.validate(policy)
+        return policy
+
+    def plan(self, days: TrainingDays) -> Policy:
+        """Return the leader; errors as :meth:`learn`."""
+        templates = Templates(days)
+        if templates.view is not None:
+            return CertaintyEquivalent(clearings=self.told_clearings).plan(days)
+        history = Prescriptive(weights="kernel", clearings=self.clearings, width=self.width, ridge=self.ridge).plan(days)
+        return BlendedPolicy(history, templates, days.spend, told=self.told, clearings=self.told_clearings)
+
+
+class BlendedPolicy:
+    """Posts the best charge for weighted training days and the day as it is told.
+
+    Args:
+        history: The leader that weighs training days.
+        templates: Whose households the day has that is told.
+        spend: Told of the clearings each charge takes.
+        told: Weight of that day.
+        clearings: Of it, for its curve.
+    """
+
+    def __init__(
+        self, history: PrescriptivePolicy, templates: Templates, spend: Callable[..., None], *, told: float, clearings: int
+    ) -> None:
+        self._network, self._templates, self._spend = history.network, templates, spend
+        self._told, self._clearings, self._market = told, clearings, make_market("structured")
+
+    def predict(
+        self,
+        observation: Observation,
+        state: State | None = None,
+        episode_start: NDArray[np.bool_] | None = None,  # noqa: ARG002 - the protocol's
+        deterministic: bool = False,  # noqa: ARG002
+    ) -> tuple[Array, State | None]:
+        """Return the charge for an observation; see :class:`~gridtoll.agents.policy.Policy`."""
+        seen = torch.as_tensor(np.asarray(observation))[None]
+        with torch.no_grad():
+            unit = self._network.features.unit(seen)
+            of_told = self._of_told(np.asarray(observation), self._network.levels.numpy() * float(unit[0, 0]))
+            together = (1.0 - self._told) * self._network.promised(seen) + self._told * torch.as_tensor(of_told)
+            return self._network.best(together, unit)[0].numpy(), state
+
+    def _of_told(self, observation: NDArray[Any], charges: Array) -> Array:
+        """Return what the day as it is told earns at charges in EUR/kWh, in shares of what it is worth, both of shape (K,)."""
+        [template] = self._templates.nearest(observation, 1)
+        game = self._templates.game(observation, template)
+        curve = day_curve(game, self._market, clearings=self._clearings)
+        self._spend(clearings=curve.clearings)
+        earned = ProfitCurves([curve], unit=np.ones(1), worth=np.ones(1)).at(np.minimum(charges, game.cap))[0]
+        worth = float(earned.max())
+        return np.asarray(earned / worth if worth > _LEAST_WORTH else np.zeros_like(earned))
