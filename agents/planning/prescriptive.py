@@ -165,7 +165,7 @@ class PrescriptiveNetwork(nn.Module):
 
     def promised(self, observations: Tensor) -> Tensor:
         """Return what the weighted training days earn at each of K levels, in worths, shape (B, K)."""
-        return self.weights(self.features(observations)) @ self.table
+        return cast(Tensor, self.weights(self.features(observations)) @ self.table)
 
     def best(self, promised: Tensor, unit: Tensor) -> Tensor:
         """Return the best charges in EUR/kWh, shape (B, 1).

@@ -51,7 +51,8 @@ class FullView:
         """
         mean = self.mean_load_kw
         told = {name: self._read(observation, name) for name in self.fields}
-        prices = self._prices(told, like)
+        prices: dict[str, Any] = self._prices(told, like)
+        demand: dict[str, Any] = self._demand(observation, told, prices["import_price"], like)
         capacity = np.maximum(mean * told["each_storage_capacity"], 0.0)
         peak = mean * told["each_renewable_peak"]
         return replace(
@@ -68,7 +69,7 @@ class FullView:
             export_limit=mean * told["each_export_limit"],
             grid_friction=told["each_grid_friction"] / mean,
             **prices,
-            **self._demand(observation, told, prices["import_price"], like),
+            **demand,
         )
 
     def _demand(self, observation: NDArray[Any], told: Mapping[str, Array], import_price: Array, like: Day) -> dict[str, Array]:

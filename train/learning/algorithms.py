@@ -147,7 +147,7 @@ def draws_nothing(name: str, settings: Mapping[str, Any], information: str) -> b
         case "best-constant":
             return not settings.get("days")
         case "prescriptive":
-            return settings.get("weights", "forest") != "forest"
+            return str(settings.get("weights", "forest")) != "forest"
         case "scenario":
             return information == "full"
     return False

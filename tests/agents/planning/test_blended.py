@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -62,6 +63,6 @@ def test_evaluate_knows_it_by_name(practice: TaskPractice) -> None:
 
 
 @pytest.mark.parametrize(("settings", "problem"), [({"told": 1.5}, "from 0 to 1"), ({"width": 0.0}, "must be > 0")])
-def test_settings_that_cannot_be_are_refused(settings: dict[str, float], problem: str) -> None:
+def test_settings_that_cannot_be_are_refused(settings: dict[str, Any], problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         Blended(**settings)

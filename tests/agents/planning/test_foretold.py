@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from gridtoll.agents.optimum import solve_scenarios
 from gridtoll.agents.planning.foretold import CertaintyEquivalent, ScenarioSample, Templates
 from gridtoll.envs.community.calendar import Scenario
 from gridtoll.envs.community.day import Day
+from gridtoll.envs.games.observation.observer import Observer
 from gridtoll.envs.games.observation.public import FORECAST_MEMORY, drawn_factors
 from gridtoll.envs.games.spec import GameSpec
 from gridtoll.train.learning.practice import TaskPractice
@@ -58,8 +60,9 @@ def test_where_every_household_is_told_the_day_that_is_solved_is_the_day_itself(
         practice = TaskPractice(TASK.changed(information="full"), seed=1, folder=tmp_path, steps=100, validation_days=2, workers=workers)
         environment, templates = environment_of(practice.task), Templates(practice)
     day = with_one_great_demand(environment.day_of(DAY), loads * environment.community.load_kw[:, 0].mean())
-    seen = environment.observer.observe(DAY, day)
-    assert (np.abs(environment.observer.read(seen)["each_demand"]).max() >= 5.99) == (loads > 6)
+    observer = cast(Observer, environment.observer)
+    seen = observer.observe(DAY, day)
+    assert (observer.read(seen)["each_demand"].max() >= 5.99) == (loads > 6)
     told = templates.game(seen, templates.nearest(seen, 1)[0]).day
     for name in (*BY_HOUSEHOLD, "import_price", "export_price", "loss_price", "storage_capacity", "storage_start", "import_limit"):
         np.testing.assert_allclose(getattr(told, name), getattr(day, name), rtol=2e-5, atol=1e-6, err_msg=name)

@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gridtoll.envs.games.spec import GameSpec
 from gridtoll.train.compare.grid import compare
 from gridtoll.train.compare.plan_file import read_plan
 from gridtoll.train.learning.algorithms import draws_nothing, make_algorithm
 from gridtoll.train.learning.practice import TaskPractice
 from gridtoll.train.reports.results import read_results
-from gridtoll.train.task import GameSpec, environment_of, observe
+from gridtoll.train.task import environment_of, observe
 from gridtoll.train.workers import Workers
 
 TASK = GameSpec(community="two-prosumers")
