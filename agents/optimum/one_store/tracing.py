@@ -110,7 +110,9 @@ def settle_prices(mu, g, base, charge, weight, tail, head, low, high, floor, sta
                 break
         mu[:n] = trial[:n]
         changed = system(mu, g, base, charge, weight, tail, head, low, high, floor, state, matrix)
-        if not changed and share == 1.0 and np.abs(net[:n]).max() < _BALANCED:
+        # Where two prices are equal to the last digit, limits go on being reached and left though nothing moves.
+        rests = not changed or np.abs(step).max() < _FINE
+        if rests and share == 1.0 and np.abs(net[:n]).max() < _BALANCED:
             return True
     return False
 

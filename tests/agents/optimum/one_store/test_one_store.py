@@ -69,20 +69,21 @@ def test_an_hour_traced_along_the_charges_is_the_first_hour_of_the_exact_plan(fl
 
 
 @pytest.mark.parametrize(
-    ("community", "number", "hour", "price"),
+    ("community", "scenario", "hour", "price"),
     [
-        ("simbench-rural-pooled", 200, 11, 0.0038669456066945697),
-        ("simbench-rural-pooled", 200, 12, 0.14363380753138077),
-        ("ieee9-pooled", 209, 1, 0.07251150570844905),
-        ("ieee9-pooled", 122, 4, 0.025180463905209675),
+        ("simbench-rural-pooled", (200, 0), 11, 0.0038669456066945697),
+        ("simbench-rural-pooled", (200, 0), 12, 0.14363380753138077),
+        ("simbench-rural-pooled", (13, 2), 22, 0.662907178377733),  # two prices are equal to the last digit
+        ("ieee9-pooled", (209, 0), 1, 0.07251150570844905),
+        ("ieee9-pooled", (122, 0), 4, 0.025180463905209675),
     ],
 )
 def test_prices_come_to_rest_where_the_sun_is_curtailed_and_where_full_steps_would_go_in_circles(
-    community: str, number: int, hour: int, price: float
+    community: str, scenario: tuple[int, int], hour: int, price: float
 ) -> None:
     env = HourlyEnv(community)
     hours = StoreHours(
-        env.day_of(Scenario(number, 0)), env.community.network, env.tariff.basis[0], cap=env.charge_cap, flows=env.setting.rules.flows
+        env.day_of(Scenario(*scenario)), env.community.network, env.tariff.basis[0], cap=env.charge_cap, flows=env.setting.rules.flows
     )
     line, beside = (hours.lines(hour, np.array([each])).rows for each in (price, price + 1e-7))
     charges = np.linspace(0.0, env.charge_cap, 1001)
