@@ -13,6 +13,7 @@ from .standing.certificate import StandingCertificate, standing_certificate
 from .standing.risk import Risk
 from .standing.scenarios import solve_scenarios
 from .standing.search import standing_games
+from .standing.secure import SecureCharge, best_secure
 
 __all__ = [
     "Bound",
@@ -26,11 +27,13 @@ __all__ = [
     "PrunedGap",
     "Recovery",
     "Risk",
+    "SecureCharge",
     "SolvedPiece",
     "Standing",
     "StandingCertificate",
     "Stretch",
     "Verification",
+    "best_secure",
     "load_certificate",
     "profit_curve",
     "smallest_recovering_charge",

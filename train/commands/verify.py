@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from math import isfinite
 from pathlib import Path
 from typing import Any, Final
 
@@ -67,10 +68,9 @@ def _standing(options: argparse.Namespace) -> Report:
         found = check_standing(options.file, make_market(options.solver), community=options.community, run=workers.map)
     proof, each = found.proof, found.found
     values = {
-        "charge": proof.charge,
-        "value_eur": proof.value_eur,
-        "upper_bound_eur": proof.upper_bound_eur,
+        **{name: _number(getattr(proof, name)) for name in ("charge", "value_eur", "upper_bound_eur")},
         "risk_part": proof.risk_part,
+        **({"secure_share": proof.secure_share} if proof.secure_share > 0.0 else {}),
         "days": len(proof.games),
         "intervals": sum(len(edges) - 1 for edges in proof.edges),
         "clearings": each.clearings,
@@ -78,7 +78,13 @@ def _standing(options: argparse.Namespace) -> Report:
         "tolerance_eur": each.tolerance_eur,
         "solver": each.solver,
     }
-    return Report({"holds": True, **values}, f"{_about_days(found)}\n{lines(values)}\n{_STANDING_TOLD}")
+    secured = _SECURE_TOLD if proof.secure_share > 0.0 else ""
+    return Report({"holds": True, **values}, f"{_about_days(found)}\n{lines(values)}\n{_STANDING_TOLD}{secured}")
+
+
+def _number(value: float) -> float | None:
+    """Return a number, or None for what is none: no charge is secure."""
+    return value if isfinite(value) else None
 
 
 _STANDING_TOLD: Final = """\
@@ -90,12 +96,17 @@ Checked, and it holds:
   no day earns more between two charges than is stated of it
   what is stated of the days adds up to no more than the upper bound at any charge
   the best charge brings what is stated"""
+_SECURE_TOLD: Final = """
+  a branch is above its limit on each day at all charges that are stated to be insecure
+  the best charge keeps limits on so many days, and no other that may brings more than the bound"""
 
 
 def _about_days(found: StandingChecked) -> str:
     about = found.about
     game = ", ".join(f"{name} {value}" for name, value in about["game"].items()) or "default game"
-    return f"{about['community']}, {len(about['days'])} days, {game}; written by gridtoll {about['gridtoll']}, commit {about['commit']}"
+    names = ", ".join([about["community"], *(each["community"] for each in about["others"])])
+    count = len(found.proof.games)
+    return f"{names}, {count} days, {game}; written by gridtoll {about['gridtoll']}, commit {about['commit']}"
 
 
 def _values(found: Checked) -> dict[str, Any]:

@@ -117,7 +117,7 @@ def upper_bound(
         The bound in EUR, minus infinity where no charge of the interval counts; and the charge at which it peaks: where to look next.
     """
     chord = Chord(line, left, right)
-    low, high = secure_part(chord, radius=_radius(line, left, right), norms=norms) if hard_limits else (0.0, 1.0)
+    low, high = secure_part(chord, radius=radius_of(line, left, right), norms=norms) if hard_limits else (0.0, 1.0)
     if not low <= high:
         return float("-inf"), left.charge
     value = value_bound(line, norms, left, right)
@@ -184,7 +184,7 @@ def moved(line: ChargeLine, end: LinePoint, charge: float) -> LinePoint:
 def lower_bound(line: ChargeLine, norms: Norms, left: LinePoint, right: LinePoint) -> float:
     """Bound the leader's goal on [left.charge, right.charge] from below, in EUR: −h in place of h, and the squares in full."""
     chord = Chord(line, left, right)
-    radius = _radius(line, left, right)
+    radius = radius_of(line, left, right)
     limit, price = line.network.grid.branch_limit_kw, line.day.overload_price * line.day.period_hours
     near = norms.flow * radius
     over = [float(np.maximum(np.abs(end.flow_kw) - limit, 0.0).sum()) for end in (left, right)]
@@ -246,7 +246,7 @@ def strayed(chord: Chord, overload_pull: Array | None, omega: float, sign: float
         yield np.array([e + (1.0 + omega + nu) * missed + rounding, f - e + g, -g])
 
 
-def _radius(line: ChargeLine, left: LinePoint, right: LinePoint) -> float:
+def radius_of(line: ChargeLine, left: LinePoint, right: LinePoint) -> float:
     """Return the greatest distance of the response from the chord in the Q norm, √EUR."""
     flat = line.flat
     across, own = products_of(flat.lower, flat.upper, left.variables, right.variables, left.slopes, right.slopes)

@@ -21,6 +21,7 @@ class StandingAccount:
         import_fee_eur: Fee on imports.
         loss_cost_eur: Paid for losses.
         overload_cost_eur: Paid for overload.
+        secure_share: The weight of the days on which every branch keeps within its limit.
     """
 
     charge: float
@@ -30,10 +31,11 @@ class StandingAccount:
     import_fee_eur: float
     loss_cost_eur: float
     overload_cost_eur: float
+    secure_share: float
 
 
-ACCOUNT: Final = tuple(name for name in StandingAccount.__dataclass_fields__ if name != "charge")
-"""What is known of each day that was settled."""
+SETTLED: Final = (*(name for name in StandingAccount.__dataclass_fields__ if name.endswith("_eur")), "network_secure")
+"""What is known of each day that was settled, as a settlement names it."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -7,7 +7,7 @@ it by arithmetic that the search does not use, then adds up (:mod:`..verificatio
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -19,13 +19,18 @@ from ....envs.market.mechanism import ExactResponse
 from ..one_charge.certificate import content_hash
 from ..verification.findings import Verification
 from ..verification.many import ScenarioClaim, ScenarioFound, WholeClaim, check_scenario, check_value, check_whole
-from ..verification.stated import Stated
+from ..verification.stated import Limits, Stated
 from .answers import Standing
+from .limits import PADDING, spans_of
 from .parts import Known, StandingGame
 from .search import StandingDays, one_by_one
+from .secure import SecureCharge
 
 FORMAT: Final = "gridtoll standing certificate 1"
-_SCALARS: Final = ("objective", "risk_part", "charge_cap", "charge", "value_eur", "upper_bound_eur")
+_SCALARS: Final = ("objective", "risk_part", "charge_cap", "charge", "value_eur", "upper_bound_eur", "secure_share")
+_OF_A_CHARGE: Final = {"charge": np.nan, "value_eur": -np.inf, "upper_bound_eur": -np.inf}  # with what they are where there is no charge
+_FOUND: Final = ("goal_eur", "tolerance_eur", "is_secure")
+_SLACK: Final = 0.25 * PADDING  # of the cap: with what is stated already it stays within what the search reckoned with
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -43,6 +48,9 @@ class StandingCertificate:
         upper_bound_eur: What it comes to at no charge more.
         edges: Of each scenario the charges between which it is bounded, EUR/kWh.
         stated: Of each scenario what it does not exceed.
+        secure_share: In what share of the scenarios a charge must keep every branch within its limit; 0 where limits do not count. Where
+            no charge does, it is NaN, and value and bound are minus infinity.
+        spans: Of each scenario where it may keep them, EUR/kWh, each of shape (M, 2); none where limits do not count.
     """
 
     games: Sequence[StandingGame]
@@ -55,6 +63,8 @@ class StandingCertificate:
     upper_bound_eur: float
     edges: Sequence[Array]
     stated: Sequence[Stated]
+    secure_share: float = 0.0
+    spans: Sequence[Array] = ()
 
     def verify(
         self,
@@ -79,6 +89,7 @@ class StandingCertificate:
             value_eur=self.value_eur,
             upper_bound_eur=self.upper_bound_eur,
             stated=self.stated,
+            limits=Limits(self.secure_share, self.spans, slack=_SLACK * self.charge_cap) if self.secure_share > 0.0 else None,
         )
         most = check_whole(whole)
         claims = [
@@ -91,14 +102,19 @@ class StandingCertificate:
                 charge=self.charge,
                 edges=edges,
                 stated=stated,
+                spans=spans,
             )
-            for game, edges, stated in zip(self.games, self.edges, self.stated, strict=True)
+            for game, edges, stated, spans in zip(self.games, self.edges, self.stated, self._spans(), strict=True)
         ]
         items = [(claim, P2PMarket() if market is None else market) for claim in claims]
         found: list[ScenarioFound] = run(_checked, items, f"checking {len(items)} scenarios")
-        goals, tolerances = (np.array([getattr(each, name) for each in found]) for name in ("goal_eur", "tolerance_eur"))
-        off, allowed = check_value(whole, goals, tolerances)
-        return Verification(sum(each.clearings for each in found), off, most - self.upper_bound_eur, allowed, found[0].solver)
+        goals, tolerances, secure = (np.array([getattr(each, name) for each in found]) for name in _FOUND)
+        off, allowed = check_value(whole, goals, tolerances, secure)
+        slack = 0.0 if whole.is_none else most - self.upper_bound_eur
+        return Verification(sum(each.clearings for each in found), off, slack, allowed, found[0].solver)
+
+    def _spans(self) -> Sequence[Array | None]:
+        return self.spans if self.secure_share > 0.0 else [None] * len(self.games)
 
     def content(self) -> dict[str, Any]:
         """Return the proof in JSON's own types; :func:`standing_certificate_of` reads it."""
@@ -110,10 +126,13 @@ class StandingCertificate:
                 "edges": edges.tolist(),
                 "knots": stated.knots.tolist(),
                 "bounds_eur": stated.values.tolist(),
+                **({} if spans is None else {"secure": spans.tolist()}),
             }
-            for game, weight, edges, stated in zip(self.games, self.weights, self.edges, self.stated, strict=True)
+            for game, weight, edges, stated, spans in zip(self.games, self.weights, self.edges, self.stated, self._spans(), strict=True)
         ]
-        return {"format": FORMAT, **{name: getattr(self, name) for name in _SCALARS}, "scenarios": scenarios}
+        numbers = {name: getattr(self, name) for name in _SCALARS}
+        none = {name: None for name in _OF_A_CHARGE if not np.isfinite(numbers[name])}
+        return {"format": FORMAT, **numbers, **none, "scenarios": scenarios}
 
 
 def standing_certificate(days: StandingDays, best: Standing) -> StandingCertificate:
@@ -123,16 +142,33 @@ def standing_certificate(days: StandingDays, best: Standing) -> StandingCertific
         days: The days.
         best: What :meth:`.search.StandingDays.greatest` found of them.
     """
-    goal = days.goals.index(best.objective)
+    return replace(_blank(days, best.objective), charge=best.charge, value_eur=best.value_eur, upper_bound_eur=best.upper_bound_eur)
+
+
+def secure_certificate(days: StandingDays, goal: ExactObjective, found: SecureCharge) -> StandingCertificate:
+    """Return the proof of the best charge among those that are secure in a share of the scenarios, or that there is none.
+
+    Args:
+        days: The scenarios.
+        goal: The goal asked for.
+        found: What :func:`.secure.best_secure` found of them.
+    """
+    proof = _blank(days, goal) if found.best is None else standing_certificate(days, found.best)
+    return replace(proof, secure_share=found.share, spans=[spans_of(each, cap=days.cap) for each in days.known])
+
+
+def _blank(days: StandingDays, objective: ExactObjective) -> StandingCertificate:
+    """Return what is known of days as a proof without a charge."""
+    goal = days.goals.index(objective)
     return StandingCertificate(
         games=days.games,
         weights=days.weights,
-        objective=best.objective,
-        risk_part=best.risk.part,
+        objective=objective,
+        risk_part=days.risk.part,
         charge_cap=days.cap,
-        charge=best.charge,
-        value_eur=best.value_eur,
-        upper_bound_eur=best.upper_bound_eur,
+        charge=np.nan,
+        value_eur=-np.inf,
+        upper_bound_eur=-np.inf,
         edges=[_edges_of(each) for each in days.known],
         stated=[_stated_of(each, goal) for each in days.known],
     )
@@ -152,9 +188,11 @@ def standing_certificate_of(content: Any, games: Sequence[StandingGame], *, sour
     try:
         scenarios, form = content["scenarios"], content["format"]
         values = {name: content[name] for name in _SCALARS}
+        values |= {name: none for name, none in _OF_A_CHARGE.items() if values[name] is None}
         told = [(each["content"], each["flows"]) for each in scenarios]
         arrays = [[np.array(each[name], dtype=np.float64) for name in ("edges", "knots", "bounds_eur")] for each in scenarios]
         weights = np.array([each["weight"] for each in scenarios], dtype=np.float64)
+        spans = [np.array(each["secure"], dtype=np.float64).reshape(-1, 2) for each in scenarios if values["secure_share"] > 0.0]
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{source} must hold the proof of a standing charge, and does not: {error!r}.") from None
     if form != FORMAT or any(knots.ndim != 1 or values.shape != (len(knots) - 1, 3) for _, knots, values in arrays):
@@ -170,7 +208,8 @@ def standing_certificate_of(content: Any, games: Sequence[StandingGame], *, sour
         games=games,
         weights=weights,
         edges=[each[0] for each in arrays],
-        stated=[Stated(knots, values) for _, knots, values in arrays],
+        stated=[Stated(knots, bounds) for _, knots, bounds in arrays],
+        spans=spans,
         **values,
     )
 

@@ -12,21 +12,22 @@ from typing import Any, Final
 
 import numpy as np
 
-from .answers import ACCOUNT
+from .answers import SETTLED
 from .between import SLICES
 from .parts import Known, Part
 from .search import StandingDays
 
-_FLAT: Final = ("lower", "upper", "is_piece", "nearby")
+_FLAT: Final = ("lower", "upper", "is_piece", "nearby", "is_decided")
+_SPANS: Final = ("may", "likely")
 
 
 def as_arrays(days: StandingDays) -> dict[str, Any]:
     """Return what is known of S days, with P parts in all, as arrays by name.
 
     Returns:
-        ``counts`` and ``clearings`` of shape (S,), ``lower``, ``upper``, ``is_piece`` and ``nearby`` of shape (P,), ``bound`` and
-        ``chord`` of shape (P, G, M, 3), ``charges`` of shape (C,) and ``settled`` of shape (C, S, 6) for C charges at which all days were
-        settled.
+        ``counts`` and ``clearings`` of shape (S,); ``lower``, ``upper``, ``is_piece``, ``nearby`` and ``is_decided`` of shape (P,); ``may``
+        and ``likely`` of shape (P, 2); ``bound`` and ``chord`` of shape (P, G, M, 3); ``charges`` of shape (C,) and ``settled`` of shape
+        (C, S, 7) for C charges at which all days were settled.
     """
     parts = [part for each in days.known for part in each.parts]
     shape = (len(parts), len(days.goals), SLICES, 3)
@@ -35,8 +36,9 @@ def as_arrays(days: StandingDays) -> dict[str, Any]:
         "clearings": np.array([each.clearings for each in days.known], dtype=np.int64),
         **{name: np.array([getattr(part, name) for part in parts]) for name in _FLAT},
         **{name: np.array([getattr(part, name) for part in parts]).reshape(shape) for name in ("bound", "chord")},
+        **{name: np.array([getattr(part, name) for part in parts]).reshape(-1, 2) for name in _SPANS},
         "charges": np.array(list(days.settled), dtype=np.float64),
-        "settled": np.array(list(days.settled.values()), dtype=np.float64).reshape(-1, len(days.games), len(ACCOUNT)),
+        "settled": np.array(list(days.settled.values()), dtype=np.float64).reshape(-1, len(days.games), len(SETTLED)),
     }
 
 
@@ -64,6 +66,9 @@ def go_on_from(days: StandingDays, arrays: Mapping[str, Any]) -> None:
                 ends=None,
                 is_piece=bool(arrays["is_piece"][k]),
                 nearby=float(arrays["nearby"][k]),
+                is_decided=bool(arrays["is_decided"][k]),
+                may=tuple(arrays["may"][k].tolist()),
+                likely=tuple(arrays["likely"][k].tolist()),
             )
             for k in range(first, last)
         )

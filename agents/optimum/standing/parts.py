@@ -27,6 +27,7 @@ from ..one_charge.line import ChargeLine, LinePoint
 from ..one_charge.starts import responding, way_point
 from .between import SLICES, between
 from .kernels import left_open
+from .limits import secure_between
 
 _CENTRE: Final = 0.15  # a part is never split closer than this share of its width to an end
 _RESOLUTION: Final = 1e-13  # share of the cap below which two charges are not told apart
@@ -46,6 +47,7 @@ class StandingGame:
         flows: The account of flows.
         goals: What is bounded: G objectives.
         cap: Greatest charge, EUR/kWh.
+        hard_limits: Whether it is found out as well at which charges every branch can be within its limit.
     """
 
     day: Day
@@ -54,6 +56,7 @@ class StandingGame:
     flows: Flows
     goals: tuple[ExactObjective, ...]
     cap: float
+    hard_limits: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +87,9 @@ class Part:
         ends: The responses at both ends; None where nothing will be asked of the part any more.
         is_piece: Whether the whole part is one affine piece.
         nearby: Width of the last affine piece that was solved beside it, EUR/kWh.
+        may: Between which charges every branch can be within its limit, EUR/kWh; nowhere else in the interval. Empty from inf to −inf.
+        likely: The same along the chord, and a little closer than the limit: on an affine piece it is the response itself.
+        is_decided: Whether ``likely`` is known to be right.
     """
 
     lower: float
@@ -93,6 +99,9 @@ class Part:
     ends: tuple[Place, Place] | None
     is_piece: bool
     nearby: float
+    may: tuple[float, float] = (-np.inf, np.inf)
+    likely: tuple[float, float] = (-np.inf, np.inf)
+    is_decided: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -261,8 +270,7 @@ class _Refining:
             return
         shares = [0.0, *Chord(self.lines[0], low, high).crossings, 1.0]
         for first, last in pairwise([self._between_points(low, high, share) for share in shares]):
-            for part in self._between(first, last, last.charge - first.charge, price_change):
-                yield replace(part, is_piece=True)
+            yield from self._between(first, last, last.charge - first.charge, price_change, is_piece=True)
 
     def _between_points(self, low: LinePoint, high: LinePoint, share: float) -> LinePoint:
         """Return the response at a share of an affine piece."""
@@ -271,7 +279,9 @@ class _Refining:
         variables, prices = ((1.0 - share) * a + share * b for a, b in ((low.variables, high.variables), (low.prices, high.prices)))
         return self.lines[0].restored(low.charge + share * (high.charge - low.charge), variables, prices, np.zeros_like(prices))
 
-    def _between(self, left: LinePoint, right: LinePoint, nearby: float, price_change: Array | None = None) -> Iterator[Part]:
+    def _between(
+        self, left: LinePoint, right: LinePoint, nearby: float, price_change: Array | None = None, *, is_piece: bool = False
+    ) -> Iterator[Part]:
         """Yield the part between two responses, if there is any."""
         if not left.charge < right.charge:
             return
@@ -279,7 +289,11 @@ class _Refining:
         bound = np.array([between(each, norm, price_change=price_change) for each, norm in zip(chords, self.norms, strict=True)])
         chord = np.array([_along(each) for each in chords])
         ends = (self._place(left), self._place(right))
-        yield Part(lower=left.charge, upper=right.charge, bound=bound, chord=chord, ends=ends, is_piece=False, nearby=nearby)
+        part = Part(lower=left.charge, upper=right.charge, bound=bound, chord=chord, ends=ends, is_piece=is_piece, nearby=nearby)
+        if self.game.hard_limits:
+            may, likely, is_decided = secure_between(chords[0], self.norms[0], cap=self.game.cap, is_piece=is_piece)
+            part = replace(part, may=may, likely=likely, is_decided=is_decided)
+        yield part
 
 
 def _along(chord: Chord) -> Array:

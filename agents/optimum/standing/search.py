@@ -34,7 +34,7 @@ from ....envs.market.mechanism import ExactResponse
 from ....envs.market.solvers import make_market
 from ..agreement import EXACTNESS
 from ..one_charge.search import one_basis
-from .answers import ACCOUNT, Standing, StandingAccount
+from .answers import SETTLED, Standing, StandingAccount
 from .asking import allowance, cells_around, too_wide
 from .parts import Asked, Known, StandingGame, excess_left, is_pinned, parts_of, refined
 from .risk import MEAN, Risk
@@ -72,6 +72,7 @@ def standing_games(
     cap: float,
     flows: Flows = "trades",
     goals: tuple[ExactObjective, ...] = ("profit",),
+    hard_limits: bool = False,
 ) -> list[StandingGame]:
     """Return days of one community as scenarios; those of several communities are lists put together.
 
@@ -82,13 +83,13 @@ def standing_games(
         cap: Greatest charge, EUR/kWh.
         flows: The account of flows.
         goals: What will be asked about.
+        hard_limits: Whether it will be asked at which charges branches keep within their limits.
 
     Raises:
         ValueError: If the tariff has more than one coefficient, or the cap is not above 0.
     """
-    return [
-        StandingGame(day=day, network=network, basis=one_basis(day, tariff, cap=cap), flows=flows, goals=goals, cap=cap) for day in days
-    ]
+    every: dict[str, Any] = {"network": network, "flows": flows, "goals": goals, "cap": cap, "hard_limits": hard_limits}
+    return [StandingGame(day=day, basis=one_basis(day, tariff, cap=cap), **every) for day in days]
 
 
 class StandingDays:
@@ -118,14 +119,18 @@ class StandingDays:
     ) -> None:
         if not games:
             raise ValueError("a standing charge needs at least one day, got none.")
-        for name, values in (("cap", {each.cap for each in games}), ("goals", {each.goals for each in games})):
+        for name, values in (
+            ("cap", {each.cap for each in games}),
+            ("goals", {each.goals for each in games}),
+            ("hard_limits", {each.hard_limits for each in games}),
+        ):
             if len(values) > 1:
                 raise ValueError(f"days under one charge must have one {name}, got {sorted(values)}. Give all the same.")
         self.games, self.goals, self.cap = list(games), games[0].goals, games[0].cap
         self.weights, self.risk = checked_weights(weights, len(games)), risk
         self.turnover_eur = float(self.weights @ [each.day.turnover_eur for each in games])
         self.known = [Known() for _ in games]
-        self.settled: dict[float, Array] = {}  # by charge: the numbers of an account of each day, shape (S, 6)
+        self.settled: dict[float, Array] = {}  # by charge: what was settled of each day, shape (S, 7)
         self._run, self._market, self.keep = run, market, keep
         self._cuts = np.zeros(0)
 
@@ -143,14 +148,15 @@ class StandingDays:
         """Clear and settle every day at a charge, and return the means; a charge tried before is not cleared again."""
         if charge not in self.settled:
             found = self._run(_settled, [(game, charge, self._market) for game in self.games], f"clearing at {charge:.4g} EUR/kWh")
-            self.settled[charge] = np.array([[getattr(each, name) for name in ACCOUNT] for each in found])
+            self.settled[charge] = np.array([[getattr(each, name) for name in SETTLED] for each in found])
         means = self.weights @ self.settled[charge]
-        return StandingAccount(charge=charge, **dict(zip(ACCOUNT, means.tolist(), strict=True)))
+        *account, secure = means.tolist()
+        return StandingAccount(charge=charge, **dict(zip(SETTLED, account, strict=False)), secure_share=secure)
 
     def value_eur(self, charge: float, goal: ExactObjective) -> float:
         """Return what is to be greatest at a charge, every day cleared and settled, EUR."""
         self.account(charge)
-        return self.risk.of(self.settled[charge][:, ACCOUNT.index(f"{goal}_eur")], self.weights)
+        return self.risk.of(self.settled[charge][:, SETTLED.index(f"{goal}_eur")], self.weights)
 
     def refine(self, asked: Sequence[Asked]) -> int:
         """Refine the days that leave more open than is asked of each; return how many there were."""

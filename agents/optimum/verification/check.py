@@ -15,7 +15,7 @@ import numpy as np
 from ....envs.market.mechanism import ExactResponse
 from .blur import flow_blur_kw
 from .bound import bound, flow_norms, radius, strayed
-from .clearing import STATED, CheckedResponses
+from .clearing import STATED, STRAIGHT, CheckedResponses
 from .findings import CertificateError, Verification
 from .response import FollowersResponse
 from .wide import wide_bound
@@ -23,7 +23,6 @@ from .wide import wide_bound
 if TYPE_CHECKING:
     from ..one_charge.certificate import OptimumCertificate, SolvedPiece
 
-_STRAIGHT = 1e-13  # of w·q: how far rounding alone may put the same difference
 _AFFINE = 1e-6  # share of w·Δq by which ‖v_b − v_a‖² may miss it: rounding in ends that lie close together
 _MORE = 32  # charges cleared within one interval at most, where its ends alone do not prove the bound
 
@@ -111,7 +110,7 @@ class Check:
                 f"the best charge from {piece.lower!r} to {piece.upper!r} EUR/kWh must be {piece.best_charge!r} with {piece.best_eur!r} "
                 f"EUR; clearing again gives {earned!r} EUR there, and {found!r} EUR at best."
             )
-        if stray > _STRAIGHT * (abs(product) + (high.charge - low.charge) * low.charged_kwh):
+        if stray > STRAIGHT * (abs(product) + (high.charge - low.charge) * low.charged_kwh):
             self._check_interval(low, high)  # what is more than rounding may hide a bend
         return difference
 

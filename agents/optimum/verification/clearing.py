@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .stated import Stated
 
 AGREE: Final = 1e-8  # share of what is at stake to which numbers must agree
+STRAIGHT: Final = 1e-13  # of w·q: how far rounding alone may put what a straight way strays
 STATED: Final = 1e-7  # the same where frictions are slight, at most: what docs/exactness.md states of the profit of any clearing
 _CENTRE: Final = (
     0.1  # share of an interval that a charge between keeps from its ends; the middle is taken where a bound peaks closer to one

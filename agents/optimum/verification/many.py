@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import inf, isfinite, isnan, nan
 from typing import Final
 
 import numpy as np
@@ -17,11 +17,12 @@ import numpy as np
 from ....envs.community.day import Array, Day
 from ....envs.grid.network import Network
 from ....envs.market.mechanism import ExactResponse
-from .bound import bound
-from .clearing import CheckedResponses
+from .blur import flow_blur_kw
+from .bound import bound, flow_norms, radius, strayed
+from .clearing import STATED, STRAIGHT, CheckedResponses
 from .findings import CertificateError
 from .response import FollowersResponse
-from .stated import Stated, greatest, tail
+from .stated import SAME, Limits, Stated, greatest, tail
 
 _MORE: Final = 64  # charges cleared within one interval at most, where its ends alone do not prove what is stated
 _SUM: Final = 1e-12  # of the greatest number: by how much sums in another order may differ
@@ -40,6 +41,7 @@ class ScenarioClaim:
         charge: The best charge of all scenarios together, EUR/kWh.
         edges: Charges between which the goal is bounded, rising from 0 to the cap, EUR/kWh, shape (P + 1,).
         stated: What it does not exceed.
+        spans: Outside these charges some branch is above its limit, EUR/kWh, shape (M, 2); None where limits do not count.
     """
 
     day: Day
@@ -50,6 +52,7 @@ class ScenarioClaim:
     charge: float
     edges: Array
     stated: Stated
+    spans: Array | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +65,7 @@ class ScenarioFound:
         tolerance_eur: To how many EUR the stated numbers were held.
         excess_eur: By how much a recomputed bound exceeds what is stated at most; negative is slack.
         solver: What cleared.
+        is_secure: Whether every branch keeps within its limit at the best charge.
     """
 
     goal_eur: float
@@ -69,6 +73,7 @@ class ScenarioFound:
     tolerance_eur: float
     excess_eur: float
     solver: str
+    is_secure: bool
 
 
 def check_scenario(claim: ScenarioClaim, market: ExactResponse) -> ScenarioFound:
@@ -92,19 +97,51 @@ class _Scenario:
         self.responses = CheckedResponses(claim.day, claim.network, claim.basis, flows=claim.flows, welfare=claim.welfare, market=market)
 
     def run(self) -> ScenarioFound:
-        best = self.responses.at(self.claim.charge)
+        best = self.responses.at(self.claim.charge) if isfinite(self.claim.charge) else None
         excess, left = float("-inf"), self.responses.at(float(self.claim.edges[0]))
         for charge in self.claim.edges[1:].tolist():
             right = self.responses.at(charge)
             excess = max(excess, self._check(left, right))
+            if self.claim.spans is not None:
+                self._check_limits(left, right, self.claim.spans)
             left = right
         return ScenarioFound(
-            goal_eur=self.responses.goal(best),
+            goal_eur=nan if best is None else self.responses.goal(best),
             clearings=self.responses.clearings,
             tolerance_eur=self.responses.tolerance,
             excess_eur=excess,
             solver=self.responses.solver,
+            is_secure=best is not None and self._is_secure(best),
         )
+
+    def _is_secure(self, best: FollowersResponse) -> bool:
+        program = self.responses.program
+        room = np.minimum(flow_blur_kw(program, best.price), STATED * program.limit_kw)
+        return self.responses.way(best, best).secure(room)[1] >= 1.0
+
+    def _check_limits(self, left: FollowersResponse, right: FollowersResponse, spans: Array) -> None:
+        """Show that some branch is above its limit wherever that is stated between two charges."""
+
+        def refused(between: int, _: float) -> str:
+            return (
+                f"{self.claim.day.label} must have a branch above its limit where no charge is stated from {left.charge!r} to "
+                f"{right.charge!r} EUR/kWh, but clearing both ends again, and {between} charges between, does not show it."
+            )
+
+        def uncovered(start: FollowersResponse, end: FollowersResponse) -> tuple[float, float]:
+            """Return infinity and a share of the way that may be secure and is not in ``spans``; minus infinity where there is none."""
+            way = self.responses.way(start, end)
+            width = end.charge - start.charge
+            straight = strayed(way) <= STRAIGHT * (abs(width * (start.charged_kwh - end.charged_kwh)) + width * start.charged_kwh)
+            low, high = way.secure() if straight else way.secure(flow_norms(self.responses.program) * radius(way))
+            if low > high:
+                return -inf, 0.5
+            first, last = start.charge + low * width, start.charge + high * width
+            if ((spans[:, 0] <= first) & (last <= spans[:, 1])).any():
+                return -inf, 0.5
+            return inf, 0.5
+
+        self.responses.excess_between(left, right, uncovered, limit=0.0, refused=refused, more=_MORE)
 
     def _check(self, left: FollowersResponse, right: FollowersResponse) -> float:
         """Show what is stated between two charges, and return by how much it is missed."""
@@ -136,6 +173,7 @@ class WholeClaim:
         value_eur: What counts at the best charge.
         upper_bound_eur: What it comes to at no charge more.
         stated: Of each scenario.
+        limits: Which charges count; None where all do. The charge is NaN where none does, and the numbers minus infinity.
     """
 
     weights: Array
@@ -145,6 +183,12 @@ class WholeClaim:
     value_eur: float
     upper_bound_eur: float
     stated: Sequence[Stated]
+    limits: Limits | None = None
+
+    @property
+    def is_none(self) -> bool:
+        """Whether it is claimed that no charge counts."""
+        return self.limits is not None and isnan(self.charge) and self.value_eur == self.upper_bound_eur == -inf
 
 
 def check_whole(claim: WholeClaim) -> float:
@@ -154,20 +198,23 @@ def check_whole(claim: WholeClaim) -> float:
         CertificateError: As soon as something does not hold.
     """
     weights, count = claim.weights, len(claim.stated)
-    numbers = (claim.part, claim.cap, claim.charge, claim.value_eur, claim.upper_bound_eur, *weights.tolist())
+    found = () if claim.is_none else (claim.charge, claim.value_eur, claim.upper_bound_eur)
+    numbers = (claim.part, claim.cap, *found, *weights.tolist(), *(() if claim.limits is None else claim.limits.knots.tolist()))
     if not all(isfinite(each) for each in numbers) or not all(np.isfinite(each.values).all() for each in claim.stated):
         raise CertificateError("a certificate must have finite numbers only.")
     if weights.shape != (count,) or count == 0 or (weights < 0.0).any() or abs(float(weights.sum()) - 1.0) > 1e-9:
         raise CertificateError(f"{count} scenarios must have weights of at least 0 that sum to 1, got a sum of {float(weights.sum()):g}.")
-    if not 0.0 <= claim.part <= 1.0 or not 0.0 <= claim.charge <= claim.cap:
+    if not 0.0 <= claim.part <= 1.0 or not (claim.is_none or 0.0 <= claim.charge <= claim.cap):
         raise CertificateError(f"a part must be from 0 to 1 and the charge up to {claim.cap!r}, got {claim.part!r} and {claim.charge!r}.")
     for number, each in enumerate(claim.stated):
         if each.knots[0] != 0.0 or each.knots[-1] != claim.cap or not (np.diff(each.knots) > 0.0).all():
             raise CertificateError(f"what is stated of scenario {number} must cover every charge from 0 to {claim.cap!r} EUR/kWh once.")
     if claim.value_eur > claim.upper_bound_eur:
         raise CertificateError(f"the upper bound of {claim.upper_bound_eur!r} EUR must not be below the value of {claim.value_eur!r}.")
+    if claim.limits is not None:
+        _check_spans(claim.limits, count)
     target = claim.upper_bound_eur + _SUM * max(float(np.abs(each.values).max()) for each in claim.stated)
-    most = greatest(claim.stated, weights, claim.part, target=target)
+    most = greatest(claim.stated, weights, claim.part, target=target, limits=claim.limits)
     if most > target:
         raise CertificateError(
             f"no charge may bring the scenarios more than {claim.upper_bound_eur!r} EUR together, but what is stated adds up to {most!r}."
@@ -175,17 +222,33 @@ def check_whole(claim: WholeClaim) -> float:
     return most
 
 
-def check_value(claim: WholeClaim, goals: Array, tolerance: Array) -> tuple[float, float]:
+def _check_spans(limits: Limits, count: int) -> None:
+    """Raise unless a share and the charges at which scenarios may be secure are what they must be."""
+    if not 0.0 < limits.share <= 1.0 or len(limits.spans) != count:
+        raise CertificateError(f"a share must be above 0 and at most 1, with charges for {count} scenarios, got {limits.share!r}.")
+    if any(each.shape[1:] != (2,) or not (np.diff(each.ravel()) >= 0.0).all() for each in limits.spans):
+        raise CertificateError("the charges at which a scenario may be secure must be intervals that rise.")
+
+
+def check_value(claim: WholeClaim, goals: Array, tolerance: Array, secure: Array) -> tuple[float, float]:
     """Check what counts at the best charge; return by how much it is missed, and to how many EUR it was held.
 
     Args:
         claim: What is claimed.
         goals: Of each scenario there, EUR, shape (S,).
         tolerance: To how many EUR each is known, shape (S,).
+        secure: Whether each keeps its limits there, shape (S,).
 
     Raises:
-        CertificateError: If it is something else.
+        CertificateError: If it is something else, or the charge is not as secure as it must be.
     """
+    if claim.is_none:
+        return 0.0, float(np.max(tolerance))
+    if claim.limits is not None and float(claim.weights @ secure) < claim.limits.share - SAME:
+        raise CertificateError(
+            f"the charge of {claim.charge!r} EUR/kWh must be secure in a share of {claim.limits.share!r} of the scenarios, and is in "
+            f"{float(claim.weights @ secure)!r}."
+        )
     counts = tail(goals, claim.weights, claim.part)
     off, allowed = abs(float(counts @ goals) - claim.value_eur), float(np.max(tolerance) if claim.part < 1.0 else counts @ tolerance)
     if not off <= allowed:

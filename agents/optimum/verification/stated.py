@@ -18,6 +18,8 @@ from .findings import CertificateError
 
 _AT_ONCE: Final = 2000  # intervals that are summed at once: 100 MB for 1,000 scenarios
 _HALVINGS: Final = 30  # of an interval where the worst scenarios change
+SAME: Final = 1e-9
+"""Of the weight: how far a sum of weights may be below a share by rounding."""
 _TIE: Final = 1e-12  # of the weight: closer shares of it are one
 
 
@@ -106,7 +108,35 @@ def tail(goals: Array, weights: Array, part: float) -> Array:
     return found
 
 
-def greatest(stated: Sequence[Stated], weights: Array, part: float, *, target: float) -> float:
+@dataclass(frozen=True, eq=False)
+class Limits:
+    """At which charges scenarios may keep every branch within its limit, and in what share of them a charge must.
+
+    Attributes:
+        share: By weight.
+        spans: Of each of S scenarios intervals that rise and have no point in common, EUR/kWh, each of shape (M, 2).
+        slack: By how much charges beyond an interval still belong to it, EUR/kWh.
+    """
+
+    share: float
+    spans: Sequence[Array]
+    slack: float
+
+    @property
+    def knots(self) -> Array:
+        """Where an interval begins or ends, EUR/kWh, shape (any,)."""
+        return np.concatenate([(each + np.array([-self.slack, self.slack])).ravel() for each in self.spans])
+
+    def may(self, weights: Array, charges: Array) -> NDArray[np.bool_]:
+        """Return whether scenarios of the share's weight may be secure at charges in EUR/kWh, which lie on no knot; of their shape."""
+        total = np.zeros(charges.shape)
+        for weight, spans in zip(weights, self.spans, strict=True):
+            below = np.searchsorted(spans[:, 0] - self.slack, charges), np.searchsorted(spans[:, 1] + self.slack, charges)
+            total += weight * (below[0] > below[1])
+        return total >= self.share - SAME
+
+
+def greatest(stated: Sequence[Stated], weights: Array, part: float, *, target: float, limits: Limits | None = None) -> float:
     """Return what the mean of the worst part of the scenarios nowhere exceeds, in EUR.
 
     Any choice of scenarios of the weight of that part has a mean that is not less: of the three choices that are worst at the beginning,
@@ -118,20 +148,28 @@ def greatest(stated: Sequence[Stated], weights: Array, part: float, *, target: f
         weights: Shape (S,), at least 0 and 1 in all.
         part: See :func:`tail`.
         target: A number as low as this is low enough, EUR.
+        limits: Which charges count; all where absent. The result is minus infinity where none does.
 
     Raises:
         CertificateError: If a number is none.
     """
     knots = np.unique(np.concatenate([each.knots for each in stated]))
-    todo = [(knots[first : first + _AT_ONCE], knots[first + 1 : first + _AT_ONCE + 1]) for first in range(0, len(knots) - 1, _AT_ONCE)]
+    if limits is not None:
+        knots = np.unique(np.concatenate([knots, np.clip(limits.knots, knots[0], knots[-1])]))
+    every = np.stack([knots[:-1], knots[1:]])
+    if limits is not None:
+        every = every[:, limits.may(weights, every[0] + 0.5 * (every[1] - every[0]))]
+        if not every.size:
+            return float("-inf")
+    todo = [tuple(every[:, first : first + _AT_ONCE]) for first in range(0, every.shape[1], _AT_ONCE)]
     most, halvings = float("-inf"), 0
     while todo:
         above: list[Array] = []
         for lower, upper in todo:
-            bound, is_settled = _greatest_between(stated, weights, part, (lower[: len(upper)], upper), target)
+            bound, is_settled = _greatest_between(stated, weights, part, (lower, upper), target)
             wide = (bound > target) & ~is_settled & (halvings < _HALVINGS)
             most = max(most, float(np.max(bound[~wide], initial=-np.inf)))
-            first, last = lower[: len(upper)][wide], upper[wide]
+            first, last = lower[wide], upper[wide]
             middle = first + 0.5 * (last - first)
             above += [np.stack([np.concatenate([first, middle]), np.concatenate([middle, last])])] if len(first) else []
         every = np.concatenate(above, axis=1) if above else np.zeros((2, 0))

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from gridtoll.agents.optimum.standing.search import standing_games
 from gridtoll.envs.community.sources import load_community
 from gridtoll.train.cli import main
 from gridtoll.train.commands.optimum import standing
@@ -84,7 +86,9 @@ def test_without_a_split_all_days_of_the_data_count_and_days_choose_of_them() ->
     ("options", "words"),
     [
         (["--day", "3"], "--day must go with one charge for each day"),
-        (["--split", "test", "--hard-limits"], "--hard-limits must go with one charge for each day"),
+        (["--split", "test", "--hard-limits", "--recover", "3"], "--recover must go without --hard-limits"),
+        (["--split", "test", "--secure-share", "0.9"], "--secure-share must go with --hard-limits"),
+        (["--split", "test", "--hard-limits", "--secure-share", "1.5"], "above 0 and at most 1, got 1.5"),
         (["--split", "test", "--recover", "3", "--recover-of", "revenue"], "--recover-of profit"),
         (["--split", "test", "--tariff", "zonal"], "--standing needs a tariff of one charge for the day"),
         (["--split", "test", "--charges-per", "hour"], "--standing needs a tariff of one charge for the day"),
@@ -183,8 +187,54 @@ def test_one_charge_for_a_region_is_the_best_over_the_days_of_its_communities(ca
     assert values["days"] == 4
     assert values["mean_profit_eur"] == pytest.approx(sum(earned) / 2, abs=1e-9)
     assert values["relative_gap"] <= 1.1e-6
-    assert main([*TWO, *region, "--certificate", "region.json"]) == 2
-    assert "--certificate must go with one community" in capsys.readouterr().err
+    assert main([*TWO, *region, "--prosumers", "who.csv"]) == 2
+    assert "--prosumers must go with one community" in capsys.readouterr().err
+
+
+def test_the_proof_of_a_region_names_its_communities_and_verify_checks_all_of_them(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "region.json"
+    region = ("--split", "train", "--days", "1", "--with-community", "two-prosumers", "--charge-cap", "1")
+    values = asked(capsys, *region, "--certificate", str(path))
+    verify = ["verify", str(path), "--solver", "structured", "--jobs", "1", "--quiet"]
+    assert main([*verify, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [found["days"], found["charge"], found["upper_bound_eur"]] == [2, values["charge"], values["mean_upper_bound_eur"]]
+    content = json.loads(path.read_text())
+    write_whole(path, content | {"about": content["about"] | {"others": [{"community": "ieee9", "days": [[0, 0]]}]}})
+    assert main(verify) == 1
+    assert "other data for those numbered 1" in capsys.readouterr().out
+
+
+def test_limits_hold_on_a_share_of_the_days_and_the_proof_is_checked(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "secure.json"
+    values = asked(capsys, "--split", "train", "--days", "3", "--hard-limits", "--secure-share", "0.6", "--certificate", str(path))
+    assert values["secure"] is True
+    assert values["charge_secure_share"] >= values["secure_share"] == 0.6
+    assert values["mean_profit_eur"] <= values["mean_upper_bound_eur"]
+    verify = ["verify", str(path), "--solver", "structured", "--jobs", "1", "--quiet"]
+    assert main([*verify, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [found["secure_share"], found["charge"]] == [0.6, values["charge"]]
+    assert main(verify) == 0
+    assert "keeps limits on so many days" in capsys.readouterr().out
+
+
+def test_days_on_which_no_charge_is_secure_are_answered_with_what_is_possible(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """No packaged community is that narrow: here every branch of one is."""
+    network = load_community("two-prosumers").network
+    narrow = replace(network, grid=replace(network.grid, branch_limit_kw=1e-6 * network.grid.branch_limit_kw))
+    monkeypatch.setattr(standing, "standing_games", lambda days, _, *args, **kwargs: standing_games(days, narrow, *args, **kwargs))
+    path = tmp_path / "none.json"
+    files = ("--certificate", str(path), "--prosumers", str(tmp_path / "x.csv"))
+    values = asked(capsys, "--split", "train", "--days", "2", "--flows", "injections", "--hard-limits", *files)
+    assert (values["charge"], values["secure"]) == (None, False)
+    assert values["greatest_secure_share"] < 1.0
+    assert json.loads(path.read_text())["charge"] is None
+    assert not (tmp_path / "x.csv").exists()
 
 
 def test_communities_of_other_caps_need_one_cap(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

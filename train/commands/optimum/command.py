@@ -52,7 +52,8 @@ proves the optimum of the linear model instead and says what it comes to in the 
 
 With --standing you get the one charge that is best on average over a period, proved over all its days. --recover then says which charge
 recovers a cost per year: the lowest one, and the one that is best for prosumers and operator together. Or it says that none does, and how
-much the days can bring in. docs/answers.md has examples.
+much the days can bring in. With --hard-limits only charges count that keep every branch within its limit on a --secure-share of the days.
+docs/answers.md has examples.
 
 With --env hourly you get the best sequence of charges found for a day of the hourly game, and a bound that no leader exceeds, whatever
 prosumers believe. Without storage the two meet, and the sequence is optimal. With one store the optimum is proved to --tolerance, in about
@@ -74,6 +75,7 @@ EXAMPLES = """\
   gridtoll optimum --split test --days 28 --standing --prosumers who.xlsx
   gridtoll optimum --community ./mine --standing --recover 2000
   gridtoll optimum --split test --days 28 --standing --certificate period.json
+  gridtoll optimum --split test --days 28 --standing --hard-limits --secure-share 0.95
   gridtoll optimum --split test --days 28 --standing --with-community ieee9 --charge-cap 1
   gridtoll optimum --env hourly --day 180
   gridtoll optimum --env hourly --community simbench-rural-pooled --day 180 --tolerance 0.3
@@ -87,7 +89,6 @@ _NOT_STANDING: Final = (
     "price_path",
     "out",
     "method",
-    "hard_limits",
     "starts",
     "force",
     "verify",
@@ -134,6 +135,12 @@ def _add_standing_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         metavar="C",
         help="with --standing: days of this community count too, one charge for a region; may be given again",
+    )
+    group.add_argument(
+        "--secure-share",
+        type=decimal,
+        metavar="P",
+        help="with --standing --hard-limits: limits must hold on this share of the days, above 0 and at most 1 (default: 1, all of them)",
     )
     group.add_argument("--every-price-path", action="store_true", help="with --standing: count each day under every price path")
 
@@ -239,7 +246,7 @@ def _refuse_what_goes_elsewhere(options: argparse.Namespace) -> None:
     else:
         refuse(options, _OF_ONE_DAY, "one day (--day)")
     if not options.standing:
-        refuse(options, ("every_price_path", "risk", "with_community"), "one charge for a period (--standing)")
+        refuse(options, ("every_price_path", "risk", "with_community", "secure_share"), "one charge for a period (--standing)")
 
 
 def _settings(options: argparse.Namespace) -> Settings:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 import time
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
+
+import numpy as np
 
 from ....agents.optimum.standing.answers import Standing
-from ....agents.optimum.standing.certificate import standing_certificate
+from ....agents.optimum.standing.certificate import StandingCertificate, standing_certificate
 from ....agents.optimum.standing.parts import StandingGame
 from ....agents.optimum.standing.recovery import LeastCharge, best_welfare_recovering, least_recovering, require_cost
-from ....agents.optimum.standing.risk import MEAN, Risk, read_risk
+from ....agents.optimum.standing.risk import MEAN, read_risk
 from ....agents.optimum.standing.search import StandingDays, standing_games
 from ....envs.account.objective import ExactObjective, require_exact
 from ....envs.community.calendar import Scenario, evenly_spread
@@ -25,9 +27,8 @@ from ...task import environment_of, exact_market_of, n_charges
 from ..options import workers_from
 from ..options.games import title_of
 from .asked import tolerance_of
-
-DAYS_PER_YEAR: Final = 365
-"""What a cost per year is divided by."""
+from .secure import solve_secure
+from .words import DAYS_PER_YEAR, counted, numbers_of
 
 
 def solve_standing(options: argparse.Namespace, task: GameSpec) -> Report:
@@ -48,34 +49,47 @@ def solve_standing(options: argparse.Namespace, task: GameSpec) -> Report:
         require_cost(options.recover)
         if risk != MEAN:
             raise ValueError(f"--recover must go with --risk mean: a cost is recovered on average, got --risk {options.risk}.")
+        if options.hard_limits:
+            raise ValueError("--recover must go without --hard-limits: of a period, one of them can be asked for at a time.")
+    if options.secure_share is not None and not options.hard_limits:
+        raise ValueError(f"--secure-share must go with --hard-limits, got --secure-share {options.secure_share:g} alone.")
     goal = require_exact(task.objective)
     goals: tuple[ExactObjective, ...] = (goal,) if options.recover is None else ("profit", "welfare")
     places = _places(options, task)
     with workers_from(options) as workers:
-        games = [game for place in places for game in _games_of(*place, goals)]
+        games = [game for place in places for game in _games_of(*place, goals, hard_limits=options.hard_limits)]
         days = StandingDays(games, risk=risk, run=workers.map)
         file = StandingFile(days, anew=options.recompute)
         resumed, days.keep = file.read(days), file.keep
-        best = days.greatest(goal, tolerance=tolerance_of(options))
-        values = {"days": len(games), "charge_cap": days.cap} | _numbers(best)
-        charge, told = (
-            best.charge,
-            [f"The charge of greatest {_counted(risk, goal)}; proved: no charge from 0 to the cap brings more than the bound."],
-        )
-        if options.recover is not None:
-            found, charge, more = _recovery(days, best, options)
-            values, told = values | found, [*told, *more]
+        if options.hard_limits:
+            values, charge, told, proof = solve_secure(days, goal, options)
+        else:
+            values, charge, told, proof = _solved(days, goal, options)
+        values = {"days": len(games), "charge_cap": days.cap} | values
         if options.certificate is not None:
-            save_standing(options.certificate, *places[0], standing_certificate(days, best))
+            save_standing(options.certificate, places, proof)
             told.append(f"{options.certificate} has the proof of the first charge; gridtoll verify checks it.")
         file.write(days)
         values |= {"clearings": days.clearings, "from_store": resumed, "seconds": time.perf_counter() - began}
-        if options.prosumers is not None:
+        if options.prosumers is not None and np.isfinite(charge):
             write_prosumers(options.prosumers, [Posted(task, each, (charge,)) for each in places[0][1]], workers)
             told.append(f"{options.prosumers} has the sums of the {len(games)} days at {charge:.6g} EUR/kWh.")
     names = ", ".join([title_of(task), *(options.with_community or ())])
     title = f"{names}, {len(games)} {f'{options.split} days' if options.split else 'days'} under one charge"
     return Report(values, "\n".join([title, lines(values), *told]))
+
+
+def _solved(
+    days: StandingDays, goal: ExactObjective, options: argparse.Namespace
+) -> tuple[dict[str, Any], float, list[str], StandingCertificate]:
+    """Return the numbers about the best charge and about recovering a cost, the charge to post, what to say, and the proof of the first."""
+    best = days.greatest(goal, tolerance=tolerance_of(options))
+    told = [f"The charge of greatest {counted(days.risk, goal)}; proved: no charge from 0 to the cap brings more than the bound."]
+    values, charge = numbers_of(best), best.charge
+    if options.recover is not None:
+        found, charge, more = _recovery(days, best, options)
+        values, told = values | found, [*told, *more]
+    return values, charge, told, standing_certificate(days, best)
 
 
 def _places(options: argparse.Namespace, task: GameSpec) -> list[tuple[GameSpec, list[Scenario]]]:
@@ -85,9 +99,8 @@ def _places(options: argparse.Namespace, task: GameSpec) -> list[tuple[GameSpec,
         ValueError: If something is asked for that is of one community, or their caps differ.
     """
     others = options.with_community or []
-    asked = [f"--{name}" for name in ("certificate", "prosumers") if getattr(options, name) is not None]
-    if others and asked:
-        raise ValueError(f"{' and '.join(asked)} must go with one community, got --with-community {' '.join(others)}.")
+    if others and options.prosumers is not None:
+        raise ValueError(f"--prosumers must go with one community, got --with-community {' '.join(others)}.")
     tasks = [task, *(replace(task, community=name) for name in others)]
     caps = {str(each.community): environment_of(each).charge_cap for each in tasks}
     if len(set(caps.values())) > 1:
@@ -102,12 +115,11 @@ def _places(options: argparse.Namespace, task: GameSpec) -> list[tuple[GameSpec,
     ]
 
 
-def _games_of(task: GameSpec, scenarios: list[Scenario], goals: tuple[ExactObjective, ...]) -> list[StandingGame]:
+def _games_of(task: GameSpec, scenarios: list[Scenario], goals: tuple[ExactObjective, ...], *, hard_limits: bool) -> list[StandingGame]:
     environment = environment_of(task)
     days = [environment.day_of(each) for each in scenarios]
-    return standing_games(
-        days, environment.community.network, environment.tariff, cap=environment.charge_cap, flows=task.flows, goals=goals
-    )
+    asked: dict[str, Any] = {"cap": environment.charge_cap, "flows": task.flows, "goals": goals, "hard_limits": hard_limits}
+    return standing_games(days, environment.community.network, environment.tariff, **asked)
 
 
 def period_of(community: Community, *, split: str | None, days: int | None, every_path: bool) -> list[Scenario]:
@@ -131,27 +143,6 @@ def period_of(community: Community, *, split: str | None, days: int | None, ever
     if not every_path:
         return chosen
     return [Scenario(each.day, path) for path in range(community.n_price_paths) for each in chosen]
-
-
-def _counted(risk: Risk, goal: str) -> str:
-    """Return in words what is greatest."""
-    if risk == MEAN:
-        return goal
-    return f"{goal} on the worst day" if risk.part == 0.0 else f"mean {goal} on the worst {risk.part:.3g} of the days"
-
-
-def _numbers(best: Standing) -> dict[str, Any]:
-    account = best.account
-    risk_numbers = {"risk_part": best.risk.part, "risk_value_eur": best.value_eur, "risk_upper_bound_eur": best.upper_bound_eur}
-    return {
-        "charge": best.charge,
-        "mean_profit_eur": account.profit_eur,
-        "mean_welfare_eur": account.welfare_eur,
-        **({"mean_upper_bound_eur": best.upper_bound_eur} if best.risk == MEAN else risk_numbers),
-        "relative_gap": best.relative_gap,
-        "profit_eur_per_year": DAYS_PER_YEAR * account.profit_eur,
-        "objective": best.objective,
-    }
 
 
 def _recovery(days: StandingDays, best: Standing, options: argparse.Namespace) -> tuple[dict[str, Any], float, list[str]]:

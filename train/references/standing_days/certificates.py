@@ -18,7 +18,7 @@ from ....envs.market.mechanism import ExactResponse
 from ...task import environment_of
 from ..certificates import game_and_origin, read_whole, require_told, write_whole
 
-_ABOUT: Final = ("community", "days", "game", "gridtoll", "commit")
+_ABOUT: Final = ("community", "days", "others", "game", "gridtoll", "commit")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -42,18 +42,29 @@ def is_standing(path: Path) -> bool:
         return FORMAT.encode() in file.read(200)
 
 
-def save_standing(path: Path, task: GameSpec, scenarios: Sequence[Scenario], proof: StandingCertificate) -> None:
-    """Keep the proof of a charge for many days of a community in a file that says what it is about.
+def save_standing(path: Path, places: Sequence[tuple[GameSpec, Sequence[Scenario]]], proof: StandingCertificate) -> None:
+    """Keep the proof of a charge for many days in a file that says what it is about.
+
+    Args:
+        path: The file.
+        places: The communities, each with its days; their games differ in nothing else.
+        proof: The proof, of all days in this order.
 
     Raises:
         OSError: If it cannot be written.
     """
+    (task, scenarios), *others = places
     about = {
         "community": str(task.community),
-        "days": [[each.day, each.price_path] for each in scenarios],
+        "days": _days(scenarios),
+        "others": [{"community": str(each.community), "days": _days(chosen)} for each, chosen in others],
         **game_and_origin(task),
     }
     write_whole(path, proof.content() | {"about": about})
+
+
+def _days(scenarios: Sequence[Scenario]) -> list[list[int]]:
+    return [[each.day, each.price_path] for each in scenarios]
 
 
 def check_standing(
@@ -87,19 +98,20 @@ def check_standing(
 
 
 def _games_of(about: Mapping[str, Any], community: str | None) -> tuple[list[StandingGame], dict[str, Any]]:
-    """Return the scenarios that a file is about, with the cap of their game.
+    """Return the scenarios that a file is about, those of its first community first, with the cap of their game.
 
     Raises:
         CertificateError: If there is no such game or day.
     """
+    places = [{"community": community or about["community"], "days": about["days"]}, *about["others"]]
+    games: list[StandingGame] = []
     try:
-        task = GameSpec(community=community or about["community"], **about["game"])
-        environment = environment_of(task)
-        days = [environment.day_of(Scenario(*each)) for each in about["days"]]
-        goal = require_exact(task.objective)
-        games = standing_games(
-            days, environment.community.network, environment.tariff, cap=environment.charge_cap, flows=task.flows, goals=(goal,)
-        )
-    except (TypeError, ValueError) as error:
+        for place in places:
+            task = GameSpec(community=place["community"], **about["game"])
+            environment, goal = environment_of(task), require_exact(task.objective)
+            days = [environment.day_of(Scenario(*each)) for each in place["days"]]
+            cap, network = environment.charge_cap, environment.community.network
+            games += standing_games(days, network, environment.tariff, cap=cap, flows=task.flows, goals=(goal,))
+    except (TypeError, ValueError, KeyError) as error:
         raise CertificateError(f"the game or days that the certificate names cannot be found: {error}") from error
-    return games, {"charge_cap": environment.charge_cap, "objective": goal}
+    return games, {"charge_cap": cap, "objective": goal}

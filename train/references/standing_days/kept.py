@@ -69,6 +69,7 @@ def _path(days: StandingDays) -> Path:
         "days": [content_hash(each.day, each.network, each.basis) for each in days.games],
         "flows": [each.flows for each in days.games],
         "goals": list(days.goals),
+        "hard_limits": days.games[0].hard_limits,
         "cap": days.cap,
     }
     return file_of("standing", key, ending="npz")

@@ -137,7 +137,7 @@ def test_each_bound_alone_holds_on_every_part_of_an_interval(
     chord = Chord(line, left, right)
     interpolated, _ = bounds.chord_bound(chord)
     by_value = bounds.value_bound(line, measure, left, right)
-    least, near = bounds.lower_bound(line, measure, left, right), bounds._radius(line, left, right)
+    least, near = bounds.lower_bound(line, measure, left, right), bounds.radius_of(line, left, right)
     for share in (0.1, 0.5, 0.8):
         point = exact(line, left.charge + share * (right.charge - left.charge))
         slack = ROUNDING * line.turnover_eur
