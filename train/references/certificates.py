@@ -29,7 +29,7 @@ from ..ground.runs import commit
 from ..task import environment_of
 
 _HOURS: Final = "gridtoll certificate of hours 1"
-_ABOUT: Final = ("community", "day", "price_path", "date", "game", "gridtoll", "commit")
+ABOUT_DAY: Final = ("community", "day", "price_path", "date", "game", "gridtoll", "commit")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +71,7 @@ def save_certificate(path: Path, task: GameSpec, scenario: Scenario, proofs: Seq
     """
     hourly = task.charges_per == "hour"
     content = {"format": _HOURS, "hours": [proof.content() for proof in proofs]} if hourly else proofs[0].content()
-    write_whole(path, content | {"about": _about(task, scenario)})
+    write_whole(path, content | {"about": about_day(task, scenario)})
 
 
 def write_whole(path: Path, content: Mapping[str, Any]) -> None:
@@ -97,8 +97,8 @@ def check_certificate(path: Path, market: ExactResponse, *, community: str | Non
         ValueError: If the file is no certificate that says what it is about, or the community cannot be read.
         CertificateError: If a byte was changed, the data are others than those that the proof is about, or the proof does not hold.
     """
-    content = read_whole(path, _ABOUT)
-    task, scenario = _game_of(content["about"], community)
+    content = read_whole(path, ABOUT_DAY)
+    task, scenario = game_of(content["about"], community)
     proofs = _proofs(content, task, scenario, source=str(path))
     found = [proof.verify(market=market) for proof in proofs]
     return Checked(
@@ -116,7 +116,8 @@ def check_certificate(path: Path, market: ExactResponse, *, community: str | Non
     )
 
 
-def _about(task: GameSpec, scenario: Scenario) -> dict[str, Any]:
+def about_day(task: GameSpec, scenario: Scenario) -> dict[str, Any]:
+    """Return what a file says that it is about: its day and game, and the software that wrote it."""
     community = environment_of(task).community
     return {
         "community": str(task.community),
@@ -162,7 +163,7 @@ def read_whole(path: Path, about: Sequence[str]) -> dict[str, Any]:
     return dict(content)
 
 
-def _game_of(about: Mapping[str, Any], community: str | None) -> tuple[GameSpec, Scenario]:
+def game_of(about: Mapping[str, Any], community: str | None) -> tuple[GameSpec, Scenario]:
     """Return the game and the day that a file is about.
 
     Raises:

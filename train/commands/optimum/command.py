@@ -211,7 +211,7 @@ def run(options: argparse.Namespace) -> Report:
         prosumers_path(options)
         return solve_standing(options, task)
     if task.env == "hourly":
-        refuse(options, ("plot", "prosumers"), "--env day-ahead")
+        refuse(options, ("plot", "prosumers", "curve", "recover", "verify", "hard_limits", "resettle"), "--env day-ahead")
         return solve_hourly(options, task)
     prosumers_path(options)
     settings = resolved(task, _settings(options))

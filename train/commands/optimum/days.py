@@ -9,6 +9,7 @@ from ....envs.games.spec import GameSpec
 from ...ground.text import Report, lines
 from ...references import hours_table
 from ...references.ends import find_hourly
+from ...references.one_store import save_store
 from ...references.optima import find_optima
 from ...references.optima_table import summary_of, summary_table, write_rows
 from ...references.solved import Settings
@@ -35,6 +36,9 @@ def solve_hourly(options: argparse.Namespace, task: GameSpec) -> Report:
         raise ValueError(f"the search must clear every plan, but {entry.error}.")
     values = hours_table.values_of(entry.solved) | {"from_store": entry.was_stored}
     told = "These charges are optimal." if entry.solved.certified else "The best found; the optimum lies between it and the bound."
+    if options.certificate is not None:
+        save_store(options.certificate, task, entry.scenario)
+        told += f"\n{options.certificate} has the proof; gridtoll verify checks it."
     label = environment_of(task).day_of(entry.scenario).label
     return Report(values, f"{label}, {title_of(task)}\n{lines(shown(values))}\n{told}")
 
