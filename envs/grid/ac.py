@@ -6,7 +6,7 @@ What a prosumer draws from the wires has a power factor (0.95 unless told); what
 
 Base injections have no reactive power. The slack bus holds its voltage and takes up the rest; machines of a grid that hold a voltage go on
 holding it, with no active power of their own. A branch is loaded by the greater current of its two ends over its limit in amperes, which
-is that in kW at nominal voltage.
+is that in kW at nominal voltage, or at a transformer's rated one.
 
 The account of flows says what is in the wires: under ``"injections"`` all that there is, under ``"trades"`` only what is traded, as if
 nobody bought from the retailer. Losses charged to the community are those with it less those without.
@@ -177,7 +177,9 @@ class AcPowerFlow:
         at_start, across, at_end = self._admittances
         forth = _sum(_product(at_start, start), _product(across, end))
         back = _sum(_product(across, start), _product(at_end, end))
-        loading = np.sqrt(np.maximum(_square(forth), _square(back))) * (base / grid.branch_limit_kw[wires])
+        of = wires_of(grid)
+        rated = np.maximum(of.branch_rated_start**2 * _square(forth), of.branch_rated_end**2 * _square(back))
+        loading = np.sqrt(rated) * (base / grid.branch_limit_kw[wires])
         return _power(start, forth) * base, _power(end, back) * base, loading
 
 

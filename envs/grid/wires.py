@@ -36,6 +36,9 @@ class Wires:
         branch_conductance_pu: g, shape (L,): a transformer's iron losses at nominal voltage.
         branch_susceptance_pu: b, shape (L,): a cable's capacitance, above 0; a transformer's magnetisation, below.
         branch_ratio: a, shape (L,): off-nominal ratio at the bus of ``branch_from``, 1 without a tap.
+        branch_rated_start: Rated voltage of a transformer's winding over the nominal one of its bus, at the bus of ``branch_from``, shape
+            (L,); 1 for lines. Its rated current is that of its rated power at its rated voltage.
+        branch_rated_end: The same at the bus of ``branch_to``, shape (L,).
         is_transformer: Which branches are transformers, shape (L,).
         bus_voltage_kv: Nominal voltage between phases, shape (B,); NaN where it is not known, which only amperes need.
         bus_conductance_pu: Shunts to earth: what they take at 1 p.u., shape (B,).
@@ -48,6 +51,8 @@ class Wires:
     branch_conductance_pu: Array
     branch_susceptance_pu: Array
     branch_ratio: Array
+    branch_rated_start: Array
+    branch_rated_end: Array
     is_transformer: NDArray[np.bool_]
     bus_voltage_kv: Array
     bus_conductance_pu: Array
@@ -67,11 +72,12 @@ class Wires:
         return {entry.name: getattr(self, entry.name) for entry in fields(self)}
 
     def branch_limit_ampere(self, grid: Grid) -> Array:
-        """Return the greatest current of each branch at the voltage of its first bus in A, shape (L,): F / (√3 V).
+        """Return the greatest current of each branch at its start in A, shape (L,): F / (√3 V), with V the rated voltage there.
 
         Limits in kW are those of this current at nominal voltage. It is NaN where the voltage is not known.
         """
-        limit: Array = grid.branch_limit_kw[: grid.n_wires] / (_SQRT3 * self.bus_voltage_kv[grid.branch_from[: grid.n_wires]])
+        voltage = self.branch_rated_start * self.bus_voltage_kv[grid.branch_from[: grid.n_wires]]
+        limit: Array = grid.branch_limit_kw[: grid.n_wires] / (_SQRT3 * voltage)
         return limit
 
 
@@ -94,6 +100,8 @@ def wires_of(grid: Grid) -> Wires:
         branch_conductance_pu=np.zeros(m),
         branch_susceptance_pu=np.zeros(m),
         branch_ratio=np.ones(m),
+        branch_rated_start=np.ones(m),
+        branch_rated_end=np.ones(m),
         is_transformer=np.zeros(m, dtype=np.bool_),
         bus_voltage_kv=np.full(n, np.nan),
         bus_conductance_pu=np.zeros(n),
@@ -116,5 +124,9 @@ def admittance_of(grid: Grid) -> NDArray[np.complex128]:
 
 
 def wires_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Wires:
-    """Return the electrical data from what :meth:`Wires.arrays` returned; for shapes and units see :class:`Wires`."""
-    return Wires(**{entry.name: arrays[entry.name] for entry in fields(Wires)})
+    """Return the electrical data from what :meth:`Wires.arrays` returned; for shapes and units see :class:`Wires`.
+
+    Rated voltages that are missing, as in caches of earlier versions, are the nominal ones.
+    """
+    rated = np.ones(len(arrays["branch_ratio"]))
+    return Wires(**{"branch_rated_start": rated, "branch_rated_end": rated, **arrays})

@@ -24,10 +24,14 @@ BUS_FIELDS: Final = {
 """Columns of buses: the field of :class:`.Wires` that each is, and what an empty cell stands for."""
 BRANCH_FIELDS: Final = {
     "ratio": ("branch_ratio", 1.0),
+    "rated_from": ("branch_rated_start", 1.0),
+    "rated_to": ("branch_rated_end", 1.0),
     "g_pu": ("branch_conductance_pu", 0.0),
     "b_pu": ("branch_susceptance_pu", 0.0),
 }
 """The same of branches."""
+_RATED: Final = ("rated_from", "rated_to")
+"""Those left out where all are nominal, as most are."""
 KIND: Final = "kind"
 KINDS: Final = ("line", "transformer")
 
@@ -42,6 +46,9 @@ def wires_as_columns(grid: Grid) -> tuple[dict[str, list[object]], dict[str, lis
         {name: [None if np.isnan(value) else value for value in fields[field].tolist()] for name, (field, _) in of.items()}
         for of in (BUS_FIELDS, BRANCH_FIELDS)
     )
+    for name in _RATED:
+        if set(branches[name]) == {1.0}:
+            del branches[name]
     return buses, {KIND: [KINDS[int(is_one)] for is_one in wires.is_transformer], **branches}
 
 

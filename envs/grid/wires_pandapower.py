@@ -8,7 +8,8 @@ from typing import Any, Final
 import numpy as np
 
 from ..arrays import Array, IntArray
-from .grid import Grid, pandapower_buses
+from .grid import Grid
+from .grid_pandapower import solved_buses
 from .wires import Wires
 
 _TYPE, _GS, _BS, _KV = 1, 4, 5, 9  # columns of pandapower's internal tables of buses, branches and generators
@@ -38,8 +39,7 @@ def wires_from_pandapower(net: Any, grid: Grid) -> Wires:
                 f"the AC power flow of {grid.name!r} must have a solution at the network's own loads, and pandapower finds none. Check its "
                 "loads, units and taps, or leave `power_flow` at 'dc'."
             ) from None
-    internal, lookup = net._ppc["internal"], net._pd2ppc_lookups["bus"]  # noqa: SLF001
-    index_of = {int(lookup[bus]): index for bus, index in pandapower_buses(net).items()}
+    internal, index_of = net._ppc["internal"], solved_buses(net)  # noqa: SLF001
     ours = np.array(sorted(index_of, key=index_of.__getitem__), dtype=np.intp)
     bus, branch, gen = (internal[name].real for name in ("bus", "branch", "gen"))
     kept = np.flatnonzero([int(row[_FROM]) in index_of and int(row[_TO]) in index_of for row in branch])
@@ -63,12 +63,23 @@ def wires_from_pandapower(net: Any, grid: Grid) -> Wires:
         branch_conductance_pu=branch[:, _G],
         branch_susceptance_pu=branch[:, _B],
         branch_ratio=ratio,
+        branch_rated_start=np.where(is_transformer, _over_nominal(net, "hv", rows - first_transformer, voltage[start]), 1.0),
+        branch_rated_end=np.where(is_transformer, _over_nominal(net, "lv", rows - first_transformer, voltage[end]), 1.0),
         is_transformer=is_transformer | (voltage[start] != voltage[end]),
         bus_voltage_kv=voltage,
         bus_conductance_pu=bus[ours, _GS] / base_mva,
         bus_susceptance_pu=bus[ours, _BS] / base_mva,
         bus_held_pu=held,
     )
+
+
+def _over_nominal(net: Any, side: str, rows: IntArray, nominal_kv: Array) -> Array:
+    """Return the rated voltage of a side of transformers, by their rows, over the nominal one, shape (L,); of what is none, of any row."""
+    if not len(net.trafo):
+        return np.ones(len(rows))
+    rated = net.trafo[f"vn_{side}_kv"].to_numpy(dtype=np.float64)
+    over: Array = rated[np.clip(rows, 0, len(rated) - 1)] / nominal_kv
+    return over
 
 
 def _require_same(grid: Grid, branch: Array, index_of: dict[int, int]) -> None:

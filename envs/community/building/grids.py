@@ -11,7 +11,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
-from ...grid.grid import Grid, pandapower_buses
+from ...grid.grid import Grid
+from ...grid.grid_pandapower import pandapower_buses
 from ..sources import COMMUNITY_NAMES, load_community
 from ..sources.faults import Faults
 from .lines import grid_of_lines

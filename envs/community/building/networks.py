@@ -2,7 +2,8 @@
 
 Lines and two-winding transformers in service are taken, with their taps, iron losses, cables' capacitance, shunts, and machines that
 hold a voltage; limits are those in amperes (``max_i_ka``) and in kVA (``sn_mva``). Buses joined by closed switches are one. What is out
-of service, and lines and transformers that a switch opens, carry nothing and are left out. Loads and generators are not used.
+of service or open at both ends is left out. What is open at one end stays energised from the other: it charges and has iron losses, up to a
+bus of its own. Loads and generators are not used.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from numpy.typing import NDArray
 
 from ...arrays import Array
 from ...errors import listed
-from ...grid.grid import Grid, grid_from_pandapower
+from ...grid.grid import Grid
+from ...grid.grid_pandapower import grid_from_pandapower, pandapower_buses, solved_buses
 from ...grid.wires_pandapower import wires_from_pandapower
 
 _RATIO: Final = ("Ratio", "Symmetrical", "Ideal")
@@ -36,7 +38,7 @@ def grid_of_network(net: Any, name: str) -> tuple[Grid, tuple[str, ...]]:
         raise
     except Exception as error:  # noqa: BLE001 - what pandapower raises where its power flow fails is of many kinds
         raise ValueError(f"must be a network whose DC power flow pandapower can solve, got: {type(error).__name__}: {error}") from None
-    notes = _left_out(net)
+    notes = _left_out(net, len(solved_buses(net)) - len(set(pandapower_buses(net).values())))
     try:
         grid = replace(grid, wires=wires_from_pandapower(net, grid))
     except ValueError as error:
@@ -93,8 +95,8 @@ def _missing(
     return [f"every {kind} in service must have a {what} ({', '.join(columns)}), these have none: {listed(names)}."]
 
 
-def _left_out(net: Any) -> list[str]:
-    """Return sentences about what of a network is left out."""
+def _left_out(net: Any, energised: int) -> list[str]:
+    """Return sentences about what of a network is left out; so many lines and transformers are open at one end."""
     notes = list[str]()
     for table, words in ((net.bus, "buses"), (net.line, "lines"), (net.trafo, "transformers")):
         away = int((~table.in_service).sum())
@@ -103,7 +105,10 @@ def _left_out(net: Any) -> list[str]:
     opened = net.switch[~net.switch.closed]
     if len(opened):
         between, at_branch = int((opened.et == "b").sum()), int((opened.et != "b").sum())
-        notes.append(f"open switches: {len(opened)}; {between} between buses, {at_branch} at lines and transformers, which carry nothing")
+        notes.append(
+            f"open switches: {len(opened)}; {between} between buses, {at_branch} at lines and transformers, which carry nothing through; "
+            f"{energised} of these stay energised from their other end"
+        )
     taps = net.trafo[net.trafo.in_service]
     if len(taps) and "tap_changer_type" in taps:
         moved = (taps.tap_pos.astype(float) != taps.tap_neutral.astype(float)) & taps.tap_pos.notna() & taps.tap_neutral.notna()

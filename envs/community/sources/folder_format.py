@@ -71,10 +71,12 @@ Optional columns of `prosumers.csv`, filled by gridtoll's rules if absent: `rene
 Optional columns for the AC power flow and voltages. Of `buses.csv`: `voltage_kv` (nominal, between phases), `held_pu` (voltage that
 the slack bus or a machine holds; 1 at the slack bus if empty), `shunt_g_pu`, `shunt_b_pu` (what a shunt takes, and what it puts in of
 reactive power, at 1 p.u.). Of `branches.csv`: `kind` (line or transformer), `ratio` (off-nominal, at `from`; `x_pu` holds it as a
-factor), `g_pu`, `b_pu` (shunts of the branch: iron losses, capacitance). Empty cells are those of a plain line.
+factor), `g_pu`, `b_pu` (shunts of the branch: iron losses, capacitance), `rated_from`, `rated_to` (a transformer's rated voltages over the
+nominal ones of its buses, 1 if empty). Empty cells are those of a plain line.
 
 A limit is a column `limit_kw`, and `inf` where there is none. `limit_a` is the greatest current in amperes, in place of `limit_kw`: the
-limit in kW is √3 times `limit_a` times `voltage_kv` of the bus `from`. So a transformer's is that of the side where it begins.
+limit in kW is √3 times `limit_a` times `voltage_kv` of the bus `from` (times `rated_from`). So a transformer's is that of the side where
+it begins.
 
 A matrix of your own may say voltages, where they count, in place of an AC power flow: `voltage_sensitivity.csv` has the voltage of a bus
 without prosumers (`idle_pu`), and what each kW put in at a bus adds to it, in p.u. Buses without a row do not count.

@@ -35,7 +35,13 @@ _BUS_RULES: Final = {
     "shunt_g_pu": tables.ANY,
     "shunt_b_pu": tables.ANY,
 }
-_WIRE_RULES: Final = {"ratio": tables.POSITIVE, "g_pu": tables.NOT_NEGATIVE, "b_pu": tables.ANY}
+_WIRE_RULES: Final = {
+    "ratio": tables.POSITIVE,
+    "rated_from": tables.POSITIVE,
+    "rated_to": tables.POSITIVE,
+    "g_pu": tables.NOT_NEGATIVE,
+    "b_pu": tables.ANY,
+}
 
 
 def read_grid(faults: Faults, settings: dict[str, Any]) -> dict[str, Any] | None:
@@ -129,7 +135,8 @@ def _of_branches(faults: Faults, table: CsvTable, found: dict[str, Any], names: 
     if table.has(KIND):
         of[KIND] = np.array(table.known(KIND, KINDS, "line, transformer")) == KINDS.index("transformer")
     voltage = found["of_buses"].get("voltage_kv", np.full(len(names), np.nan))
-    of["limit_kw"] = _limits(faults, table, of["from"], voltage, names)
+    limit, rated = _limits(faults, table, of["from"], voltage, names), of["of_branches"].get("rated_from")
+    of["limit_kw"] = limit if limit is None or rated is None or table.has("limit_kw") else rated * limit
     for place, ((row, _), start, end) in enumerate(zip(table.rows, of["from"], of["to"], strict=True)):
         if start == end >= 0:
             faults.add(table.file, f"a branch must join two different buses, got {names[start]!r} twice.", row=row, column="to")

@@ -31,7 +31,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from ...grid.grid import grid_from_pandapower, pandapower_buses
+from ...grid.grid_pandapower import grid_from_pandapower, pandapower_buses
 from ...grid.network import make_network
 from ...grid.wires import wires_from_arrays
 from ...grid.wires_pandapower import wires_from_pandapower

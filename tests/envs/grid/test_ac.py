@@ -28,7 +28,7 @@ from gridtoll.envs.errors import ClearingError, PowerFlowError
 from gridtoll.envs.games.spec import GameSpec
 from gridtoll.envs.grid.ac import AcPowerFlow
 from gridtoll.envs.grid.fixed_point import FixedPoint, has_one_source
-from gridtoll.envs.grid.grid import grid_from_pandapower, pandapower_buses
+from gridtoll.envs.grid.grid_pandapower import grid_from_pandapower, pandapower_buses
 from gridtoll.envs.grid.network import make_network
 from gridtoll.envs.grid.newton import Newton
 from gridtoll.envs.grid.power_flow import Flow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,11 @@ import pytest
 import simbench
 
 from gridtoll.envs.community.day import Array
-from gridtoll.envs.grid.grid import Grid, grid_from_pandapower, make_grid, pandapower_buses
+from gridtoll.envs.grid.ac import AcPowerFlow
+from gridtoll.envs.grid.grid import Grid, make_grid
+from gridtoll.envs.grid.grid_pandapower import grid_from_pandapower, pandapower_buses, solved_buses
+from gridtoll.envs.grid.network import make_network
+from gridtoll.envs.grid.wires_pandapower import wires_from_pandapower
 
 SYSTEMS = ("simbench-rural", "ieee9", "ieee39", "ieee57", "ieee118", "case33bw")
 CASES = {"ieee9": "case9", "ieee39": "case39", "ieee57": "case57", "ieee118": "case118", "case33bw": "case33bw"}
@@ -132,21 +137,45 @@ def test_lines_come_first_then_transformers_all_with_names() -> None:
     assert grid.bus_names[grid.slack_bus] == "MV1.101 Bus 4"
 
 
-def test_open_lines_are_left_out_and_buses_joined_by_a_switch_are_one() -> None:
+def switched(*open_at: tuple[int, int]) -> Any:
+    """A ring of 20 kV lines 0-1, 1-3, 2-4, 0-3 with the buses 1 and 2 joined, and lines opened at a bus."""
     net = pandapower.create_empty_network()
     buses = [pandapower.create_bus(net, vn_kv=20.0, name=f"bus {k}") for k in range(5)]
     pandapower.create_ext_grid(net, buses[0])
     for start, end in ((0, 1), (1, 3), (2, 4), (0, 3)):
         pandapower.create_line_from_parameters(
-            net, buses[start], buses[end], length_km=1.0, r_ohm_per_km=0.1, x_ohm_per_km=0.2, c_nf_per_km=0.0, max_i_ka=0.2
+            net, buses[start], buses[end], length_km=1.0, r_ohm_per_km=0.1, x_ohm_per_km=0.2, c_nf_per_km=300.0, max_i_ka=0.2
         )
     pandapower.create_switch(net, buses[1], buses[2], et="b", closed=True)
-    pandapower.create_switch(net, buses[1], 1, et="l", closed=False)  # line 1-3 is open at bus 1
+    for bus, line in open_at:
+        pandapower.create_switch(net, buses[bus], line, et="l", closed=False)
+    return net
+
+
+def test_a_line_open_at_both_ends_is_left_out_and_buses_joined_by_a_switch_are_one() -> None:
+    net = switched((1, 1), (3, 1))
     grid = grid_from_pandapower(net, "switched")
     assert grid.bus_names == ("bus 0", "bus 1", "bus 3", "bus 4")
     assert grid.branch_names == ("line 0", "line 2", "line 3")
     assert pandapower_buses(net) == {0: 0, 1: 1, 2: 1, 3: 2, 4: 3}
     assert grid.flow([0.0, 1.0, 2.0, 4.0]).tolist() == [-5.0, -4.0, -2.0]
+
+
+def test_a_line_open_at_one_end_stays_energised_up_to_a_bus_of_its_own() -> None:
+    """It carries nothing through, and its cable charges: as pandapower has it."""
+    net = switched((1, 1))
+    grid = grid_from_pandapower(net, "switched")
+    assert grid.bus_names == ("bus 0", "bus 1", "bus 3", "bus 4", "open end of line 1")
+    assert grid.branch_names == ("line 0", "line 1", "line 2", "line 3")
+    assert grid.flow([0.0, 1.0, 2.0, 4.0, 0.0]).tolist() == [-5.0, 0.0, -4.0, -2.0]
+    assert len(solved_buses(net)) == 5
+    wires = wires_from_pandapower(net, grid)
+    flow = AcPowerFlow(make_network(replace(grid, wires=wires), [2, 3])).of(np.zeros((1, 1, 2)), np.zeros((1, 1, 5)))
+    assert flow.branch_loss_kw is not None
+    assert flow.voltage_pu is not None
+    assert flow.branch_loss_kw[0, 0] == pytest.approx(1e3 * net.res_line.pl_mw.to_numpy(), abs=1e-9)
+    assert flow.voltage_pu[0, 0, :4] == pytest.approx(net.res_bus.vm_pu.loc[[0, 1, 3, 4]].to_numpy(), abs=1e-9)
+    assert flow.voltage_pu[0, 0, 4] > flow.voltage_pu[0, 0, 2] > 1.0, "an open cable lifts its end"
 
 
 def test_networks_with_other_kinds_of_branches_are_refused() -> None:

@@ -62,7 +62,7 @@ def test_transformer_tap_iron_losses_and_standard_types_come_with_the_network(tm
     assert again.branch_ratio == pytest.approx(wires.branch_ratio)
 
 
-def test_what_is_out_of_service_or_switched_off_carries_nothing_and_is_said(tmp_path: Path) -> None:
+def test_what_is_out_of_service_is_left_out_and_what_is_open_at_one_end_stays_energised_and_both_are_said(tmp_path: Path) -> None:
     net = street()
     spare = pandapower.create_bus(net, 0.4, name="spare", in_service=False)
     pandapower.create_line(net, 1, spare, 0.1, "NAYY 4x150 SE", in_service=False)
@@ -70,16 +70,20 @@ def test_what_is_out_of_service_or_switched_off_carries_nothing_and_is_said(tmp_
     pandapower.create_switch(net, 3, tie, et="l", closed=False)
     second = pandapower.create_transformer(net, 0, 1, TRANSFORMER, name="second")
     pandapower.create_switch(net, 1, second, et="t", closed=False)
+    third = pandapower.create_transformer(net, 0, 1, TRANSFORMER, name="third")
+    for bus in (0, 1):
+        pandapower.create_switch(net, bus, third, et="t", closed=False)
     made = built(tmp_path, net)
     grid = made.community.network.grid
-    assert grid.branch_names == ("to A", "to B", "trafo")
-    assert grid.bus_names == ("MV", "root", "A", "B")
+    assert grid.branch_names == ("to A", "to B", "tie", "trafo", "second")
+    assert grid.bus_names == ("MV", "root", "A", "B", "open end of tie", "open end of second")
     assert grid.wires is not None
-    assert grid.wires.is_transformer.tolist() == [False, False, True]
+    assert grid.wires.is_transformer.tolist() == [False, False, False, True, True]
+    assert (grid.ptdf[[2, 4], :4] == 0.0).all(), "nothing flows through"
     said = str(made.sentences)
     assert "out of service: 1 of 5 buses, left out" in said
     assert "out of service: 1 of 4 lines, left out" in said
-    assert "open switches: 2; 0 between buses, 2 at lines and transformers, which carry nothing" in said
+    assert "open switches: 4; 0 between buses, 4 at lines and transformers, which carry nothing through; 2 of these stay energised" in said
 
 
 def test_buses_joined_by_a_closed_switch_are_one_and_by_an_open_one_two(tmp_path: Path) -> None:
