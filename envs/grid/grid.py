@@ -164,7 +164,10 @@ def make_grid(
 
 
 def layout_of(n_buses: int, start: IntArray, end: IntArray) -> Array:
-    """Return positions by the Kamada-Kawai method from a circle, which needs no random numbers."""
+    """Return positions of shape (B, 2) by the Kamada-Kawai method from a circle, which needs no random numbers.
+
+    ``start`` and ``end`` are the buses of each branch, shape (L,).
+    """
     import networkx as nx  # noqa: PLC0415  # needed only where a grid brings no coordinates
 
     graph = nx.Graph()
@@ -175,7 +178,7 @@ def layout_of(n_buses: int, start: IntArray, end: IntArray) -> Array:
 
 
 def unit_square(position: Array) -> Array:
-    """Return the positions moved and scaled, both axes alike, into the unit square around its middle, rounded to 4 decimals."""
+    """Return positions, shape (B, 2), moved and scaled, both axes alike, into the unit square around its middle, rounded to 4 decimals."""
     low, high = position.min(axis=0), position.max(axis=0)
     extent = float((high - low).max()) or 1.0
     placed: Array = np.round((position - (low + high) / 2) / extent + 0.5, 4)
