@@ -84,8 +84,12 @@ def _standing(options: argparse.Namespace) -> Report:
         "tolerance_eur": each.tolerance_eur,
         "solver": each.solver,
     }
+    if found.recovered is not None:
+        names = ("cost_eur", "charge_lower_bound", "charge", "welfare_charge", "welfare_eur", "welfare_bound_eur")
+        values |= {f"recovering_{name}": _number(getattr(found.recovered, name)) for name in names}
+    also = _RECOVERY_TOLD if found.recovered is not None else ""
     secured = _SECURE_TOLD if proof.secure_share > 0.0 else ""
-    return Report({"holds": True, **values}, f"{_about_days(found)}\n{lines(values)}\n{_STANDING_TOLD}{secured}")
+    return Report({"holds": True, **values}, f"{_about_days(found)}\n{lines(values)}\n{_STANDING_TOLD}{secured}{also}")
 
 
 def _number(value: float) -> float | None:
@@ -129,6 +133,9 @@ Checked, and it holds:
   no day earns more between two charges than is stated of it
   what is stated of the days adds up to no more than the upper bound at any charge
   the best charge brings what is stated"""
+_RECOVERY_TOLD: Final = """
+  every charge below the lower bound recovers less than the cost; the two stated charges recover it
+  no charge that recovers it brings prosumers and operator together more than the bound"""
 _SECURE_TOLD: Final = """
   a branch is above its limit on each day at all charges that are stated to be insecure
   the best charge keeps limits on so many days, and no other that may brings more than the bound"""

@@ -169,8 +169,8 @@ def _blank(days: StandingDays, objective: ExactObjective) -> StandingCertificate
         charge=np.nan,
         value_eur=-np.inf,
         upper_bound_eur=-np.inf,
-        edges=[_edges_of(each) for each in days.known],
-        stated=[_stated_of(each, goal) for each in days.known],
+        edges=[edges_of(each) for each in days.known],
+        stated=[stated_of(each, goal) for each in days.known],
     )
 
 
@@ -214,11 +214,12 @@ def standing_certificate_of(content: Any, games: Sequence[StandingGame], *, sour
     )
 
 
-def _edges_of(known: Known) -> Array:
+def edges_of(known: Known) -> Array:
+    """Return the charges between which a scenario is bounded, rising, EUR/kWh, shape (parts + 1,)."""
     return np.array([*(part.lower for part in known.parts), known.parts[-1].upper])
 
 
-def _stated_of(known: Known, goal: int) -> Stated:
+def stated_of(known: Known, goal: int) -> Stated:
     """Return the bounds of a goal by number over all parts, a quadratic for each share of each."""
     slices = known.parts[0].bound.shape[1]
     lower, upper = (np.array([getattr(part, name) for part in known.parts]) for name in ("lower", "upper"))

@@ -25,7 +25,8 @@ from .response import FollowersResponse
 from .stated import SAME, Limits, Stated, greatest, tail
 
 _MORE: Final = 64  # charges cleared within one interval at most, where its ends alone do not prove what is stated
-_SUM: Final = 1e-12  # of the greatest number: by how much sums in another order may differ
+SUM: Final = 1e-12
+"""Of the greatest number: by how much sums in another order may differ."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -89,6 +90,20 @@ def check_scenario(claim: ScenarioClaim, market: ExactResponse) -> ScenarioFound
     return _Scenario(claim, market).run()
 
 
+def goal_at(claim: ScenarioClaim, market: ExactResponse) -> float:
+    """Return the goal of a scenario at its claim's charge in EUR; NaN where there is none.
+
+    Args:
+        claim: What is stated.
+        market: What clears; its answer is checked.
+
+    Raises:
+        CertificateError: If the clearing is no optimum.
+    """
+    responses = _Scenario(claim, market).responses
+    return responses.goal(responses.at(claim.charge)) if isfinite(claim.charge) else nan
+
+
 class _Scenario:
     """One scenario under check."""
 
@@ -97,6 +112,9 @@ class _Scenario:
         self.responses = CheckedResponses(claim.day, claim.network, claim.basis, flows=claim.flows, welfare=claim.welfare, market=market)
 
     def run(self) -> ScenarioFound:
+        edges, knots = self.claim.edges, self.claim.stated.knots
+        if edges.ndim != 1 or len(edges) < 2 or edges[0] != knots[0] or edges[-1] != knots[-1] or not (np.diff(edges) >= 0.0).all():
+            raise CertificateError(f"{self.claim.day.label} must be bounded from {knots[0]!r} to {knots[-1]!r} EUR/kWh without holes.")
         best = self.responses.at(self.claim.charge) if isfinite(self.claim.charge) else None
         excess, left = float("-inf"), self.responses.at(float(self.claim.edges[0]))
         for charge in self.claim.edges[1:].tolist():
@@ -191,6 +209,17 @@ class WholeClaim:
         return self.limits is not None and isnan(self.charge) and self.value_eur == self.upper_bound_eur == -inf
 
 
+def require_covered(stated: Sequence[Stated], cap: float) -> None:
+    """Raise unless what is stated of each scenario covers every charge from 0 to the cap in EUR/kWh once.
+
+    Raises:
+        CertificateError: If it does not.
+    """
+    for number, each in enumerate(stated):
+        if each.knots[0] != 0.0 or each.knots[-1] != cap or not (np.diff(each.knots) > 0.0).all():
+            raise CertificateError(f"what is stated of scenario {number} must cover every charge from 0 to {cap!r} EUR/kWh once.")
+
+
 def check_whole(claim: WholeClaim) -> float:
     """Check weights and numbers, that every charge is covered, and the sum of what is stated; return that sum's greatest value in EUR.
 
@@ -206,14 +235,12 @@ def check_whole(claim: WholeClaim) -> float:
         raise CertificateError(f"{count} scenarios must have weights of at least 0 that sum to 1, got a sum of {float(weights.sum()):g}.")
     if not 0.0 <= claim.part <= 1.0 or not (claim.is_none or 0.0 <= claim.charge <= claim.cap):
         raise CertificateError(f"a part must be from 0 to 1 and the charge up to {claim.cap!r}, got {claim.part!r} and {claim.charge!r}.")
-    for number, each in enumerate(claim.stated):
-        if each.knots[0] != 0.0 or each.knots[-1] != claim.cap or not (np.diff(each.knots) > 0.0).all():
-            raise CertificateError(f"what is stated of scenario {number} must cover every charge from 0 to {claim.cap!r} EUR/kWh once.")
+    require_covered(claim.stated, claim.cap)
     if claim.value_eur > claim.upper_bound_eur:
         raise CertificateError(f"the upper bound of {claim.upper_bound_eur!r} EUR must not be below the value of {claim.value_eur!r}.")
     if claim.limits is not None:
         _check_spans(claim.limits, count)
-    target = claim.upper_bound_eur + _SUM * max(float(np.abs(each.values).max()) for each in claim.stated)
+    target = claim.upper_bound_eur + SUM * max(float(np.abs(each.values).max()) for each in claim.stated)
     most = greatest(claim.stated, weights, claim.part, target=target, limits=claim.limits)
     if most > target:
         raise CertificateError(

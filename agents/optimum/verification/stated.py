@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from ....envs.community.day import Array
 from .findings import CertificateError
 
-_AT_ONCE: Final = 2000  # intervals that are summed at once: 100 MB for 1,000 scenarios
+AT_ONCE: Final = 2000
+"""Intervals that are summed at once: 100 MB for 1,000 scenarios."""
 _HALVINGS: Final = 30  # of an interval where the worst scenarios change
 SAME: Final = 1e-9
 """Of the weight: how far a sum of weights may be below a share by rounding."""
@@ -161,29 +162,37 @@ def greatest(stated: Sequence[Stated], weights: Array, part: float, *, target: f
         every = every[:, limits.may(weights, every[0] + 0.5 * (every[1] - every[0]))]
         if not every.size:
             return float("-inf")
-    todo = [tuple(every[:, first : first + _AT_ONCE]) for first in range(0, every.shape[1], _AT_ONCE)]
+    todo = [tuple(every[:, first : first + AT_ONCE]) for first in range(0, every.shape[1], AT_ONCE)]
     most, halvings = float("-inf"), 0
     while todo:
         above: list[Array] = []
         for lower, upper in todo:
-            bound, is_settled = _greatest_between(stated, weights, part, (lower, upper), target)
+            bound, is_settled = greatest_between(stated, weights, part, (lower, upper), target)
             wide = (bound > target) & ~is_settled & (halvings < _HALVINGS)
             most = max(most, float(np.max(bound[~wide], initial=-np.inf)))
             first, last = lower[wide], upper[wide]
             middle = first + 0.5 * (last - first)
             above += [np.stack([np.concatenate([first, middle]), np.concatenate([middle, last])])] if len(first) else []
         every = np.concatenate(above, axis=1) if above else np.zeros((2, 0))
-        todo = [tuple(every[:, first : first + _AT_ONCE]) for first in range(0, every.shape[1], _AT_ONCE)]
+        todo = [tuple(every[:, first : first + AT_ONCE]) for first in range(0, every.shape[1], AT_ONCE)]
         halvings += 1
     if not np.isfinite(most):
         raise CertificateError(f"a certificate must have finite numbers only, and their sum comes to {most!r}.")
     return most
 
 
-def _greatest_between(
+def greatest_between(
     stated: Sequence[Stated], weights: Array, part: float, ends: tuple[Array, Array], target: float
 ) -> tuple[Array, NDArray[np.bool_]]:
-    """Return what the whole does not exceed in each of K intervals, EUR, and whether a closer look is of no use, both of shape (K,)."""
+    """Return what the whole does not exceed in each of K intervals, EUR, and whether a closer look is of no use, both of shape (K,).
+
+    Args:
+        stated: Of each of S scenarios.
+        weights: Shape (S,).
+        part: See :func:`tail`.
+        ends: Least and greatest charge of the intervals, EUR/kWh, both of shape (K,); no knot lies within one.
+        target: A number as low as this is low enough, EUR.
+    """
     lower, upper = ends
     charge = np.stack([lower, lower + 0.5 * (upper - lower), upper])
     values = np.empty((len(stated), *charge.shape))

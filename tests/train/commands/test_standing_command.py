@@ -244,3 +244,35 @@ def test_communities_of_other_caps_need_one_cap(capsys: pytest.CaptureFixture[st
     assert "must have one cap, got two-prosumers 1, ieee9 2 EUR/kWh" in capsys.readouterr().err
     assert main(["optimum", "--day", "3", "--with-community", "ieee9"]) == 2
     assert "--with-community must go with one charge for a period" in capsys.readouterr().err
+
+
+def test_the_proof_of_what_recovers_a_cost_is_in_the_file_and_is_checked(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "recovery.json"
+    period = ("--split", "test", "--days", "2", "--certificate", str(path))
+    values = asked(capsys, *period, "--recover", "100")
+    verify = ["verify", str(path), "--solver", "structured", "--jobs", "1", "--quiet"]
+    assert main([*verify, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["recovering_charge_lower_bound"] == values["recovering_charge_lower_bound"]
+    assert found["recovering_welfare_bound_eur"] == values["recovering_welfare_bound_eur"]
+    assert main(verify) == 0
+    assert "recovers less than the cost" in capsys.readouterr().out
+    content = json.loads(path.read_text())
+    recovery = content["recovery"]
+    shorter = [recovery["scenarios"][0] | {"edges": [0.0, 0.1]}, *recovery["scenarios"][1:]]
+    for name, value, words in (
+        ("charge_lower_bound", recovery["charge"] + 0.01, "what is stated allows it"),
+        ("charge", 0.5 * recovery["charge"], "must recover"),
+        ("welfare_eur", recovery["welfare_eur"] - 0.1, "to all, and no more than"),
+        ("welfare_bound_eur", recovery["welfare_eur"] - 0.1, "what is stated allows it"),
+        ("scenarios", shorter, "without holes"),
+        ("scenarios", recovery["scenarios"][1:], "must be stated of 2 scenarios"),
+        ("cells", "none", "must hold the proof of what recovers a cost"),
+    ):
+        write_whole(path, content | {"recovery": recovery | {name: value}})
+        assert main(verify) == 1
+        assert words in capsys.readouterr().out, name
+    none = asked(capsys, *period, "--recover", "1e6")
+    assert none["recoverable"] is False
+    assert main([*verify, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["recovering_charge"] is None

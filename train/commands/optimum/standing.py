@@ -12,6 +12,7 @@ import numpy as np
 from ....agents.optimum.standing.answers import Standing
 from ....agents.optimum.standing.certificate import StandingCertificate, standing_certificate
 from ....agents.optimum.standing.parts import StandingGame
+from ....agents.optimum.standing.recovered import RecoveryCertificate, recovery_certificate
 from ....agents.optimum.standing.recovery import LeastCharge, best_welfare_recovering, least_recovering, require_cost
 from ....agents.optimum.standing.risk import MEAN, read_risk
 from ....agents.optimum.standing.search import StandingDays, standing_games
@@ -62,13 +63,13 @@ def solve_standing(options: argparse.Namespace, task: GameSpec) -> Report:
         file = StandingFile(days, anew=options.recompute)
         resumed, days.keep = file.read(days), file.keep
         if options.hard_limits:
-            values, charge, told, proof = solve_secure(days, goal, options)
+            (values, charge, told, proof), recovered = solve_secure(days, goal, options), None
         else:
-            values, charge, told, proof = _solved(days, goal, options)
+            values, charge, told, proof, recovered = _solved(days, goal, options)
         values = {"days": len(games), "charge_cap": days.cap} | values
         if options.certificate is not None:
-            save_standing(options.certificate, places, proof)
-            told.append(f"{options.certificate} has the proof of the first charge; gridtoll verify checks it.")
+            save_standing(options.certificate, places, proof, recovered)
+            told.append(f"{options.certificate} has the proof; gridtoll verify checks it.")
         file.write(days)
         values |= {"clearings": days.clearings, "from_store": resumed, "seconds": time.perf_counter() - began}
         if options.prosumers is not None and np.isfinite(charge):
@@ -81,15 +82,15 @@ def solve_standing(options: argparse.Namespace, task: GameSpec) -> Report:
 
 def _solved(
     days: StandingDays, goal: ExactObjective, options: argparse.Namespace
-) -> tuple[dict[str, Any], float, list[str], StandingCertificate]:
-    """Return the numbers about the best charge and about recovering a cost, the charge to post, what to say, and the proof of the first."""
+) -> tuple[dict[str, Any], float, list[str], StandingCertificate, RecoveryCertificate | None]:
+    """Return the numbers about the best charge and about recovering a cost, the charge to post, what to say, and the proofs of both."""
     best = days.greatest(goal, tolerance=tolerance_of(options))
     told = [f"The charge of greatest {counted(days.risk, goal)}; proved: no charge from 0 to the cap brings more than the bound."]
-    values, charge = numbers_of(best), best.charge
+    values, charge, recovered = numbers_of(best), best.charge, None
     if options.recover is not None:
-        found, charge, more = _recovery(days, best, options)
+        found, charge, more, recovered = _recovery(days, best, options)
         values, told = values | found, [*told, *more]
-    return values, charge, told, standing_certificate(days, best)
+    return values, charge, told, standing_certificate(days, best), recovered
 
 
 def _places(options: argparse.Namespace, task: GameSpec) -> list[tuple[GameSpec, list[Scenario]]]:
@@ -145,8 +146,10 @@ def period_of(community: Community, *, split: str | None, days: int | None, ever
     return [Scenario(each.day, path) for path in range(community.n_price_paths) for each in chosen]
 
 
-def _recovery(days: StandingDays, best: Standing, options: argparse.Namespace) -> tuple[dict[str, Any], float, list[str]]:
-    """Return the numbers about recovering a cost, the charge to post for it, and what to say of it."""
+def _recovery(
+    days: StandingDays, best: Standing, options: argparse.Namespace
+) -> tuple[dict[str, Any], float, list[str], RecoveryCertificate | None]:
+    """Return the numbers about recovering a cost, the charge to post for it, what to say of it, and the proof, if anything is proved."""
     cost = options.recover / DAYS_PER_YEAR
     greatest = best if best.objective == "profit" else days.greatest("profit", tolerance=tolerance_of(options))
     least = least_recovering(days, cost, greatest=greatest, tolerance=tolerance_of(options))
@@ -160,7 +163,8 @@ def _recovery(days: StandingDays, best: Standing, options: argparse.Namespace) -
         "recovering_charge_lower_bound": least.charge_lower_bound,
     }
     if least.account is None:
-        return values, best.charge, [_unrecoverable(least, options.recover)]
+        proof = recovery_certificate(days, least, None) if least.is_recoverable is False else None
+        return values, best.charge, [_unrecoverable(least, options.recover)], proof
     welfare = best_welfare_recovering(days, cost, least=least, tolerance=tolerance_of(options))
     values |= {
         "recovered_eur_per_year": DAYS_PER_YEAR * least.account.profit_eur,
@@ -174,7 +178,7 @@ def _recovery(days: StandingDays, best: Standing, options: argparse.Namespace) -
         f"Every charge below {least.charge_lower_bound:.6g} EUR/kWh recovers less.",
         f"Of the charges that recover it, {welfare.charge:.6g} EUR/kWh is best for prosumers and operator together.",
     ]
-    return values, welfare.charge, told
+    return values, welfare.charge, told, recovery_certificate(days, least, welfare)
 
 
 def _unrecoverable(least: LeastCharge, asked: float) -> str:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from ....agents.optimum.standing.certificate import FORMAT, StandingCertificate, standing_certificate_of
 from ....agents.optimum.standing.parts import StandingGame
+from ....agents.optimum.standing.recovered import RecoveryCertificate, recovery_certificate_of
 from ....agents.optimum.standing.search import standing_games
 from ....agents.optimum.verification import CertificateError, Verification
+from ....agents.optimum.verification.recovered import RecoveryClaim
 from ....envs.account.objective import require_exact
 from ....envs.community.calendar import Scenario
 from ....envs.games.spec import GameSpec
@@ -29,11 +31,13 @@ class StandingChecked:
         about: What the file says it is about.
         proof: What it claims.
         found: What checking that found.
+        recovered: What it claims of charges that recover a cost, checked as well; None where it claims nothing.
     """
 
     about: Mapping[str, Any]
     proof: StandingCertificate
     found: Verification
+    recovered: RecoveryClaim | None = None
 
 
 def is_standing(path: Path) -> bool:
@@ -42,13 +46,19 @@ def is_standing(path: Path) -> bool:
         return FORMAT.encode() in file.read(200)
 
 
-def save_standing(path: Path, places: Sequence[tuple[GameSpec, Sequence[Scenario]]], proof: StandingCertificate) -> None:
+def save_standing(
+    path: Path,
+    places: Sequence[tuple[GameSpec, Sequence[Scenario]]],
+    proof: StandingCertificate,
+    recovered: RecoveryCertificate | None = None,
+) -> None:
     """Keep the proof of a charge for many days in a file that says what it is about.
 
     Args:
         path: The file.
         places: The communities, each with its days; their games differ in nothing else.
         proof: The proof, of all days in this order.
+        recovered: The proof of what recovers a cost, of the same days.
 
     Raises:
         OSError: If it cannot be written.
@@ -60,7 +70,8 @@ def save_standing(path: Path, places: Sequence[tuple[GameSpec, Sequence[Scenario
         "others": [{"community": str(each.community), "days": _days(chosen)} for each, chosen in others],
         **game_and_origin(task),
     }
-    write_whole(path, proof.content() | {"about": about})
+    beside = {} if recovered is None else {"recovery": recovered.content()}
+    write_whole(path, proof.content() | beside | {"about": about})
 
 
 def _days(scenarios: Sequence[Scenario]) -> list[list[int]]:
@@ -91,10 +102,17 @@ def check_standing(
     games, told = _games_of(about, community)
     try:
         proof = standing_certificate_of(content, games, source=str(path))
+        recovered = None
+        if "recovery" in content:
+            recovered = recovery_certificate_of(content["recovery"], proof.weights, cap=proof.charge_cap, source=str(path))
     except ValueError as error:
         raise CertificateError(str(error)) from error
     require_told(proof, told)
-    return StandingChecked(about=about, proof=proof, found=proof.verify(market=market, run=run))
+    also = None if recovered is None else recovered.verify(games, market=market, run=run)
+    found = proof.verify(market=market, run=run)
+    if also is not None:
+        found = replace(found, clearings=found.clearings + also.clearings)
+    return StandingChecked(about=about, proof=proof, found=found, recovered=None if recovered is None else recovered.claim)
 
 
 def _games_of(about: Mapping[str, Any], community: str | None) -> tuple[list[StandingGame], dict[str, Any]]:
