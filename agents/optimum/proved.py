@@ -26,7 +26,7 @@ class Optimum:
             welfare all of the turnover.
         revenue_eur: Charge revenue at the optimum.
         clearings: Market clearings used, the last one included.
-        seconds: Wall time.
+        seconds: Wall time, without that of other searches beside it.
         hard_limits: Whether only charges counted that keep every branch within its limit.
         secure: Whether the best charge does; with hard limits, False is proved and None undecided: charges closer together than can be
             told apart may still do.

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.cluster.hierarchy import fcluster, linkage
-from scipy.spatial.distance import squareform
 
 from ..arrays import Array, Door, IntArray
 from .grid import Grid
@@ -144,6 +142,9 @@ def _bus_distance(grid: Grid) -> Array:
 
 def _cluster(apart: Array, prosumer_bus: IntArray, n_zones: int) -> IntArray:
     """Return the zone of each bus, zones numbered in the order of their first prosumer."""
+    from scipy.cluster.hierarchy import fcluster, linkage  # noqa: PLC0415 - 0.3 s, which communities that come with zones need not wait for
+    from scipy.spatial.distance import squareform  # noqa: PLC0415
+
     used = np.unique(prosumer_bus)
     tree = linkage(squareform(apart[np.ix_(used, used)], checks=False), method="average")
     label = fcluster(tree, t=min(n_zones, len(used)), criterion="maxclust")

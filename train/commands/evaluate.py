@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 from ...envs.community.calendar import Scenario
 from ...envs.games.spec import GameSpec
@@ -24,6 +23,9 @@ from ..task import environment_of
 from ..workers import Workers
 from .options import add_backend_options, add_game_options, add_report_options, existing_parent, natural, positive, workers_from
 from .options.games import add_effort_options, effort_from, game_from, title_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 DESCRIPTION = f"""\
 Score a leader on days of a split: its profit beside the exact optimum of each day and the certified upper bound.
@@ -150,6 +152,8 @@ def _in_held_out(options: argparse.Namespace, home: GameSpec, workers: Workers) 
 
 
 def _picture(evaluation: Evaluation, task: GameSpec, split: str) -> Figure:
+    from matplotlib.figure import Figure  # noqa: PLC0415 - half a second, which only pictures need
+
     figure = Figure(figsize=(9, 4), layout="constrained")
     days = [row.date for row in evaluation.rows]
     draw_regret_per_day(figure.subplots(), days, {evaluation.name: evaluation.regret_eur}, f"{task.community}, {len(days)} {split} days")

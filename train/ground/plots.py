@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from ...envs.errors import unknown_name
 from ...envs.files import write_atomically
 from ..statistics.intervals import Interval
+
+if TYPE_CHECKING:  # half a second, which commands that draw nothing need not wait for
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 FORMATS: Final = ("pdf", "png", "svg")
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from matplotlib.axes import Axes
 
 from ...agents.optimum import ProfitCurve
 from .plots import style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 def draw_profit_curve(axes: Axes, curve: ProfitCurve, *, title: str = "") -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, Final, Generic, Protocol, Self, TypeVar, cast
@@ -138,13 +139,18 @@ def look_up_days(
     asked = [(scenarios if questions is None else questions)[number] for number in missing]
     attempt = partial(_attempt, compute)
     solved = workers.each(attempt, asked, label) if together is None else workers.each_together(together, asked, label)
-    for which, outcome in solved:
-        number = missing[which]
-        scenario = scenarios[number]
-        if isinstance(outcome, Exception):
-            found[number] = Found(scenario, None, error=f"day {scenario.day}, price path {scenario.price_path}: {outcome}")
-        else:
-            found[number] = Found(scenario, form.keep(keys[number], outcome))
+    written: list[Future[A]] = []
+    with ThreadPoolExecutor(1) as writer:  # a file takes 10 ms to reach the disk, in which searches may go on
+        for which, outcome in solved:
+            number = missing[which]
+            scenario = scenarios[number]
+            if isinstance(outcome, Exception):
+                found[number] = Found(scenario, None, error=f"day {scenario.day}, price path {scenario.price_path}: {outcome}")
+            else:
+                found[number] = Found(scenario, outcome)
+                written.append(writer.submit(form.keep, keys[number], outcome))
+    for write in written:
+        write.result()
     return [found[number] for number in range(len(scenarios))]
 
 

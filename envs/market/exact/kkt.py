@@ -162,7 +162,7 @@ class KktSystem:
         repeat(free, free, -SHIFT)
 
         row, column = (self._position[np.concatenate(part)] for part in (rows, columns))
-        return _by_column(row, column, np.concatenate(values), self._size)
+        return csc_array((np.concatenate(values), (row, column)), shape=(self._size, self._size))
 
     def solve(self, balance: Array, storage: Array, stored: Array, renewable: Array) -> tuple[Array, Array, Array, Array]:
         """Solve for the right-hand sides of the four families of rows.
@@ -233,13 +233,3 @@ class KktSystem:
         mu, renewable = (part.reshape(n_periods, n) for part in (whole[:first], whole[third:]))
         sigma, stored = (part.reshape(n_periods, j) for part in (whole[first:second], whole[second:third]))
         return mu, sigma, stored, renewable
-
-
-def _by_column(row: IntArray, column: IntArray, value: Array, size: int) -> csc_array:
-    """Return a matrix of these entries, those of one place added up in their order."""
-    order = np.argsort(column, kind="stable")
-    starts = np.zeros(size + 1, dtype=np.int32)
-    np.cumsum(np.bincount(column, minlength=size), out=starts[1:])
-    matrix = csc_array((value[order], row[order].astype(np.int32), starts), shape=(size, size))
-    matrix.sum_duplicates()
-    return matrix

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from ....agents.optimum import CertificateError, OptimumCertificate, profit_curve, smallest_recovering_charge
 from ....agents.optimum.miqp import MiqpError
@@ -142,6 +141,8 @@ def _draw(options: argparse.Namespace, certificate: OptimumCertificate, task: Ga
     if options.curve is not None:
         curve.write_csv(options.curve)
     if options.plot is not None:
+        from matplotlib.figure import Figure  # noqa: PLC0415 - half a second, which only pictures need
+
         figure = Figure(figsize=(7, 4.5), layout="constrained")
         draw_profit_curve(figure.subplots(), curve, title=label)
         save_figure(figure, options.plot)
