@@ -15,8 +15,7 @@ from gridtoll.train.references import store
 from gridtoll.train.references.answers import Form, Key
 from gridtoll.train.references.hours import SearchEffort, search_day
 from gridtoll.train.references.one_store import is_of_one_store, save_store
-from gridtoll.train.scoring.evaluate import evaluate_leader
-from gridtoll.train.scoring.leaders import Leader
+from gridtoll.train.scoring.evaluate import Leader, evaluate_leader
 from gridtoll.train.workers import Workers
 
 TASK = GameSpec(env="hourly", community="ieee9-pooled")

@@ -57,7 +57,8 @@ docs/answers.md has examples.
 
 With --env hourly you get the best sequence of charges found for a day of the hourly game, and a bound that no leader exceeds, whatever
 prosumers believe. Without storage the two meet, and the sequence is optimal. With one store the optimum is proved to --tolerance, in about
-eight minutes at most; what an interrupted proof had come to is gone on from. docs/hourly.md has the proofs.
+eight minutes at most; what an interrupted proof had come to is gone on from, and --certificate keeps it for gridtoll verify. docs/hourly.md
+has the proofs.
 
 Answers are kept in the user's cache folder, under a hash of the day's data, the game and the software. A split that was interrupted goes
 on where it was. Days that fail are listed, the others are kept, and the exit code is 2.
@@ -78,7 +79,7 @@ EXAMPLES = """\
   gridtoll optimum --split test --days 28 --standing --hard-limits --secure-share 0.95
   gridtoll optimum --split test --days 28 --standing --with-community ieee9 --charge-cap 1
   gridtoll optimum --env hourly --day 180
-  gridtoll optimum --env hourly --community simbench-rural-pooled --day 180 --tolerance 0.3
+  gridtoll optimum --env hourly --community simbench-rural-pooled --day 180 --tolerance 0.3 --certificate hourly.json
   gridtoll optimum --env hourly --belief announced --split test --days 60
 """
 _OF_ONE_CHARGE: Final = ("hard_limits", "recover", "certificate", "verify", "curve", "plot")
@@ -211,7 +212,7 @@ def run(options: argparse.Namespace) -> Report:
         prosumers_path(options)
         return solve_standing(options, task)
     if task.env == "hourly":
-        refuse(options, ("plot", "prosumers", "curve", "recover", "verify", "hard_limits", "resettle"), "--env day-ahead")
+        refuse(options, ("plot", "prosumers", "resettle"), "--env day-ahead")
         return solve_hourly(options, task)
     prosumers_path(options)
     settings = resolved(task, _settings(options))

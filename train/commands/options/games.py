@@ -14,7 +14,7 @@ from .shared import task_from, whole
 _FEW: Final = 20
 """Clearings that the search for a schedule to be kept takes at least."""
 _HOURLY_ONLY: Final = ("plans", "discount")
-_DAY_AHEAD_ONLY: Final = ("method", "hard_limits", "recover", "certificate", "verify", "curve", "force")
+_DAY_AHEAD_ONLY: Final = ("method", "hard_limits", "recover", "verify", "curve", "force")
 
 
 def add_effort_options(parser: argparse.ArgumentParser) -> None:

@@ -187,3 +187,9 @@ def test_the_command_line_keeps_a_proof_and_checks_it(
     monkeypatch.setattr(one_store, "PROOFS", SimpleNamespace(kept=lambda key: None))
     with pytest.raises(ValueError, match="there is none of"):
         one_store.save_store(file, GameSpec(env="hourly", community="ieee9-pooled"), Scenario(170, 0))
+
+
+def test_a_day_without_such_a_proof_has_no_certificate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["optimum", "--env", "hourly", "--community", "two-prosumers", "--day", "170", "--plans", "20", "--quiet"]
+    assert main([*asked, "--certificate", str(tmp_path / "none.json")]) == 2
+    assert "--certificate must go with an hourly day that has one store" in capsys.readouterr().err
