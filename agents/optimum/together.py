@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from ...envs.community.day import Array, Day
 from ...envs.errors import ClearingError
@@ -20,6 +20,9 @@ from ...envs.market.exact import Clearing
 from ...envs.market.mechanism import ExactResponse
 
 R = TypeVar("R")
+_AT_ONCE: Final = 16
+_MOST_TRADES: Final = 400_000
+"""Of all searches that advance together: each keeps some fifty responses, of three numbers a trade."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +61,17 @@ def alone(search: Search[R], market: ExactResponse) -> R:
     except StopIteration as end:
         result: R = end.value
         return result
+
+
+def side_by_side(n_periods: int, n_prosumers: int, *, threads: int = 1) -> int:
+    """Return how many searches should advance together: sixteen, or as many as have room for what they keep, but one a thread.
+
+    Args:
+        n_periods: T.
+        n_prosumers: N.
+        threads: How many threads work for them.
+    """
+    return max(threads, min(_AT_ONCE, _MOST_TRADES // (n_periods * n_prosumers**2)))
 
 
 def together(

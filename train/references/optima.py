@@ -16,8 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from ...agents.optimum import Optimum
-from ...agents.optimum.one_charge.search import AT_ONCE
-from ...agents.optimum.together import Failure, together
+from ...agents.optimum.together import Failure, side_by_side, together
 from ...envs.community.calendar import Scenario
 from ...envs.community.community import Community
 from ...envs.community.day import Array, Day
@@ -72,8 +71,8 @@ def find_optima(
     settings = resolved(task, settings or Settings())
     keys = [_key(task, scenario, settings) for scenario in scenarios]
     compute = partial(_solve, task, settings)
-    side_by_side = partial(_solve_together, task, settings) if settings.method == "exact" and n_charges(task) == 1 else None
-    return look_up_days(_form(settings), scenarios, keys, compute, workers, label="optima", together=side_by_side, recompute=recompute)
+    many = partial(_solve_together, task, settings) if settings.method == "exact" and n_charges(task) == 1 else None
+    return look_up_days(_form(settings), scenarios, keys, compute, workers, label="optima", together=many, recompute=recompute)
 
 
 def find_optimum(task: GameSpec, scenario: Scenario, settings: Settings, *, recompute: bool = False) -> tuple[Solved, bool]:
@@ -164,7 +163,9 @@ def _solve_together(
     market = StructuredMarket(threads=threads)
     how = {"tolerance": settings.tolerance, "hard_limits": settings.hard_limits}
     searches = [partial(search_scenario, task, scenario, **how) for scenario in scenarios]
-    for place, found in together(searches, market, at_once=AT_ONCE, threads=threads):
+    community = environment_of(task).community
+    at_once = side_by_side(community.n_periods, community.n_prosumers, threads=threads)
+    for place, found in together(searches, market, at_once=at_once, threads=threads):
         try:
             yield place, numbers_of(task, scenarios[place], found) if isinstance(found, Optimum) else found
         except ClearingError as error:  # without a charge

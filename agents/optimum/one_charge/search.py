@@ -32,15 +32,13 @@ from ....envs.market.exact import Clearing, P2PMarket
 from ....envs.market.mechanism import ExactResponse
 from ..agreement import EXACTNESS, require_agreement
 from ..proved import Optimum
-from ..together import Failure, Search, ToClear, alone, together
+from ..together import Failure, Search, ToClear, alone, side_by_side, together
 from .bounds import norms, secure_part, upper_bound
 from .certificate import OptimumCertificate, PrunedGap, SolvedPiece
 from .chord import Chord
 from .line import EXACT, ChargeLine, LinePoint, Piece
 
 _MAX_CLEARINGS = 5_000
-AT_ONCE = 16
-"""Searches that advance together. Each keeps its responses, 1 MB for 13 prosumers and 50 MB for 99."""
 _CENTRE = 0.02  # a gap is never split closer than this share of its width to an end: slivers cost as much as halves
 _RESOLUTION = 1e-13  # share of the cap below which two charges are not told apart
 _WITHIN = 0.5  # share of the tolerance on branch limits that answers use; the rest keeps them secure when cleared again
@@ -116,7 +114,7 @@ class OneCharge:
 
 
 def solve_optima(
-    days: Sequence[Day], question: OneCharge, *, market: ExactResponse, at_once: int = AT_ONCE, threads: int = 1
+    days: Sequence[Day], question: OneCharge, *, market: ExactResponse, at_once: int | None = None, threads: int = 1
 ) -> Iterator[tuple[int, Optimum | Failure]]:
     """Find the best charge of each of many days, and prove it; their searches advance together, and their clearings are one call.
 
@@ -124,12 +122,14 @@ def solve_optima(
         days: The days.
         question: What is asked of each.
         market: What clears.
-        at_once: How many searches advance together.
+        at_once: How many searches advance together; as :func:`side_by_side` says of the first day where absent.
         threads: How many threads work for them.
 
     Yields:
         The place of a day, and its optimum, the same to the last bit as :func:`solve_optimum` finds, or the error that it raises.
     """
+    if at_once is None:
+        at_once = side_by_side(days[0].n_periods, days[0].n_prosumers, threads=threads) if days else 1
     yield from together([partial(question.search, day) for day in days], market, at_once=at_once, threads=threads)
 
 

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from gridtoll.agents.optimum import Optimum, solve_optimum
 from gridtoll.agents.optimum.one_charge.search import OneCharge, solve_optima
-from gridtoll.agents.optimum.together import Search, ToClear, together
+from gridtoll.agents.optimum.together import Search, ToClear, side_by_side, together
 from gridtoll.envs.account.tariff import make_tariff
 from gridtoll.envs.community.day import Day
 from gridtoll.envs.errors import ClearingError
@@ -75,6 +75,13 @@ def test_a_day_that_cannot_be_cleared_or_searched_fails_by_itself() -> None:
     assert isinstance(failure, ValueError)
     assert "charge cap" in str(failure)
     assert list(solve_optima([], question, market=Counting())) == []
+
+
+def test_fewer_searches_advance_together_where_each_keeps_more() -> None:
+    assert side_by_side(24, 13) == 16
+    assert side_by_side(24, 40) == 10
+    assert side_by_side(24, 99) == 1
+    assert side_by_side(24, 99, threads=2) == 2
 
 
 def test_a_search_that_ends_makes_room_for_the_next() -> None:
