@@ -9,7 +9,7 @@ from .one_charge.recovery import Recovery, smallest_recovering_charge
 from .one_charge.search import solve_optimum
 from .proved import Optimum
 from .standing.answers import Standing
-from .standing.certificate import StandingCertificate, standing_certificate
+from .standing.proofs.certificate import StandingCertificate, standing_certificate
 from .standing.risk import Risk
 from .standing.scenarios import solve_scenarios
 from .standing.search import standing_games

@@ -10,7 +10,7 @@ Three things make the sum close to the best that λ and ν can do, which a conic
 1. λ = γ·(y_b − y_a)/(b − a), by how much the prices moved from end to end. Where a variable has room at both ends, h' is then what
    charges weigh times how the variable itself moved.
 2. ν is the best there is, found along a line: the sum is convex in it.
-3. Each maximum is taken exactly at a few t, and bounded between them (:func:`.kernels.least_along`).
+3. Each maximum is taken exactly at a few t, and bounded between them (:func:`.loops.kernels.least_along`).
 
 For welfare −V(g) = −F_g(x̄) − z·y − ½‖y‖² joins in.
 """
@@ -26,7 +26,7 @@ from ..one_charge.bounds import SLIVER, Norms, moved, value_bound, with_tangent
 from ..one_charge.chord import Chord
 from ..one_charge.strays import products_of
 from ..sound import require_finite
-from .kernels import least_along
+from .loops.kernels import least_along
 
 SLICES: Final = 4
 """Equal shares of an interval, each with a quadratic of its own."""

@@ -26,8 +26,8 @@ from ..one_charge.chord import Chord
 from ..one_charge.line import ChargeLine, LinePoint
 from ..one_charge.starts import responding, way_point
 from .between import SLICES, between
-from .kernels import left_open
 from .limits import secure_between
+from .loops.kernels import left_open
 
 _CENTRE: Final = 0.15  # a part is never split closer than this share of its width to an end
 _RESOLUTION: Final = 1e-13  # share of the cap below which two charges are not told apart

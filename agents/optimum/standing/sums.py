@@ -12,23 +12,22 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ....envs.community.day import Array
+from .loops.cells import into_cells
 from .parts import Known
 from .risk import Risk
 
 _EPS: Final = float(np.finfo(np.float64).eps)
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False)
 class Cells:
-    """What is known of a day, or of several together, in each of K cells, EUR; every array is of shape (G, K), or of (S, G, K) for S days.
+    """What is known of a day in each of K cells, EUR; of S days the last three dimensions are (S, G, K).
 
     Attributes:
-        low: What the goal does not exceed at the least charge of the cell, less ``over``, shape (G, K).
-        high: The same at its greatest, shape (G, K).
-        over: By how much more it may be anywhere in the cell, shape (G, K).
+        bound: What the goal does not exceed at the least, middle and greatest charge of the cell, less ``over``, shape (3, G, K).
+        over: By how much more than the quadratic through them it may be anywhere in the cell, shape (G, K).
         chord: The same three of what the goal would be along the chords, shape (3, G, K).
         excess: How far the bound is above the chords at most, shape (G, K).
     """
@@ -53,47 +52,12 @@ def cells_of(known: Known, edges: Array) -> Cells:
     start = (first[:, None] + step[:, None] * np.arange(slices)).ravel()
     bound = np.concatenate([part.bound for part in known.parts], axis=1)  # (G, parts · M, 3)
     chord = np.concatenate([part.chord for part in known.parts], axis=1)
-    knots = np.unique(np.concatenate([start, edges, middles_of(edges)]))
-    lower, upper = knots[:-1], knots[1:]
-    middle = lower + 0.5 * (upper - lower)
-    at = np.searchsorted(start, middle, "right") - 1
-    width = np.repeat(step, slices)[at]
-    t = np.clip((np.stack([lower, middle, upper]) - start[at]) / width, 0.0, 1.0)  # (3, pieces)
-    # A charge within a narrow part is at a share of it that rounding blurs.
-    blur = 4.0 * _EPS * (edges[-1] / width) * (np.abs(bound[:, at, 1]) + 2.0 * np.abs(bound[:, at, 2]))
-    firsts = np.searchsorted(lower, edges[:-1])  # the first piece of each cell
-    centres = np.searchsorted(lower, middles_of(edges))
-    values = _values(bound[:, at], t) + blur[:, None]
-    along = np.minimum(_values(chord[:, at], t), values)  # where the response bends much, a bound can be below the chord
-    lasts = np.append(firsts[1:], len(lower)) - 1
-    corners = values[:, 0, firsts], values[:, 0, centres], values[:, 2, lasts]
-    cell = np.repeat(np.arange(len(firsts)), np.diff(np.append(firsts, len(lower))))
-    share = (np.stack([lower, middle, upper]) - edges[cell]) / np.diff(edges)[cell]
-    above = peaks_of(values - _through(corners, cell, share))[1]
-    excess = peaks_of(_values((bound - chord)[:, at], t))[1]
-    return Cells(
-        bound=np.stack(corners),
-        over=np.maximum(np.maximum.reduceat(above, firsts, axis=1), 0.0),
-        chord=np.stack([along[:, 0, firsts], along[:, 0, centres], along[:, 2, lasts]]),
-        excess=np.maximum(np.maximum.reduceat(excess, firsts, axis=1), 0.0),
-    )
+    return Cells(*into_cells(start, np.repeat(step, slices), bound, chord, edges, _EPS))
 
 
 def middles_of(edges: Array) -> Array:
     """Return the middle of each cell, EUR/kWh, shape (K,)."""
     return np.asarray(edges[:-1] + 0.5 * np.diff(edges))
-
-
-def _values(quadratics: Array, t: Array) -> Array:
-    """Return quadratics of shape (G, pieces, 3) at three places each, shape (G, 3, pieces)."""
-    return np.asarray(quadratics[:, None, :, 0] + quadratics[:, None, :, 1] * t + quadratics[:, None, :, 2] * t * t)
-
-
-def _through(corners: tuple[Array, Array, Array], cell: NDArray[np.intp], share: Array) -> Array:
-    """Return the quadratic of each piece's cell at shares of the cell, shape (G, 3, pieces) for shares (3, pieces)."""
-    low, middle, high = (each[:, None, cell] for each in corners)
-    bend = 2.0 * (low - 2.0 * middle + high)
-    return np.asarray(low + (high - low - bend) * share + bend * share * share)
 
 
 def peaks_of(values: Array) -> tuple[Array, Array]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ....agents.optimum.standing.certificate import StandingCertificate, secure_certificate
+from ....agents.optimum.standing.proofs.certificate import StandingCertificate, secure_certificate
 from ....agents.optimum.standing.search import StandingDays
 from ....agents.optimum.standing.secure import best_secure
 from ....envs.account.objective import ExactObjective

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from ....agents.optimum.standing.answers import Standing
-from ....agents.optimum.standing.certificate import StandingCertificate, standing_certificate
 from ....agents.optimum.standing.parts import StandingGame
-from ....agents.optimum.standing.recovered import RecoveryCertificate, recovery_certificate
+from ....agents.optimum.standing.proofs.certificate import StandingCertificate, standing_certificate
+from ....agents.optimum.standing.proofs.recovered import RecoveryCertificate, recovery_certificate
 from ....agents.optimum.standing.recovery import LeastCharge, best_welfare_recovering, least_recovering, require_cost
 from ....agents.optimum.standing.risk import MEAN, read_risk
 from ....agents.optimum.standing.search import StandingDays, standing_games

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from ....agents.optimum.standing.certificate import FORMAT, StandingCertificate, standing_certificate_of
 from ....agents.optimum.standing.parts import StandingGame
-from ....agents.optimum.standing.recovered import RecoveryCertificate, recovery_certificate_of
+from ....agents.optimum.standing.proofs.certificate import FORMAT, StandingCertificate, standing_certificate_of
+from ....agents.optimum.standing.proofs.recovered import RecoveryCertificate, recovery_certificate_of
 from ....agents.optimum.standing.search import standing_games
 from ....agents.optimum.verification import CertificateError, Verification
 from ....agents.optimum.verification.recovered import RecoveryClaim

@@ -12,9 +12,9 @@ import pytest
 from builders import random_day, random_network
 
 from gridtoll.agents.optimum import CertificateError, solve_optimum, solve_scenarios
-from gridtoll.agents.optimum.standing.certificate import secure_certificate, standing_certificate_of
 from gridtoll.agents.optimum.standing.kept import as_arrays, go_on_from
 from gridtoll.agents.optimum.standing.parts import StandingGame
+from gridtoll.agents.optimum.standing.proofs.certificate import secure_certificate, standing_certificate_of
 from gridtoll.agents.optimum.standing.risk import Risk
 from gridtoll.agents.optimum.standing.search import StandingDays, standing_games
 from gridtoll.agents.optimum.standing.secure import SecureCharge, best_secure

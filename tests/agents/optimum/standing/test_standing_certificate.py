@@ -14,8 +14,8 @@ import pytest
 from builders import random_day, random_network
 
 from gridtoll.agents.optimum import CertificateError, Risk, standing_games
-from gridtoll.agents.optimum.standing.certificate import StandingCertificate, standing_certificate, standing_certificate_of
 from gridtoll.agents.optimum.standing.parts import StandingGame
+from gridtoll.agents.optimum.standing.proofs.certificate import StandingCertificate, standing_certificate, standing_certificate_of
 from gridtoll.agents.optimum.standing.search import StandingDays
 from gridtoll.agents.optimum.verification.stated import Stated, greatest
 from gridtoll.envs.account.objective import ExactObjective

@@ -1,7 +1,7 @@
 """The proof that comes with a standing charge: what each scenario does not exceed, charge by charge, and what that adds up to.
 
 It can be kept in a file and checked by anyone: :meth:`StandingCertificate.verify` clears every scenario again and proves what is stated of
-it by arithmetic that the search does not use, then adds up (:mod:`..verification.many`).
+it by arithmetic that the search does not use, then adds up (:mod:`...verification.many`).
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from typing import Any, Final
 
 import numpy as np
 
-from ....envs.account.objective import ExactObjective
-from ....envs.community.day import Array
-from ....envs.market.exact.market import P2PMarket
-from ....envs.market.mechanism import ExactResponse
-from ..one_charge.certificate import content_hash
-from ..verification.findings import Verification
-from ..verification.many import ScenarioClaim, ScenarioFound, WholeClaim, check_scenario, check_value, check_whole
-from ..verification.stated import Limits, Stated
-from .answers import Standing
-from .limits import PADDING, spans_of
-from .parts import Known, StandingGame
-from .search import StandingDays, one_by_one
-from .secure import SecureCharge
+from .....envs.account.objective import ExactObjective
+from .....envs.community.day import Array
+from .....envs.market.exact.market import P2PMarket
+from .....envs.market.mechanism import ExactResponse
+from ...one_charge.certificate import content_hash
+from ...verification.findings import Verification
+from ...verification.many import ScenarioClaim, ScenarioFound, WholeClaim, check_scenario, check_value, check_whole
+from ...verification.stated import Limits, Stated
+from ..answers import Standing
+from ..limits import PADDING, spans_of
+from ..parts import Known, StandingGame
+from ..search import StandingDays, one_by_one
+from ..secure import SecureCharge
 
 FORMAT: Final = "gridtoll standing certificate 1"
 _SCALARS: Final = ("objective", "risk_part", "charge_cap", "charge", "value_eur", "upper_bound_eur", "secure_share")
@@ -140,7 +140,7 @@ def standing_certificate(days: StandingDays, best: Standing) -> StandingCertific
 
     Args:
         days: The days.
-        best: What :meth:`.search.StandingDays.greatest` found of them.
+        best: What :meth:`..search.StandingDays.greatest` found of them.
     """
     return replace(_blank(days, best.objective), charge=best.charge, value_eur=best.value_eur, upper_bound_eur=best.upper_bound_eur)
 
@@ -151,7 +151,7 @@ def secure_certificate(days: StandingDays, goal: ExactObjective, found: SecureCh
     Args:
         days: The scenarios.
         goal: The goal asked for.
-        found: What :func:`.secure.best_secure` found of them.
+        found: What :func:`..secure.best_secure` found of them.
     """
     proof = _blank(days, goal) if found.best is None else standing_certificate(days, found.best)
     return replace(proof, secure_share=found.share, spans=[spans_of(each, cap=days.cap) for each in days.known])

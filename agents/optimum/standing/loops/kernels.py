@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ....envs.machine_code import LOOPS, kept
+from .....envs.machine_code import LOOPS, kept
 
 _LEAST, _GREATEST = 1e-3, 1e12  # of ν
 _FIRST = 10.0  # where ν is sought from
@@ -191,7 +191,7 @@ def left_open(looked_at, lower, upper, bound, chord, edges, allowed):
         looked_at: At how many charges of each cell.
         lower: Least charge of the part, EUR/kWh.
         upper: Its greatest.
-        bound: Of shape (G, M, 3), as :class:`.parts.Part` has it.
+        bound: Of shape (G, M, 3), as :class:`..parts.Part` has it.
         chord: Likewise.
         edges: Of the cells, EUR/kWh, shape (K + 1,).
         allowed: The excess that may remain, EUR, shape (G, K).

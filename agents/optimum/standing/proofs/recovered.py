@@ -8,18 +8,18 @@ from typing import Any, Final
 
 import numpy as np
 
-from ....envs.community.day import Array
-from ....envs.market.exact.market import P2PMarket
-from ....envs.market.mechanism import ExactResponse
-from ..verification.findings import CertificateError, Verification
-from ..verification.many import ScenarioClaim
-from ..verification.recovered import RecoveryClaim, RecoveryFound, check_recovery, check_scenario_of_both, check_sums
-from ..verification.stated import Stated
-from .answers import Standing
+from .....envs.community.day import Array
+from .....envs.market.exact.market import P2PMarket
+from .....envs.market.mechanism import ExactResponse
+from ...verification.findings import CertificateError, Verification
+from ...verification.many import ScenarioClaim
+from ...verification.recovered import RecoveryClaim, RecoveryFound, check_recovery, check_scenario_of_both, check_sums
+from ...verification.stated import Stated
+from ..answers import Standing
+from ..parts import StandingGame
+from ..recovery import LeastCharge
+from ..search import StandingDays, one_by_one
 from .certificate import edges_of, stated_of
-from .parts import StandingGame
-from .recovery import LeastCharge
-from .search import StandingDays, one_by_one
 
 _NUMBERS: Final = ("cost_eur", "charge", "charge_lower_bound", "welfare_charge", "welfare_eur", "welfare_bound_eur")
 _NONE: Final = {
