@@ -1,9 +1,11 @@
-"""What the optima of a split cost, and what keeping its days saves.
+"""What the optima of a split cost, what keeping its days saves, and what one batched search does.
 
     python benchmarks/split.py --community simbench-rural --days 16
 
 Each day is solved twice in turns within one run: with the day as it is kept from when its key was made, and with all days made anew each
 time they are asked for. Times are processor time of one process, medians over days; the ratio is the median of the days' own.
+
+Then all days are solved one by one and in a batched search, by one thread and by two, in turns: processor and wall time a day, medians.
 """
 
 from __future__ import annotations
@@ -12,7 +14,9 @@ import argparse
 import json
 import statistics
 import time
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Final
 from unittest.mock import patch
 
 from clearing import machine
@@ -21,9 +25,12 @@ from gridtoll.envs.community.calendar import Scenario
 from gridtoll.envs.community.sources import COMMUNITY_NAMES, DEFAULT_COMMUNITY
 from gridtoll.envs.games.days import KeptDays
 from gridtoll.envs.games.spec import GameSpec
-from gridtoll.train.references.optima import find_optimum
+from gridtoll.train.references.optima import find_optima, find_optimum
 from gridtoll.train.references.solved import Settings
 from gridtoll.train.task import environment_of
+from gridtoll.train.workers import Workers
+
+_TURNS: Final = 3
 
 
 def main() -> None:
@@ -54,7 +61,25 @@ def measure(task: GameSpec, n_days: int) -> dict[str, float]:
         "ratio": statistics.median(a / b for a, b in zip(anew, kept, strict=True)),
         "clearings": statistics.mean(clearings),
         "days": len(scenarios),
+        **_in_turns(task, scenarios),
     }
+
+
+def _in_turns(task: GameSpec, scenarios: Sequence[Scenario]) -> dict[str, float]:
+    """Return milliseconds a day of optima found one by one and together."""
+    ways: dict[str, Callable[[], object]] = {
+        "alone": lambda: [_solve(task, scenario) for scenario in scenarios],
+        "one_thread": lambda: find_optima(task, scenarios, Workers(1), recompute=True),
+        "two_threads": lambda: find_optima(task, scenarios, Workers(2), recompute=True),
+    }
+    taken: dict[str, list[float]] = {}
+    for _ in range(_TURNS):
+        for name, solve in ways.items():
+            processor, wall = time.process_time(), time.perf_counter()
+            solve()
+            taken.setdefault(f"{name}_ms", []).append(1e3 * (time.process_time() - processor) / len(scenarios))
+            taken.setdefault(f"{name}_wall_ms", []).append(1e3 * (time.perf_counter() - wall) / len(scenarios))
+    return {name: statistics.median(values) for name, values in taken.items()}
 
 
 def _solve(task: GameSpec, scenario: Scenario) -> tuple[float, int]:

@@ -88,19 +88,33 @@ def together(
     waiting = iter(enumerate(searches))
     running: list[_Running[R]] = []
     with ExitStack() as stack:
-        spread = stack.enter_context(ThreadPoolExecutor(threads)).map if threads > 1 else map
+        pool = stack.enter_context(ThreadPoolExecutor(threads)) if threads > 1 else None
         while True:
             new = [_Running(place, begin) for place, begin in islice(waiting, at_once - len(running))]
             if not running and not new:
                 return
-            list(spread(_Running.begin, new))
+            _spread(pool, threads, [each.begin for each in new])
             running += new
             asking = [each for each in running if each.asked is not None]
-            list(spread(_Running.go_on, asking, _cleared(market, [each.asked for each in asking if each.asked is not None])))
+            replies = _cleared(market, [each.asked for each in asking if each.asked is not None])
+            _spread(pool, threads, [partial(each.go_on, reply) for each, reply in zip(asking, replies, strict=True)])
             for each in running:
                 if each.result is not None:
                     yield each.place, each.result
             running = [each for each in running if each.result is None]
+
+
+def _spread(pool: ThreadPoolExecutor | None, threads: int, steps: Sequence[Callable[[], None]]) -> None:
+    """Take steps, those of each thread handed to it in one piece."""
+    if pool is None:
+        _take(steps)
+    else:
+        list(pool.map(_take, [steps[first::threads] for first in range(min(threads, len(steps)))]))
+
+
+def _take(steps: Sequence[Callable[[], None]]) -> None:
+    for step in steps:
+        step()
 
 
 def _cleared(market: ExactResponse, asked: Sequence[ToClear]) -> list[Callable[[], Clearing]]:
