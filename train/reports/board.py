@@ -14,8 +14,8 @@ from .scores import Group, Scored
 
 RESAMPLES: Final = 4000
 """Of each interval: its ends then move by about 2% of its width from one seed to another, and a report takes a minute, not several."""
-PREDICTOR: Final = "supervised"
-"""The algorithm that predicts the optimal charge from public observations: what it leaves of regret is taken as not knowable from them."""
+PREDICTORS: Final = ("supervised", "prescriptive", "blended", "certainty-equivalent", "scenario")
+"""Algorithms that predict the optimal charge from public observations: what the best of them leaves of regret is taken as not knowable."""
 EXACT: Final = "the exact solver"
 """What predicts the optimal charge where the whole day is observed."""
 
@@ -115,7 +115,7 @@ def parts_of(group: Group, *, seed: int = 0) -> RegretParts | None:
     if group.information == "full":  # the observation is the day, so that the optimal charge is a function of it
         found = {each.name: Split(0.0, _interval(group, each, seed)) for each in players}
         return RegretParts(EXACT, True, found, players[0].name)
-    predictors = [each for each in players if each.cells[0].kind == PREDICTOR]
+    predictors = [each for each in players if each.cells[0].kind in PREDICTORS]
     predictor = (predictors or players)[0]  # by rising regret: the best of them
     splits = {each.name: _split(group, each, predictor, seed) for each in players}
     splits[predictor.name] = Split(predictor.iqm, Interval(0.0, 0.0, 0.0))

@@ -157,6 +157,16 @@ def test_regret_is_split_by_the_predictor_and_whoever_beats_it_is_named(group: G
     assert (parts.splits[parts.best].learning.centre < 0) == (parts.best != "supervised")
 
 
+def test_the_best_of_all_that_predict_is_the_predictor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SHARES, "blended", 0.02)
+    made = make_comparison(tmp_path, algorithms=("zero", "first-order", "supervised", "blended"), seeds=N_SEEDS, days=6, failed=())
+    [group] = groups_of(read_results(made))
+    parts = parts_of(group)
+    assert parts is not None
+    assert parts.predictor == "blended"
+    assert parts.splits["supervised"].learning.centre > 0
+
+
 def test_with_full_information_nothing_is_unknowable(tmp_path: Path) -> None:
     made = make_comparison(tmp_path, information=("full",), algorithms=("zero", "supervised"), seeds=N_SEEDS, days=6, failed=())
     [group] = groups_of(read_results(made))
