@@ -23,6 +23,7 @@ class PlannedAlgorithm:
         steps: Budget of training days it is given.
         settings: Of the algorithm, in every information class.
         special: Settings that replace or join these, by information class.
+        only: Communities of the plan it is run in; all where there are none.
     """
 
     name: str
@@ -30,6 +31,7 @@ class PlannedAlgorithm:
     steps: int
     settings: Settings = ()
     special: tuple[tuple[str, Settings], ...] = ()
+    only: tuple[str, ...] = ()
 
     def settings_in(self, information: str) -> dict[str, Any]:
         """Return its settings in an information class."""
@@ -79,6 +81,7 @@ class Plan:
             for seed in self.seeds
             for community, information in self.games
             for entry in self.algorithms
+            if not entry.only or community in entry.only
         ]
 
     def facts(self) -> dict[str, str]:
@@ -91,6 +94,7 @@ class Plan:
         for entry in self.algorithms:
             head = _head(entry.name)
             facts |= {f"{head}.algorithm": _word(entry.algorithm), f"{head}.steps": _word(entry.steps)}
+            facts |= {f"{head}.only": _word(entry.only)} if entry.only else {}
             facts |= {f"{head}.{key}": _word(value) for key, value in entry.settings}
             facts |= {f"{head}.{name}.{key}": _word(value) for name, settings in entry.special for key, value in settings}
         return facts

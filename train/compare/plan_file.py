@@ -27,6 +27,7 @@ A plan in full, in TOML::
     [algorithms.sac-slow]
     algorithm = "sac"
     steps = 16000                        # a budget of its own
+    only = ["simbench-rural"]            # run in these of the communities
     learning_rate = 1e-4                 # settings of the algorithm
     full = { hidden = [256, 256] }       # other settings in one information class
 
@@ -69,7 +70,7 @@ _KEYS: Final = ("communities", "information", "seeds", "steps", "validation_days
 _GAME: Final = tuple(
     field.name for field in fields(GameSpec) if field.name not in {"community", "information", "days"}
 )  # days are scored one by one
-_RESERVED: Final = ("algorithm", "steps", "tuned", *INFORMATION)
+_RESERVED: Final = ("algorithm", "steps", "tuned", "only", *INFORMATION)
 
 
 def find_plan(text: str) -> Path:
@@ -133,6 +134,9 @@ class _Reader:
             algorithms=tuple(self._entry(name, table, steps) for name, table in tables.items()),
         )
         for entry in plan.algorithms:
+            unknown = sorted(set(entry.only) - {community for community, _ in games})
+            if unknown:
+                self.problems.append(f"- algorithms.{entry.name}.only must name communities of the plan, got {', '.join(unknown)}")
             env: GameName = "hourly" if ("env", "hourly") in plan.game else "day-ahead"
             self._algorithm(entry, dict.fromkeys(information for _, information in plan.games), env)
         return plan
@@ -191,6 +195,7 @@ class _Reader:
             steps=self._count(f"algorithms.{name}.steps", table["steps"]) if "steps" in table else steps,
             settings=self._settings(name, algorithm, table),
             special=tuple((key, self._settings(name, algorithm, value)) for key, value in special.items() if isinstance(value, dict)),
+            only=self._names(f"algorithms.{name}.only", table["only"]) if "only" in table else (),
         )
 
     def _special(self, entry: str, information: str, value: Any) -> None:

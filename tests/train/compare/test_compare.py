@@ -137,7 +137,8 @@ def mine(how: str) -> str:
 def test_plans_that_come_with_gridtoll_can_be_read(name: str) -> None:
     path = find_plan(name)
     plan = read_plan(path.read_bytes(), source=name)
-    assert len(plan.cells()) == len(plan.games) * len(plan.seeds) * len(plan.algorithms)
+    played = [entry for entry in plan.algorithms for community, _ in plan.games if not entry.only or community in entry.only]
+    assert len(plan.cells()) == len(plan.seeds) * len(played)
 
 
 def test_a_plan_says_what_each_cell_is_and_seeds_come_outermost() -> None:
@@ -158,6 +159,19 @@ def test_a_plan_says_what_each_cell_is_and_seeds_come_outermost() -> None:
     assert (zero.steps, zero.test_days, zero.validation_days, zero.task.tariff) == (2000, None, None, "unique")
     assert (public.algorithm, public.steps, dict(public.settings)) == ("sac", 8000, {"learning_rate": 1e-4})
     assert dict(full.settings) == {"learning_rate": 2e-4, "hidden": (16,)}
+
+
+def test_an_algorithm_may_be_run_in_some_of_the_communities() -> None:
+    text = 'communities = ["two-prosumers", "ieee9"]\nseeds = 1\n[algorithms.zero]\nonly = ["ieee9"]\n[algorithms.random]\n'
+    plan = plan_of(text)
+    assert [(cell.task.community, cell.name) for cell in plan.cells()] == [
+        ("two-prosumers", "random"),
+        ("ieee9", "zero"),
+        ("ieee9", "random"),
+    ]
+    assert plan.facts()["algorithms.zero.only"] == "['ieee9']"
+    with pytest.raises(ValueError, match=r"algorithms\.zero\.only must name communities of the plan, got ieee39"):
+        plan_of(text.replace('only = ["ieee9"]', 'only = ["ieee39"]'))
 
 
 def test_communities_may_have_information_classes_of_their_own() -> None:
