@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import Lock
 from typing import Final
 
 import numpy as np
@@ -31,6 +32,7 @@ class KeptDays:
         self.bytes_kept = 0
         self._most_bytes = most_bytes
         self._kept: dict[Scenario, Day] = {}  # the one used last stands last
+        self._lock = Lock()  # searches of several threads ask for their days
 
     def __reduce__(self) -> tuple[type[KeptDays], tuple[int]]:
         """Pickle and copy without what was kept: it can be made again."""
@@ -50,14 +52,20 @@ class KeptDays:
         Raises:
             ValueError: If ``make`` does.
         """
-        day = self._kept.pop(scenario, None)
-        if day is None:
-            day = make(scenario)
-            self.bytes_kept += _bytes(day)
+        with self._lock:
+            day = self._kept.pop(scenario, None)
+            if day is not None:
+                self._kept[scenario] = day
+                return day
+        made = make(scenario)
+        with self._lock:
+            day = self._kept.pop(scenario, made)  # another thread may have made it meanwhile; all then use one
+            if day is made:
+                self.bytes_kept += _bytes(day)
             while self._kept and self.bytes_kept > self._most_bytes:
                 self.bytes_kept -= _bytes(self._kept.pop(next(iter(self._kept))))
-        self._kept[scenario] = day
-        return day
+            self._kept[scenario] = day
+            return day
 
 
 def _bytes(day: Day) -> int:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import copy
 import pickle
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import numpy as np
 import pytest
 
 from gridtoll.envs import Scenario
+from gridtoll.envs.community.day import Day
 from gridtoll.envs.games.days import KeptDays
 from gridtoll.envs.games.setting import Setting, make_setting
 from gridtoll.envs.games.spec import GameSpec
@@ -68,3 +71,18 @@ def test_pickles_leave_kept_days_behind(setting: Setting) -> None:
     days = KeptDays()
     days.of(Scenario(0, 0), lambda scenario: setting.community.day(scenario.day))
     assert len(pickle.loads(pickle.dumps(days))) == 0
+
+
+def test_threads_that_ask_for_one_day_at_once_are_all_given_one(setting: Setting) -> None:
+    days, both_making = KeptDays(), Barrier(2)
+
+    def make(scenario: Scenario) -> Day:
+        both_making.wait(timeout=60.0)
+        return setting.community.day(scenario.day)
+
+    with ThreadPoolExecutor(2) as pool:
+        one, other = pool.map(lambda _: days.of(Scenario(0, 0), make), range(2))
+    assert one is other
+    alone = KeptDays()
+    alone.of(Scenario(0, 0), lambda scenario: setting.community.day(scenario.day))
+    assert (len(days), days.bytes_kept) == (1, alone.bytes_kept)
