@@ -111,13 +111,15 @@ def print_tables(rows: pd.DataFrame) -> None:
         for name, known in (("dc", "dc_best"), ("ac", "ac_known")):
             cells.append(interval(weeks(group), table(group, f"{known}_eur") - table(group, f"{name}_eur")))
         print(f"| {community} | {leader} | {trained} | {group['seed'].nunique()} | {' | '.join(cells)} |")
-    print("\n| community | learner | AC profit, learned under AC less in the linear model |\n|---|---|---|")
+    print("\n| community | learner | seeds | AC profit, learned under AC less in the linear model |\n|---|---|---|---|")
     for (community, leader), group in rows.groupby(["community", "leader"], sort=False):
         if set(group["trained"]) == set(POWER_FLOWS):
-            under = {name: table(group[group["trained"] == name], "ac_eur") for name in POWER_FLOWS}
+            seeds = set.intersection(*(set(group["seed"][group["trained"] == name]) for name in POWER_FLOWS))
+            both = group[group["seed"].isin(seeds)]
+            under = {name: table(both[both["trained"] == name], "ac_eur") for name in POWER_FLOWS}
             generator = np.random.default_rng(0)
-            found = paired_difference(under["ac"], under["dc"], generator, statistic=mean, blocks=weeks(group))
-            print(f"| {community} | {leader} | {in_words(found)} |")
+            found = paired_difference(under["ac"], under["dc"], generator, statistic=mean, blocks=weeks(both))
+            print(f"| {community} | {leader} | {len(seeds)} | {in_words(found)} |")
 
 
 def table(group: pd.DataFrame, name: str) -> Array:

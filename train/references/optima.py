@@ -136,7 +136,8 @@ def require_one_charge(task: GameSpec, what: str) -> None:
     if not is_provable(task) and first_method(task) != "breakpoints":
         raise ValueError(
             f"{what} must be that of a market in which it is proved, 'exact' or 'call-auction' with the linear power flow, got `mechanism` "
-            f"{task.mechanism!r} and `power_flow` {task.power_flow!r}, where the best charges are found, not proved."
+            f"{task.mechanism!r} and `power_flow` {task.power_flow!r}, where the best charges are found, not proved. Ask for best-found or "
+            "grid-constant there, which search, or for the linear power flow, 'dc'."
         )
     if n_charges(task) != 1:
         raise ValueError(

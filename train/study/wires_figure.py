@@ -35,6 +35,8 @@ def draw_wires(panels: Any, rows: Sequence[Row]) -> None:
             values = [row[f"{account}_{name}"] for row in rows]
             there = [(charge, factor * value) for charge, value in zip(charges, values, strict=True) if value is not None]
             axes.plot(*zip(*there, strict=True) if there else ([], []), color=colour, linestyle=style, label=text)
+            if not there:
+                axes.text(0.97, 0.06, f"{text.partition(' ')[0]}: no solution", transform=axes.transAxes, ha="right", fontsize=8)
         axes.set_xlabel("charge (EUR/kWh)")
         axes.set_ylabel(label)
         axes.set_ylim(bottom=0)
