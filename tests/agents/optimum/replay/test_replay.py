@@ -14,6 +14,7 @@ from gridtoll.agents.optimum import CertificateError, replay
 from gridtoll.agents.optimum.hourly_game.search import HourlyDay
 from gridtoll.agents.optimum.one_store.bound import BoxProgram, ChargeBoxes
 from gridtoll.agents.optimum.one_store.certificate import StoreCertificate, store_certificate_of
+from gridtoll.agents.optimum.one_store.check import check_optimum
 from gridtoll.agents.optimum.one_store.hours import StoreHours
 from gridtoll.agents.optimum.one_store.refine import cells_near
 from gridtoll.agents.optimum.one_store.solve import StoreOptimum, hours_of
@@ -114,6 +115,14 @@ def test_the_replayed_bound_is_that_of_the_search(proof: StoreCertificate) -> No
     assert found.greatest_bound_excess_eur == pytest.approx(0.0, abs=1e-5 * proof.known.upper_bound_eur)
     assert found.greatest_difference_eur <= found.tolerance_eur
     assert found.clearings == 24
+
+
+def test_no_sequence_played_contradicts_the_bound_in_any_hour(proof: StoreCertificate) -> None:
+    found = check_optimum(HourlyDay(HourlyEnv("ieee9-pooled").game, Scenario(170, 0), MARKET), proof.known, sequences=8, threads=1)
+    assert found.holds
+    assert found.sequences == 8
+    assert found.bound_eur == pytest.approx(proof.known.upper_bound_eur, rel=1e-12)
+    assert found.replayed_eur == pytest.approx(proof.known.best_eur, rel=1e-12)
 
 
 def test_the_replayed_charges_earn_what_the_game_pays() -> None:
