@@ -184,8 +184,10 @@ class ScenarioSample:
     def plan(self, days: TrainingDays) -> ForetoldPolicy:
         """Return the leader; errors as :meth:`learn`."""
         templates = Templates(days)
-        count, error = (self.count, self.error) if templates.view is None else (1, 0.0)
-        return ForetoldPolicy(templates, days.spend, count=count, error=error, seed=days.seed, clearings=self.clearings)
+        spend, seed = days.spend, days.seed
+        if templates.view is not None:  # one day, which all clearings go to
+            return ForetoldPolicy(templates, spend, count=1, error=0.0, seed=seed, clearings=self.count * self.clearings)
+        return ForetoldPolicy(templates, spend, count=self.count, error=self.error, seed=seed, clearings=self.clearings)
 
 
 class ForetoldPolicy:
