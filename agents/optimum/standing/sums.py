@@ -112,13 +112,13 @@ class Summed:
 
 def stacked(known: Sequence[Known], edges: Array) -> Cells:
     """Return what is known of each of S days in cells; arrays have S before G, as shape (S, G, K)."""
-    found = [cells_of(each, edges) for each in known]
-    return Cells(
-        bound=np.stack([each.bound for each in found], axis=1),
-        over=np.stack([each.over for each in found]),
-        chord=np.stack([each.chord for each in found], axis=1),
-        excess=np.stack([each.excess for each in found]),
-    )
+    shape = (len(known), known[0].parts[0].bound.shape[0], len(edges) - 1)
+    # Written in place: of 10,000 days a second copy would be hundreds of MB.
+    whole = Cells(bound=np.empty((3, *shape)), over=np.empty(shape), chord=np.empty((3, *shape)), excess=np.empty(shape))
+    for s, each in enumerate(known):
+        found = cells_of(each, edges)
+        whole.bound[:, s], whole.over[s], whole.chord[:, s], whole.excess[s] = found.bound, found.over, found.chord, found.excess
+    return whole
 
 
 def summed(known: Sequence[Known], risk: Risk, weights: Array, edges: Array) -> Summed:
