@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,17 @@ def test_a_search_that_was_killed_goes_on_and_finds_what_it_would_have_found() -
     assert found.value_eur == pytest.approx(whole.value_eur, abs=1e-6 * abs(whole.value_eur))
     assert found.upper_bound_eur >= whole.value_eur - 1e-12
     assert found.relative_gap <= 1.1e-6
+
+
+def test_the_answer_is_the_same_to_the_last_bit_in_whatever_order_scenarios_are_refined_and_wherever() -> None:
+    def backwards(function: Any, items: Any, label: str | None = None) -> list[Any]:
+        """The last first, each after a journey as between processes."""
+        del label
+        return [pickle.loads(pickle.dumps(function(pickle.loads(pickle.dumps(item))))) for item in reversed(list(items))][::-1]
+
+    here, there = solve_scenarios(scenarios(), market=MARKET), solve_scenarios(scenarios(), market=MARKET, run=backwards)
+    for name in ("charge", "value_eur", "upper_bound_eur", "clearings", "parts"):
+        assert getattr(here, name) == getattr(there, name), name
 
 
 def test_what_is_known_and_finished_answers_again_without_a_clearing() -> None:
