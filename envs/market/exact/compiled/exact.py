@@ -50,7 +50,7 @@ def polish(program, charge, max_steps, patience, own, trade, mu, sigma):
         price_of(program, NO_PAIRS, mu, sigma, price)
         error, fine, changed = 0.0, True, step == 0
         for t in range(n_hours):
-            slope, own_changed = _adopt_own(program, t, price, own, weight, still)
+            slope, own_changed = adopt_own(program, t, price, own, weight, still)
             trades_changed = adopt_trades(program, t, charge, mu, trade, trade_free)
             error = worse(error, slope)
             if own_changed or trades_changed or step == 0:
@@ -96,7 +96,7 @@ def polish(program, charge, max_steps, patience, own, trade, mu, sigma):
     copy_to(sigma, kept_sigma)
     price_of(program, NO_PAIRS, mu, sigma, price)
     for t in range(n_hours):
-        _adopt_own(program, t, price, own, weight, still)
+        adopt_own(program, t, price, own, weight, still)
         adopt_trades(program, t, charge, mu, trade, trade_free)
     return step
 
@@ -129,7 +129,7 @@ def sum_up(program, own, trade, net, storage):
 
 
 @njit(**OPTIONS)
-def _adopt_own(program, t, price, v, weight, still):
+def adopt_own(program, t, price, v, weight, still):
     """Put an hour's variables where primal and dual say they belong; return the greatest slope of a free one, and if any changed."""
     steepest, changed = 0.0, False
     for i in range(v.shape[1]):

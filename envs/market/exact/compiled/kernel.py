@@ -49,7 +49,7 @@ def clear_cold(program: Program, charges: Array, tolerance: float) -> tuple[Any,
 
     Returns:
         Whether the charges are valid; primal residual, dual residual and gap, all scaled; the objective; steps of the interior point and
-        of polishing; and the arrays of a :class:`..solution.Clearing` in its units, as :func:`_in_units` returns them.
+        of polishing; and the arrays of a :class:`..solution.Clearing` in its units, as :func:`in_units` returns them.
     """
     pairs, capped = NO_PAIRS, False
     steps, polishing = 0, 0
@@ -87,14 +87,24 @@ def clear_warm(program: Program, charges: Array, known: Clearing) -> tuple[Any, 
     Returns:
         As :func:`clear_cold`.
     """
+    *found, polishing, arrays = finish(program, charges, *state_of(program, known), _WARM_STEPS)
+    return *found, 0, polishing, arrays
+
+
+def state_of(program: Program, known: Clearing) -> tuple[Array, Array, Array]:
+    """Return where polishing begins from a clearing: own variables (T, V), of which it fills in what is read, nodal and storage prices.
+
+    Args:
+        program: The day.
+        known: A clearing of it.
+    """
     n_hours, n, n_owners, _ = program.sizes
     at_stored = 2 * n + 2 * n_owners
     own = np.zeros((n_hours, at_stored + 2 * n + n_owners))
     own[:, n : 2 * n] = known.renewable_used / program.power_unit
     own[:, at_stored : at_stored + n_owners] = known.stored_energy[1:, program.owner] / (program.power_unit * program.period_hours)
     mu, sigma = known.nodal_price / program.price_unit, known.storage_price[:, program.owner] / program.price_unit
-    *found, polishing, arrays = finish(program, charges, own, np.ascontiguousarray(mu), np.ascontiguousarray(sigma), _WARM_STEPS)
-    return *found, 0, polishing, arrays
+    return own, np.ascontiguousarray(mu), np.ascontiguousarray(sigma)
 
 
 @kept(stamp=SOURCE, **OPTIONS)
@@ -152,14 +162,14 @@ def finish(program, charges, own, mu, sigma, max_steps):
     if valid:
         polishing = polish(program, charge, max_steps, _PATIENCE, own, trade, mu, sigma)
         primal, dual, gap, value = certify(program, charge, own, trade, mu, sigma)
-    return valid, primal, dual, gap, value, polishing, _in_units(program, own, trade, mu, sigma)
+    return valid, primal, dual, gap, value, polishing, in_units(program, own, trade, mu, sigma)
 
 
 climb = kept(stamp=SOURCE, **OPTIONS)(ascend)
 
 
 @njit(**OPTIONS)
-def _in_units(program, own, trade, mu, sigma):
+def in_units(program, own, trade, mu, sigma):
     """Return the arrays of a clearing in kW, kWh and EUR/kWh.
 
     Handing an array over to Python takes about 0.3 µs, so that those of one shape come as one.

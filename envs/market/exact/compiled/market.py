@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from filelock import FileLock
@@ -27,6 +27,9 @@ from ...mechanism import ExactResponse
 from ..market import P2PMarket
 from ..market_data import read_charges
 from ..solution import TOLERANCE, Certificate, Clearing
+from ..sparse import clear as sparse
+from ..sparse.stamp import SOURCE as SPARSE_SOURCE
+from ..sparse.symbolic import analyse
 from .kernel import COMPILED_TOGETHER, FILES, SOURCE, approach, clear_cold, clear_warm
 from .program import PROGRAMS, Program, program_of
 
@@ -34,9 +37,11 @@ SOLVER = "gridtoll's structured interior point, polished"
 
 _LONGEST_WAIT = 600.0  # seconds for another process to compile; several times what it takes
 _ANNOUNCED = "compiling the market's loops for this machine, once: half a minute, or a whole one on one core."
+_ANNOUNCED_FOR_MANY = "compiling the market's loops for many prosumers, once: half a minute."
 
 _log = logging.getLogger(__name__)
 _ready = False
+_ready_for_many = False
 _compiling = threading.Lock()
 
 
@@ -111,6 +116,22 @@ class StructuredMarket:
             return replace(self._fallback.clear(day, charges), fallback=True)
 
 
+class Loops(NamedTuple):
+    """Loops that are compiled together.
+
+    Attributes:
+        folder: Where their machine code is kept, None where it cannot be.
+        mark: Name of the file there that says they are compiled.
+        programs: What processes of their own have to run, side by side.
+        announced: What is said before they do.
+    """
+
+    folder: Path | None
+    mark: str
+    programs: tuple[str, ...]
+    announced: str
+
+
 def see_to_machine_code() -> None:
     """See to it that the loops are compiled and kept on disk before this process first calls them; a progress bar begins after that.
 
@@ -121,20 +142,38 @@ def see_to_machine_code() -> None:
     global _ready  # noqa: PLW0603 - compiling is the process's affair, not any one market's
     if not _ready:
         with _compiling:
-            _compile_once()
+            if not _ready:  # no other thread has seen to it meanwhile
+                calls = [f"(*{names!r})" for names in COMPILED_TOGETHER]
+                _compile_once(_loops(approach, SOURCE, "compiled.kernel", calls, _ANNOUNCED))
             _ready = True
 
 
-def _compile_once() -> None:
-    if not _ready:  # no other thread has seen to it meanwhile
-        folder = folder_of(approach)
-        done = None if folder is None else folder / f"gridtoll-{SOURCE:x}-numba-{version('numba')}"
-        if done is None:
-            _log.warning(_ANNOUNCED)
-        elif not _is_compiled(done):
-            with _alone(done.with_name(f"{done.name}.lock")):
-                if not _is_compiled(done):
-                    _compile_apart(done)
+def _see_to_loops_for_many() -> None:
+    """See to it that the loops of :mod:`..sparse` are compiled; they are only when somebody first clears that many prosumers."""
+    global _ready_for_many  # noqa: PLW0603 - as above
+    if not _ready_for_many:
+        with _compiling:
+            if not _ready_for_many:
+                _compile_once(_loops(analyse, SPARSE_SOURCE, "sparse.clear", ["()"], _ANNOUNCED_FOR_MANY))
+            _ready_for_many = True
+
+
+def _loops(entry: Any, source: int, module: str, calls: Sequence[str], announced: str) -> Loops:
+    """Return what is to be compiled: the folder is that of an entry point, and calls are the arguments of a module's ``compile_loops``."""
+    module = f"{__package__.rpartition('.')[0]}.{module}"
+    programs = tuple(f"import sys; sys.path[:] = {sys.path!r}; import {module} as loops; loops.compile_loops{call}" for call in calls)
+    return Loops(folder_of(entry), f"gridtoll-{source:x}-numba-{version('numba')}", programs, announced)
+
+
+def _compile_once(loops: Loops) -> None:
+    if loops.folder is None:
+        _log.warning(loops.announced)
+        return
+    done = loops.folder / loops.mark
+    if not _is_compiled(done):
+        with _alone(done.with_name(f"{done.name}.lock")):
+            if not _is_compiled(done):
+                _compile_apart(done, loops)
 
 
 def _is_compiled(done: Path) -> bool:
@@ -166,11 +205,11 @@ def _alone(path: Path) -> Iterator[None]:
         lock.release()
 
 
-def _compile_apart(done: Path) -> None:
+def _compile_apart(done: Path, loops: Loops) -> None:
     """Compile in processes of their own, side by side, and say so in a mark where all of them did it."""
-    _log.warning(_ANNOUNCED)
-    with ThreadPoolExecutor(len(COMPILED_TOGETHER)) as pool:
-        failures = [reason for reason in pool.map(_compile, COMPILED_TOGETHER) if reason is not None]
+    _log.warning(loops.announced)
+    with ThreadPoolExecutor(len(loops.programs)) as pool:
+        failures = [reason for reason in pool.map(_compile, loops.programs) if reason is not None]
     if not failures:
         mark_whole(done, FILES)
         return
@@ -178,9 +217,8 @@ def _compile_apart(done: Path) -> None:
     _log.warning("another process could not compile them, so this one does: %s", failures[0])
 
 
-def _compile(names: Sequence[str]) -> str | None:
-    """Have a process compile some of the entry points; return why it did not, None where it did."""
-    program = f"import sys; sys.path[:] = {sys.path!r}; import {__package__}.kernel as kernel; kernel.compile_loops(*{tuple(names)!r})"
+def _compile(program: str) -> str | None:
+    """Have a process compile something; return why it did not, None where it did."""
     try:
         compiled = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)  # noqa: S603
     except OSError as error:
@@ -197,10 +235,17 @@ def _clear(day: Day, charges: ArrayLike, start: Clearing | None = None) -> Clear
     if array.shape not in ((n, n), (n_hours, n, n)):
         read_charges(day, charges)  # raises, and says what is wrong
     array = array.reshape(-1, n, n)
+    many = sparse.suits(program)
+    if many:
+        _see_to_loops_for_many()
     if start is not None:
         if start.nodal_price.shape != (n_hours, n):
             raise ValueError(f"`start` must be a clearing of the same day, of shape {(n_hours, n)}, got {start.nodal_price.shape}.")
-        found = _clearing(day, charges, program, began, clear_warm(program, array, start))
+        found = _clearing(day, charges, program, began, (sparse.clear_near if many else clear_warm)(program, array, start))
+        if found.certificate.holds():
+            return found
+    if many:
+        found = _clearing(day, charges, program, began, sparse.clear_sparse(program, array, TOLERANCE))
         if found.certificate.holds():
             return found
     return _clearing(day, charges, program, began, clear_cold(program, array, TOLERANCE))

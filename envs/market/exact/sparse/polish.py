@@ -1,0 +1,90 @@
+"""The last digits for many prosumers: the polishing of :mod:`..compiled.exact`, with all periods in one sparse matrix of what is free."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ....community.day import Array
+from ..compiled.program import Program
+from .layout import layout_of
+from .matrix import Matrix
+from .stages import adopt, move, newton
+
+_SHIFT = 1e-9  # these as in ..compiled.exact
+_LONGEST = 0.01
+_CONVERGED = 1e-13
+
+
+class Point(NamedTuple):
+    """A point near the optimum, which polishing moves, and what is free at it.
+
+    Attributes:
+        own: The prosumers' own variables, shape (T, V).
+        trade: Trades, shape (T, K).
+        mu: Nodal prices, shape (T, N).
+        sigma: Storage prices, shape (T, J).
+        weight: 1/q of own variables that are free, shape (T, V).
+        still: Their step if prices stood still, shape (T, V).
+        free: Which trades are free, shape (T, K).
+    """
+
+    own: Array
+    trade: Array
+    mu: Array
+    sigma: Array
+    weight: Array
+    still: Array
+    free: NDArray[np.bool_]
+
+
+def point_at(program: Program, own: Array, mu: Array, sigma: Array) -> Point:
+    """Return a point of its own at these values."""
+    trades = (program.sizes[0], program.sizes[3])
+    nothing = np.zeros(own.shape)
+    return Point(own.copy(), np.zeros(trades), mu.copy(), sigma.copy(), nothing, nothing.copy(), np.zeros(trades, dtype=np.bool_))
+
+
+def polish(program: Program, charge: Array, point: Point, *, max_steps: int, patience: int) -> int:
+    """Move a nearly optimal point to the exact optimum, in place.
+
+    Args:
+        program: The day.
+        charge: τ of the pairs, shape (T, K).
+        point: Where to begin, of which stored energy, renewable use and prices are read.
+        max_steps: Newton steps after which the exchange is taken to cycle.
+        patience: Steps without halving the error after which it is given up.
+
+    Returns:
+        Newton steps taken.
+    """
+    layout = layout_of(program)
+    right = np.empty(layout.place.shape)
+    best, stalled, step, matrix = np.inf, 0, 0, None
+    moved = (point.own, point.mu, point.sigma)
+    kept = [array.copy() for array in moved]
+    while True:
+        error, changed = adopt(program, charge, point, step == 0)
+        stalled = 0 if error < 0.5 * best else stalled + 1
+        if error < best:
+            best = error
+            kept = [array.copy() for array in moved]
+        arrived = error <= _CONVERGED or (stalled >= 3 and best < 1e-11)
+        if arrived or step >= max_steps or stalled >= patience or not error < 1e6:
+            break
+        if changed or matrix is None:
+            present = np.zeros((layout.sizes[0], layout.sizes[3]), dtype=np.bool_)
+            hour, pair = np.nonzero(point.free)
+            present[hour, layout.edge_of[pair]] = True
+            matrix = Matrix(layout, present)
+        newton(program, point, matrix.pattern, layout.edge_of, _SHIFT, matrix.values, right)
+        if changed and not matrix.factorise():
+            break
+        move(program, point, matrix.solve(right), _LONGEST)
+        step += 1
+    for array, best_one in zip(moved, kept, strict=True):
+        array[...] = best_one
+    adopt(program, charge, point, False)
+    return step
