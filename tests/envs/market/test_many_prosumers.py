@@ -191,7 +191,7 @@ def test_loops_for_many_are_compiled_apart_once_and_announced(
 
 
 def lower_of(matrix: csc_array) -> tuple[Any, ...]:
-    columns, rows = np.nonzero(np.triu(matrix.toarray()))  # columns of the lower triangle, its rows in order
+    columns, rows = map(np.ascontiguousarray, np.nonzero(np.triu(matrix.toarray())))  # of the lower triangle, its rows in order
     pointer = np.concatenate([[0], np.cumsum(np.bincount(columns, minlength=matrix.shape[0]))])
     return pointer, rows, matrix.toarray()[rows, columns]
 

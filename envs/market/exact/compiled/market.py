@@ -116,8 +116,8 @@ class StructuredMarket:
             return replace(self._fallback.clear(day, charges), fallback=True)
 
 
-class Loops(NamedTuple):
-    """Loops that are compiled together.
+class KeptLoops(NamedTuple):
+    """KeptLoops that are compiled together.
 
     Attributes:
         folder: Where their machine code is kept, None where it cannot be.
@@ -158,14 +158,14 @@ def _see_to_loops_for_many() -> None:
             _ready_for_many = True
 
 
-def _loops(entry: Any, source: int, module: str, calls: Sequence[str], announced: str) -> Loops:
+def _loops(entry: Any, source: int, module: str, calls: Sequence[str], announced: str) -> KeptLoops:
     """Return what is to be compiled: the folder is that of an entry point, and calls are the arguments of a module's ``compile_loops``."""
     module = f"{__package__.rpartition('.')[0]}.{module}"
     programs = tuple(f"import sys; sys.path[:] = {sys.path!r}; import {module} as loops; loops.compile_loops{call}" for call in calls)
-    return Loops(folder_of(entry), f"gridtoll-{source:x}-numba-{version('numba')}", programs, announced)
+    return KeptLoops(folder_of(entry), f"gridtoll-{source:x}-numba-{version('numba')}", programs, announced)
 
 
-def _compile_once(loops: Loops) -> None:
+def _compile_once(loops: KeptLoops) -> None:
     if loops.folder is None:
         _log.warning(loops.announced)
         return
@@ -205,7 +205,7 @@ def _alone(path: Path) -> Iterator[None]:
         lock.release()
 
 
-def _compile_apart(done: Path, loops: Loops) -> None:
+def _compile_apart(done: Path, loops: KeptLoops) -> None:
     """Compile in processes of their own, side by side, and say so in a mark where all of them did it."""
     _log.warning(loops.announced)
     with ThreadPoolExecutor(len(loops.programs)) as pool:

@@ -11,7 +11,7 @@ from ..compiled.kernel import state_of
 from ..compiled.program import Program, program_of
 from ..solution import Clearing
 from .interior_point import InteriorPoint
-from .polish import Point, point_at, polish
+from .polish import NearPoint, point_at, polish
 from .stages import prove, read_charges, units
 
 _TOLERANCES = (1e-8, 1e-10, 1e-12)  # of the interior point, in turn
@@ -58,7 +58,7 @@ def clear_near(program: Program, charges: Array, known: Clearing) -> tuple[Any, 
 
     Args:
         program: The day.
-        charges: As of :func:`clear_sparse`.
+        charges: τ in EUR/kWh, shape (T, N, N) or (1, N, N).
         known: The other clearing.
 
     Returns:
@@ -72,7 +72,7 @@ def clear_near(program: Program, charges: Array, known: Clearing) -> tuple[Any, 
     return _answer(program, point, prove(program, charge, point.own, point.trade, point.mu, point.sigma), 0, polishing)
 
 
-def _answer(program: Program, point: Point, proof: tuple[float, float, float, float], steps: int, polishing: int) -> tuple[Any, ...]:
+def _answer(program: Program, point: NearPoint, proof: tuple[float, float, float, float], steps: int, polishing: int) -> tuple[Any, ...]:
     return True, *proof, steps, polishing, units(program, point.own, point.trade, point.mu, point.sigma)
 
 

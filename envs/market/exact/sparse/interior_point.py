@@ -15,7 +15,7 @@ from ..compiled.boxes import Boxes
 from ..compiled.program import Program
 from .layout import layout_of
 from .matrix import Matrix
-from .stages import State, advance, aim, begin, missing, predict
+from .stages import SparseState, advance, aim, begin, missing, predict
 
 _BACK_OFF = 0.999  # share of the way to the nearest bound that a step takes
 _SHIFT = 1e-10
@@ -94,7 +94,7 @@ class InteriorPoint:
             self._residual = max(self._residual, missing(self._program, self._state))
 
 
-def _start(program: Program, charge: Array) -> tuple[State, NDArray[np.int64]]:
+def _start(program: Program, charge: Array) -> tuple[SparseState, NDArray[np.int64]]:
     """Return a centred start, and the number of the pair of each of its trades."""
     n_hours, n, n_owners, _ = program.sizes
     at_import, at_export = 2 * n + 3 * n_owners, 3 * n + 3 * n_owners
@@ -107,7 +107,7 @@ def _start(program: Program, charge: Array) -> tuple[State, NDArray[np.int64]]:
     none = np.zeros(len(pair))
     rise = mu.ravel()[seller] - mu.ravel()[buyer]
     trades = begin(program.friction[pair], charge[hour, pair], none, program.cap[pair], rise)
-    return State(own, trades, seller, buyer, pair, np.ascontiguousarray(mu), sigma), pair
+    return SparseState(own, trades, seller, buyer, pair, np.ascontiguousarray(mu), sigma), pair
 
 
 def _own_price(program: Program, mu: Array, sigma: Array) -> Array:

@@ -18,7 +18,7 @@ _LONGEST = 0.01
 _CONVERGED = 1e-13
 
 
-class Point(NamedTuple):
+class NearPoint(NamedTuple):
     """A point near the optimum, which polishing moves, and what is free at it.
 
     Attributes:
@@ -40,14 +40,14 @@ class Point(NamedTuple):
     free: NDArray[np.bool_]
 
 
-def point_at(program: Program, own: Array, mu: Array, sigma: Array) -> Point:
-    """Return a point of its own at these values."""
+def point_at(program: Program, own: Array, mu: Array, sigma: Array) -> NearPoint:
+    """Return a point of its own at own variables (T, V), nodal prices (T, N) and storage prices (T, J)."""
     trades = (program.sizes[0], program.sizes[3])
     nothing = np.zeros(own.shape)
-    return Point(own.copy(), np.zeros(trades), mu.copy(), sigma.copy(), nothing, nothing.copy(), np.zeros(trades, dtype=np.bool_))
+    return NearPoint(own.copy(), np.zeros(trades), mu.copy(), sigma.copy(), nothing, nothing.copy(), np.zeros(trades, dtype=np.bool_))
 
 
-def polish(program: Program, charge: Array, point: Point, *, max_steps: int, patience: int) -> int:
+def polish(program: Program, charge: Array, point: NearPoint, *, max_steps: int, patience: int) -> int:
     """Move a nearly optimal point to the exact optimum, in place.
 
     Args:

@@ -18,7 +18,7 @@ from ..compiled.market_sums import gather, greatest, of_pairs, price_of, worse
 from .stamp import SOURCE
 
 
-class State(NamedTuple):
+class SparseState(NamedTuple):
     """Where the interior point stands.
 
     Attributes:
