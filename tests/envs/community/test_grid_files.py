@@ -103,6 +103,30 @@ def test_limits_in_amperes_are_those_in_kw_at_nominal_voltage(village: Path) -> 
     )
 
 
+def test_a_transformer_is_rated_at_its_own_voltages_and_keeps_them_when_it_is_written(village: Path, tmp_path: Path) -> None:
+    """21 kV on a bus of 20 kV: the rated current is that of 21 kV, and limits in amperes are of that current."""
+    nominal = load_community(village)
+    cells = columns(village / "branches.csv")
+    assert "rated_from" not in cells, "where all are nominal there is no such column"
+    ones = ["1"] * (len(cells["branch"]) - 1)
+    cells |= {"rated_from": [*ones, "1.05"], "rated_to": [*ones, "1"]}
+    write(village / "branches.csv", cells)
+    rated = load_community(village)
+    again = load_community(export_community(rated, tmp_path / "written"))
+    net, base = np.full((1, 1, 13), -3.0), np.zeros((1, 1, 15))
+    loads = [AcPowerFlow(each.network).of(net, base).loading[0, 0] for each in (nominal, rated, again)]
+    assert loads[1][:-1] == pytest.approx(loads[0][:-1], rel=1e-12)
+    assert loads[1][-1] == pytest.approx(1.05 * loads[0][-1], rel=0.02), "by the current of its first side"
+    assert loads[1][-1] > 1.02 * loads[0][-1]
+    assert loads[2] == pytest.approx(loads[1], rel=1e-12)
+    grid = rated.network.grid
+    assert grid.wires is not None
+    cells["limit_a"] = [repr(value) for value in grid.wires.branch_limit_ampere(grid).tolist()]
+    del cells["limit_kw"]
+    write(village / "branches.csv", cells)
+    assert load_community(village).network.grid.branch_limit_kw == pytest.approx(grid.branch_limit_kw, rel=1e-14)
+
+
 def test_amperes_without_a_voltage_and_limits_of_both_kinds_are_refused(village: Path, capsys: pytest.CaptureFixture[str]) -> None:
     whole = columns(village / "branches.csv")
     both = whole | {"limit_a": ["100"] * len(whole["branch"])}
