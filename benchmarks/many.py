@@ -1,6 +1,6 @@
 """Growth with the number of prosumers: one clearing with few partners or with all, beside CVXPY and PIQP where they end in time.
 
-    python benchmarks/many.py --sizes 9,30,100,300,1000 --write docs/performance.md
+    python benchmarks/many.py --sizes 9,30,100,300,1000
 
 Communities are those of :mod:`cases`. One day of each is cleared at 0, 0.1 and 0.3 times the cap on charges by electrical distance, by all
 solvers in turns; seconds are processor time, medians. CVXPY's problem is compiled once and has its parameters filled in; only `solve()` is
@@ -17,11 +17,10 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from cases import case_community
-from clearing import timed, write
+from clearing import timed
 from plain_cvxpy import PlainMarket
 
 from gridtoll.envs.market.exact.compiled import StructuredMarket
@@ -38,20 +37,15 @@ def main() -> None:
     parser.add_argument("--sizes", default="9,30,100,300,1000", help="prosumers with 20 partners (default: %(default)s)")
     parser.add_argument("--all-pairs", default="9,30,100,300", help="prosumers who may all trade with all (default: %(default)s)")
     parser.add_argument("--alone", action="store_true", help="the kernel alone")
-    parser.add_argument("--write", metavar="FILE", help="rewrite the marked section of a document")
     parser.add_argument("--memory", metavar="PROSUMERS,PARTNERS", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.memory:
         n, partners = options.memory.split(",")
         print(json.dumps(memory(int(n), None if partners == "all" else int(partners))))
         return
-    rows = []
     for partners, sizes in ((20, options.sizes), (None, options.all_pairs)):
         for n in [int(size) for size in sizes.split(",") if size]:
-            rows.append(row := measure(n, partners, alone=options.alone))
-            print(json.dumps(row), flush=True)
-    if options.write:
-        write(Path(options.write), {"many": rows})
+            print(json.dumps(measure(n, partners, alone=options.alone)), flush=True)
 
 
 def measure(n: int, partners: int | None, *, alone: bool) -> dict[str, Any]:
