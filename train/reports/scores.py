@@ -42,8 +42,8 @@ class Scored:
 
     @property
     def iqm(self) -> float:
-        """Interquartile mean of normalised regret."""
-        return float(interquartile_mean(self.normalised.ravel()))
+        """Interquartile mean of normalised regret, copies of the same rows counted once, as in the table of results."""
+        return float(interquartile_mean(self.distinct.ravel()))
 
     @property
     def mean(self) -> float:

@@ -44,7 +44,7 @@ def test_ten_algorithms_have_ten_colours() -> None:
 
 def test_a_picture_of_effort_names_the_solver_the_best_and_whatever_nobody_beats(group: Group) -> None:
     found = named(group, "clearings")
-    assert {"optimum", "supervised", "first-order", "random"} <= found
+    assert {"optimum", "prescriptive-kernel", "first-order", "random"} <= found
     assert len(found) <= 7
     figure = effort_figure(group, "clearings", looks([each.name for each in group.algorithms]))
     assert {text.get_text() for text in figure.axes[0].texts} == found
