@@ -20,7 +20,7 @@ from ...envs.games.spec import GameSpec
 from ...envs.packages import INSTALL_RESEARCH, installing, missing_packages
 from ..ground.locks import LOCK, writing_into
 from ..ground.progress import progress
-from ..learning.algorithms import OPTIMUM, is_network, packages_of
+from ..learning.algorithms import OPTIMUM, is_network, packages_of, require_response
 from ..references.ends import references
 from ..references.optima import require_one_charge
 from ..task import environment_of
@@ -56,12 +56,17 @@ def compare(
         place: Folder in which modules of the user's own algorithms are looked for; the current one if absent.
 
     Raises:
-        ValueError: If the folder holds something else, another process is at work in it, or a task has no exact optimum.
+        ValueError: If the folder holds something else, another process is at work in it, or a task has no exact optimum or response
+            where an algorithm needs one.
         ClearingError: If an optimum could not be proved.
     """
     for cell in cells:
         if cell.algorithm == OPTIMUM:
             require_one_charge(cell.task, f"algorithms.{cell.name}: the optimum")
+        try:
+            require_response(cell.algorithm, cell.task)
+        except ValueError as error:
+            raise ValueError(f"algorithms.{cell.name}: {error} --only names those that are to run.") from None
     root, place = root.resolve(), Path.cwd() if place is None else place
     with writing_into(root):
         begin(root, plan, content, place=place)

@@ -28,7 +28,7 @@ from ..ground.runs import RunFolder
 from ..references.ends import references
 from ..references.hours import SearchEffort
 from ..scoring.leaders import learned_policy, make_leader
-from ..task import n_steps
+from ..task import exact_response_of, n_steps
 from ..workers import Workers
 from .learn import resume, train
 from .practice import LearningCost, TaskPractice
@@ -61,6 +61,17 @@ _PACKAGES: Final = {
     **dict.fromkeys(SBX_ALGORITHMS, ("sbx",)),
 }
 _NETWORKS: Final = ("supervised", "first-order", "response", "unrolled", "prescriptive")
+_ASK_THE_RESPONSE: Final = (
+    "supervised",
+    "first-order",
+    "unrolled",
+    "prescriptive",
+    "blended",
+    "certainty-equivalent",
+    "scenario",
+    "best-constant",
+)
+"""Those that need to know the market's response exactly: optima, gradients or profit curves of days."""
 BEST_FOUND: Final = "best-found"
 """The clairvoyant of games whose optimum is not always proved: the best charges found on each day it is scored on."""
 DAY_AHEAD: Final = "day-ahead"
@@ -122,6 +133,16 @@ def require_game(name: str, env: GameName) -> None:
     """
     if name in _HOURLY_ALONE and env != "hourly":
         raise ValueError(f'{name} must lead from hour to hour, with `env = "hourly"` in [game], got the {env} game. Leave it out')
+
+
+def require_response(name: str, task: GameSpec) -> None:
+    """Refuse an algorithm that needs the market's exact response in a game without one, before anything is begun.
+
+    Raises:
+        ValueError: If it does and there is none.
+    """
+    if name in _ASK_THE_RESPONSE:
+        exact_response_of(task)
 
 
 def require_budget(name: str, settings: Mapping[str, Any], steps: int, *, env: GameName = "day-ahead") -> None:

@@ -47,10 +47,12 @@ def resolved(task: GameSpec, settings: Settings) -> Settings:
     Raises:
         ValueError: If the method asked for does not apply, or something is asked of it that it cannot do.
     """
+    if settings.hard_limits:
+        exact_market_of(task)
     method: Method = settings.method or first_method(task)
     _require_applies(task, method)
     if settings.hard_limits and (method != "exact" or n_charges(task) != 1):
-        raise ValueError("hard limits must go with one charge for the day and the exact method.")
+        raise ValueError(f"hard limits must go with one charge for the day and the exact method, got {n_charges(task)} and {method!r}.")
     return Settings(**asdict(settings) | {"method": method})
 
 

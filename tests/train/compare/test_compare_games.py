@@ -103,3 +103,15 @@ def test_an_effort_that_cannot_be_is_refused(game: str, said: str, tmp_path: Pat
 def test_leaders_of_the_hourly_game_are_refused_in_another(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(written(tmp_path, "", name)) == 2
     assert "must lead from hour to hour" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["first-order", "supervised", "blended", "scenario", "best-constant"])
+@pytest.mark.parametrize("game", ['mechanism = "call-auction"', 'flows = "injections"\npower_flow = "ac"'])
+def test_algorithms_that_ask_for_the_exact_response_are_refused_where_there_is_none(
+    game: str, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(written(tmp_path, game, name)) == 2
+    said = capsys.readouterr().err
+    assert f"algorithms.{name}: exact optima and gradients need" in said
+    assert "--only" in said
+    assert not (tmp_path / "out").exists()

@@ -203,6 +203,8 @@ def test_the_method_follows_from_the_tariff_unless_it_is_asked_for() -> None:
         resolved(replace(TASK, tariff="zonal"), Settings(method="exact"))
     with pytest.raises(ValueError, match="hard limits must go with one charge"):
         resolved(TASK, Settings(method="search", hard_limits=True))
+    with pytest.raises(ValueError, match="exact optima and gradients need a power flow that is the linear one"):
+        resolved(replace(TASK, flows="injections", power_flow="ac"), Settings(hard_limits=True))
 
 
 def test_hourly_charges_are_certified_together_and_kept() -> None:
