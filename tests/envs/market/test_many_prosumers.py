@@ -148,9 +148,13 @@ def test_the_largest_communities_of_the_package_are_cleared_by_dense_blocks_as_b
     assert load_community(name).n_prosumers < sparse.LEAST
 
 
-def test_from_150_prosumers_on_days_are_cleared_here() -> None:
-    assert not sparse.suits(program_of(random_day(0, n=149, periods=1, stores=0)))
-    assert sparse.suits(program_of(random_day(0, n=150, periods=1, stores=0)))
+@pytest.mark.parametrize(("n", "here"), [(149, False), (150, True)])
+def test_from_150_prosumers_on_days_are_cleared_here(n: int, here: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = mock.Mock(wraps=sparse.clear_sparse)
+    monkeypatch.setattr(sparse, "clear_sparse", asked)
+    day = random_day(0, n=n, periods=1, stores=0)
+    assert StructuredMarket(threads=1).clear(day, np.full((n, n), 0.1)).certificate.holds()
+    assert asked.called is here
 
 
 def test_what_does_not_hold_is_cleared_by_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None:

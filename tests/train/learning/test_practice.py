@@ -12,6 +12,8 @@ from trainings import played_alone
 
 from gridtoll.agents.fixed.day_ahead import ConstantPolicy
 from gridtoll.agents.optimum.one_charge import search
+from gridtoll.agents.optimum.proved import Optimum
+from gridtoll.agents.optimum.together import Search
 from gridtoll.envs.community.calendar import Scenario, split_days
 from gridtoll.envs.errors import ClearingError
 from gridtoll.envs.games.spec import GameSpec
@@ -19,8 +21,7 @@ from gridtoll.train.learning.algorithms import make_algorithm
 from gridtoll.train.learning.practice import CurvePoint, TaskPractice
 from gridtoll.train.references import answers, optima
 from gridtoll.train.references.ends import references
-from gridtoll.train.references.solve import solve
-from gridtoll.train.references.solved import Settings, Solved
+from gridtoll.train.references.solve import search_scenario
 from gridtoll.train.scoring.chosen import find_grid_constant
 from gridtoll.train.task import environment_of, observe
 from gridtoll.train.workers import Workers
@@ -113,12 +114,12 @@ def test_an_optimum_to_learn_from_may_be_proved_less_tightly_and_costs_both_atte
     practice = make()
     hard, easy = practice.scenarios("train")[:2]
 
-    def stubborn(task: GameSpec, scenario: Scenario, settings: Settings) -> Solved:
-        if scenario == hard and settings.tolerance < optima.LABEL_TOLERANCE:
+    def stubborn(task: GameSpec, scenario: Scenario, **settings: Any) -> Search[Optimum]:
+        if scenario == hard and settings["tolerance"] < optima.LABEL_TOLERANCE:
             raise ClearingError("must close within 5000 clearings")
-        return solve(task, scenario, settings)
+        return search_scenario(task, scenario, **settings)
 
-    monkeypatch.setattr(optima, "solve", stubborn)
+    monkeypatch.setattr(optima, "search_scenario", stubborn)
     monkeypatch.setattr(answers, "stored", lambda *_: None)
     charges = practice.optimal_charges([hard, easy])
     assert practice.effort.clearings > optima.GIVEN_UP_AFTER == search._MAX_CLEARINGS

@@ -235,7 +235,7 @@ def _clear(day: Day, charges: ArrayLike, start: Clearing | None = None) -> Clear
     if array.shape not in ((n, n), (n_hours, n, n)):
         read_charges(day, charges)  # raises, and says what is wrong
     array = array.reshape(-1, n, n)
-    many = sparse.suits(program)
+    many = n >= sparse.LEAST  # by their number alone, so that a community is always cleared the same way
     if many:
         _see_to_loops_for_many()
     if start is not None:

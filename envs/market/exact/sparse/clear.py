@@ -23,11 +23,6 @@ LEAST: Final = 150
 """Prosumers from which on days are cleared here; docs/performance.md says what either way takes."""
 
 
-def suits(program: Program) -> bool:
-    """Return whether a day is to be cleared here: by its number of prosumers alone, so that a community is always cleared the same way."""
-    return program.sizes[1] >= LEAST
-
-
 def clear_sparse(program: Program, charges: Array, tolerance: float) -> tuple[Any, ...]:
     """Clear a market from nothing.
 
