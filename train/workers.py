@@ -158,9 +158,9 @@ class Workers:
     ) -> Iterator[tuple[int, Result]]:
         """Yield the position and the result of every item as they come in, of a function that takes many items at once.
 
-        One job, or up to :data:`_FEW` items on this machine, are left to threads of this process: others that start would take longer. Threads
-        share one interpreter, so of many items two processes make more in the same time, though they start first: the optima of 112 days
-        took 13.4 s in one thread, 13.3 s in two and 8.8 s in two processes. These are handed a few items at a time.
+        One job, or up to :data:`_FEW` items on this machine, are left to threads of this process: others that start would take longer.
+        Threads share one interpreter, so of many items processes make more in the same time: the optima of 112 days took 13.4 s in one
+        thread, 13.3 s in two and 8.8 s in two processes. These are handed a few items at a time.
 
         Args:
             function: Called with items, and how many threads it may use; it yields positions and results. It and the items must pickle.

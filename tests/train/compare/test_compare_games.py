@@ -73,6 +73,7 @@ hidden = [8]
 """
 
 
+@pytest.mark.long
 def test_a_comparison_of_the_hourly_game_searches_as_hard_as_its_plan_says(tmp_path: Path) -> None:
     plan = tmp_path / "plan.toml"
     plan.write_text(HOURLY)
