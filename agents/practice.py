@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 import numpy as np
 
@@ -33,6 +33,7 @@ from .optimum.standing.parts import StandingGame
 from .planning.day_curve import DayCurve
 from .policy import Policy
 
+P = TypeVar("P", bound=Policy)
 PracticeSplit = Literal["train", "validation"]
 
 
@@ -206,6 +207,12 @@ class Practice(TrainingDays, Protocol):
         These clearings are counted apart: they choose among policies, but nothing is learned from them.
         """
         ...
+
+
+def validated(practice: Practice, policy: P) -> P:
+    """Return a policy once it has played the validation days: one that there is no choice about."""
+    practice.validate(policy)
+    return policy
 
 
 class Algorithm(Protocol):

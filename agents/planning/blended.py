@@ -24,7 +24,7 @@ from ...envs.arrays import Array
 from ...envs.market.solvers import make_market
 from ..curves.network import require_positive
 from ..policy import Observation, Policy, State
-from ..practice import Practice, TrainingDays
+from ..practice import Practice, TrainingDays, validated
 from .curves import ProfitCurves
 from .day_curve import day_curve
 from .foretold import CertaintyEquivalent, Templates
@@ -68,9 +68,7 @@ class Blended:
             ValueError: If more than one charge is posted for a day, or its response is not known exactly.
             ClearingError: If a day could not be cleared.
         """
-        policy = self.plan(practice)
-        practice.validate(policy)
-        return policy
+        return validated(practice, self.plan(practice))
 
     def plan(self, days: TrainingDays) -> Policy:
         """Return the leader; errors as :meth:`learn`."""

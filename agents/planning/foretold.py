@@ -36,7 +36,7 @@ from ..curves.day_features import DayFeatures, in_units
 from ..curves.network import require_positive
 from ..optimum.standing.parts import StandingGame
 from ..policy import Observation, State
-from ..practice import Practice, TrainingDays
+from ..practice import Practice, TrainingDays, validated
 from .curves import ProfitCurves
 from .day_curve import day_curve
 from .told_in_full import full_view
@@ -98,10 +98,8 @@ class Templates:
 
     def _read(self, observation: NDArray[Any], name: str) -> Array:
         """Return the values of a public field in its own unit."""
-        field = self._fields[name]
-        level = self._level if field.unit.startswith("EUR") else 1.0
-        values = np.asarray(observation, dtype=np.float64)[self._layout[name]]
-        return np.asarray(level * (values * field.scale + field.centre))
+        scaled = np.asarray(observation, dtype=np.float64)[self._layout[name]]
+        return self._fields[name].values(scaled, price_level=self._level)
 
     def _renewable(self, day: Day, total: Array) -> Array:
         """Return sun of households in kW, shape (T, N), that adds up to a total, shape (T,)."""
@@ -143,9 +141,7 @@ class CertaintyEquivalent:
             ValueError: If more than one charge is posted for a day, or its response is not known exactly.
             ClearingError: If a day could not be cleared.
         """
-        policy = self.plan(practice)
-        practice.validate(policy)
-        return policy
+        return validated(practice, self.plan(practice))
 
     def plan(self, days: TrainingDays) -> ForetoldPolicy:
         """Return the leader; errors as :meth:`learn`."""
@@ -177,9 +173,7 @@ class ScenarioSample:
             ValueError: If more than one charge is posted for a day, or its response is not known exactly.
             ClearingError: If a day could not be cleared.
         """
-        policy = self.plan(practice)
-        practice.validate(policy)
-        return policy
+        return validated(practice, self.plan(practice))
 
     def plan(self, days: TrainingDays) -> ForetoldPolicy:
         """Return the leader; errors as :meth:`learn`."""

@@ -27,7 +27,7 @@ from ...envs.errors import known_name
 from ..curves.day_features import LEVELS, DayFeatures, in_units
 from ..curves.network import require_positive, seeded
 from ..policy import Observation, State
-from ..practice import Practice, TrainingDays
+from ..practice import Practice, TrainingDays, validated
 from .curves import ProfitCurves
 from .likeness import Kernel, Likeness, Neighbours, fitted_forest
 
@@ -81,9 +81,7 @@ class Prescriptive:
             ValueError: If more than one charge is posted for a day, there are no exact responses, or scikit-learn is missing.
             ClearingError: If a day could not be cleared.
         """
-        policy = self.plan(practice)
-        practice.validate(policy)
-        return policy
+        return validated(practice, self.plan(practice))
 
     def plan(self, days: TrainingDays) -> PrescriptivePolicy:
         """Return the leader; errors as :meth:`learn`."""

@@ -94,10 +94,8 @@ class FullView:
 
     def _read(self, observation: NDArray[Any], name: str) -> Array:
         """Return the values of a field in its own unit, flat."""
-        field = self.fields[name]
-        level = self.price_level if field.unit.startswith("EUR") else 1.0
-        values = np.asarray(observation, dtype=np.float64)[self.layout[name]]
-        return np.asarray(level * (values * field.scale + field.centre))
+        scaled = np.asarray(observation, dtype=np.float64)[self.layout[name]]
+        return self.fields[name].values(scaled, price_level=self.price_level)
 
     def _prices(self, told: Mapping[str, Array], like: Day) -> dict[str, Array]:
         """Return both retail prices in EUR/kWh, of the households that have prices of their own each its own."""

@@ -143,10 +143,9 @@ _SECURE_TOLD: Final = """
 
 def _about_days(found: StandingChecked) -> str:
     about = found.about
-    game = ", ".join(f"{name} {value}" for name, value in about["game"].items()) or "default game"
     names = ", ".join([about["community"], *(each["community"] for each in about["others"])])
     count = len(found.proof.games)
-    return f"{names}, {count} days, {game}; written by gridtoll {about['gridtoll']}, commit {about['commit']}"
+    return f"{names}, {count} days, {_game_and_origin(about)}"
 
 
 def _values(found: Checked) -> dict[str, Any]:
@@ -156,9 +155,13 @@ def _values(found: Checked) -> dict[str, Any]:
 
 
 def _about(about: Mapping[str, Any]) -> str:
-    game = ", ".join(f"{name} {value}" for name, value in about["game"].items()) or "default game"
     where = f"{about['community']}, day {about['day']} ({about['date']}), price path {about['price_path']}"
-    return f"{where}, {game}; written by gridtoll {about['gridtoll']}, commit {about['commit']}"
+    return f"{where}, {_game_and_origin(about)}"
+
+
+def _game_and_origin(about: Mapping[str, Any]) -> str:
+    game = ", ".join(f"{name} {value}" for name, value in about["game"].items()) or "default game"
+    return f"{game}; written by gridtoll {about['gridtoll']}, commit {about['commit']}"
 
 
 def _told(found: Checked) -> str:

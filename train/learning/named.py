@@ -9,7 +9,7 @@ import numpy as np
 
 from ...agents.fixed.day_ahead import N_SAMPLE, ConstantPolicy, RandomPolicy, ZeroPolicy, best_constant
 from ...agents.policy import Policy
-from ...agents.practice import Practice
+from ...agents.practice import Practice, validated
 from ...envs.community.calendar import Scenario
 from ..scoring.chosen import find_best_schedule
 from ..scoring.leaders import require_from_hour_to_hour, schedule_policy
@@ -22,7 +22,7 @@ class Zero:
 
     def learn(self, practice: Practice) -> Policy:
         """Return it."""
-        return _validated(practice, ZeroPolicy(practice.n_charges))
+        return validated(practice, ZeroPolicy(practice.n_charges))
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class BestConstantCharge:
         """
         every = practice.scenarios("train")
         picked = every if self.days == 0 else _sample(practice, self.days)
-        return _validated(practice, ConstantPolicy(np.full(practice.n_charges, practice.standing_charge(picked))))
+        return validated(practice, ConstantPolicy(np.full(practice.n_charges, practice.standing_charge(picked))))
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class GridConstantCharge:
             practice.charge_cap,
             practice.n_charges,
         )
-        return _validated(practice, ConstantPolicy(found.charges))
+        return validated(practice, ConstantPolicy(found.charges))
 
 
 @dataclass(frozen=True)
@@ -94,15 +94,10 @@ class BestScheduleCharges:
         found = find_best_schedule(practice.task, practice.workers, seed=practice.seed)
         waited = time.perf_counter() - began
         practice.spend(steps=found.plans // practice.n_periods, clearings=found.plans, seconds=found.seconds - waited)
-        return _validated(practice, schedule_policy(practice.task, found.charges))
+        return validated(practice, schedule_policy(practice.task, found.charges))
 
 
 def _sample(practice: Practice, most: int) -> list[Scenario]:
     every = practice.scenarios("train")
     picked = np.random.default_rng(practice.seed).choice(len(every), min(most, len(every)), replace=False)
     return [every[place] for place in sorted(picked)]
-
-
-def _validated(practice: Practice, policy: Policy) -> Policy:
-    practice.validate(policy)
-    return policy

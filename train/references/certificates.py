@@ -133,6 +133,12 @@ def game_and_origin(task: GameSpec) -> dict[str, Any]:
     return {"game": game, "gridtoll": __version__, "commit": commit()}
 
 
+def is_of_format(path: Path, name: str) -> bool:
+    """Return whether a file says that it is a certificate of a format."""
+    with path.open("rb") as file:
+        return name.encode() in file.read(200)
+
+
 def read_whole(path: Path, about: Sequence[str]) -> dict[str, Any]:
     """Return what is in a file that :func:`write_whole` wrote.
 

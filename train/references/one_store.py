@@ -19,7 +19,7 @@ from ...envs.grid.network import Network
 from ...envs.market.mechanism import ExactResponse
 from ..task import environment_of
 from .answers import Form, Key
-from .certificates import ABOUT_DAY, about_day, game_of, read_whole, write_whole
+from .certificates import ABOUT_DAY, about_day, game_of, is_of_format, read_whole, write_whole
 from .optima import content_key
 
 PROOFS: Final = Form("one-store", StoreOptimum)
@@ -48,8 +48,7 @@ class StoreChecked:
 
 def is_of_one_store(path: Path) -> bool:
     """Return whether a file says that it is the proof of an hourly day with one store."""
-    with path.open("rb") as file:
-        return FORMAT.encode() in file.read(200)
+    return is_of_format(path, FORMAT)
 
 
 def save_store(path: Path, task: GameSpec, scenario: Scenario) -> None:

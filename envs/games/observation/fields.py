@@ -29,3 +29,14 @@ class Field(NamedTuple):
     centre: float
     scale: float
     meaning: str
+
+    def values(self, scaled: Array, *, price_level: float = 1.0) -> Array:
+        """Return its values in their own unit, for what an observation holds of them, shape (size,).
+
+        Args:
+            scaled: That, shape (size,).
+            price_level: By which prices are divided in the observation.
+        """
+        level = price_level if self.unit.startswith("EUR") else 1.0
+        values: Array = level * (scaled * self.scale + self.centre)
+        return values

@@ -90,7 +90,7 @@ class Observer:
         They are in the units of the field table, and cut off where the observation was.
         """
         wide = np.asarray(observation, dtype=np.float64)
-        return {field.name: wide[self.layout[field.name]] * field.scale + field.centre for field in self.fields}
+        return {field.name: field.values(wide[self.layout[field.name]]) for field in self.fields}
 
 
 def check_information(information: str) -> Information:

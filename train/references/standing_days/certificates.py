@@ -18,7 +18,7 @@ from ....envs.community.calendar import Scenario
 from ....envs.games.spec import GameSpec
 from ....envs.market.mechanism import ExactResponse
 from ...task import environment_of
-from ..certificates import game_and_origin, read_whole, require_told, write_whole
+from ..certificates import game_and_origin, is_of_format, read_whole, require_told, write_whole
 
 _ABOUT: Final = ("community", "days", "others", "game", "gridtoll", "commit")
 
@@ -42,8 +42,7 @@ class StandingChecked:
 
 def is_standing(path: Path) -> bool:
     """Return whether a file says that it is the proof of a standing charge."""
-    with path.open("rb") as file:
-        return FORMAT.encode() in file.read(200)
+    return is_of_format(path, FORMAT)
 
 
 def save_standing(
