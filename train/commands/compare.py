@@ -23,7 +23,8 @@ Compare algorithms: train each with every seed in every community and informatio
 PLAN is a TOML file, or the name of one that comes with gridtoll ({", ".join(sorted(path.stem for path in SHIPPED.glob("*.toml")))}):
 
   communities = ["simbench-rural"]     # names or folders; or a table [communities] with
-                                       # simbench-rural = ["public", "full"], each its classes
+                                       # simbench-rural = ["public", "full"], each its classes, or
+                                       # {{ public = 10, full = 5 }}, with the first so many seeds
   information = ["public", "full"]     # what leaders observe
   seeds = 10                           # 0 to 9; or a list
   steps = 4000                         # budget of training days each algorithm is given

@@ -45,6 +45,7 @@ class Plan:
     Attributes:
         games: Community, by name or folder, and what leaders observe there.
         seeds: Of the learning.
+        fewer: Communities and classes that are run with the first seeds alone, each with how many.
         validation_days: Of each validation, None for all.
         test_days: On which leaders are scored, None for all.
         game: Other fields of the task.
@@ -59,10 +60,16 @@ class Plan:
     game: Settings
     algorithms: tuple[PlannedAlgorithm, ...]
     effort: SearchEffort | None = None
+    fewer: tuple[tuple[str, Information, int], ...] = ()
 
     def tasks(self) -> list[GameSpec]:
         """Return every game that is played."""
         return [self._task(community, information) for community, information in self.games]
+
+    def seeds_in(self, community: str, information: Information) -> tuple[int, ...]:
+        """Return the seeds that a community and class are run with."""
+        most = {(name, each): count for name, each, count in self.fewer}
+        return self.seeds[: most.get((community, information), len(self.seeds))]
 
     def cells(self) -> list[Cell]:
         """Return every cell; seeds come outermost, so that a comparison cut short has all algorithms at the seeds it got to."""
@@ -80,6 +87,7 @@ class Plan:
             )
             for seed in self.seeds
             for community, information in self.games
+            if seed in self.seeds_in(community, information)
             for entry in self.algorithms
             if not entry.only or community in entry.only
         ]
@@ -88,6 +96,8 @@ class Plan:
         """Return what defines the cells, one line of TOML each: those of a smaller plan are among those of one that extends it."""
         facts = {f"communities.{community}.{information}": "true" for community, information in self.games}
         facts |= {f"seeds.{seed}": "true" for seed in self.seeds}
+        for community, information, _ in self.fewer:  # each of its seeds, so that there may be more of them later
+            facts |= {f"communities.{community}.{information}.{seed}": "true" for seed in self.seeds_in(community, information)}
         facts |= {"validation_days": _word(self.validation_days), "test_days": _word(self.test_days)}
         facts |= {f"game.{key}": _word(value) for key, value in self.game}
         facts |= {} if self.effort is None else {f"effort.{key}": _word(value) for key, value in asdict(self.effort).items()}

@@ -13,6 +13,7 @@ A plan in full, in TOML::
     # [communities]
     # simbench-rural = ["public", "full"]
     # "my/folder" = ["public"]
+    # ieee9 = { public = 10, full = 5 }  # with the first so many of the seeds
 
     [game]                               # optional: other arguments of the game
     tariff = "distance"
@@ -124,9 +125,11 @@ class _Reader:
         if not isinstance(tables, dict) or not tables:
             self.problems.append("- there must be at least one table [algorithms.NAME]")
             tables = {}
+        seeds = self._seeds(given.get("seeds", 10))
         plan = Plan(
             games=games,
-            seeds=self._seeds(given.get("seeds", 10)),
+            seeds=seeds,
+            fewer=self._fewer(given.get("communities"), len(seeds)),
             validation_days=None if "validation_days" not in given else self._count("validation_days", given["validation_days"]),
             test_days=None if "test_days" not in given else self._count("test_days", given["test_days"]),
             game=tuple(game.items()) if isinstance(game, dict) else (),
@@ -158,7 +161,10 @@ class _Reader:
         if isinstance(communities, dict) and communities:
             if "information" in given:
                 self.problems.append("- `information` must not stand beside a table [communities], which states it for each of them")
-            classes = {name: self._classes(f"communities.{name}", value) for name, value in communities.items()}
+            classes = {
+                name: self._classes(f"communities.{name}", list(value) if isinstance(value, dict) else value)
+                for name, value in communities.items()
+            }
         else:
             everywhere = self._classes("information", given.get("information", ["public"]))
             classes = dict.fromkeys(self._names("communities", communities), everywhere)
@@ -172,6 +178,18 @@ class _Reader:
                 self.problems.append(f"- communities must not be held out, as {name} is; see `gridtoll evaluate --held-out`")
         self._different("communities (the last part of their paths)", [community_name(name) for name in classes])
         return tuple((name, cast(Information, information)) for name, found in classes.items() for information in found)
+
+    def _fewer(self, communities: Any, n_seeds: int) -> tuple[tuple[str, Information, int], ...]:
+        """Return the communities and classes that say with how many of the seeds they are run."""
+        tables = {name: value for name, value in communities.items() if isinstance(value, dict)} if isinstance(communities, dict) else {}
+        found = []
+        for name, table in tables.items():
+            for information, value in table.items():
+                count = self._count(f"communities.{name}.{information}", value)
+                if count > n_seeds > 0:
+                    self.problems.append(f"- `communities.{name}.{information}` must be at most {n_seeds}, as many as `seeds`, got {count}")
+                found.append((name, cast(Information, information), count))
+        return tuple(found)
 
     def _classes(self, key: str, value: Any) -> tuple[str, ...]:
         names = self._names(key, value)

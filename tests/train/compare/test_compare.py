@@ -137,8 +137,8 @@ def mine(how: str) -> str:
 def test_plans_that_come_with_gridtoll_can_be_read(name: str) -> None:
     path = find_plan(name)
     plan = read_plan(path.read_bytes(), source=name)
-    played = [entry for entry in plan.algorithms for community, _ in plan.games if not entry.only or community in entry.only]
-    assert len(plan.cells()) == len(plan.seeds) * len(played)
+    played = [game for entry in plan.algorithms for game in plan.games if not entry.only or game[0] in entry.only]
+    assert len(plan.cells()) == sum(len(plan.seeds_in(*game)) for game in played)
 
 
 def test_a_plan_says_what_each_cell_is_and_seeds_come_outermost() -> None:
@@ -183,9 +183,26 @@ def test_communities_may_have_information_classes_of_their_own() -> None:
     ]
 
 
+def test_a_class_may_be_run_with_the_first_seeds_alone_and_with_more_of_them_later() -> None:
+    text = "seeds = [4, 2, 7]\n[communities]\nieee9 = { public = 3, full = 1 }\n[algorithms.zero]\n"
+    plan, more = plan_of(text), plan_of(text.replace("full = 1", "full = 2"))
+    assert [cell.place.relative_to("cells/ieee9").as_posix() for cell in plan.cells()] == [
+        "public/zero/4",
+        "full/zero/4",
+        "public/zero/2",
+        "public/zero/7",
+    ]
+    assert [cell.seed for cell in more.cells() if cell.task.information == "full"] == [4, 2]
+    assert plan.facts().items() < more.facts().items()
+
+
 @pytest.mark.parametrize(
     ("head", "match"),
     [
+        ("seeds = 2\n[communities]\nieee9 = { full = 3 }", "`communities.ieee9.full` must be at most 2, as many as `seeds`, got 3"),
+        ("[communities]\nieee9 = { full = true }", "`communities.ieee9.full` must be a whole number of at least 1"),
+        ("[communities]\nieee9 = { ful = 1 }", "Did you mean 'full'"),
+        ("[communities]\nieee9 = {}", "`communities.ieee9` must be a list of names"),
         ('information = ["full"]\n[communities]\nieee9 = ["public"]', "`information` must not stand beside"),
         ("[communities]\nieee9 = []", "`communities.ieee9` must be a list of names"),
         ('[communities]\nieee9 = ["ful"]', "Did you mean 'full'"),

@@ -12,6 +12,7 @@ import yaml
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from gridtoll.agents.learned.onnx_policy import OnnxPolicy
+from gridtoll.agents.learned.settings import LEARNER_NAMES
 from gridtoll.envs.games.spec import GameSpec
 from gridtoll.train.cli import main
 from gridtoll.train.data.onnx_files import task_of
@@ -21,7 +22,7 @@ from gridtoll.train.learning.learn import train
 from gridtoll.train.scoring.leaders import learned_policy
 from gridtoll.train.task import environment_of, observe
 from gridtoll.train.tuning.budget import within_budget
-from gridtoll.train.tuning.space import Choice, Space, shipped_space
+from gridtoll.train.tuning.space import SPACES, Choice, Space, shipped_space
 from gridtoll.train.tuning.study import TuneConfig
 from gridtoll.train.tuning.tune import tune
 from gridtoll.train.tuning.zoo import zoo_form
@@ -31,10 +32,12 @@ TASK = GameSpec(env="hourly", community="two-prosumers")
 SMALL = {"hidden": (8,), "warmup_days": 4, "batch_size": 32, "updates": 1}
 
 
-@pytest.mark.parametrize("algorithm", ["sac", "ppo", "recurrent-ppo"])
+@pytest.mark.parametrize("algorithm", sorted(file.stem for file in (SPACES / "hourly").glob("*.toml")))
 def test_every_shipped_space_of_the_hourly_game_fits_its_budget(algorithm: str) -> None:
     space = shipped_space(algorithm, "hourly")
     assert within_budget(space, algorithm, 1600, env="hourly") == space
+    if algorithm not in LEARNER_NAMES:  # nothing of it is played at random before it learns
+        return
     clipped = within_budget(space, algorithm, 80, env="hourly")
     for value in clipped.parameters["warmup_days"].ends:
         require_budget(algorithm, {"warmup_days": value}, 80, env="hourly")
