@@ -5,7 +5,7 @@
 Each day is solved twice in turns within one run: with the day as it is kept from when its key was made, and with all days made anew each
 time they are asked for. Times are processor time of one process, medians over days; the ratio is the median of the days' own.
 
-Then all days are solved one by one and in a batched search, by one thread and by two, in turns: processor and wall time a day, medians.
+Then all days are solved one by one and in a batched search, with one job and with two, in turns: processor and wall time a day, medians.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ def _in_turns(task: GameSpec, scenarios: Sequence[Scenario]) -> dict[str, float]
     """Return milliseconds a day of optima found one by one and together."""
     ways: dict[str, Callable[[], object]] = {
         "alone": lambda: [_solve(task, scenario) for scenario in scenarios],
-        "one_thread": lambda: find_optima(task, scenarios, Workers(1), recompute=True),
-        "two_threads": lambda: find_optima(task, scenarios, Workers(2), recompute=True),
+        "one_job": lambda: find_optima(task, scenarios, Workers(1), recompute=True),
+        "two_jobs": lambda: find_optima(task, scenarios, Workers(2), recompute=True),
     }
     taken: dict[str, list[float]] = {}
     for _ in range(_TURNS):

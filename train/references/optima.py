@@ -159,14 +159,14 @@ def _solve_together(
         task: The game, of one charge a day in the exact market.
         settings: How, with the method chosen.
         scenarios: Which days under which prices.
-        threads: How many threads clear and search.
+        threads: How many threads clear.
     """
     market = StructuredMarket(threads=threads)
     how = {"tolerance": settings.tolerance, "hard_limits": settings.hard_limits}
     searches = [partial(search_scenario, task, scenario, **how) for scenario in scenarios]
     community = environment_of(task).community
-    at_once = side_by_side(community.n_periods, community.n_prosumers, threads=threads)
-    for place, found in together(searches, market, at_once=at_once, threads=threads):
+    at_once = side_by_side(community.n_periods, community.n_prosumers)
+    for place, found in together(searches, market, at_once=at_once):
         try:
             yield place, numbers_of(task, scenarios[place], found) if isinstance(found, Optimum) else found
         except ClearingError as error:  # without a charge

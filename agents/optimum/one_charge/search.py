@@ -114,7 +114,7 @@ class OneCharge:
 
 
 def solve_optima(
-    days: Sequence[Day], question: OneCharge, *, market: ExactResponse, at_once: int | None = None, threads: int = 1
+    days: Sequence[Day], question: OneCharge, *, market: ExactResponse, at_once: int | None = None
 ) -> Iterator[tuple[int, Optimum | Failure]]:
     """Find the best charge of each of many days, and prove it; their searches advance together, and their clearings are one call.
 
@@ -123,14 +123,13 @@ def solve_optima(
         question: What is asked of each.
         market: What clears.
         at_once: How many searches advance together; as :func:`side_by_side` says of the first day where absent.
-        threads: How many threads work for them.
 
     Yields:
         The place of a day, and its optimum, the same to the last bit as :func:`solve_optimum` finds, or the error that it raises.
     """
     if at_once is None:
-        at_once = side_by_side(days[0].n_periods, days[0].n_prosumers, threads=threads) if days else 1
-    yield from together([partial(question.search, day) for day in days], market, at_once=at_once, threads=threads)
+        at_once = side_by_side(days[0].n_periods, days[0].n_prosumers) if days else 1
+    yield from together([partial(question.search, day) for day in days], market, at_once=at_once)
 
 
 def one_basis(day: Day, tariff: Tariff, *, cap: float, tolerance: float = 1.0) -> Array:

@@ -50,12 +50,12 @@ def numbers(found: Optimum) -> dict[str, Any]:
     return {**vars(replace(found, seconds=0.0, certificate=None)), "pieces": proof.pieces, "gaps": proof.gaps}
 
 
-@pytest.mark.parametrize(("at_once", "threads"), [(2, 1), (16, 2)])
-def test_optima_found_together_are_those_found_alone_to_the_last_bit(at_once: int, threads: int) -> None:
+@pytest.mark.parametrize("at_once", [2, 16])
+def test_optima_found_together_are_those_found_alone_to_the_last_bit(at_once: int) -> None:
     market = StructuredMarket(threads=1)
     alone = [solve_optimum(day, NETWORK, TARIFF, cap=CAP, market=market) for day in DAYS]
     counted = Counting()
-    found = dict(solve_optima(DAYS, OneCharge(NETWORK, TARIFF, cap=CAP), market=counted, at_once=at_once, threads=threads))
+    found = dict(solve_optima(DAYS, OneCharge(NETWORK, TARIFF, cap=CAP), market=counted, at_once=at_once))
     assert sorted(found) == list(range(len(DAYS)))
     for place, expected in enumerate(alone):
         optimum = found[place]
@@ -81,7 +81,6 @@ def test_fewer_searches_advance_together_where_each_keeps_more() -> None:
     assert side_by_side(24, 13) == 16
     assert side_by_side(24, 40) == 10
     assert side_by_side(24, 99) == 1
-    assert side_by_side(24, 99, threads=2) == 2
 
 
 def test_a_search_that_ends_makes_room_for_the_next() -> None:
