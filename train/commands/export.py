@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 from ...agents.learned.onnx_policy import EXPORTERS
 from ...envs.packages import require_research_packages
 from ..compare.row_files import gather_rows, require_row_format, save_rows
 from ..data.dataset_config import DATASET_SPLITS, DatasetConfig
 from ..data.datasets import play_dataset, require_new_dataset, write_dataset
-from ..data.onnx_files import save_onnx
+from ..data.onnx_files import Exportable, save_onnx
 from ..ground.config import TrainConfig
 from ..ground.runs import RunFolder
 from ..ground.text import Report, lines
-from ..scoring.leaders import learned_policy, model_of
+from ..learning.algorithms import make_algorithm, settings_of
+from ..scoring.leaders import LEADER_NAMES, learned_policy, model_of, planned_network
 from .options import (
     add_backend_options,
     add_game_options,
@@ -39,7 +42,7 @@ Days come from the training split, or from the validation split.
 
 policy: the best policy of a run as an ONNX file that maps observations to charges in EUR/kWh. A model of stable-baselines3 (.zip) is
 exported too, together with the statistics of its VecNormalize. It holds pickles, so it needs --trust, and you must state the game it was
-trained on.
+trained on. prescriptive, prescriptive-neighbours and prescriptive-kernel are planned for the game you state, and exported as networks.
 
 Needs the extra `research`: in your clone of gridtoll, run pip install ".[research]".
 """
@@ -49,6 +52,7 @@ EXAMPLES = """\
   gridtoll export dataset --behaviour runs/first --noise 0.05 --behaviour optimum --name mine --out datasets
   gridtoll export policy runs/first --out policy.onnx
   gridtoll export policy model.zip --trust --tariff unique --out policy.onnx
+  gridtoll export policy prescriptive-kernel --community ieee9 --out policy.onnx
 """
 
 
@@ -58,12 +62,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     rows = actions.add_parser("rows", help="the rows of a comparison as one file")
     rows.add_argument("folder", type=Path, metavar="DIR", help="a folder written by `gridtoll compare`")
     rows.add_argument("--out", type=Path, required=True, metavar="FILE", help="what to write (.parquet or .csv)")
-    policy = actions.add_parser("policy", help="the best policy of a run as an ONNX file")
-    policy.add_argument("run", type=Path, metavar="RUN", help="a finished run folder, or a model of stable-baselines3 (.zip)")
+    policy = actions.add_parser("policy", help="the best policy of a run, or a leader that plans, as an ONNX file")
+    policy.add_argument("run", metavar="RUN", help="a finished run folder, a model of stable-baselines3 (.zip), or the name of a leader")
     policy.add_argument("--out", type=Path, required=True, metavar="FILE", help="what to write (.onnx)")
     policy.add_argument("--trust", action="store_true", help="read the pickles of a .zip model: only of people you trust")
     policy.add_argument("--vecnormalize", type=Path, metavar="FILE", help="its statistics (default: vecnormalize.pkl beside it)")
+    policy.add_argument("--seed", type=natural, metavar="S", help="of the forest of `prescriptive` (default: 0)")
     add_game_options(policy)
+    add_backend_options(policy)
     _add_dataset_arguments(actions.add_parser("dataset", help="days played by leaders, as a dataset of Minari"))
     for action in (rows, policy):
         add_report_options(action)
@@ -146,14 +152,19 @@ def _policy(options: argparse.Namespace) -> Report:
     if options.out.suffix.lower() != ".onnx":
         raise ValueError(f"an ONNX file must end in .onnx, or `gridtoll evaluate` will not know it, got {options.out}.")
     require_research_packages(EXPORTERS, "exporting a policy")
-    if options.run.suffix.lower() == ".zip":
+    given = [name for name in ("trust", "vecnormalize") if getattr(options, name)]
+    if options.run in LEADER_NAMES:
+        return _planned(options, given)
+    if options.seed is not None:
+        raise ValueError(f"`seed` must go with the name of a leader, got it with {options.run}, which is trained already. Leave it out.")
+    if Path(options.run).suffix.lower() == ".zip":
         return _model(options)
-    given = [name for name in ("trust", "vecnormalize") if getattr(options, name)] + list(game_given(options))
+    given += game_given(options)
     if given:
         raise ValueError(
             f"{', '.join(f'`{name}`' for name in given)} must go with a .zip model: a run folder says itself what it was trained on."
         )
-    folder = RunFolder.open(options.run)
+    folder = RunFolder.open(Path(options.run))
     config = TrainConfig.of(folder)
     if config.learner.has_memory:
         raise ValueError(
@@ -162,14 +173,28 @@ def _policy(options: argparse.Namespace) -> Report:
         )
     policy, algorithm = learned_policy(folder, config.task), config.learner.algorithm
     save_onnx(options.out, policy, config.task, name=algorithm, seed=config.seed, config=config.to_json())
-    values = {"file": str(options.out), "bytes": options.out.stat().st_size, "algorithm": algorithm, "seed": config.seed}
-    return Report(values, f"{lines(values)}\nNext: gridtoll evaluate {options.out}")
+    return _written(options.out, algorithm, config.seed)
+
+
+def _planned(options: argparse.Namespace, given: Sequence[str]) -> Report:
+    """Export a leader that plans, in the game that is stated."""
+    if given:
+        raise ValueError(f"{', '.join(f'`{name}`' for name in given)} must go with a .zip model, got it with {options.run}. Leave it out.")
+    name, task, seed = options.run, task_from(options), options.seed or 0
+    with workers_from(options) as workers:
+        policy = planned_network(name, task, workers, seed=seed)
+    save_onnx(options.out, cast(Exportable, policy), task, name=name, seed=seed, config=settings_of(make_algorithm(name, {})))
+    return _written(options.out, name, seed)
 
 
 def _model(options: argparse.Namespace) -> Report:
     """Export a model of stable-baselines3."""
     task = task_from(options)
-    policy, algorithm = model_of(options.run, task, trust=options.trust, vecnormalize=options.vecnormalize)
+    policy, algorithm = model_of(Path(options.run), task, trust=options.trust, vecnormalize=options.vecnormalize)
     save_onnx(options.out, policy, task, name=algorithm, seed=0)
-    values = {"file": str(options.out), "bytes": options.out.stat().st_size, "algorithm": algorithm}
-    return Report(values, f"{lines(values)}\nNext: gridtoll evaluate {options.out}")
+    return _written(options.out, algorithm)
+
+
+def _written(file: Path, algorithm: str, seed: int | None = None) -> Report:
+    values = {"file": str(file), "bytes": file.stat().st_size, "algorithm": algorithm, **({} if seed is None else {"seed": seed})}
+    return Report(values, f"{lines(values)}\nNext: gridtoll evaluate {file}")

@@ -8,10 +8,9 @@ is not: the optimum looks at the very days it is scored on, which practice shows
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from dataclasses import asdict, fields, is_dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, Protocol, cast
@@ -22,16 +21,15 @@ from ...agents.policy import Policy
 from ...envs.community.calendar import Scenario
 from ...envs.errors import unknown_name
 from ...envs.games.spec import GameName, GameSpec
-from ..ground.config import DEFAULT_TRAININGS, TrainConfig
+from ..ground.config import DEFAULT_TRAININGS
 from ..ground.playing import Leaders
-from ..ground.runs import RunFolder
 from ..references.ends import references
 from ..references.hours import SearchEffort
-from ..scoring.leaders import learned_policy, make_leader
-from ..task import exact_response_of, n_steps
+from ..scoring.leaders import make_leader
+from ..task import exact_response_of
 from ..workers import Workers
-from .learn import resume, train
 from .practice import LearningCost, TaskPractice
+from .trained import StableBaselines
 
 OPTIMUM: Final = "optimum"
 """The clairvoyant: solved to proof on each day it is scored on. It learns nothing and has no settings."""
@@ -45,6 +43,8 @@ _OWN: Final = {
     "zero": ".named:Zero",
     "random": ".named:Random",
     "prescriptive": "...agents.planning.prescriptive:Prescriptive",
+    "prescriptive-neighbours": "...agents.planning.prescriptive:Prescriptive",
+    "prescriptive-kernel": "...agents.planning.prescriptive:Prescriptive",
     "blended": "...agents.planning.blended:Blended",
     "certainty-equivalent": "...agents.planning.foretold:CertaintyEquivalent",
     "scenario": "...agents.planning.foretold:ScenarioSample",
@@ -52,6 +52,11 @@ _OWN: Final = {
     "grid-constant": ".named:GridConstantCharge",
     "best-schedule": ".named:BestScheduleCharges",
 }
+_NAMED: Final[dict[str, dict[str, Any]]] = {
+    "prescriptive-neighbours": {"weights": "neighbours"},
+    "prescriptive-kernel": {"weights": "kernel"},
+}
+"""Settings that the name of an algorithm says, and that it cannot be given."""
 _PACKAGES: Final = {
     "tqc": ("sb3_contrib",),
     "crossq": ("sb3_contrib",),
@@ -60,12 +65,13 @@ _PACKAGES: Final = {
     "prescriptive": ("sklearn",),
     **dict.fromkeys(SBX_ALGORITHMS, ("sbx",)),
 }
-_NETWORKS: Final = ("supervised", "first-order", "response", "unrolled", "prescriptive")
+_PRESCRIPTIVE: Final = ("prescriptive", *_NAMED)
+_NETWORKS: Final = ("supervised", "first-order", "response", "unrolled", *_PRESCRIPTIVE)
 _ASK_THE_RESPONSE: Final = (
     "supervised",
     "first-order",
     "unrolled",
-    "prescriptive",
+    *_PRESCRIPTIVE,
     "blended",
     "certainty-equivalent",
     "scenario",
@@ -110,9 +116,12 @@ def make_algorithm(
     if name in CLAIRVOYANTS:
         raise ValueError("the optimum does not learn: it is found on each day it is scored on.")
     kind = _class(_OWN.get(name, name), name, Path.cwd() if place is None else Path(place))
-    _require_known(name, given, [entry.name for entry in fields(kind) if entry.init] if is_dataclass(kind) else [])
+    said = _NAMED.get(name, {})
+    _require_known(
+        name, given, [entry.name for entry in fields(kind) if entry.init and entry.name not in said] if is_dataclass(kind) else []
+    )
     try:
-        algorithm: TaskAlgorithm = kind(**given)
+        algorithm: TaskAlgorithm = kind(**given, **said)
     except (TypeError, ValueError) as error:
         raise ValueError(f"algorithm {name!r} cannot have the settings {given}: {error}") from error
     return algorithm
@@ -163,7 +172,7 @@ def packages_of(name: str) -> tuple[str, ...]:
 def draws_nothing(name: str, settings: Mapping[str, Any], information: str) -> bool:
     """Return whether an algorithm of this package learns the same leader with every seed, because nothing of it is drawn at random."""
     match name:
-        case "zero" | "certainty-equivalent" | "blended":
+        case "zero" | "certainty-equivalent" | "blended" | "prescriptive-neighbours" | "prescriptive-kernel":
             return True
         case "best-constant":
             return not settings.get("days")
@@ -230,65 +239,6 @@ def _require_known(name: str, given: Mapping[str, Any], known: Sequence[str]) ->
             raise ValueError(f"algorithm {name!r} has no settings, got `{key}`. Settings are the fields of a dataclass.")
         if key not in known:
             raise unknown_name(f"a setting of algorithm {name!r}", key, known)
-
-
-@dataclass(frozen=True, kw_only=True)
-class StableBaselines:
-    """A learner of stable-baselines3 or sb3-contrib, trained into a run folder and gone on with from its last checkpoint.
-
-    Attributes:
-        learner: Which one, and how it learns.
-        parallel_days: Days played side by side, then learned from.
-        validate_every: Training days between validations; a checkpoint is written after each.
-    """
-
-    learner: LearnerSettings = field(default_factory=LearnerSettings)
-    parallel_days: int = TrainConfig.parallel_days
-    validate_every: int = TrainConfig.validate_every
-
-    def learn(self, practice: TaskPractice) -> Policy:
-        """Return the policy that earned most on validation days."""
-        config = TrainConfig(
-            task=practice.task,
-            learner=self.learner,
-            seed=practice.seed,
-            steps=practice.steps,
-            parallel_days=self.parallel_days,
-            validate_every=self.validate_every,
-            validation_days=len(practice.scenarios("validation")),
-        )
-        folder, written = practice.folder / "run", _Accounts(practice)
-        if (folder / "config.json").is_file():
-            written.replay(RunFolder.open(folder))
-            run = resume(folder, practice.workers, written)
-        else:
-            shutil.rmtree(folder, ignore_errors=True)  # a kill before the first file was whole
-            run = train(config, folder, practice.workers, written)
-        checkpoint = run.load("checkpoint")
-        run.save("checkpoint", checkpoint.step if checkpoint else 0, {})  # its files only served to go on, and are large
-        return learned_policy(run, practice.task)
-
-
-class _Accounts:
-    """Enters what a training writes down into practice, as it happens or afterwards."""
-
-    def __init__(self, practice: TaskPractice) -> None:
-        self._practice, self._step = practice, 0
-
-    def __call__(self, row: Mapping[str, Any], *, seconds: float = 0.0) -> None:
-        """Enter a row of ``progress.jsonl``."""
-        played, self._step = row["step"] - self._step, row["step"]
-        rewards = row["rewards_eur"]
-        steps = n_steps(self._practice.task)
-        self._practice.spend(steps=played, clearings=played * steps, validation_clearings=len(rewards) * steps, seconds=seconds)
-        self._practice.note(rewards)
-
-    def replay(self, run: RunFolder) -> None:
-        """Enter what was written before a kill, up to the checkpoint that the training goes on from."""
-        checkpoint = run.load("checkpoint")
-        for row in run.progress():
-            if checkpoint is not None and row["step"] <= checkpoint.step:
-                self(row, seconds=row["seconds"])
 
 
 def _stable_baselines(name: str, given: Mapping[str, Any], env: GameName) -> StableBaselines:

@@ -14,7 +14,15 @@ from .scores import Group, Scored
 
 RESAMPLES: Final = 4000
 """Of each interval: its ends then move by about 2% of its width from one seed to another, and a report takes a minute, not several."""
-PREDICTORS: Final = ("supervised", "prescriptive", "blended", "certainty-equivalent", "scenario")
+PREDICTORS: Final = (
+    "supervised",
+    "prescriptive",
+    "prescriptive-neighbours",
+    "prescriptive-kernel",
+    "blended",
+    "certainty-equivalent",
+    "scenario",
+)
 """Algorithms that predict the optimal charge from public observations: what the best of them leaves of regret is taken as not knowable."""
 EXACT: Final = "the exact solver"
 """What predicts the optimal charge where the whole day is observed."""

@@ -65,6 +65,8 @@ PLANNERS: Final[dict[str, Planner]] = {
     "scenario": ScenarioSample(),
 }
 """Leaders that plan, with their own settings."""
+NETWORKS: Final = ("prescriptive", "prescriptive-neighbours", "prescriptive-kernel")
+"""Those of them that are networks; the others clear the market whenever they are asked for a charge."""
 _HOURLY: Final = ("best-schedule", "day-ahead")
 _OF_GAME: Final = ("env", "information", "tariff", "charges_per")
 """Fields of the game that a leader must have been trained for."""
@@ -153,6 +155,25 @@ def require_from_hour_to_hour(leader: str, task: GameSpec) -> None:
 
 def _planned(planner: Planner, task: GameSpec, workers: Workers, *, seed: int) -> Leaders:
     return same_for_all(planner.plan(TaskDays(task, workers=workers, seed=seed)))
+
+
+def planned_network(name: str, task: GameSpec, workers: Workers, *, seed: int) -> Policy:
+    """Return a leader that plans and is a network.
+
+    Args:
+        name: One of ``LEADER_NAMES``.
+        task: The game.
+        workers: Clear training days that are not stored.
+        seed: Of a forest.
+
+    Raises:
+        ValueError: If it is another leader, or does not fit the game.
+        ClearingError: If a training day could not be cleared.
+    """
+    if name not in NETWORKS:
+        why = "clears the market whenever it is asked for a charge" if name in PLANNERS else "is none"
+        raise ValueError(f"a policy to export must be a network, but {name} {why}. Play it with `gridtoll evaluate {name}`.")
+    return PLANNERS[name].plan(TaskDays(task, workers=workers, seed=seed))
 
 
 def _constant(charges: NDArray[np.float64], size: int) -> ConstantPolicy:

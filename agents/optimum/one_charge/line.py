@@ -210,9 +210,9 @@ class ChargeLine:
             step *= 0.5
         return self.along(charge, response, 0.0)
 
-    def along(self, charge: float, response: _Response, step: float) -> LinePoint:
-        """Return the response a step along the piece around a charge."""
-        at = charge + step
+    def along(self, charge: float, response: _Response, step: float, *, at: float | None = None) -> LinePoint:
+        """Return the response a step along the piece around a charge; ``at`` is where that leads, as the last digit has it."""
+        at = charge + step if at is None else at
         variables = response.variables + step * response.change
         snap(self.flat.scale, self.flat.lower, self.flat.upper, variables)
         return self._line_point(at, variables, response.prices + step * response.price_change, response)
@@ -319,7 +319,7 @@ class Piece:
             return self.lower_end
         if charge == self.upper:
             return self.upper_end
-        return self.line.along(self.charge, self.response, charge - self.charge)
+        return self.line.along(self.charge, self.response, charge - self.charge, at=charge)  # a + (b - a) may miss b by a digit
 
     def peak(self, low: float = 0.0, high: float = 1.0) -> tuple[float, float]:
         """Return the charge that the leader likes best between two shares of the piece, and the goal there in EUR."""

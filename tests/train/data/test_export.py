@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from gridtoll.train.commands import evaluate, export
 from gridtoll.train.compare.row_files import load_rows
 from gridtoll.train.ground.config import TrainConfig
 from gridtoll.train.learning.learn import train
+from gridtoll.train.scoring.leaders import NETWORKS, make_leader
 from gridtoll.train.task import observe
 from gridtoll.train.workers import Workers
 
@@ -89,3 +91,40 @@ def test_a_file_that_cannot_be_written_is_refused_before_the_work(tmp_path: Path
 
 def test_descriptions_and_examples_name_what_can_be_exported() -> None:
     assert all(f"gridtoll export {action}" in export.EXAMPLES for action in ("rows", "dataset", "policy"))
+
+
+@pytest.fixture
+def few_days(monkeypatch: pytest.MonkeyPatch) -> None:
+    days = [Scenario(day, path) for path in range(2) for day in (3, 24, 50, 120, 180, 203, 260)]
+    monkeypatch.setattr("gridtoll.train.scoring.planned.training_scenarios", lambda _: days)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_leader_that_plans_becomes_an_onnx_file_with_its_charges(name: str, few_days: None, tmp_path: Path) -> None:
+    file = tmp_path / "policy.onnx"
+    values = ran(export, f"policy {name} --community two-prosumers --seed 3 --jobs 1 --quiet --out {file}")
+    assert (values["algorithm"], values["seed"]) == (name, 3)
+    policy, task = OnnxPolicy(file), GameSpec(community="two-prosumers")
+    with Workers(1, quiet=True) as workers:
+        itself = make_leader(name, task, [], workers, seed=3).on(Scenario(0, 0))
+    for seen in (observe(task, Scenario(day, 1)) for day in (7, 90, 200)):
+        assert policy.predict(seen)[0] == pytest.approx(itself.predict(seen)[0], rel=0.01, abs=1e-6)
+    assert policy.facts["config"]["clearings"] == 34
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        ("certainty-equivalent", "clears the market whenever it is asked for a charge. Play it with `gridtoll evaluate certainty-equ"),
+        ("blended --community two-prosumers", "must be a network, but blended clears the market"),
+        ("best-constant", "must be a network, but best-constant is none"),
+        ("prescriptive-kernel --trust", "`trust` must go with a .zip model"),
+        ("prescriptive-kernel --tariff zonal", "must post one charge for a day"),
+        ("model.zip --seed 3", "`seed` must go with the name of a leader"),
+        ("prescriptive-kernel --community case33bw", "held out"),
+    ],
+)
+def test_what_is_no_network_or_cannot_plan_is_refused(words: str, problem: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=re.escape(problem)):
+        ran(export, f"policy {words} --jobs 1 --quiet --out {tmp_path / 'policy.onnx'}")
+    assert not list(tmp_path.iterdir())

@@ -17,8 +17,10 @@ from optuna.trial import FixedTrial, TrialState
 
 from gridtoll.envs.games.spec import GameSpec
 from gridtoll.train.cli import main
+from gridtoll.train.compare.plan_file import read_plan
 from gridtoll.train.learning.algorithms import make_algorithm, settings_of
 from gridtoll.train.learning.practice import CurvePoint, LearningCost, TaskPractice
+from gridtoll.train.task import environment_of
 from gridtoll.train.tuning.space import SPACES, Choice, Range, Space, read_space, shipped_space
 from gridtoll.train.tuning.study import (
     FIRST_SEED,
@@ -313,3 +315,20 @@ def _worth(config: TuneConfig, charge: float, tmp_path: Path) -> float:
 
 def _listed(value: object) -> object:
     return list(value) if isinstance(value, tuple) else value
+
+
+@pytest.mark.parametrize("name", ["blended", "prescriptive-kernel", "prescriptive-neighbours"])
+def test_a_leader_that_plans_is_tuned_in_the_space_that_ships_and_its_settings_go_into_a_plan(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    days = environment_of(GameSpec(community="two-prosumers")).community.scenarios("train")[::40]
+    monkeypatch.setattr("gridtoll.train.learning.practice.training_scenarios", lambda _: days)
+    task, space = GameSpec(community="two-prosumers"), shipped_space(name)
+    config = TuneConfig(algorithm=name, space=space, task=task, steps=10, validation_days=3, trials=2)
+    with Workers(1, quiet=True) as workers:
+        tuned = tune(config, tmp_path / "study", workers)
+    assert (tuned.trials, tuned.failed) == (2, 0)
+    plan = f'communities = ["two-prosumers"]\n[algorithms.{name}]\ntuned = "{tmp_path / "study" / "tuned.toml"}"\n'
+    [entry] = read_plan(plan.encode(), source="plan").algorithms
+    assert dict(entry.settings) == dict(tuned.settings)
+    assert set(tuned.settings) == set(space.parameters)

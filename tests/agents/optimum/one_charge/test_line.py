@@ -45,6 +45,14 @@ def test_the_account_along_the_line_is_the_settlement_and_the_model(seed: int, c
     assert line.turnover_eur == pytest.approx(retail_bill(day))
 
 
+def test_the_response_at_a_charge_of_a_piece_is_at_that_very_charge() -> None:
+    """Or parts that are to meet there leave a digit between them, and what was kept of a search is refused."""
+    for seed in range(4):
+        piece = line_of(random_day(seed), random_network(seed)).piece(4.0, cap=4.0)  # nobody trades from far below on
+        charges = np.linspace(piece.lower, piece.upper, 40)
+        assert [piece.at(charge).charge for charge in charges] == charges.tolist()
+
+
 def test_the_best_of_a_piece_is_best_of_all_its_charges_also_where_a_branch_reaches_its_limit() -> None:
     crossings = 0
     for seed in range(5):
