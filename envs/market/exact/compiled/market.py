@@ -252,9 +252,22 @@ def _clear(day: Day, charges: ArrayLike, start: Clearing | None = None) -> Clear
 
 
 def _clearing(day: Day, charges: ArrayLike, program: Program, began: float, result: Any) -> Clearing:
-    valid, primal, dual, gap, value, steps, polishing, arrays = result
+    valid, *found = result
     if not valid:
         read_charges(day, charges)  # raises, and says what is wrong
+    return certified(program, found, began)
+
+
+def certified(program: Program, found: Sequence[Any], began: float, *, solver: str = SOLVER) -> Clearing:
+    """Return what :func:`.kernel.clear_cold` found of a day, without its first entry, as a clearing.
+
+    Args:
+        program: The day.
+        found: Primal residual, dual residual, gap, objective, steps of the interior point and of polishing, and the arrays in units.
+        began: When, as :func:`time.perf_counter` says it.
+        solver: What is said to have found it.
+    """
+    primal, dual, gap, value, steps, polishing, arrays = found
     for array in arrays:
         array.setflags(write=False)
     table, stored, trade = arrays
@@ -272,7 +285,7 @@ def _clearing(day: Day, charges: ArrayLike, program: Program, began: float, resu
         storage_price=storage_price,
         objective_eur=value * program.period_hours * program.power_unit * program.price_unit,
         certificate=Certificate(primal_residual=primal, dual_residual=dual, gap=gap),
-        solver=SOLVER,
+        solver=solver,
         iterations=(steps, polishing),
         seconds=time.perf_counter() - began,
     )
