@@ -26,9 +26,9 @@ from gridtoll.envs.community.sources import COMMUNITY_NAMES, DEFAULT_COMMUNITY
 from gridtoll.envs.games.spec import GameSpec
 from gridtoll.envs.market.exact.compiled import StructuredMarket
 from gridtoll.envs.market.exact.compiled.program import program_of
-from gridtoll.envs.market.exact.lockstep import LockstepMarket
-from gridtoll.envs.market.exact.lockstep.interior_point import approach
-from gridtoll.envs.market.exact.lockstep.stack import Stack
+from gridtoll.envs.market.lockstep import LockstepMarket
+from gridtoll.envs.market.lockstep.interior_point import approach
+from gridtoll.envs.market.lockstep.stack import Stack
 from gridtoll.train.task import environment_of
 
 _TURNS: Final = 5

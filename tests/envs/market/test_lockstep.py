@@ -17,9 +17,9 @@ from gridtoll.envs.games.spec import GameSpec
 from gridtoll.envs.market.exact import Clearing, verify
 from gridtoll.envs.market.exact.compiled import StructuredMarket
 from gridtoll.envs.market.exact.compiled.program import program_of
-from gridtoll.envs.market.exact.lockstep import LockstepMarket
-from gridtoll.envs.market.exact.lockstep.interior_point import TOLERANCE, approach
-from gridtoll.envs.market.exact.lockstep.stack import Stack
+from gridtoll.envs.market.lockstep import LockstepMarket
+from gridtoll.envs.market.lockstep.interior_point import TOLERANCE, approach
+from gridtoll.envs.market.lockstep.stack import Stack
 from gridtoll.train.task import environment_of
 
 GPU = pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="PyTorch finds no GPU here"))

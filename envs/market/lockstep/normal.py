@@ -1,7 +1,7 @@
 """The market's one sparse matrix for a batch of days, and the normal equations in its prices.
 
-Nodal prices are eliminated first, period by period, as in :mod:`..compiled.linear_algebra`. The storage prices of all periods then stand in
-one dense matrix of T·J rows: a device takes one large factorisation in the time of a few small ones after the other.
+Nodal prices are eliminated first, period by period, as in :mod:`..exact.compiled.linear_algebra`. The storage prices of all periods then
+stand in one dense matrix of T·J rows: a device takes one large factorisation in the time of a few small ones after the other.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""The interior point of :mod:`..compiled.interior_point` for a batch of days, whose steps all days take together.
+"""The interior point of :mod:`..exact.compiled.interior_point` for a batch of days, whose steps all days take together.
 
-Method, start and constants are those described there and in :mod:`..compiled.boxes`; here they are written for tensors (B, T, …). Caps of
-trades and connections count from the beginning: a second attempt for a few days would cost a batch as much as the first. A multiplier of a
-far bound starts small, so that its product with the slack is that of the others. Dual residuals are therefore not zero at the start, and
-shrink with the rest.
+Method, start and constants are those described there and in :mod:`..exact.compiled.boxes`; here they are written for tensors (B, T, …).
+Caps of trades and connections count from the beginning: a second attempt for a few days would cost a batch as much as the first. A
+multiplier of a far bound starts small, so that its product with the slack is that of the others. Dual residuals are therefore not zero at
+the start, and shrink with the rest.
 
 A day that has arrived or broken down stands still, and is dropped from the batch once half of it does.
 """
@@ -43,7 +43,7 @@ class Values(NamedTuple):
         return Values(*(torch.where(_by_day(days, ours), ours, theirs) for ours, theirs in zip(self, other, strict=True)))
 
 
-class Point(NamedTuple):
+class Reached(NamedTuple):
     """Where B days stand: boxes, flows, nodal prices (B, T, N), storage prices (B, T, J) and the greatest residual (B,)."""
 
     boxes: Values
@@ -56,10 +56,12 @@ class Point(NamedTuple):
         """Return some of the days."""
         return type(self)(self.boxes.only(rows), self.flows.only(rows), self.mu[rows], self.sigma[rows], self.residual[rows])
 
-    def where(self, days: Tensor, other: Point) -> Point:
+    def where(self, days: Tensor, other: Reached) -> Reached:
         """Return these days, shape (B,), and the others from elsewhere."""
         families = self.boxes.where(days, other.boxes), self.flows.where(days, other.flows)
-        return Point(*families, *(torch.where(_by_day(days, ours), ours, theirs) for ours, theirs in zip(self[2:], other[2:], strict=True)))
+        return Reached(
+            *families, *(torch.where(_by_day(days, ours), ours, theirs) for ours, theirs in zip(self[2:], other[2:], strict=True))
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +82,7 @@ class Near:
     arrived: Tensor
     steps: Tensor
 
-    def keep(self, rows: Tensor, point: Point) -> None:
+    def keep(self, rows: Tensor, point: Reached) -> None:
         """Write where some of the days stand."""
         self.boxes[rows], self.mu[rows], self.sigma[rows] = point.boxes.v, point.mu, point.sigma
 
@@ -114,7 +116,7 @@ def approach(stack: Stack, *, tolerance: float = TOLERANCE) -> Near:
     return near
 
 
-def _start(stack: Stack) -> Point:
+def _start(stack: Stack) -> Reached:
     """Return a centred start, prices in the middle between import and export price, stored energy valued at the day's mean of that."""
     n_days, n_periods, n, n_stores = stack.sizes
     mu = 0.5 * (stack.flows.cost[:, :, n, :n] - stack.flows.cost[:, :, :n, n])
@@ -124,7 +126,7 @@ def _start(stack: Stack) -> Point:
     net, storage = sums(stack, boxes.v, flows.v)
     missing = (missed, missed_by_flows, net, storage - _carried(stack, storage))
     residual = torch.stack([_greatest(each.abs()) for each in missing if each.numel()]).amax(dim=0)
-    return Point(boxes, flows, mu, sigma, residual)
+    return Reached(boxes, flows, mu, sigma, residual)
 
 
 def _started(family: Family, price: Tensor) -> tuple[Values, Tensor]:
@@ -139,7 +141,7 @@ def _started(family: Family, price: Tensor) -> tuple[Values, Tensor]:
     return Values(v, torch.where(free, z_low, 1.0), torch.where(free, z_high, 1.0)), torch.where(free, slope - z_low + z_high, 0.0)
 
 
-def _mean_product(stack: Stack, point: Point) -> Tensor:
+def _mean_product(stack: Stack, point: Reached) -> Tensor:
     """Return each day's mean product of slack and multiplier, shape (B,)."""
     whole = _sum(*(_product(*each) for each in ((stack.boxes, point.boxes), (stack.flows, point.flows))))
     return whole / _number(stack)
@@ -201,7 +203,7 @@ class _Linear:
         return _greatest(torch.where(self.free, torch.maximum(torch.maximum(-down, -up), torch.maximum(low, high)), 0.0))
 
 
-def _step(stack: Stack, point: Point, mean: Tensor, running: Tensor) -> tuple[Point, Tensor]:
+def _step(stack: Stack, point: Reached, mean: Tensor, running: Tensor) -> tuple[Reached, Tensor]:
     """Return where a predictor and a corrector lead the days that run, and which of them can go on; the others stay where they are."""
     boxes = _Linear(stack.boxes, point.boxes, price_of(stack, point.mu, point.sigma))
     flows = _Linear(stack.flows, point.flows, rise_of(point.mu))
@@ -218,11 +220,11 @@ def _step(stack: Stack, point: Point, mean: Tensor, running: Tensor) -> tuple[Po
     d_mu, d_sigma = normal.solve(net + more_net, storage + more_storage)
     alpha = _share(boxes.correct(price_of(stack, d_mu, d_sigma)), flows.correct(rise_of(d_mu)))
     running = running & alpha.isfinite()  # a matrix without a factor has left NaN
-    new = Point(boxes.moved(alpha), flows.moved(alpha), *_prices(point, alpha, d_mu, d_sigma), point.residual * (1.0 - alpha))
+    new = Reached(boxes.moved(alpha), flows.moved(alpha), *_prices(point, alpha, d_mu, d_sigma), point.residual * (1.0 - alpha))
     return new.where(running, point), running
 
 
-def _prices(point: Point, alpha: Tensor, d_mu: Tensor, d_sigma: Tensor) -> tuple[Tensor, Tensor]:
+def _prices(point: Reached, alpha: Tensor, d_mu: Tensor, d_sigma: Tensor) -> tuple[Tensor, Tensor]:
     return point.mu + alpha[:, None, None] * d_mu, point.sigma + alpha[:, None, None] * d_sigma
 
 

@@ -1,4 +1,4 @@
-"""Days of one shape as tensors with the day as the first index, dimensionless as :class:`..compiled.program.Program` has them.
+"""Days of one shape as tensors with the day as the first index, dimensionless as :class:`..exact.compiled.program.Program` has them.
 
 Trades and the use of the backstop are flows between N + 1 nodes, the last being the backstop, whose price is 0: an import is a flow from it
 at the import price, an export one to it at minus the export price.
@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ....community.day import Array
-from ..compiled.program import Program
+from ...community.day import Array
+from ..exact.compiled.program import Program
 
 
 class Family(NamedTuple):
@@ -110,7 +110,7 @@ class _Pairs(NamedTuple):
 
 
 class _Own(NamedTuple):
-    """The prosumers' own variables, shape (B, T, V) each, in the columns of :class:`..compiled.program.Program`."""
+    """The prosumers' own variables, shape (B, T, V) each, in the columns of :class:`..exact.compiled.program.Program`."""
 
     n: int
     n_stores: int
@@ -125,7 +125,7 @@ class _Own(NamedTuple):
         return Family(curvature, torch.cat([eased, cost[..., self.n :]], dim=2), lower, upper, upper > lower)
 
     def flows(self, pairs: _Pairs, owner: Tensor) -> Family:
-        """Return the flows; :func:`..compiled.edges.choose_edges` says which are worth their charge."""
+        """Return the flows; :func:`..exact.compiled.edges.choose_edges` says which are worth their charge."""
         n, (n_days, n_periods, _) = self.n, self.cost.shape
         at_import = 2 * n + 3 * self.n_stores
         imports, exports = slice(at_import, at_import + n), slice(at_import + n, at_import + 2 * n)

@@ -1,8 +1,8 @@
 """The exact market with the interior point of many days on one device, such as a GPU, and its last digits on the CPU.
 
 The batch comes near the optima in double precision (:mod:`.interior_point`). From there every day is polished and certified by the loops of
-:mod:`..compiled`, whose certificate does not ask where a point came from. A day that is not proved so, mostly one on which caps bind, is
-cleared by :class:`..compiled.StructuredMarket`, with all its further attempts.
+:mod:`..exact.compiled`, whose certificate does not ask where a point came from. A day that is not proved so is cleared by
+:class:`..exact.compiled.StructuredMarket`, with all its further attempts.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from ....community.day import Array, Day
-from ....machine import available_cores
-from ...mechanism import ExactResponse
-from ..compiled import StructuredMarket, see_to_machine_code
-from ..compiled.kernel import finish
-from ..compiled.market import certified
-from ..compiled.program import Program, program_of
-from ..market_data import read_charges_of
-from ..solution import Clearing
+from ...community.day import Array, Day
+from ...machine import available_cores
+from ..exact.compiled import StructuredMarket, see_to_machine_code
+from ..exact.compiled.kernel import finish
+from ..exact.compiled.market import certified
+from ..exact.compiled.program import Program, program_of
+from ..exact.market_data import read_charges_of
+from ..exact.solution import Clearing
+from ..mechanism import ExactResponse
 from .interior_point import approach
 from .stack import Shape, Stack, shape_of
 
 SOLVER = "gridtoll's interior point in lockstep (PyTorch), polished"
-_POLISHING_STEPS = 30  # as in ..compiled.kernel
+_POLISHING_STEPS = 30  # as in ..exact.compiled.kernel
 _NUMBERS_PER_FLOW = 30
 """Numbers of double precision that a step keeps for each flow, seen on batches of 13 prosumers."""
 _ROOM = {"cpu": 2.5e7, "cuda": 4e9}
@@ -40,13 +40,14 @@ _ROOM = {"cpu": 2.5e7, "cuda": 4e9}
 class LockstepMarket:
     """The exact clearing of many days in lockstep.
 
-    Its answers are those of :class:`..compiled.StructuredMarket` to rounding. Their last bits may depend on the batch and on the device.
+    Its answers are those of :class:`..exact.compiled.StructuredMarket` to rounding. Their last bits may depend on the batch and on the
+    device.
 
     Args:
         device: PyTorch's name, such as ``"cuda"`` or ``"cpu"``; a GPU where there is one, else the CPU, where absent.
         at_once: How many days a batch has at most; as many as have room where absent.
         threads: How many days are polished at once; as many as there are cores where absent.
-        fallback: What clears a day that is not proved; a :class:`..compiled.StructuredMarket` where absent.
+        fallback: What clears a day that is not proved; a :class:`..exact.compiled.StructuredMarket` where absent.
 
     Attributes:
         clearings: Days cleared so far.
@@ -75,7 +76,7 @@ class LockstepMarket:
         return type(self), (str(self._device),)
 
     def clear(self, day: Day, charges: ArrayLike, *, start: Clearing | None = None) -> Clearing:
-        """Clear one day; see :meth:`..market.P2PMarket.clear` for arguments, result and errors. A start goes to the fallback."""
+        """Clear one day; see :meth:`..exact.market.P2PMarket.clear` for arguments, result and errors. A start goes to the fallback."""
         if start is not None:
             return self._structured().clear(day, charges, start=start)
         return self.clear_many([day], [np.asarray(charges, dtype=np.float64)])[0]
