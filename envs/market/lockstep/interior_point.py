@@ -35,7 +35,7 @@ class Values(NamedTuple):
     z_high: Tensor
 
     def only(self, rows: Tensor) -> Self:
-        """Return those of some days."""
+        """Return those of some days, chosen by numbers or by a mask, shape (*,)."""
         return type(self)(*(each[rows] for each in self))
 
     def where(self, days: Tensor, other: Values) -> Values:
@@ -53,7 +53,7 @@ class Reached(NamedTuple):
     residual: Tensor
 
     def only(self, rows: Tensor) -> Self:
-        """Return some of the days."""
+        """Return some of the days, chosen by numbers or by a mask, shape (*,)."""
         return type(self)(self.boxes.only(rows), self.flows.only(rows), self.mu[rows], self.sigma[rows], self.residual[rows])
 
     def where(self, days: Tensor, other: Reached) -> Reached:
@@ -83,7 +83,7 @@ class Near:
     steps: Tensor
 
     def keep(self, rows: Tensor, point: Reached) -> None:
-        """Write where some of the days stand."""
+        """Write where some of the days stand, given their numbers, shape (*,)."""
         self.boxes[rows], self.mu[rows], self.sigma[rows] = point.boxes.v, point.mu, point.sigma
 
 

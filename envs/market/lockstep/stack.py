@@ -35,7 +35,7 @@ class Family(NamedTuple):
     free: Tensor
 
     def only(self, rows: Tensor) -> Self:
-        """Return those of some days."""
+        """Return those of some days, chosen by numbers or by a mask, shape (*,)."""
         return type(self)(*(each[rows] for each in self))
 
 
@@ -87,7 +87,7 @@ class Stack(NamedTuple):
         return n_days, n_periods, nodes - 1, len(self.owner)
 
     def only(self, rows: Tensor) -> Self:
-        """Return some of the days."""
+        """Return some of the days, chosen by numbers or by a mask, shape (*,)."""
         return type(self)(self.boxes.only(rows), self.flows.only(rows), self.eta[rows], self.stored_start[rows], self.owner)
 
 
