@@ -14,6 +14,7 @@ from ..compare.plan_file import SHIPPED, find_plan, read_plan
 from ..compare.summary import list_cells, summarise
 from ..ground.text import Report
 from ..learning.algorithms import ALGORITHMS
+from ..reports.unpacking import unpack
 from ..workers import Workers
 from .options import add_backend_options, add_report_options
 
@@ -62,6 +63,7 @@ EXAMPLES = """\
   gridtoll compare plan.toml --out runs/mine --jobs 4
   gridtoll compare plan.toml --out runs/mine --list
   gridtoll compare --out runs/mine --only sac,ppo
+  gridtoll compare plan.toml --packed results/packed --out runs/mine
   RAY_ADDRESS=auto gridtoll compare reference --out /shared/reference --backend ray
 """
 
@@ -72,6 +74,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="new, empty, or the folder of this comparison")
     parser.add_argument("--only", metavar="A,A", help="only these algorithms of the plan, separated by commas")
     parser.add_argument("--retry-failed", action="store_true", help="run failed cells again, from the start")
+    parser.add_argument(
+        "--packed", type=Path, metavar="FOLDER", help="begin with the finished cells of results that `gridtoll report --pack` wrote"
+    )
+    parser.add_argument("--score-again", action="store_true", help="score finished cells against what is known of their test days now")
     parser.add_argument("--list", action="store_true", help="list the cells and their state, and run nothing")
     add_backend_options(parser)
     add_report_options(parser)
@@ -86,10 +92,12 @@ def run(options: argparse.Namespace) -> Report:
     content = path.read_bytes()
     plan = read_plan(content, source=str(path))
     cells = _chosen(plan, options.only)
+    if options.packed is not None:
+        unpack(options.packed, root, plan, content)
     if options.list:
         return list_cells(root, cells)
     with Workers(options.jobs, backend=options.backend, quiet=options.quiet, apart=True) as workers:
-        compare(plan, content, root, workers, cells=cells, retry_failed=options.retry_failed)
+        compare(plan, content, root, workers, cells=cells, retry_failed=options.retry_failed, again=options.score_again)
     return summarise(root, cells)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ...envs.arrays import plain
 from ..ground.runs import commit, sha256, write_text
-from ..learning.algorithms import draws_nothing, make_algorithm, settings_of
+from ..learning.algorithms import CLAIRVOYANTS, draws_nothing, make_algorithm, settings_of
 from .cells import Cell, installed, read_result, write_result
 
 
@@ -25,7 +25,10 @@ def take_from_another_seed(cell: Cell, folder: Path, *, place: Path) -> bool:
     """
     if not draws_nothing(cell.algorithm, dict(cell.settings), cell.task.information):
         return False
-    settings = plain(settings_of(make_algorithm(cell.algorithm, dict(cell.settings), place=place, env=cell.task.env)))
+    learned = (
+        None if cell.algorithm in CLAIRVOYANTS else make_algorithm(cell.algorithm, dict(cell.settings), place=place, env=cell.task.env)
+    )
+    settings = {} if learned is None else plain(settings_of(learned))
     wanted = {"settings": settings, "versions": installed(), "commit": commit(), "budget": cell.steps}
     for other in sorted(folder.parent.iterdir()):
         result = None if other == folder else read_result(other)

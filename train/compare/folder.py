@@ -26,7 +26,7 @@ _ADDED = ("communities", "seeds", "algorithms")
 _READ = ("plan", "cells", "sources")
 
 
-def begin(root: Path, plan: Plan, content: bytes, *, place: Path | None = None) -> None:
+def begin(root: Path, plan: Plan, content: bytes, *, place: Path | None = None, before: dict[str, Any] | None = None) -> None:
     """Write down what a comparison is begun with, or check that it is gone on with the same and perhaps more.
 
     Args:
@@ -34,6 +34,7 @@ def begin(root: Path, plan: Plan, content: bytes, *, place: Path | None = None) 
         plan: What is compared.
         content: The plan's file.
         place: Folder of the user's own modules.
+        before: What ``config.json`` holds of a comparison elsewhere that this one goes on from.
 
     Raises:
         ValueError: If something else is there: another plan, data or version, or other code of an algorithm that has begun.
@@ -54,10 +55,12 @@ def begin(root: Path, plan: Plan, content: bytes, *, place: Path | None = None) 
         community.scenarios("test", plan.test_days)
         config["communities"][name] = community.content_hash
         config["splits"][name] = split_hash(community.n_days)
-    if (root / "plan.toml").is_file():
-        before = json.loads((root / "config.json").read_text(encoding="utf-8"))
+    if before is not None:
         _require_same(root, plan, before, config, place)
-        if (root / "plan.toml").read_bytes() == content and all(before.get(key) == config[key] for key in _READ):
+    if (root / "plan.toml").is_file():
+        own = json.loads((root / "config.json").read_text(encoding="utf-8"))
+        _require_same(root, plan, own, config, place)
+        if (root / "plan.toml").read_bytes() == content and all(own.get(key) == config[key] for key in _READ):
             return
     else:
         _require_empty(root)

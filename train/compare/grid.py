@@ -15,19 +15,24 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+
 from ...agents.learned.onnx_policy import EXPORTERS
+from ...envs.community.calendar import Scenario
 from ...envs.games.spec import GameSpec
 from ...envs.packages import INSTALL_RESEARCH, installing, missing_packages
 from ..ground.locks import LOCK, writing_into
 from ..ground.progress import progress
 from ..learning.algorithms import OPTIMUM, is_network, packages_of, require_response
-from ..references.ends import references
+from ..references.ends import prove_days, references
+from ..references.hours import SearchEffort
 from ..references.optima import require_one_charge
 from ..task import environment_of
 from ..workers import Workers
 from .cells import Cell, state_of, write_not_run
 from .folder import begin
 from .plan import Plan
+from .rescoring import score_again
 from .running import Job, record_crash, run_cell
 
 _LOOK_EVERY_S = 1.0
@@ -42,6 +47,7 @@ def compare(
     *,
     cells: Sequence[Cell],
     retry_failed: bool = False,
+    again: bool = False,
     place: Path | None = None,
 ) -> None:
     """Run the cells that are not complete; what a comparison cut short left behind is gone on with.
@@ -53,6 +59,7 @@ def compare(
         workers: Run the cells, each in a process of its own: they must be ``apart``.
         cells: Which of the plan's.
         retry_failed: Whether failed cells are run again, from the start.
+        again: Whether finished cells are scored against what is known of their test days now.
         place: Folder in which modules of the user's own algorithms are looked for; the current one if absent.
 
     Raises:
@@ -74,10 +81,13 @@ def compare(
             for cell in cells:
                 if state_of(root / cell.place) == "failed":
                     _clear(root / cell.place)
+        if again:
+            _find_optima(plan, cells, workers)
+            score_again(root, cells, workers)
         jobs = [Job(cell, root, place) for cell in cells]
         waiting = _that_can_run([job for job in jobs if state_of(job.folder) in ("open", "not run")])
         if waiting:
-            _find_optima([job.cell for job in waiting], workers)
+            _find_optima(plan, [job.cell for job in waiting], workers)
             with _progress(jobs, waiting, quiet=workers.quiet):
                 _run_all(waiting, workers)
 
@@ -121,7 +131,7 @@ def _clear(folder: Path) -> None:
     shutil.rmtree(folder)
 
 
-def _find_optima(cells: Sequence[Cell], workers: Workers) -> None:
+def _find_optima(plan: Plan, cells: Sequence[Cell], workers: Workers) -> None:
     """Find the optima that every cell will ask for, once, by all workers; the cells then take them from the store.
 
     Those of training days, which few algorithms ask for, are found by the first cell that does, or by `gridtoll optimum --split train`.
@@ -130,6 +140,16 @@ def _find_optima(cells: Sequence[Cell], workers: Workers) -> None:
         community = environment_of(task).community
         wanted = [*community.scenarios("test", found[0].test_days), *community.scenarios("validation", found[0].validation_days)]
         references(task, wanted, workers, found[0].effort)
+        if plan.proved_days is not None and task.env == "hourly":
+            prove_days(
+                task, _spread(community.scenarios("test", found[0].test_days), plan.proved_days), workers, plan.effort or SearchEffort()
+            )
+
+
+def _spread(scenarios: Sequence[Scenario], most: int) -> list[Scenario]:
+    """Return so many of the scenarios at most, spread evenly over them."""
+    places = np.linspace(0, len(scenarios) - 1, min(most, len(scenarios))).round().astype(int)
+    return [scenarios[place] for place in places]
 
 
 def _by_task(cells: Sequence[Cell]) -> dict[GameSpec, list[Cell]]:

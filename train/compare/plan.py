@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ...envs.games.observation.observer import Information
@@ -45,6 +45,8 @@ class Plan:
     Attributes:
         games: Community, by name or folder, and what leaders observe there.
         seeds: Of the learning.
+        proved_days: Of the test days of the hourly game, spread evenly over them, those whose optimum is proved where that can be; None for
+            all.
         fewer: Communities and classes that are run with the first seeds alone, each with how many.
         validation_days: Of each validation, None for all.
         test_days: On which leaders are scored, None for all.
@@ -60,11 +62,17 @@ class Plan:
     game: Settings
     algorithms: tuple[PlannedAlgorithm, ...]
     effort: SearchEffort | None = None
+    proved_days: int | None = None
     fewer: tuple[tuple[str, Information, int], ...] = ()
 
     def tasks(self) -> list[GameSpec]:
         """Return every game that is played."""
         return [self._task(community, information) for community, information in self.games]
+
+    @property
+    def search(self) -> SearchEffort | None:
+        """How hard best sequences are searched for on days whose optimum is not proved."""
+        return self.effort if self.proved_days is None else replace(self.effort or SearchEffort(), seconds=0.0)
 
     def seeds_in(self, community: str, information: Information) -> tuple[int, ...]:
         """Return the seeds that a community and class are run with."""
@@ -83,7 +91,7 @@ class Plan:
                 steps=entry.steps,
                 validation_days=self.validation_days,
                 test_days=self.test_days,
-                effort=self.effort,
+                effort=self.search,
             )
             for seed in self.seeds
             for community, information in self.games
@@ -99,6 +107,7 @@ class Plan:
         for community, information, _ in self.fewer:  # each of its seeds, so that there may be more of them later
             facts |= {f"communities.{community}.{information}.{seed}": "true" for seed in self.seeds_in(community, information)}
         facts |= {"validation_days": _word(self.validation_days), "test_days": _word(self.test_days)}
+        facts |= {} if self.proved_days is None else {"proved_days": _word(self.proved_days)}
         facts |= {f"game.{key}": _word(value) for key, value in self.game}
         facts |= {} if self.effort is None else {f"effort.{key}": _word(value) for key, value in asdict(self.effort).items()}
         for entry in self.algorithms:

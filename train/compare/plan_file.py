@@ -9,6 +9,8 @@ A plan in full, in TOML::
     validation_days = 28                 # of each validation; all if absent
     test_days = 112                      # spread over the split; all if absent
 
+    # proved_days = 16                   # of the hourly game: of these, those whose optimum is proved; all if absent
+
     # Or communities with classes of their own, as a table after all lines above, in place of the first two:
     # [communities]
     # simbench-rural = ["public", "full"]
@@ -67,7 +69,18 @@ SHIPPED: Final = Path(__file__).resolve().parent / "plans"
 """Folder of the plans that come with gridtoll."""
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
-_KEYS: Final = ("communities", "information", "seeds", "steps", "validation_days", "test_days", "game", "effort", "algorithms")
+_KEYS: Final = (
+    "communities",
+    "information",
+    "seeds",
+    "steps",
+    "validation_days",
+    "test_days",
+    "proved_days",
+    "game",
+    "effort",
+    "algorithms",
+)
 _GAME: Final = tuple(
     field.name for field in fields(GameSpec) if field.name not in {"community", "information", "days"}
 )  # days are scored one by one
@@ -132,6 +145,7 @@ class _Reader:
             fewer=self._fewer(given.get("communities"), len(seeds)),
             validation_days=None if "validation_days" not in given else self._count("validation_days", given["validation_days"]),
             test_days=None if "test_days" not in given else self._count("test_days", given["test_days"]),
+            proved_days=None if "proved_days" not in given else self._proved(given["proved_days"], game),
             game=tuple(game.items()) if isinstance(game, dict) else (),
             effort=self._effort(given["effort"], game) if "effort" in given else None,
             algorithms=tuple(self._entry(name, table, steps) for name, table in tables.items()),
@@ -143,6 +157,14 @@ class _Reader:
             env: GameName = "hourly" if ("env", "hourly") in plan.game else "day-ahead"
             self._algorithm(entry, dict.fromkeys(information for _, information in plan.games), env)
         return plan
+
+    def _proved(self, value: Any, game: Any) -> int:
+        """Return how many of the test days are to be proved."""
+        if not isinstance(game, dict) or game.get("env") != "hourly":
+            self.problems.append(
+                '- `proved_days` must stand beside `env = "hourly"` in [game]: the day-ahead game proves all. Leave it out'
+            )
+        return self._count("proved_days", value)
 
     def _effort(self, table: Any, game: Any) -> SearchEffort | None:
         """Return how hard best sequences are searched for."""

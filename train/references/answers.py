@@ -55,13 +55,21 @@ class Form(Generic[A]):
     def kept(self, key: Key) -> A | None:
         """Return the answer kept for a key, None if there is none."""
         written = stored(self.folder, key) if self.folder else None
-        return None if written is None else self.answer(**{name: _read(value) for name, value in written.items()})
+        return None if written is None else self.read(written)
 
     def keep(self, key: Key, answer: A) -> A:
         """Keep an answer, and return it."""
         if self.folder:
-            store(self.folder, key, {name: _written(value) for name, value in asdict(cast(Any, answer)).items()})
+            store(self.folder, key, self.written(answer))
         return answer
+
+    def written(self, answer: A) -> dict[str, Any]:
+        """Return an answer in words of JSON."""
+        return {name: _written(value) for name, value in asdict(cast(Any, answer)).items()}
+
+    def read(self, written: Mapping[str, Any]) -> A:
+        """Return the answer that :meth:`written` made words of JSON of."""
+        return self.answer(**{name: _read(value) for name, value in written.items()})
 
 
 @dataclass(frozen=True)

@@ -28,16 +28,18 @@ from typing import Any, Final, Protocol
 
 from ...envs.account.objective import require_exact
 from ...envs.community.calendar import Scenario
+from ...envs.errors import ClearingError
 from ...envs.games.spec import GameSpec
 from ..task import environment_of, is_provable
 from ..workers import Workers
 from . import hours_played
 from .answers import Form, Found, all_of, look_up_days
-from .hours import HourlyEnds, SearchEffort, about_seconds, search_day
+from .hours import HourlyEnds, SearchEffort, about_seconds, prove_day, search_day
 from .hours_played import search_by_playing
 from .optima import OPTIMUM, content_key, find_optima, of_other_markets
 
-_HOURLY: Final[Form[HourlyEnds]] = Form("hourly", HourlyEnds)
+HOURLY: Final[Form[HourlyEnds]] = Form("hourly", HourlyEnds)
+"""What is known of days of the hourly game, in the store of answers."""
 _SEQUENCE: Final = "the best sequence"
 _LONG_S: Final = 60.0
 """Least seconds that are worth a word before they begin."""
@@ -134,6 +136,35 @@ def hourly_references(
     return all_of(find_hourly(task, scenarios, workers, effort), _SEQUENCE)
 
 
+def prove_days(task: GameSpec, scenarios: Sequence[Scenario], workers: Workers, effort: SearchEffort) -> None:
+    """Prove the optimum of some scenarios of the hourly game, where it can be, and keep that as what is known of them without a proof.
+
+    What :func:`references` then returns of these scenarios with ``seconds=0`` is what was proved. Those proved before are left alone.
+
+    Args:
+        task: The game.
+        scenarios: Which days under which prices.
+        workers: Prove.
+        effort: How hard sequences are searched for, and how tightly and long their optimum is proved.
+
+    Raises:
+        ClearingError: If some failed; the others are kept.
+    """
+    known = hourly_references(task, scenarios, workers, replace(effort, seconds=0.0))
+    open_ = [(scenario, ends) for scenario, ends in zip(scenarios, known, strict=True) if ends.method == "search"]
+    all_of(workers.map(partial(_prove, task, effort), open_, "proofs"), "the optimum")
+
+
+def _prove(task: GameSpec, effort: SearchEffort, day: tuple[Scenario, HourlyEnds]) -> Found[HourlyEnds]:
+    """Prove one day, and keep what came of it."""
+    scenario, ends = day
+    try:
+        proved = prove_day(task, scenario, ends, effort)
+    except ClearingError as error:
+        return Found(scenario, None, error=f"day {scenario.day}, price path {scenario.price_path}: {error}")
+    return Found(scenario, HOURLY.keep(hourly_key(task, scenario, replace(effort, seconds=0.0)), proved))
+
+
 def find_hourly(
     task: GameSpec, scenarios: Sequence[Scenario], workers: Workers, effort: SearchEffort | None = None, *, recompute: bool = False
 ) -> list[Found[HourlyEnds]]:
@@ -158,7 +189,7 @@ def _find(
 ) -> list[Found[HourlyEnds]]:
     """Return what became of days of one or several hourly games, having said how long it takes where that is long."""
     effort = effort or SearchEffort()
-    keys = [_key(*day, effort) for day in days]
+    keys = [hourly_key(*day, effort) for day in days]
 
     def say(missing: Sequence[int]) -> None:
         if not workers.quiet:
@@ -166,7 +197,7 @@ def _find(
 
     scenarios = [scenario for _, scenario in days]
     compute = partial(_search, effort)
-    return look_up_days(_HOURLY, scenarios, keys, compute, workers, label="references", questions=days, before=say, recompute=recompute)
+    return look_up_days(HOURLY, scenarios, keys, compute, workers, label="references", questions=days, before=say, recompute=recompute)
 
 
 def _search(effort: SearchEffort, day: tuple[GameSpec, Scenario]) -> HourlyEnds:
@@ -195,7 +226,7 @@ def _about_seconds(task: GameSpec, scenario: Scenario, effort: SearchEffort) -> 
     return about_seconds(task, scenario, effort) if is_provable(task) else hours_played.about_seconds(task, scenario, effort)
 
 
-def _key(task: GameSpec, scenario: Scenario, effort: SearchEffort) -> dict[str, Any]:
+def hourly_key(task: GameSpec, scenario: Scenario, effort: SearchEffort) -> dict[str, Any]:
     """Return everything an answer depends on but the software; what leaders observe is not part of it."""
     env = environment_of(replace(task, information="public"))
     shared = content_key(env.day_of(scenario), env.community.network, env.tariff.basis)

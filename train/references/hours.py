@@ -53,7 +53,8 @@ class SearchEffort:
         clearings: About how many day-ahead clearings the search for a schedule to be kept may use.
         seed: Of the starts.
         tolerance: With one store: the proof ends once the bound is less than this share above the best found.
-        seconds: With one store: about how long the proof may take with the default ``plans``; with fewer, that share of it.
+        seconds: With one store: about how long the proof may take with the default ``plans``; with fewer, that share of it. With 0
+            nothing is proved there but the bound for any belief.
     """
 
     starts: int = 2
@@ -164,7 +165,7 @@ def search_day(task: GameSpec, scenario: Scenario, effort: SearchEffort) -> Hour
         bracket, hints = day_ahead_hints(walk, seed=effort.seed, max_clearings=effort.clearings)
         searched = search_hourly(walk, hints=hints, n_starts=effort.starts, seed=effort.seed, max_plans=effort.plans)
         best, upper, plans, method = searched.sequence, _bound(task, day), searched.plans, "search"
-        if task.belief == "standing" and applies(walk):
+        if effort.seconds > 0 and task.belief == "standing" and applies(walk):
             proved = _proved(task, scenario, walk, best, effort)
             best, upper, plans, method = np.array(proved.charges)[:, None], min(upper, proved.upper_bound_eur), walk.plans, "boxes"
     constant = walk.walk(np.array(np.broadcast_to(hints[1], walk.shape))).goal_eur if single else math.nan
@@ -183,6 +184,40 @@ def search_day(task: GameSpec, scenario: Scenario, effort: SearchEffort) -> Hour
         method=method,
         plans=plans,
         seconds=time.perf_counter() - began,
+    )
+
+
+def prove_day(task: GameSpec, scenario: Scenario, ends: HourlyEnds, effort: SearchEffort) -> HourlyEnds:
+    """Return what is known of a scenario once its optimum is proved as closely as an effort allows; what was known where it has no proof.
+
+    Args:
+        task: The game.
+        scenario: Which day under which prices.
+        ends: What is known of it.
+        effort: How tightly, and how long.
+
+    Raises:
+        ClearingError: If a plan could not be cleared.
+    """
+    began = time.perf_counter()
+    env = environment_of(replace(task, belief="standing", information="public"))
+    walk = HourlyDay(cast(HourlyGame, env.game), scenario, StructuredMarket(threads=1))
+    if task.belief != "standing" or not applies(walk):
+        return ends
+    found = _proved(task, scenario, walk, np.reshape(ends.charges, walk.shape), effort)
+    own, hour = replace(task, information="public"), env.observer.layout["hour"]
+    [played] = play_days(own, lambda _: SchedulePolicy(np.reshape(found.charges, walk.shape), hour), [scenario], threads=1)
+    best, charges = max((played.objective_eur, found.charges), (ends.best_eur, ends.charges), key=lambda pair: pair[0])
+    upper = min(ends.upper_bound_eur, found.upper_bound_eur)
+    return replace(
+        ends,
+        best_eur=best,
+        charges=charges,
+        upper_bound_eur=upper,
+        certified=bool(upper - best <= 1e-6 * max(abs(best), 1e-6 * env.day_of(scenario).turnover_eur)),
+        method="boxes",
+        plans=ends.plans + walk.plans,
+        seconds=ends.seconds + time.perf_counter() - began,
     )
 
 

@@ -192,11 +192,12 @@ def described(group: Group, entries: Sequence[LeaderboardLine]) -> Described:
     ranked = ", ".join(f"{entry.algorithm} {100 * entry.iqm.centre:.2f}%" for entry in entries)
     players: list[Scored] = group.players
     names = ", ".join(each.name for each in players)
+    exact = ["and the exact solver"] if group.always_proved else [each.name for each in group.algorithms if each.clairvoyant]
     return Described(
         board=f"Normalised regret (IQM) with 95% intervals, {group.title}: {ranked}.",
         profiles=f"Performance profiles, {group.title}: share of seeds and days above each regret, for {names}.",
         effort={
-            axis: f"Normalised regret against {words}, {group.title}, for {names}, and the exact solver." for axis, words in AXES.items()
+            axis: f"Normalised regret against {words}, {group.title}, for {', '.join([names, *exact])}." for axis, words in AXES.items()
         },
         seasons=f"Mean normalised regret by season, {group.title}, for {names}; the table has the numbers.",
     )

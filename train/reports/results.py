@@ -26,7 +26,9 @@ from ..ground.runs import read_json, write_text
 from ..scoring.rows import ADDED, COLUMNS, Row, have_columns
 
 REFERENCE: Final = Path(__file__).parent / "reference"
-"""Folder of the results that ship with the package."""
+"""Folder of the results of the day-ahead game that ship with the package."""
+REFERENCE_HOURLY: Final = Path(__file__).parent / "reference-hourly"
+"""Folder of those of the game from hour to hour."""
 GROUP: Final = ("community", "information")
 CELL: Final = ("community", "information", "algorithm", "seed")
 _SETTING: Final = (

@@ -10,6 +10,7 @@ import numpy as np
 from ..ground.text import with_interval
 from ..statistics.intervals import FEW_SEEDS
 from .board import EXACT, Duels, LeaderboardLine, RegretParts, duels_of, parts_of
+from .both_ends import both_ends
 from .details import AXES, by_season, worst_days
 from .documents import Block, Heading, Paragraph, Picture, Pictures, Table
 from .figures import Look, board_figure, described, effort_figure, profiles_figure, seasons_figure, svg_of
@@ -61,6 +62,7 @@ def section(results: Results, group: Group, entries: Sequence[LeaderboardLine], 
             "First: IQM with its interval. Second: performance profiles, each with its 95% band and the others in grey; lower is better.",
         )
     )
+    blocks += both_ends(group, styles, seed)
     effort = tuple(drawn(axis, svg_of(effort_figure(group, axis, styles)), words.effort[axis]) for axis in AXES)
     blocks += [Heading(f"Regret against effort, {group.title}", 3), Pictures(effort, _effort_caption(group))]
     seasons = drawn("seasons", svg_of(seasons_figure(group, styles)), words.seasons)
@@ -96,8 +98,9 @@ def _board(group: Group, entries: Sequence[LeaderboardLine]) -> Table:
         "algorithm", "IQM [95%] (%)", "mean (%)", "worst tenth (%)", "worst seed (%)", "seeds", "days",
         "steps", "clearings", "validation clearings", "seconds",
     )  # fmt: skip
+    best = "optimum" if group.always_proved else "best charges found"
     caption = (
-        f"Leaderboard, {group.title}: normalised regret on test days (0 = optimum, 100 = no charge), and the mean effort of a seed. "
+        f"Leaderboard, {group.title}: normalised regret on test days (0 = {best}, 100 = no charge), and the mean effort of a seed. "
         "The clearings of a clairvoyant solved the test days themselves."
     )
     return Table(f"{group.slug}-leaderboard", caption, header, rows)
@@ -135,8 +138,13 @@ def _excluded(group: Group) -> str:
 
 
 def _effort_caption(group: Group) -> str:
-    exact = [each for each in group.algorithms if each.clairvoyant]
-    star = f"The star is the exact solver. It proves all {len(group.days)} test days, and learns nothing for other days. " if exact else ""
+    exact = [each.name for each in group.algorithms if each.clairvoyant]
+    if exact and group.always_proved:
+        star = f"The star is the exact solver. It proves all {len(group.days)} test days, and learns nothing for other days. "
+    elif exact:
+        star = f"{' and '.join(exact)} look at the test days themselves: their effort is the search on these, and serves no other day. "
+    else:
+        star = ""
     return (
         f"{star}Lines show the IQM on validation days while learning: that of the best policy so far, as a mean over seeds, with the range "
         "of the seeds shaded. Markers show the IQM on test days in the end, at what a seed had cost. Algorithms without a name are grey."

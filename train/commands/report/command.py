@@ -7,9 +7,10 @@ from pathlib import Path
 
 from ...ground.text import Report
 from ...reports.board import leaderboard
-from ...reports.results import REFERENCE, Results, pack, read_results
+from ...reports.results import REFERENCE, REFERENCE_HOURLY, Results, pack, read_results
 from ...reports.scores import groups_of
 from ...reports.story import tell
+from ...reports.unpacking import pack_references
 from ...reports.writing import text_of, write_report
 from ..options import add_report_options, decimal, natural
 from ..options.games import refuse
@@ -25,6 +26,9 @@ cells are listed and count as the worst. Unfinished ones are listed and left out
 normalised: 0% = optimum, 100% = no charge. iqm is the interquartile mean of all seeds and days with its 95% interval, and clearings count
 how often a seed solved the market to learn.
 
+With --pack the results become three files, or of the hourly game four: the last has what is known of its days, so that `gridtoll compare
+--packed` goes on from them without searching again.
+
 --check RUN compares a comparison that you ran again with the reference results, or with those of DIR: day by day, what was charged and what
 it earned. The exit code is 1 if a cell differs.
 """
@@ -32,6 +36,7 @@ EXAMPLES = """\
   gridtoll report runs/comparison
   gridtoll report runs/comparison --out runs/report
   gridtoll report --reference --json
+  gridtoll report --reference-hourly
   gridtoll report runs/comparison --pack reference
   gridtoll report --check runs/again
 """
@@ -41,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     parser.add_argument("folder", type=Path, nargs="?", metavar="DIR", help="folder of `gridtoll compare`, or a packed one")
     parser.add_argument("--reference", action="store_true", help="report the reference results that ship with gridtoll")
+    parser.add_argument("--reference-hourly", action="store_true", help="report those of the game from hour to hour")
     parser.add_argument("--check", type=Path, metavar="RUN", help="compare this rerun with the reference results, or with those of DIR")
     parser.add_argument(
         "--check-tolerance",
@@ -75,6 +81,7 @@ def run(options: argparse.Namespace) -> Report:
         entries, written = account.entries, f"\n\nwrote {options.out / 'report.html'}, report.md, tables.tex and leaderboard.csv"
     if options.pack is not None:
         pack(results, options.pack)
+        pack_references(results, options.pack)
     return Report({"leaderboard": [entry.values() for entry in entries]}, text_of(entries) + written + _warnings(results))
 
 
@@ -85,27 +92,28 @@ def _check(options: argparse.Namespace) -> Report:
         ValueError: If something is to be written besides, or one of them cannot be read.
     """
     refuse(options, ("out", "pack"), "a report (without --check)")
-    kept = read_results(_reference() if options.folder is None else options.folder)
+    kept = read_results(_reference(hourly=options.reference_hourly) if options.folder is None else options.folder)
     found = check_rerun(read_results(options.check), kept, tolerance=options.check_tolerance)
     values = rerun_values(found, options.check_tolerance)
     return Report(values, rerun_text(found, options.check_tolerance), exit_code=0 if values["same"] else 1)
 
 
-def _reference() -> Path:
-    """Return the folder of the reference results.
+def _reference(*, hourly: bool) -> Path:
+    """Return the folder of the reference results of one of the games.
 
     Raises:
         ValueError: If they are not here.
     """
-    if not (REFERENCE / "cells.json").is_file():
-        raise ValueError(f"the reference results must be in {REFERENCE}, but are not part of this installation.")
-    return REFERENCE
+    folder = REFERENCE_HOURLY if hourly else REFERENCE
+    if not (folder / "cells.json").is_file():
+        raise ValueError(f"the reference results must be in {folder}, but are not part of this installation.")
+    return folder
 
 
 def _results(options: argparse.Namespace) -> Results:
-    if options.reference == (options.folder is not None):
-        raise ValueError("`gridtoll report` needs either the folder of a comparison or --reference.")
-    return read_results(_reference() if options.reference else options.folder)
+    if (options.folder is not None) + options.reference + options.reference_hourly != 1:
+        raise ValueError("`gridtoll report` needs either the folder of a comparison, or --reference, or --reference-hourly.")
+    return read_results(options.folder or _reference(hourly=options.reference_hourly))
 
 
 def _warnings(results: Results) -> str:

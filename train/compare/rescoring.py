@@ -1,0 +1,76 @@
+"""Scoring finished cells again: what is known of their test days may be more than when they were scored.
+
+A longer search, or a tighter proof, changes neither what a leader charged nor what it earned; only what that is compared with. Clairvoyants
+look at the days themselves: their cells are begun anew where more is known.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ...envs.community.calendar import Scenario
+from ..ground.runs import sha256
+from ..learning.algorithms import CLAIRVOYANTS
+from ..references.ends import references
+from ..scoring.regret import normalised_regret
+from ..scoring.rows import Row, write_rows
+from ..task import environment_of
+from ..workers import Workers
+from .cells import Cell, read_result, write_result
+from .row_files import load_rows
+
+
+def score_again(root: Path, cells: Sequence[Cell], workers: Workers) -> int:
+    """Score the finished cells of a comparison against what is known of their test days now, and return how many changed.
+
+    Args:
+        root: Folder of the comparison, at which no other process is at work.
+        cells: Of its plan.
+        workers: Find what is not in the store.
+
+    Raises:
+        ClearingError: If a reference could not be found.
+    """
+    changed = 0
+    for cell in cells:
+        folder = root / cell.place
+        result = read_result(folder)
+        if result is None or result["status"] != "done":
+            continue
+        rows = load_rows(folder / "rows.csv")
+        scored = _scored(cell, rows, workers)
+        if repr(scored) == repr(rows):  # NaN differs from itself
+            continue
+        changed += 1
+        (folder / "cell.json").unlink()  # so that a kill leaves a cell that is not complete
+        if cell.algorithm in CLAIRVOYANTS:
+            shutil.rmtree(folder)
+        else:
+            write_rows(folder / "rows.csv", scored)
+            write_result(folder, {**result, "rows_sha256": sha256(folder / "rows.csv")})
+    return changed
+
+
+def _scored(cell: Cell, rows: Sequence[Row], workers: Workers) -> list[Row]:
+    ends = references(cell.task, [Scenario(row.day, row.price_path) for row in rows], workers, cell.effort)
+    normalised = normalised_regret(environment_of(cell.task).community, ends, np.array([row.objective_eur for row in rows]))
+    return [
+        replace(
+            row,
+            optimum_eur=each.best_eur,
+            upper_bound_eur=each.upper_bound_eur,
+            zero_eur=each.zero_eur,
+            regret_eur=each.best_eur - row.objective_eur,
+            normalised_regret=float(share),
+            excluded=bool(np.isnan(share)),
+            optimum_charge=each.charges[0] if len(each.charges) == 1 else float("nan"),
+            optimum_relative_gap=each.relative_gap,
+            certified=each.certified,
+        )
+        for row, each, share in zip(rows, ends, normalised, strict=True)
+    ]
