@@ -101,13 +101,15 @@ class Plan:
         ]
 
     def facts(self) -> dict[str, str]:
-        """Return what defines the cells, one line of TOML each: those of a smaller plan are among those of one that extends it."""
+        """Return what defines the cells, one line of TOML each: those of a smaller plan are among those of one that extends it.
+
+        How many days are proved is no part of it: what leaders learn does not depend on it, and cells can be scored again.
+        """
         facts = {f"communities.{community}.{information}": "true" for community, information in self.games}
         facts |= {f"seeds.{seed}": "true" for seed in self.seeds}
         for community, information, _ in self.fewer:  # each of its seeds, so that there may be more of them later
             facts |= {f"communities.{community}.{information}.{seed}": "true" for seed in self.seeds_in(community, information)}
         facts |= {"validation_days": _word(self.validation_days), "test_days": _word(self.test_days)}
-        facts |= {} if self.proved_days is None else {"proved_days": _word(self.proved_days)}
         facts |= {f"game.{key}": _word(value) for key, value in self.game}
         facts |= {} if self.effort is None else {f"effort.{key}": _word(value) for key, value in asdict(self.effort).items()}
         for entry in self.algorithms:

@@ -28,7 +28,7 @@ from ..ground.errors import is_for_want_of_a_package, is_not_the_algorithms
 from ..ground.locks import LOCK, writing_into
 from ..ground.playing import Leaders, play_days, same_for_all
 from ..ground.runs import commit, sha256, write_text
-from ..learning.algorithms import CLAIRVOYANTS, TaskAlgorithm, foresee, make_algorithm, settings_of
+from ..learning.algorithms import CLAIRVOYANTS, TaskAlgorithm, foresee, has_memory, make_algorithm, settings_of
 from ..learning.learn import alone_in_this_process
 from ..learning.practice import CurvePoint, LearningCost, TaskPractice
 from ..references.ends import Ends, references
@@ -155,6 +155,8 @@ def _keep(policy: Policy, cell: Cell, settings: dict[str, Any], folder: Path) ->
     """Write a leader that is a network as ONNX, and return the file's name, or why there is none; None for a leader of another kind."""
     if not isinstance(getattr(policy, "network", None), torch.nn.Module):
         return None
+    if has_memory(cell.algorithm):
+        return "not kept: what it charges depends on what it remembers of the day as well, which a network in a file does not"
     try:
         save_onnx(folder / "policy.onnx", cast(Exportable, policy), cell.task, name=cell.name, seed=cell.seed, config=settings)
     except ValueError as error:  # a package is missing, or a user's own network cannot be exported: its rows hold all the same

@@ -185,9 +185,14 @@ def draws_nothing(name: str, settings: Mapping[str, Any], information: str) -> b
     return False
 
 
+def has_memory(name: str) -> bool:
+    """Return whether an algorithm of this package charges by what it remembers of the day as well."""
+    return name in _LEARNERS and LearnerSettings(algorithm=name).has_memory
+
+
 def is_network(name: str) -> bool:
     """Return whether what an algorithm of this package learns is a network, which can be kept as ONNX; one with a memory cannot."""
-    return (name in _LEARNERS and name != "recurrent-ppo") or name in _NETWORKS
+    return (name in _LEARNERS and not has_memory(name)) or name in _NETWORKS
 
 
 def _class(reference: str, name: str, place: Path) -> Any:

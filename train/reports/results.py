@@ -242,6 +242,7 @@ def _checked(
     rows = pd.concat(tables, ignore_index=True)[[*COLUMNS, "place"]]
     rows = rows.sort_values([*CELL, "day", "price_path"], kind="stable", ignore_index=True)
     _require_one_game(rows)
+    _require_one_scale(rows, folder)
     finished, known = {cell.key for cell in cells if not cell.failed}, set(rows[list(CELL)].itertuples(index=False, name=None))
     if finished != known:
         raise ValueError(
@@ -265,6 +266,21 @@ def _require_one_game(rows: pd.DataFrame) -> None:
             raise ValueError(
                 f"all cells of a community and class must be scored on the same days of the same data, got {first} and {other} of "
                 f"{community}, {information}, with others. Run one of them again."
+            )
+
+
+def _require_one_scale(rows: pd.DataFrame, folder: Path) -> None:
+    """Raise unless all cells of a community are scored against the same best charges and bound, to a millionth."""
+    found = rows.groupby(["community", "day", "price_path"])[["optimum_eur", "upper_bound_eur"]].agg(["min", "max"])
+    for name in ("optimum_eur", "upper_bound_eur"):
+        least, greatest = (found[name][end].to_numpy(dtype=np.float64) for end in ("min", "max"))
+        apart = (least != greatest) & ~(greatest - least <= 1e-6 * np.maximum(1.0, np.abs(greatest)))
+        if apart.any():
+            community, day, path = found.index[int(np.argmax(apart))]
+            raise ValueError(
+                f"all cells of a community must be scored against the same best charges and bound, but {name} of {community}, day {day}, "
+                f"price path {path} is {least[apart][0]} in one cell of {folder} and {greatest[apart][0]} in another. Run `gridtoll "
+                f"compare --out {folder} --score-again`."
             )
 
 

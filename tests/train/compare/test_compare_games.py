@@ -86,6 +86,18 @@ def test_a_comparison_of_the_hourly_game_searches_as_hard_as_its_plan_says(tmp_p
     assert {cell["algorithm"]: cell["clairvoyant"] for cell in cells} == {"best-schedule": False, "day-ahead": True, "unrolled": False}
 
 
+def test_a_leader_that_remembers_is_scored_and_its_network_not_kept(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.toml"
+    learner = (
+        "[algorithms.recurrent-ppo]\nhidden = [8]\nwarmup_days = 4\nbatch_size = 32\nupdates = 1\nparallel_days = 4\nvalidate_every = 4\n"
+    )
+    plan.write_text(HOURLY.partition("[algorithms")[0] + learner)
+    assert main(["compare", str(plan), "--out", str(tmp_path / "out"), "--jobs", "1", "--quiet"]) == 0
+    [path] = (tmp_path / "out").glob("cells/*/*/*/*/cell.json")
+    assert json.loads(path.read_text())["policy"].startswith("not kept: what it charges depends on what it remembers")
+    assert len(gather_rows(tmp_path / "out").rows) == 2
+
+
 @pytest.mark.parametrize(
     ("game", "said"),
     [

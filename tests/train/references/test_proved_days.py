@@ -64,7 +64,7 @@ def test_days_to_be_proved_are_spread_evenly_over_the_test_days() -> None:
 def test_a_plan_says_how_many_days_are_proved_and_searches_the_others_without_a_proof() -> None:
     text = b'communities = ["ieee9-pooled"]\nseeds = 1\nproved_days = 3\n[game]\nenv = "hourly"\n[effort]\nplans = 7\n[algorithms.zero]\n'
     plan = read_plan(text, source="plan")
-    assert plan.facts()["proved_days"] == "3"
+    assert plan.facts() == read_plan(text.replace(b"= 3", b"= 9"), source="plan").facts()
     [cell] = plan.cells()
     assert cell.effort == SearchEffort(plans=7, seconds=0.0)
     assert plan.effort == SearchEffort(plans=7)

@@ -118,7 +118,9 @@ def test_a_plan_with_other_settings_is_refused_and_one_with_more_seeds_is_not(ma
     assert len([*(elsewhere / "run").glob("cells/*/*/*/*/cell.json")]) == 6
 
 
-def test_scored_again_cells_are_compared_with_what_is_known_now_and_earn_what_they_earned(made: Path, elsewhere: Path) -> None:
+def test_scored_again_cells_are_compared_with_what_is_known_now_and_earn_what_they_earned(
+    made: Path, elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert gone_on_with(made, elsewhere) == 0
     task = GameSpec(community="two-prosumers", env="hourly")
     before = {(row.algorithm, row.seed, row.day): row for row in gather_rows(elsewhere / "run").rows}
@@ -126,7 +128,12 @@ def test_scored_again_cells_are_compared_with_what_is_known_now_and_earn_what_th
     ends = HOURLY.kept(hourly_key(task, day, EFFORT))
     assert ends is not None
     HOURLY.keep(hourly_key(task, day, EFFORT), replace(ends, upper_bound_eur=ends.best_eur + 1.0, certified=False))
-    assert main(["compare", "--out", str(elsewhere / "run"), "--jobs", "1", "--quiet", "--score-again"]) == 0
+    again = ["compare", "--out", str(elsewhere / "run"), "--jobs", "1", "--quiet", "--score-again"]
+    assert main([*again, "--only", "random"]) == 0
+    assert main(["report", str(elsewhere / "run")]) == 2
+    assert "must be scored against the same best charges and bound" in capsys.readouterr().err
+    assert main(again) == 0
+    assert main(["report", str(elsewhere / "run")]) == 0
     after = {(row.algorithm, row.seed, row.day): row for row in gather_rows(elsewhere / "run").rows}
     assert set(after) == set(before)
     for key, row in after.items():
