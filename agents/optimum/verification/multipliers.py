@@ -75,8 +75,8 @@ class Multipliers:
         program = self.program
         n = program.day.n_prosumers
         diagonal = sum(program.block(weight, kind) for kind in (DEMAND, IMPORT, EXPORT, CHARGING, DISCHARGING))
-        between, trades = np.zeros((program.day.n_periods, n, n)), program.trades(weight)
-        np.add.at(between, (slice(None), program.seller, program.buyer), trades)  # type: ignore[arg-type]
+        between = np.zeros((program.day.n_periods, n, n))
+        between[:, program.seller, program.buyer] = program.trades(weight)  # a pair stands there once
         between = between + between.transpose(0, 2, 1)
         systems = -between
         rows = np.arange(n)

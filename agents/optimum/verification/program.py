@@ -14,6 +14,7 @@ Nothing here is shared with the search, which scales the day to units of its own
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -94,10 +95,20 @@ class FollowersProgram:
     def sold_net(self, trades: Array) -> Array:
         """Return what each prosumer sells less what it buys, shape (T, N), of trades of shape (T, P)."""
         net = np.zeros(self.day.demand_max.shape, dtype=np.longdouble)
-        every = slice(None)
-        np.add.at(net, (every, self.seller), trades)  # type: ignore[arg-type]
-        np.subtract.at(net, (every, self.buyer), trades)  # type: ignore[arg-type]
+        if len(self.seller):
+            for sign, (order, first, who) in zip((1.0, -1.0), self._by_side, strict=True):
+                net[:, who] += sign * np.add.reduceat(trades[:, order], first, axis=1, dtype=np.longdouble)
         return np.asarray(net)
+
+    @cached_property
+    def _by_side(self) -> tuple[tuple[Array, Array, Array], tuple[Array, Array, Array]]:
+        """Of sellers and of buyers: the pairs in their order, the first pair of each, and who they are."""
+        sides = []
+        for side in (self.seller, self.buyer):
+            order = np.argsort(side, kind="stable")
+            who, first = np.unique(side[order], return_index=True)
+            sides.append((order, first, who))
+        return sides[0], sides[1]
 
     def residuals(self, vector: Array) -> tuple[Array, Array]:
         """Return by how much each balance is missed in kW and each storage equation in kWh, shape (T, N) both."""
