@@ -24,6 +24,7 @@ SHOWN: Final = (
     "model.html",
     "notation.html",
     "reference/report.html",
+    "reference-hourly/report.html",
     "_generated/environments/day-ahead.html",
     "_generated/environments/hourly.html",
     "_generated/notebooks/tutorial.html",

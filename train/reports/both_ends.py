@@ -37,7 +37,7 @@ class EndsLine:
         algorithm: Its name in the plan.
         earned: What it earns.
         to_best: What the best charges found earn more. The regret is at least that.
-        to_bound: What the bound is above it. The regret is at most that.
+        to_bound: What the bound is above it. The regret is at most that. None where one of the days has no bound.
         above: The share of seeds and days on which it earns more than the best charges found, by more than a hundredth of a cent.
         clairvoyant: Whether it looks at the days it is scored on.
     """
@@ -45,7 +45,7 @@ class EndsLine:
     algorithm: str
     earned: Interval
     to_best: Interval
-    to_bound: Interval
+    to_bound: Interval | None
     above: float
     clairvoyant: bool
 
@@ -83,41 +83,38 @@ def _line(group: Group, scored: Scored, days: NDArray[np.bool_], seed: int) -> E
         algorithm=scored.name,
         earned=interval(best - regret),
         to_best=interval(regret),
-        to_bound=interval(bound - best + regret),
+        to_bound=interval(bound - best + regret) if np.isfinite(bound).all() else None,
         above=float((regret < -1e-4).mean()),
         clairvoyant=scored.clairvoyant,
     )
 
 
 def both_ends(group: Group, styles: Mapping[str, Look], seed: int) -> list[Block]:
-    """Return what a report says of both ends: nothing where every optimum is proved, or no day has a bound.
+    """Return what a report says of both ends: nothing where every optimum is proved.
 
     Args:
         group: The community and class.
         styles: How each algorithm is drawn.
         seed: Of the bootstrap.
     """
-    gaps = gaps_of(group)
-    bounded = np.isfinite(gaps)
-    if group.always_proved or not bounded.any():
+    if group.always_proved:
         return []
+    gaps = gaps_of(group)
+    close, n = gaps <= CLOSE, gaps.size
     blocks: list[Block] = [Heading(f"Regret to both ends, {group.title}", 3)]
-    close = gaps <= CLOSE
     if close.any():
-        n, widest = int(close.sum()), gaps[close].max()
-        mean = float(gaps[close].mean())
+        known = int(close.sum())
         text = (
-            f"On {n} of {gaps.size} test days the bound is at most {CLOSE:.0%} above the best charges found, on average {mean:.1%} and at "
-            f"most {widest:.1%}. There the optimum is as good as known."
+            f"On {known} of {n} test days the bound is at most {CLOSE:.0%} above the best charges found, on average "
+            f"{gaps[close].mean():.1%} and at most {gaps[close].max():.1%}. There the optimum is as good as known."
         )
         lines = ends_of(group, close, seed=seed)
-        blocks += [Paragraph(text), _table(group, "known", f"the {n} days whose optimum is known", lines)]
-        blocks.append(_drawn(group, "known", f"Regret on the {n} days whose optimum is known", lines, styles))
+        blocks += [Paragraph(text), _table(group, "known", f"the {known} days whose optimum is known", lines)]
+        blocks.append(_drawn(group, "known", f"Regret on the {known} days whose optimum is known", lines, styles))
     if not close.all():
-        lines = ends_of(group, bounded, seed=seed)
-        n = int(bounded.sum())
-        blocks.append(_table(group, "ends", "all test days" if n == gaps.size else f"the {n} test days with a bound", lines))
-        blocks.append(_drawn(group, "ends", f"Regret on {n} test days", lines, styles))
+        lines = ends_of(group, np.ones(n, dtype=np.bool_), seed=seed)
+        blocks.append(_table(group, "ends", f"all {n} test days", lines))
+        blocks.append(_drawn(group, "ends", f"Regret on all {n} test days", lines, styles))
     return blocks
 
 
@@ -132,7 +129,7 @@ def _table(group: Group, name: str, days: str, lines: list[EndsLine]) -> Table:
     rows = tuple(
         (
             line.algorithm + (" (clairvoyant)" if line.clairvoyant else ""),
-            *(with_interval(each, 2).replace("-", "−") for each in (line.earned, line.to_best, line.to_bound)),
+            *(_word(each) for each in (line.earned, line.to_best, line.to_bound)),
             f"{100 * line.above:.1f}",
         )
         for line in lines
@@ -140,15 +137,19 @@ def _table(group: Group, name: str, days: str, lines: list[EndsLine]) -> Table:
     return Table(f"{group.slug}-{name}", f"Earnings and regret in EUR a day on {days}, {group.title}.", header, rows)
 
 
+def _word(interval: Interval | None) -> str:
+    return "no bound" if interval is None else with_interval(interval, 2).replace("-", "−")
+
+
 def _drawn(group: Group, name: str, what: str, lines: list[EndsLine], styles: Mapping[str, Look]) -> Pictures:
-    ranked = ", ".join(f"{line.algorithm} {line.to_best.centre:.2f} to {line.to_bound.centre:.2f}" for line in lines)
-    picture = Picture(
-        f"{group.slug}-{name}", svg_of(ends_figure(lines, styles)), f"{what} in EUR a day, to best found and to bound: {ranked}."
+    ranked = ", ".join(
+        f"{line.algorithm} {line.to_best.centre:.2f}" + ("" if line.to_bound is None else f" to {line.to_bound.centre:.2f}")
+        for line in lines
     )
-    caption = (
-        f"{what}. The mark is the regret to the best charges found with its 95% interval. The bar where the thin line ends is the regret "
-        "to the bound. The regret to the optimum lies between mark and bar."
-    )
+    picture = Picture(f"{group.slug}-{name}", svg_of(ends_figure(lines, styles)), f"{what} in EUR a day: {ranked}.")
+    caption = f"{what}. The mark is the regret to the best charges found, with its 95% interval."
+    if all(line.to_bound is not None for line in lines):
+        caption += " The bar where the thin line ends is the regret to the bound. The regret to the optimum lies between mark and bar."
     return Pictures((picture,), caption)
 
 
@@ -158,18 +159,20 @@ def ends_figure(lines: list[EndsLine], styles: Mapping[str, Look]) -> Figure:
     axes = figure.subplots()
     for place, line in enumerate(lines):
         look = styles[line.algorithm]
-        axes.plot([line.to_best.centre, line.to_bound.centre], [place, place], color=look["color"], linewidth=0.9)
-        axes.plot([line.to_bound.centre], [place], marker="|", markersize=9, color=look["color"], clip_on=False, zorder=3)
+        if line.to_bound is not None:
+            axes.plot([line.to_best.centre, line.to_bound.centre], [place, place], color=look["color"], linewidth=0.9)
+            axes.plot([line.to_bound.centre], [place], marker="|", markersize=9, color=look["color"], clip_on=False, zorder=3)
         if line.to_best.has_ends:
             axes.plot([line.to_best.low, line.to_best.high], [place, place], color=look["color"], linewidth=3, alpha=0.5)
         axes.plot([line.to_best.centre], [place], marker=look["marker"], markersize=6, color=look["color"], clip_on=False, zorder=4)
     axes.set_yticks(range(len(lines)), [line.algorithm for line in lines], fontsize=8)
     axes.invert_yaxis()
-    least, most = min(line.to_best.centre for line in lines), max(line.to_bound.centre for line in lines)
+    least = min(line.to_best.centre for line in lines)
+    most = max((line.to_bound.centre for line in lines if line.to_bound is not None), default=0.0)
     if most > 100 * max(1.0, float(np.median([line.to_best.centre for line in lines]))):
         axes.set_xscale("symlog", linthresh=1.0, linscale=0.4)
     axes.set_xlim(left=min(0.0, least))
-    axes.set_xlabel("regret (EUR a day): best found to bound", fontsize=8)
+    axes.set_xlabel("regret (EUR a day)", fontsize=8)
     axes.tick_params(labelsize=8)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)

@@ -34,6 +34,7 @@ def test_what_is_earned_and_both_regrets_add_up_to_best_found_and_bound() -> Non
     for days in (np.array([True] * 4), np.array([True, False, True, False])):
         for line in ends_of(group, days):
             assert line.earned.centre + line.to_best.centre == pytest.approx(BEST[days].mean())
+            assert line.to_bound is not None
             assert line.earned.centre + line.to_bound.centre == pytest.approx((BEST + GAP)[days].mean())
             assert line.to_best.low <= line.to_best.centre <= line.to_best.high or not line.to_best.has_ends
 
@@ -55,12 +56,17 @@ def test_days_whose_bound_is_close_are_those_whose_optimum_is_known() -> None:
     assert "On 3 of 4 test days the bound is at most 5% above" in blocks[1].markdown()
 
 
-def test_nothing_is_said_of_ends_where_they_have_always_met_or_there_is_no_bound() -> None:
-    styles = looks(["learner", "perfect"])
-    assert both_ends(group_of(always_proved=True), styles, 0) == []
-    assert both_ends(group_of(np.full(4, np.inf)), styles, 0) == []
-    [table] = (block for block in both_ends(group_of(np.array([np.inf, 4.0, 4.0, 4.0])), styles, 0) if isinstance(block, Table))
-    assert "the 3 test days with a bound" in table.caption
+def test_nothing_is_said_of_ends_where_they_have_always_met() -> None:
+    assert both_ends(group_of(always_proved=True), looks(["learner", "perfect"]), 0) == []
+
+
+def test_where_a_day_has_no_bound_the_table_says_so_and_has_all_days() -> None:
+    blocks = both_ends(group_of(np.array([np.inf, 1.0, 4.0, 4.0])), looks(["learner", "perfect"]), 0)
+    known, everywhere = (block for block in blocks if isinstance(block, Table))
+    assert "the 1 days whose optimum is known" in known.caption
+    assert "all 4 test days" in everywhere.caption
+    assert {row[3] for row in everywhere.rows} == {"no bound"}
+    assert "no bound" not in {row[3] for row in known.rows}
 
 
 def test_the_picture_is_logarithmic_only_where_the_bound_is_far_away() -> None:

@@ -1,0 +1,120 @@
+"""The hourly reference results that ship: of the plan's settings, true to the game, below every bound, and what the tables are made of."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gridtoll.agents.fixed.hourly import SchedulePolicy
+from gridtoll.envs.community.calendar import Scenario
+from gridtoll.train.compare.plan_file import find_plan, read_plan
+from gridtoll.train.ground.playing import play_days
+from gridtoll.train.reports.board import leaderboard
+from gridtoll.train.reports.both_ends import CLOSE, ends_of, gaps_of
+from gridtoll.train.reports.results import REFERENCE_HOURLY, Results, read_results
+from gridtoll.train.reports.scores import Group, Scored, groups_of
+from gridtoll.train.task import environment_of
+
+ROOT = Path(__file__).resolve().parents[3]
+POOLED = "simbench-rural-pooled"
+LEARNERS = ("sac", "ppo", "tqc", "recurrent-ppo", "unrolled")
+
+
+@pytest.fixture(scope="module")
+def results() -> Results:
+    """The reference results, as ``gridtoll report --reference-hourly`` reads them."""
+    return read_results(REFERENCE_HOURLY)
+
+
+@pytest.fixture(scope="module")
+def groups(results: Results) -> dict[tuple[str, str], Group]:
+    """Scores by community and information class."""
+    return {(group.community, group.information): group for group in groups_of(results)}
+
+
+def scored(group: Group, name: str) -> Scored:
+    [found] = (each for each in group.algorithms if each.name == name)
+    return found
+
+
+def test_they_are_cells_of_the_plan_that_ships_and_say_which_are_missing(results: Results) -> None:
+    plan = read_plan(find_plan("reference-hourly").read_bytes(), source="reference-hourly")
+    planned = {cell.place.relative_to("cells").as_posix() for cell in plan.cells()}
+    finished = {cell.place for cell in results.cells}
+    assert finished | set(results.unfinished) == planned
+    assert not finished & set(results.unfinished)
+    assert not results.failed
+
+
+def test_every_setting_is_that_of_the_plan(results: Results) -> None:
+    plan = read_plan(find_plan("reference-hourly").read_bytes(), source="reference-hourly")
+    stated = {cell.place.parts[1:]: cell for cell in plan.cells()}
+    for cell in results.cells:
+        own = stated[cell.community, cell.information, cell.algorithm, str(cell.seed)]
+        settings = {name: list(value) if isinstance(value, tuple) else value for name, value in own.settings}
+        assert settings.items() <= dict(cell.settings).items()
+        assert cell.task == own.task
+
+
+def test_every_learner_of_the_pooled_community_has_the_seeds_an_interval_needs(groups: dict[tuple[str, str], Group]) -> None:
+    group = groups[POOLED, "public"]
+    assert len(group.days) >= 60
+    for name in LEARNERS:
+        assert len(scored(group, name).cells) >= 5
+        assert scored(group, name).has_enough_seeds
+
+
+def test_regret_is_what_is_earned_less_and_no_leader_exceeds_a_bound(results: Results) -> None:
+    rows = results.rows
+    assert (rows["regret_eur"] - (rows["optimum_eur"] - rows["objective_eur"])).abs().max() <= 1e-9
+    share = rows["regret_eur"] / (rows["optimum_eur"] - rows["zero_eur"])
+    assert (share - rows["normalised_regret"]).abs().max() <= 1e-9
+    assert (rows["objective_eur"] <= rows["upper_bound_eur"] + 1e-6 * rows["upper_bound_eur"].abs().clip(lower=1.0)).all()
+    assert rows.loc[rows["algorithm"] == "best-found", "regret_eur"].abs().max() <= 1e-6
+
+
+def test_all_cells_of_a_community_are_scored_against_the_same_ends(results: Results) -> None:
+    for _, rows in results.rows.groupby(["community", "day", "price_path"]):
+        assert rows["optimum_eur"].nunique() == rows["upper_bound_eur"].nunique() == rows["zero_eur"].nunique() == 1
+
+
+def test_at_least_eight_days_of_the_pooled_community_have_an_optimum_known_to_five_percent(groups: dict[tuple[str, str], Group]) -> None:
+    group = groups[POOLED, "public"]
+    assert (gaps_of(group) <= CLOSE).sum() >= 8
+
+
+def test_charges_that_ship_earn_what_the_rows_say_when_they_are_played_again(results: Results) -> None:
+    rows = results.rows[(results.rows["community"] == POOLED) & results.rows["algorithm"].isin(["sac", "best-found"])]
+    picked = rows.groupby("algorithm").sample(2, random_state=0)
+    task = next(cell.task for cell in results.cells if cell.task is not None and cell.community == POOLED)
+    env = environment_of(task)
+    for row in picked.itertuples():
+        charges = np.array([float(charge) for charge in row.charge.split()])[:, None]
+        leader = SchedulePolicy(charges, env.observer.layout["hour"])
+        [played] = play_days(task, lambda _, leader=leader: leader, [Scenario(row.day, row.price_path)], threads=1)  # type: ignore[misc]
+        assert played.objective_eur == pytest.approx(row.objective_eur, abs=1e-6)
+
+
+@pytest.mark.long
+def test_the_leaderboard_and_the_tables_of_both_ends_that_ship_come_from_the_rows(groups: dict[tuple[str, str], Group]) -> None:
+    text = (ROOT / "docs" / "reference-hourly" / "leaderboard.csv").read_text(encoding="utf-8")
+    entries = leaderboard([*groups.values()])
+    shipped = [line.split(",") for line in text.splitlines()[1:]]
+    assert len(shipped) == len(entries)
+    for line, entry in zip(shipped, entries, strict=True):
+        assert line[:3] == [entry.algorithm, entry.information, entry.community]
+        assert float(line[3]) == pytest.approx(entry.iqm.centre, rel=1e-9)
+    report = (ROOT / "docs" / "reference-hourly" / "report.md").read_text(encoding="utf-8").replace("−", "-")
+    group = groups[POOLED, "public"]
+    known = gaps_of(group) <= CLOSE
+    table = report.partition(f"days whose optimum is known, {group.title}")[2]
+    for line in ends_of(group, known):
+        found = re.search(rf"\| {line.algorithm}[^|]* \| (-?[0-9.]+)[^|]* \| (-?[0-9.]+)[^|]* \| (-?[0-9.]+)", table)
+        assert found is not None
+        assert line.to_bound is not None
+        assert [float(each) for each in found.groups()] == pytest.approx(
+            [line.earned.centre, line.to_best.centre, line.to_bound.centre], abs=0.0051
+        )
