@@ -27,6 +27,7 @@ charges       τ       EUR/kWh       (T, N, N)     what a traded kWh costs, half
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
@@ -143,7 +144,17 @@ class Tariff:
 
     def charges(self, coefficients: Array) -> Array:
         """Return τ in EUR/kWh, shape (T, N, N), at coefficients γ of shape (T, K)."""
+        if len(self.basis) == 1:  # the same products, without the machinery for sums of them
+            one: Array = coefficients[:, :, None] * self.basis
+            return one
         return np.tensordot(coefficients, self.basis, axes=1)
+
+    def charges_of_many(self, coefficients: Sequence[Array]) -> Array:
+        """Return τ in EUR/kWh of R days, shape (R, T, N, N), each as :meth:`charges` does at coefficients of shape (T, K)."""
+        if len(self.basis) == 1:
+            one: Array = np.stack(coefficients)[..., None] * self.basis
+            return one
+        return np.stack(list(map(self.charges, coefficients)))
 
 
 def check_period(per: str) -> Period:

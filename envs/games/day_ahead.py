@@ -71,7 +71,7 @@ class DayAheadGame:
     def play(self, mechanism: Mechanism[A], states: Sequence[DayState], coefficients: Sequence[Array]) -> Plays[DayState, A]:
         """Price R days; see :class:`.game.Game`."""
         tariff, days = self.setting.tariff, [state.episode.day for state in states]
-        charges, charge = np.stack(list(map(tariff.charges, coefficients))), np.stack(list(map(tariff.action, coefficients)))
+        charges, charge = tariff.charges_of_many(coefficients), np.stack(list(map(tariff.action, coefficients)))
         played = transitions(self.setting.rules, mechanism, days, charges)
         priced = [DayState(state.episode, over=True) for state in states]
         return Plays(charge=charge, days=days, cleared=played.clearings, carried_out=played, states=priced)

@@ -32,6 +32,7 @@ import numpy as np
 
 from ..community.calendar import Scenario
 from ..community.day import Array, Day
+from ..community.tails import Tails
 from ..market.mechanism import Allocation, Mechanism
 from .game import A, Observation
 from .memory import EMPTY, Memory
@@ -39,7 +40,7 @@ from .observation.hourly import HourlyObserver, SharedByHours, make_hourly_obser
 from .observation.public import forecast_factors
 from .setting import Setting
 from .spec import GameSpec
-from .tail import forecast_of, hour_of, tail_of
+from .tail import forecast_of, hour_of
 from .transition import Outcome, Plays, cleared
 
 LEAST_FACTOR: Final = 0.1
@@ -56,10 +57,15 @@ class Loaded(NamedTuple):
 
     scenario: Scenario
     day: Day  # as it comes
-    forecast: Day  # as it is expected; the same object without forecast error
+    tails: Tails  # what cuts its tails, later hours as they are expected
     view: SharedByHours
     hours: tuple[Day, ...]  # each hour as a day of its own
     info: Mapping[str, Any]
+
+    @property
+    def forecast(self) -> Day:
+        """The day as it is expected; the same object without forecast error."""
+        return self.tails.forecast
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -147,7 +153,7 @@ class HourlyGame:
                 factors = np.maximum(factors, LEAST_FACTOR)
                 forecast = forecast_of(day, factors)
             view, hours = self.observer.view(scenario, day, factors), tuple(hour_of(day, hour) for hour in range(t))
-            known = Loaded(scenario, day, forecast, view, hours, self.setting.info(scenario))
+            known = Loaded(scenario, day, Tails(day, forecast), view, hours, self.setting.info(scenario))
             while len(kept) >= _KEPT:
                 del kept[next(iter(kept))]
         kept[scenario] = known
@@ -169,7 +175,7 @@ class HourlyGame:
             believed = [state.memory.believed(each) for state, each in zip(states, believed, strict=True)]
         charges = list(map(tariff.charges, believed))
         charge, now = np.stack(list(map(tariff.action, coefficients))), np.stack([each[:1] for each in charges])
-        tails = [tail_of(each.loaded.day, each.hour, each.stored, forecast=each.loaded.forecast) for each in states]
+        tails = [each.loaded.tails.at(each.hour, each.stored) for each in states]
         plans = cleared(mechanism, tails, charges)
         carried_out = self.setting.rules.settled_many(days, now, list(map(methodcaller("first_period"), plans)))
         values = carried_out.settlements.values

@@ -7,7 +7,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from ..community.day import BY_PERIOD, Array, Day, within_reach
+from ..community.day import BY_PERIOD, Array, Day
+from ..community.tails import Tails, changed
 from ..market.mechanism import Allocation
 
 A = TypeVar("A", bound=Allocation)
@@ -34,7 +35,7 @@ def forecast_of(day: Day, factors: Array) -> Day:
 
 
 def tail_of(day: Day, hour: int, stored: Array, *, forecast: Day | None = None) -> Day:
-    """Return the rest of a day as prosumers see it.
+    """Return the rest of a day as prosumers see it; whoever cuts several tails of one day is quicker with :class:`.tails.Tails`.
 
     Args:
         day: The day as it comes.
@@ -42,22 +43,13 @@ def tail_of(day: Day, hour: int, stored: Array, *, forecast: Day | None = None) 
         stored: Energy of each store at its beginning, kWh, shape (N,).
         forecast: The day as it was expected, which later hours are taken for; the day itself where absent.
     """
-    sure = forecast is None or forecast is day
-    if hour == 0 and sure and np.array_equal(stored, day.storage_start):
-        return day
-    rows = {name: getattr(day, name)[hour:] for name in (*BY_PERIOD, "base_injection")}
-    if forecast is not None and not sure:
-        for name in BY_PERIOD:
-            rows[name] = np.concatenate([getattr(day, name)[hour : hour + 1], getattr(forecast, name)[hour + 1 :]])
-    end = day.storage_start if day.storage_end is None else day.storage_end
-    tail = replace(day, label=f"{day.label}/from hour {hour}", storage_start=stored, storage_end=end, **rows)
-    return tail if sure else replace(tail, storage_end=np.minimum(end, stored + within_reach(tail)))
+    return Tails(day, forecast).at(hour, stored)
 
 
 def hour_of(day: Day, hour: int) -> Day:
     """Return one period of a day as a day of its own, to be settled; what its stores begin and end with is not that period's."""
     rows = {name: getattr(day, name)[hour : hour + 1] for name in (*BY_PERIOD, "base_injection")}
-    return replace(day, label=f"{day.label}/period {hour}", **rows)
+    return changed(day, rows | {"label": f"{day.label}/period {hour}"})
 
 
 def first_hour(tail: Day, plan: A) -> tuple[Day, A]:

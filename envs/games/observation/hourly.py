@@ -44,7 +44,7 @@ from ...community.day import Array, Day
 from ..memory import EMPTY, REMEMBERED_DAYS, Memory
 from .fields import Field
 from .observer import BOUND, Observer, layout_of, make_observer
-from .public import FORECAST_ERROR, public_values
+from .public import FORECAST_ERROR, by_period
 
 NOW = ("spread", "load", "renewable", "surplus", "deficit", "matched")
 
@@ -98,7 +98,7 @@ class HourlyObserver:
             forecast: What prosumers take load, renewables and export price for, over the truth, shape (3, T).
         """
         base = self.day_ahead
-        truth = public_values(base.community, base.geometry, scenario, day)
+        truth = by_period(base.geometry, day, np.ones((3, day.n_periods))).values
         field = {each.name: each for each in base.fields}
         parts = [(truth[name].reshape(day.n_periods, -1) - field[name].centre) / field[name].scale for name in NOW]
         now = np.vstack([np.hstack(parts), np.zeros((1, sum(part.shape[1] for part in parts)))])

@@ -146,6 +146,49 @@ def drawn_factors(generator: np.random.Generator, n_periods: int, period_hours: 
     return 1.0 + error * errors
 
 
+class ByPeriod(NamedTuple):
+    """What the public fields say of each period, and what the others are made of.
+
+    Attributes:
+        values: Of the fields ``spread``, ``load``, ``renewable``, ``surplus``, ``deficit`` and ``matched``.
+        surplus: What each prosumer could sell in kW, shape (T, N).
+        deficit: What each would buy in kW, shape (T, N).
+        matched: Both matched by ring in kW, shape (T, rings).
+    """
+
+    values: Values
+    surplus: Array
+    deficit: Array
+    matched: Array
+
+
+def by_period(geometry: Geometry, day: Day, factors: Array) -> ByPeriod:
+    """Return what the public fields say of each period of a day.
+
+    Args:
+        geometry: That of the community.
+        day: The day itself.
+        factors: What load, renewables and export price are multiplied by, shape (3, T).
+    """
+    load_factor, sun_factor, price_factor = factors
+    import_price, curtailed_price = day.own_import_price, np.maximum(day.own_export_price * price_factor[:, None], 0.0)
+    renewable = day.renewable * sun_factor[:, None]
+    load = _demand(day, import_price) * load_factor[:, None]
+    surplus = np.maximum(renewable - _demand(day, curtailed_price) * load_factor[:, None], 0.0)
+    deficit = np.maximum(load - renewable, 0.0)
+    matched, _ = _match(geometry.rings, surplus, deficit)
+    per_load = 1.0 / geometry.total_load_kw
+    values = {
+        "spread": np.maximum(day.mean_import_price - _mean_curtailed(day, price_factor), 0.0),
+        "load": load.sum(axis=1) * per_load,
+        "renewable": renewable.sum(axis=1) * per_load,
+        "surplus": surplus.sum(axis=1) * per_load,
+        "deficit": deficit.sum(axis=1) * per_load,
+        "matched": matched @ np.eye(_N_BINS)[list(BIN_OF_RING)] * per_load,
+    }
+    return ByPeriod(values, surplus, deficit, matched)
+
+
 def public_values(community: Community, geometry: Geometry, scenario: Scenario, day: Day, *, factors: Array | None = None) -> Values:
     """Return the values of the public fields.
 
@@ -156,27 +199,17 @@ def public_values(community: Community, geometry: Geometry, scenario: Scenario, 
         day: The day itself.
         factors: What load, renewables and export price are multiplied by, shape (3, T); absent for the truth.
     """
-    load_factor, sun_factor, price_factor = np.ones((3, day.n_periods)) if factors is None else factors
-    import_price, curtailed_price = day.own_import_price, np.maximum(day.own_export_price * price_factor[:, None], 0.0)
-    spread = np.maximum(day.mean_import_price - _mean_curtailed(day, price_factor), 0.0)
-    renewable = day.renewable * sun_factor[:, None]
-    load = _demand(day, import_price) * load_factor[:, None]
-    surplus = np.maximum(renewable - _demand(day, curtailed_price) * load_factor[:, None], 0.0)
-    deficit = np.maximum(load - renewable, 0.0)
-    matched, _ = _match(geometry.rings, surplus, deficit)
+    told = np.ones((3, day.n_periods)) if factors is None else factors
+    values, surplus, deficit, matched = by_period(geometry, day, told)
+    spread = values["spread"]
     stored, need_kwh = _match_storage(geometry.rings, day, surplus, deficit)
-    round_trip_spread = _round_trip_spread(day, _mean_curtailed(day, price_factor))
+    round_trip_spread = _round_trip_spread(day, _mean_curtailed(day, told[2]))
     per_load = 1.0 / geometry.total_load_kw
     energy_kw = [surplus.sum(), deficit.sum(), matched.sum()]
     return {
         **_calendar(community, scenario.day),
         "import_price": np.array([day.mean_import_price.mean()]),
-        "spread": spread,
-        "load": load.sum(axis=1) * per_load,
-        "renewable": renewable.sum(axis=1) * per_load,
-        "surplus": surplus.sum(axis=1) * per_load,
-        "deficit": deficit.sum(axis=1) * per_load,
-        "matched": matched @ np.eye(_N_BINS)[list(BIN_OF_RING)] * per_load,
+        **values,
         "revenue": _revenue(geometry, matched * day.period_hours, spread) * per_load,
         "storage_revenue": _revenue(geometry, stored * day.period_hours, round_trip_spread) * per_load,
         "day_energy": np.array([*(day.period_hours * kw for kw in energy_kw), need_kwh, day.storage_capacity.sum()]) * per_load,

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -32,7 +32,7 @@ MOST_PRICE = 8.0
 """How many times the median import price one price counts in the price unit."""
 LEAST_SIZE = 1e-3
 """Least size of a prosumer, in power units: errors smaller than that share of what is exact for a typical one are nobody's concern."""
-_WORTH_ALL = 16.0
+WORTH_ALL = 16.0
 """Price units (of the hour) above which the last kWh of demand is taken whatever it costs, for an interior point."""
 
 
@@ -142,7 +142,7 @@ def read_charges_of(days: Sequence[Day], charges: Sequence[ArrayLike] | Array) -
 
 def scale(day: Day, charges: Array, structure: Structure) -> MarketData:
     """Return the dimensionless data of ``day`` at ``charges`` of shape (T, N, N)."""
-    power, price = power_unit(day), price_unit(day)
+    power, price, size = units_of(day)
     shape, seller, buyer, owner = day.demand_min.shape, structure.seller, structure.buyer, structure.owner
     pairs, stores = (shape[0], len(seller)), (shape[0], len(owner))
     energy_unit = power * day.period_hours
@@ -151,7 +151,7 @@ def scale(day: Day, charges: Array, structure: Structure) -> MarketData:
     curvature_unit = price / power
     retail = (day.import_price, day.export_price)
     buying, selling = (each if each.ndim == 2 else np.broadcast_to(each[:, None], shape) for each in retail)  # (T, N)
-    worth_all = _WORTH_ALL * np.maximum(price, np.abs(buying))
+    worth_all = WORTH_ALL * np.maximum(price, np.abs(buying))
     eased = np.clip(
         day.utility_slope, day.utility_curvature * day.demand_min - worth_all, day.utility_curvature * day.demand_max + worth_all
     )
@@ -179,9 +179,29 @@ def scale(day: Day, charges: Array, structure: Structure) -> MarketData:
         trade_limit=np.broadcast_to(day.trade_limit[seller, buyer] / power, pairs),
         trade_friction=np.broadcast_to(day.trade_friction[seller, buyer] / curvature_unit, pairs),
         charge=charges[:, seller, buyer] / price,
-        size=_sizes(day, power) / power,
+        size=size,
         eased_slope=eased / price,
     )
+
+
+class Units(NamedTuple):
+    """What a day is measured by.
+
+    Attributes:
+        power: P₀ in kW.
+        price: π₀ in EUR/kWh.
+        size: What is much for each prosumer, in P₀, shape (N,).
+    """
+
+    power: float
+    price: float
+    size: Array
+
+
+def units_of(day: Day) -> Units:
+    """Return what a day is measured by."""
+    power = power_unit(day)
+    return Units(power, price_unit(day), _sizes(day, power) / power)
 
 
 def power_unit(day: Day) -> float:

@@ -7,13 +7,14 @@ no prosumer, and adding one to its two balances need not wait for the one before
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from ....community.day import Array, Day
-from ..market_data import IntArray, Structure, scale
+from ....community.tails import TAILS, Tail, Tails
+from ..market_data import WORTH_ALL, IntArray, Structure, Units, units_of
 
 
 class Program(NamedTuple):
@@ -95,31 +96,119 @@ def keep_contracts(day: Day, without: Day, sold_kw: Array) -> None:
     PROGRAMS[day] = program._replace(**arrays, eased=program.eased - more)
 
 
+class _Rows(NamedTuple):
+    """A day's arrays in this layout before they are divided by its units, in kW, kWh, EUR/kWh and EUR/kWh/kW; nobody writes into them.
+
+    Attributes:
+        table: Curvature, cost, lower and upper bounds of the prosumers' own variables, shape (4, T, V), but for what stores must end with.
+        slopes: Utility slope; curvature times least and times greatest demand; import prices in absolute value, shape (4, T, N).
+        kinds: Which unit each of the table's columns is in, shape (4, V): 1, P₀, π₀, that of curvature, or that of energy.
+        seller: As in :class:`Program`, and so are ``buyer``, ``owner``, ``eta`` and ``holder``.
+        friction: Of a pair's trade, shape (K,).
+        cap: Of a pair's trade, shape (K,).
+    """
+
+    table: Array
+    slopes: Array
+    kinds: IntArray
+    seller: IntArray
+    buyer: IntArray
+    owner: IntArray
+    eta: Array
+    holder: IntArray
+    friction: Array
+    cap: Array
+
+
+class _OfTails(NamedTuple):
+    """What is kept for the tails of a day: its rows, those of the day as it is expected (the same object where it is), units by hour."""
+
+    rows: _Rows
+    expected: _Rows
+    units: dict[int, Units]
+
+
+_KEPT: Final[WeakKeyDictionary[Tails, _OfTails]] = WeakKeyDictionary()
+_KINDS: Final = np.array([[3, 0, 3, 3, 0, 3, 3], [2, 0, 0, 0, 0, 2, 2], [1, 0, 0, 0, 4, 0, 0], [1, 1, 1, 1, 4, 1, 1]])
+"""Which unit curvature, cost and bounds are in, by family of variables: d, r, c, s, e, m, x."""
+
+
 def _make(day: Day) -> Program:
+    tail = TAILS.get(day)
+    rows, units = (_rows_of(day), units_of(day)) if tail is None else _of_tail(day, tail)
+    power, price, size = units
+    curvature, energy = price / power, power * day.period_hours
+    owner, n = rows.owner, len(size)
+    at_stored = 2 * n + 2 * len(owner)
+    table = rows.table / np.array([1.0, power, price, curvature, energy])[rows.kinds][:, None]
+    end = day.storage_start if day.storage_end is None else day.storage_end
+    table[2, -1, at_stored : at_stored + len(owner)] = end[owner] / energy
+    slope, least, most, paid = rows.slopes
+    worth_all = WORTH_ALL * np.maximum(price, paid)
+    return Program(
+        sizes=(table.shape[1], n, len(owner), len(rows.seller)),
+        seller=rows.seller,
+        buyer=rows.buyer,
+        owner=owner,
+        eta=rows.eta,
+        curvature=table[0],
+        cost=table[1],
+        lower=table[2],
+        upper=table[3],
+        friction=rows.friction / curvature,
+        cap=rows.cap / power,
+        stored_start=day.storage_start[owner] / energy,
+        power_unit=power,
+        price_unit=price,
+        period_hours=day.period_hours,
+        eased=-(np.clip(slope, least - worth_all, most + worth_all) / price),
+        size=size,
+        holder=rows.holder,
+        stored=np.array(day.storage_start),  # writable, like all arrays here: compiled code is made anew for every other kind
+    )
+
+
+def _of_tail(day: Day, tail: Tail) -> tuple[_Rows, Units]:
+    """Return rows and units of a tail. Its units are its own, but its rows are the day's: cutting them takes a tenth of making them."""
+    whole, hour = tail
+    kept = _KEPT.get(whole)
+    if kept is None:
+        rows = _rows_of(whole.day)
+        kept = _KEPT[whole] = _OfTails(rows, rows if whole.forecast is whole.day else _rows_of(whole.forecast), {})
+    units = kept.units.get(hour)
+    if units is None:
+        units = kept.units[hour] = units_of(day)
+    rows, expected, _ = kept
+    table, slopes = rows.table[:, hour:], rows.slopes[:, hour:]
+    if expected is not rows:
+        table = np.concatenate([table[:, :1], expected.table[:, hour + 1 :]], axis=1)
+        slopes = np.concatenate([slopes[:, :1], expected.slopes[:, hour + 1 :]], axis=1)
+    return rows._replace(table=table, slopes=slopes), units
+
+
+def _rows_of(day: Day) -> _Rows:
     t, n = day.demand_min.shape
     structure = Structure.of(day).side_by_side()
-    j, k = len(structure.owner), len(structure.seller)
-    data = scale(day, np.zeros((t, n, n)), structure)
-    none, idle, everybody = np.zeros((t, n)), np.zeros((t, j)), np.arange(n)
-    wear, friction, power = data.storage_wear, data.grid_friction, data.storage_power
-    made: dict[str, Any] = {
-        "seller": structure.seller,
-        "buyer": structure.buyer,
-        "owner": structure.owner,
-        "eta": day.storage_efficiency[structure.owner],
-        "curvature": np.hstack([data.utility_curvature, none, wear, wear, idle, friction, friction]),
-        "cost": np.hstack([-data.utility_slope, none, idle, idle, idle, data.import_price, -data.export_price]),
-        "lower": np.hstack([data.demand_min, none, idle, idle, data.stored_min, none, none]),
-        "upper": np.hstack([data.demand_max, data.renewable, power, power, data.stored_max, data.import_limit, data.export_limit]),
-        "friction": data.trade_friction[0],
-        "cap": data.trade_limit[0],
-        "stored_start": data.storage_start,
-        "eased": -data.eased_slope,
-        "size": data.size,
-        "holder": np.concatenate([np.tile(everybody, 2), np.tile(structure.owner, 3), np.tile(everybody, 2)]),
-        "stored": day.storage_start,
-    }
-    for name, array in made.items():  # writable copies in C order: compiled code is made anew for every other kind of array
-        made[name] = np.array(array, order="C")
-    power_unit, price_unit = data.power_unit, data.price_unit
-    return Program(sizes=(t, n, j, k), power_unit=power_unit, price_unit=price_unit, period_hours=data.period_hours, **made)
+    owner, pairs, everybody = structure.owner, (structure.seller, structure.buyer), np.arange(n)
+    families = np.array([n, n, *[len(owner)] * 3, n, n])
+    table = np.zeros((4, t, families.sum()))
+    d, r, c, s, e, m, x = np.split(table, families.cumsum()[:-1], axis=2)
+    # Retail prices are everybody's, shape (T,), or each prosumer's own.
+    d[0], d[1], d[2], d[3] = day.utility_curvature, -day.utility_slope, day.demand_min, day.demand_max
+    r[3], c[0], s[0], e[3] = day.renewable, day.storage_wear[owner], day.storage_wear[owner], day.storage_capacity[owner]
+    c[3], s[3] = day.storage_power[owner], day.storage_power[owner]
+    m[0], m[1], m[3] = day.grid_friction, day.import_price.reshape(t, -1), day.import_limit
+    x[0], x[1], x[3] = day.grid_friction, -day.export_price.reshape(t, -1), day.export_limit
+    taken = day.utility_curvature * day.demand_min, day.utility_curvature * day.demand_max
+    return _Rows(
+        table=table,
+        slopes=np.stack([day.utility_slope, *taken, np.abs(m[1])]),
+        kinds=np.repeat(_KINDS, families, axis=1),
+        seller=structure.seller,
+        buyer=structure.buyer,
+        owner=owner,
+        eta=day.storage_efficiency[owner],
+        holder=np.concatenate([everybody, everybody, owner, owner, owner, everybody, everybody]),
+        friction=day.trade_friction[pairs],
+        cap=day.trade_limit[pairs],
+    )
