@@ -92,8 +92,8 @@ reference: $(READY) ## run the reference comparison, hours long and resumable, a
 
 # It goes on from the cells that ship; without --packed all of them are run.
 reference-hourly: $(READY) ## the same for the game from hour to hour, gone on with from the cells that ship
-	$(BIN)/gridtoll compare reference-hourly --packed train/reports/reference-hourly --out runs/reference-hourly
-	$(BIN)/gridtoll report runs/reference-hourly --out docs/reference-hourly --pack train/reports/reference-hourly
+	$(BIN)/gridtoll compare reference-hourly --packed train/reports/reference/hourly --out runs/reference-hourly --score-again
+	$(BIN)/gridtoll report runs/reference-hourly --out docs/reference-hourly --pack train/reports/reference/hourly
 
 format: $(READY) ## rewrite the files in the project's format
 	$(BIN)/ruff check --fix

@@ -14,9 +14,9 @@ from ..compare.plan_file import SHIPPED, find_plan, read_plan
 from ..compare.summary import list_cells, summarise
 from ..ground.text import Report
 from ..learning.algorithms import ALGORITHMS
-from ..reports.unpacking import unpack
 from ..workers import Workers
 from .options import add_backend_options, add_report_options
+from .report.unpacking import unpack
 
 DESCRIPTION = f"""\
 Compare algorithms: train each with every seed in every community and information class, score it on the same test days, and keep the rows.

@@ -34,7 +34,7 @@ from ..task import environment_of, is_provable
 from ..workers import Workers
 from . import hours_played
 from .answers import Form, Found, all_of, look_up_days
-from .hours import HourlyEnds, SearchEffort, about_seconds, prove_day, search_day
+from .hours import HourlyEnds, SearchEffort, about_seconds, is_proved, prove_day, search_day
 from .hours_played import search_by_playing
 from .optima import OPTIMUM, content_key, find_optima, of_other_markets
 
@@ -139,7 +139,8 @@ def hourly_references(
 def prove_days(task: GameSpec, scenarios: Sequence[Scenario], workers: Workers, effort: SearchEffort) -> None:
     """Prove the optimum of some scenarios of the hourly game, where it can be, and keep that as what is known of them without a proof.
 
-    What :func:`references` then returns of these scenarios with ``seconds=0`` is what was proved. Those proved before are left alone.
+    What :func:`references` then returns of these scenarios with ``seconds=0`` is what was proved. A scenario that was proved as closely
+    before, or here for as long, is left alone; others are gone on with.
 
     Args:
         task: The game.
@@ -151,7 +152,7 @@ def prove_days(task: GameSpec, scenarios: Sequence[Scenario], workers: Workers, 
         ClearingError: If some failed; the others are kept.
     """
     known = hourly_references(task, scenarios, workers, replace(effort, seconds=0.0))
-    open_ = [(scenario, ends) for scenario, ends in zip(scenarios, known, strict=True) if ends.method == "search"]
+    open_ = [day for day in zip(scenarios, known, strict=True) if not is_proved(task, *day, effort)]
     all_of(workers.map(partial(_prove, task, effort), open_, "proofs"), "the optimum")
 
 

@@ -187,6 +187,23 @@ def search_day(task: GameSpec, scenario: Scenario, effort: SearchEffort) -> Hour
     )
 
 
+def is_proved(task: GameSpec, scenario: Scenario, ends: HourlyEnds, effort: SearchEffort) -> bool:
+    """Return whether an effort would change nothing: what is known is as close as it asks for, or was proved here for as long as it allows.
+
+    Args:
+        task: The game.
+        scenario: Which day under which prices.
+        ends: What is known of it.
+        effort: How tightly, and how long.
+    """
+    if ends.method not in ("search", "boxes"):
+        return True
+    if ends.method == "boxes" and ends.relative_gap <= effort.tolerance:
+        return True
+    known = PROOFS.kept(_proof_key(task, scenario))
+    return known is not None and known.seconds >= _proof_seconds(effort)
+
+
 def prove_day(task: GameSpec, scenario: Scenario, ends: HourlyEnds, effort: SearchEffort) -> HourlyEnds:
     """Return what is known of a scenario once its optimum is proved as closely as an effort allows; what was known where it has no proof.
 
@@ -223,8 +240,7 @@ def prove_day(task: GameSpec, scenario: Scenario, ends: HourlyEnds, effort: Sear
 
 def _proved(task: GameSpec, scenario: Scenario, walk: HourlyDay, best: Array, effort: SearchEffort) -> StoreOptimum:
     """Return what is proved of a day with one store; what an interrupted proof had come to is kept, and gone on from."""
-    env = environment_of(replace(task, information="public"))
-    key = proof_key(env.day_of(scenario), env.community.network, env.tariff, cap=env.charge_cap, flows=task.flows)
+    key = _proof_key(task, scenario)
     return solve_hourly(
         walk,
         hints=[best],
@@ -233,6 +249,11 @@ def _proved(task: GameSpec, scenario: Scenario, walk: HourlyDay, best: Array, ef
         begin=PROOFS.kept(key),
         keep=lambda known: _keep(key, known),
     )
+
+
+def _proof_key(task: GameSpec, scenario: Scenario) -> Key:
+    env = environment_of(replace(task, information="public"))
+    return proof_key(env.day_of(scenario), env.community.network, env.tariff, cap=env.charge_cap, flows=task.flows)
 
 
 def _proof_seconds(effort: SearchEffort) -> float:

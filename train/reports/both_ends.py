@@ -12,6 +12,7 @@ from typing import Final
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 from numpy.typing import NDArray
 
 from ...envs.arrays import Array
@@ -171,6 +172,9 @@ def ends_figure(lines: list[EndsLine], styles: Mapping[str, Look]) -> Figure:
     most = max((line.to_bound.centre for line in lines if line.to_bound is not None), default=0.0)
     if most > 100 * max(1.0, float(np.median([line.to_best.centre for line in lines]))):
         axes.set_xscale("symlog", linthresh=1.0, linscale=0.4)
+        marks = [mark for mark in (0, 1, 10, 100, 1000, 10000, 100000) if mark <= 1.3 * most]
+        axes.set_xticks(marks, [f"{mark:,}" for mark in marks])
+        axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlim(left=min(0.0, least))
     axes.set_xlabel("regret (EUR a day)", fontsize=8)
     axes.tick_params(labelsize=8)

@@ -14,11 +14,11 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from ..statistics.comparisons import Profile, performance_profile
 from .board import LeaderboardLine
 from .details import AXES, SEASONS, by_season, path_of
-from .labels import Label, draw_labels
 from .scores import Group, Scored
 
 _FIXED: Final = {"optimum": ("#000000", "*", "-"), "zero": ("#777777", "v", ":"), "random": ("#999999", "^", "-.")}
@@ -33,6 +33,7 @@ _LINEAR: Final = 0.4  # decades that the part of an axis below 1% is as long as
 _COLUMNS: Final = 3
 _BEHIND: Final = "#c4c4c4"
 _MOST_NAMED: Final = 6  # beside the exact solver
+_LEAST_APART: Final = 0.052  # of the height of the axes: a line of text
 _HALF: Final = (4.9, 3.9)  # inches: half of the page's width, and all of a phone's at a readable size
 
 Look = Mapping[str, Any]
@@ -233,3 +234,58 @@ def _percents(axes: Axes, values: Sequence[float], *, vertical: bool = False) ->
     side = axes.yaxis if vertical else axes.xaxis
     side.set_ticks(marks, [f"{mark:g}" for mark in marks])
     side.set_minor_locator(mpl.ticker.NullLocator())
+
+
+@dataclass(frozen=True)
+class Label:
+    """A name and the point of the drawing that it belongs to.
+
+    Attributes:
+        text: The name.
+        x: Of the point, in the units of the axes.
+        y: Of the point, in the units of the axes.
+        colour: Of the text and of the line to the point.
+    """
+
+    text: str
+    x: float
+    y: float
+    colour: str
+
+
+def draw_labels(axes: Axes, labels: Sequence[Label]) -> None:
+    """Write names to the right of the axes, from top to bottom in the order of their points, each with a thin line to its point.
+
+    The limits and scales of the axes must be set before.
+    """
+    if not labels:
+        return
+    to_axes = axes.transData + axes.transAxes.inverted()
+    points = to_axes.transform([(label.x, label.y) for label in labels])
+    for label, height, (x, y) in zip(labels, spread(points[:, 1]), points, strict=True):
+        axes.plot(
+            [min(x, 1.0), 1.01, 1.035],
+            [y, height, height],
+            transform=axes.transAxes,
+            color=label.colour,
+            linewidth=0.5,
+            alpha=0.7,
+            clip_on=False,
+        )
+        axes.text(1.045, height, label.text, transform=axes.transAxes, color=label.colour, fontsize=7.5, va="center")
+
+
+def spread(heights: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return heights, shape (n,), moved as little as a sweep needs so that no two are closer than a line of text, within 0 to 1."""
+    wanted = np.asarray(heights, dtype=float)
+    order = np.argsort(-wanted, kind="stable")
+    placed = wanted[order].clip(0.0, 1.0)
+    for place in range(1, len(placed)):
+        placed[place] = min(placed[place], placed[place - 1] - _LEAST_APART)
+    below = max(0.0, -float(placed[-1])) if len(placed) else 0.0
+    placed += below  # what was pushed below the axes goes up again
+    for place in range(len(placed) - 2, -1, -1):
+        placed[place] = max(min(placed[place], 1.0), placed[place + 1] + _LEAST_APART)
+    found = np.empty_like(placed)
+    found[order] = placed
+    return found

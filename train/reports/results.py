@@ -27,7 +27,7 @@ from ..scoring.rows import ADDED, COLUMNS, Row, have_columns
 
 REFERENCE: Final = Path(__file__).parent / "reference"
 """Folder of the results of the day-ahead game that ship with the package."""
-REFERENCE_HOURLY: Final = Path(__file__).parent / "reference-hourly"
+REFERENCE_HOURLY: Final = REFERENCE / "hourly"
 """Folder of those of the game from hour to hour."""
 GROUP: Final = ("community", "information")
 CELL: Final = ("community", "information", "algorithm", "seed")

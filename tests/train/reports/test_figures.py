@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from gridtoll.train.reports.figures import effort_figure, looks, named, profiles_figure
-from gridtoll.train.reports.labels import Label, draw_labels, spread
+from gridtoll.train.reports.figures import Label, draw_labels, effort_figure, looks, named, profiles_figure, spread
 from gridtoll.train.reports.results import REFERENCE, read_results
 from gridtoll.train.reports.scores import Group, groups_of
 

@@ -354,7 +354,7 @@ def test_no_two_algorithms_look_alike() -> None:
 
 
 def test_what_cannot_be_reported_is_refused_with_what_to_do(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="the folder of a comparison or --reference"):
+    with pytest.raises(ValueError, match="the folder of a comparison, or --reference, or --reference-hourly"):
         reported()
     with pytest.raises(ValueError, match="holds no folder `cells`"):
         reported(tmp_path)

@@ -10,11 +10,11 @@ from ...reports.board import leaderboard
 from ...reports.results import REFERENCE, REFERENCE_HOURLY, Results, pack, read_results
 from ...reports.scores import groups_of
 from ...reports.story import tell
-from ...reports.unpacking import pack_references
 from ...reports.writing import text_of, write_report
 from ..options import add_report_options, decimal, natural
 from ..options.games import refuse
 from .rerun import TOLERANCE, check_rerun, rerun_text, rerun_values
+from .unpacking import pack_references
 
 DESCRIPTION = """\
 Report a comparison: leaderboard, performance profiles, regret against effort with the exact solver on the same axes, regret by season, how

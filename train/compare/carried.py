@@ -12,9 +12,9 @@ from ...agents.fixed.hourly import SchedulePolicy
 from ...envs.community.calendar import Scenario
 from ...envs.games.spec import GameSpec
 from ..ground.playing import play_days
+from ..references.ends import HOURLY, hourly_key
+from ..references.hours import SearchEffort
 from ..task import environment_of
-from .ends import HOURLY, hourly_key
-from .hours import SearchEffort
 
 _SAME: Final = 1e-6  # share of what is earned, to which a sequence earns the same again
 _log = logging.getLogger(__name__)

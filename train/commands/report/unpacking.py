@@ -15,18 +15,18 @@ from typing import Any, Final, get_type_hints
 
 import pandas as pd
 
-from ...envs.community.calendar import Scenario
-from ...envs.files import write_atomically
-from ...envs.games.spec import GameSpec
-from ..compare.cells import read_result, write_result
-from ..compare.folder import begin
-from ..compare.plan import Plan
-from ..ground.runs import read_json, sha256
-from ..references.carried import carried, take
-from ..references.hours import SearchEffort
-from ..scoring.rows import Row, write_rows
-from ..task import environment_of
-from .results import CELL, Results, read_results
+from ....envs.community.calendar import Scenario
+from ....envs.files import write_atomically
+from ....envs.games.spec import GameSpec
+from ...compare.carried import carried, take
+from ...compare.cells import read_result, write_result
+from ...compare.folder import begin
+from ...compare.plan import Plan
+from ...ground.runs import read_json, sha256
+from ...references.hours import SearchEffort
+from ...reports.results import CELL, Results, read_results
+from ...scoring.rows import Row, write_rows
+from ...task import environment_of
 
 _FILE: Final = "references.json.xz"
 _HINTS: Final = get_type_hints(Row)

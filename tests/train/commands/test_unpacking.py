@@ -14,12 +14,12 @@ import pytest
 from gridtoll.envs.community.calendar import Scenario
 from gridtoll.envs.games.spec import GameSpec
 from gridtoll.train.cli import main
+from gridtoll.train.commands.report.unpacking import unpack
+from gridtoll.train.compare.carried import carried, take
 from gridtoll.train.compare.plan_file import read_plan
 from gridtoll.train.compare.row_files import gather_rows
-from gridtoll.train.references.carried import carried, take
 from gridtoll.train.references.ends import HOURLY, hourly_key
 from gridtoll.train.references.hours import SearchEffort
-from gridtoll.train.reports.unpacking import unpack
 
 PLAN = """\
 communities = ["two-prosumers"]
