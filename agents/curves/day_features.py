@@ -14,7 +14,7 @@ in any community.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
 import numpy as np
@@ -51,6 +51,7 @@ def n_public(n_periods: int) -> int:
 
 N_PUBLIC: Final = n_public(HOURS_PER_DAY)
 """Numbers in the public fields of a day of hours."""
+_GUESSED: Final = ("revenue", "storage_revenue")
 _READ: Final = torch.tensor(np.linspace(0.2, 4.0, 20))  # where revenue is read off, in units
 
 
@@ -84,11 +85,28 @@ class DayFeatures(nn.Module):
         position = (self._unit(observations) * _READ / CHARGE_LEVELS[0]).clamp(max=float(len(CHARGE_LEVELS)))
         corners = torch.arange(1, len(CHARGE_LEVELS) + 1, dtype=torch.float64)
         near = (1.0 - (position[:, :, None] - corners).abs()).clamp(min=0.0)  # linear between the levels, 0 where nothing is charged
-        for name in ("revenue", "storage_revenue"):
+        for name in _GUESSED:
             read = (near * self._values(observations, name)[:, None, :]).sum(dim=2)
             top = read.amax(dim=1, keepdim=True)
             parts += [(read / (top + 1e-3) - 0.5) / 0.3, (top + 1e-2).log() + 1.0]
         return torch.cat(parts, dim=1)
+
+    def scales(self, by: Mapping[str, float]) -> Tensor:
+        """Return what each feature is multiplied by where fields count more or less than others, shape (size,).
+
+        Args:
+            by: Factors by the name of a public field; ``revenue_in_units`` and ``storage_revenue_in_units`` are those read off in units.
+        """
+        found = torch.ones(self.size, dtype=torch.float64)
+        places = {name: self._layout[name] for name in by if name in self._layout}
+        start = self._layout["size"].start
+        places |= {
+            f"{name}_in_units": slice(first, first + len(_READ))
+            for name, first in zip(_GUESSED, (start, start + len(_READ) + 1), strict=True)
+        }
+        for name, factor in by.items():
+            found[places[name]] = factor
+        return found
 
     def unit(self, observations: Tensor) -> Tensor:
         """Return the day's unit of charge in EUR/kWh, shape (B, 1)."""
@@ -97,7 +115,7 @@ class DayFeatures(nn.Module):
     def worth(self, observations: Tensor) -> Tensor:
         """Return a guess of what there is to earn, by which rewards of different days become alike, shape (B,)."""
         observations = observations.double()
-        guessed = (self._values(observations, name).amax(dim=1) for name in ("revenue", "storage_revenue"))
+        guessed = (self._values(observations, name).amax(dim=1) for name in _GUESSED)
         return self.price_level * sum(guessed, torch.tensor(LEAST_WORTH))
 
     def _unit(self, observations: Tensor) -> Tensor:

@@ -53,13 +53,16 @@ class Kernel(nn.Module):
         centres: Features of those days, shape (D, F).
         width: Distance of features at which days are no longer alike.
         ridge: Variance of a day around what its features say.
+        scales: What features are multiplied by, shape (F,); nothing if absent.
     """
 
-    def __init__(self, centres: Array, width: float, ridge: float) -> None:
+    def __init__(self, centres: Array, width: float, ridge: float, scales: Tensor | None = None) -> None:
         super().__init__()
         self.centres: Tensor
         self.solved: Tensor
-        known = torch.as_tensor(centres, dtype=torch.float64)
+        self.scales: Tensor
+        self.register_buffer("scales", torch.ones(centres.shape[1], dtype=torch.float64) if scales is None else scales)
+        known = torch.as_tensor(centres, dtype=torch.float64) * self.scales
         each = torch.eye(len(known), dtype=torch.float64)
         solved = torch.linalg.solve(alike(known, known, width) + ridge * each, each - 1.0 / len(known))
         self.register_buffer("centres", known)
@@ -68,7 +71,7 @@ class Kernel(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return the weights, shape (B, D), for features, shape (B, F)."""
-        return 1.0 / self.centres.shape[0] + alike(features, self.centres, self._width) @ self.solved
+        return 1.0 / self.centres.shape[0] + alike(features * self.scales, self.centres, self._width) @ self.solved
 
 
 class Forest(nn.Module):
