@@ -215,9 +215,18 @@ class _Gap:
     right: LinePoint
     look_at: float
 
+    @property
+    def pruned(self) -> PrunedGap:
+        """What the proof says of it."""
+        return PrunedGap(self.left.charge, self.right.charge, -self.negative_bound)
+
 
 class _BestFirst:
-    """The state of one search: the incumbent, the solved pieces, the heap of gaps, and slivers too narrow to be split."""
+    """The state of one search: the incumbent, the solved pieces, the heap of gaps, and slivers too narrow to be split.
+
+    A gap that cannot beat the incumbent is closed: of it only the bound is kept. Each of its two responses has three numbers a trade, 17 MB
+    for 1,000 prosumers with 20 partners.
+    """
 
     def __init__(self, line: ChargeLine, *, cap: float, tolerance: float, hard_limits: bool) -> None:
         self.line, self.cap, self.hard_limits = line, cap, hard_limits
@@ -228,6 +237,7 @@ class _BestFirst:
         self.tolerance = tolerance
         self._norms = norms(line)
         self._heap: list[_Gap] = []
+        self._closed: list[PrunedGap] = []
         self._slivers: list[_Gap] = []
 
     @property
@@ -255,7 +265,7 @@ class _BestFirst:
 
     def gaps(self) -> list[PrunedGap]:
         """Return the intervals that are bounded instead of solved."""
-        return [PrunedGap(gap.left.charge, gap.right.charge, -gap.negative_bound) for gap in (*self._heap, *self._slivers)]
+        return [*self._closed, *(gap.pruned for gap in (*self._heap, *self._slivers))]
 
     def run(self) -> Generator[ToClear, Clearing, None]:
         """Split gaps until none can beat the incumbent by more than half the tolerance; the other half is for rounding."""
@@ -307,6 +317,7 @@ class _BestFirst:
                 goal = best.goal_eur
                 if goal > self.best_eur:
                     self.incumbent = best
+                    self._close()
         self.pieces.append(SolvedPiece(piece.lower, piece.upper, charge, goal))
         self.solved_bound = max(self.solved_bound, self._bound_of(piece, chord, goal))
 
@@ -326,4 +337,14 @@ class _BestFirst:
         bound, peak = upper_bound(self.line, self._norms, left, right, target=self.best_eur, hard_limits=self.hard_limits)
         margin = _CENTRE * (right.charge - left.charge)
         look_at = min(max(peak, left.charge + margin), right.charge - margin)
-        heapq.heappush(self._heap, _Gap(-bound, left.charge, left, right, look_at))
+        gap = _Gap(-bound, left.charge, left, right, look_at)
+        if bound > self.best_eur:
+            heapq.heappush(self._heap, gap)
+        else:
+            self._closed.append(gap.pruned)
+
+    def _close(self) -> None:
+        """Close gaps that cannot beat the incumbent any more."""
+        self._closed += [gap.pruned for gap in self._heap if -gap.negative_bound <= self.best_eur]
+        self._heap = [gap for gap in self._heap if -gap.negative_bound > self.best_eur]
+        heapq.heapify(self._heap)

@@ -21,7 +21,7 @@ def point_of(data: MarketData, clearing: Clearing) -> Point:
         charge=clearing.storage_charge[:, owner] / power,
         discharge=clearing.storage_discharge[:, owner] / power,
         stored=clearing.stored_energy[1:, owner] / (power * data.period_hours),
-        trade=clearing.trade[:, data.structure.seller, data.structure.buyer] / power,
+        trade=clearing.trades_of(data.structure.seller, data.structure.buyer) / power,
         nodal_price=clearing.nodal_price / price,
         storage_price=clearing.storage_price[:, owner] / price,
     )

@@ -132,8 +132,8 @@ def verify(day: Day, charges: ArrayLike, clearing: Clearing) -> Certificate:
 def _misplaced(day: Day, clearing: Clearing) -> tuple[float, float]:
     """Return the greatest quantity in kW (or kWh per period) and price in EUR/kWh that stands where the program has no variable."""
     others = ~day.has_storage
-    idle = (clearing.storage_charge[:, others], clearing.storage_discharge[:, others], clearing.trade[:, ~day.can_trade])
+    idle = (clearing.storage_charge[:, others], clearing.storage_discharge[:, others])
     moved = np.abs(clearing.stored_energy[:, others] - day.storage_start[others]).max(initial=0.0)
     moved = np.maximum(moved, np.abs(clearing.stored_energy[0] - day.storage_start).max()) / day.period_hours
-    quantity = np.max([moved, *(np.abs(array).max(initial=0.0) for array in idle)])
+    quantity = np.max([moved, clearing.most_traded_kw(~day.can_trade), *(np.abs(array).max(initial=0.0) for array in idle)])
     return float(quantity), float(np.abs(clearing.storage_price[:, others]).max(initial=0.0))

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import isnan, nan
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ...community.day import Array
 from ..frames import allocation_frame
+from .trades import PairTrades
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -85,6 +89,15 @@ class KktEvidence:
         return {}
 
 
+class _MadeWhenRead:
+    """The array of trades of a clearing that keeps them pair by pair; where it has the array itself, Python does not ask this."""
+
+    def __get__(self, clearing: Clearing | None, owner: type) -> Array:
+        if clearing is None or clearing.trades is None:
+            raise AttributeError("trade")
+        return clearing.trades.dense()
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Clearing:
     """The unique outcome of the peer-to-peer market on one day at one set of charges.
@@ -97,7 +110,7 @@ class Clearing:
         storage_charge: c in kW, shape (T, N).
         storage_discharge: s in kW, shape (T, N).
         stored_energy: e in kWh, shape (T + 1, N), the first row being the start.
-        trade: p in kW, shape (T, N, N), from row to column.
+        trade: p in kW, shape (T, N, N), from row to column; made anew whenever it is read where ``trades`` are kept instead.
         nodal_price: μ in EUR/kWh, shape (T, N), what one more kWh at a prosumer is worth.
         storage_price: σ in EUR/kWh, shape (T, N), what one more stored kWh is worth; 0 without storage.
         objective_eur: Optimal value of the followers' program.
@@ -106,6 +119,8 @@ class Clearing:
         iterations: Interior-point iterations and polishing steps, (0, k) where the interior point was not needed.
         seconds: Wall time of the clearing.
         fallback: Whether the solver asked for missed its tolerance and CVXPY cleared the day instead.
+        trades: The same as ``trade`` pair by pair, from a market of many prosumers; None where the array is kept. It is no argument: a copy
+            made by ``replace`` has the array.
         by_period: The fields with a row for every period; stored energy has one more.
     """
 
@@ -118,7 +133,7 @@ class Clearing:
     storage_charge: Array
     storage_discharge: Array
     stored_energy: Array
-    trade: Array
+    trade: Array = _MadeWhenRead()  # type: ignore[assignment]  # asked only where an instance has none
     nodal_price: Array
     storage_price: Array
     objective_eur: float
@@ -127,16 +142,37 @@ class Clearing:
     iterations: tuple[int, int] = (0, 0)
     seconds: float = 0.0
     fallback: bool = False
+    trades: PairTrades | None = field(init=False, default=None)
 
     @property
     def traded_kw(self) -> Array:
         """Power sold less power bought in trades, shape (T, N)."""
-        return sold_less_bought(self.trade)
+        return sold_less_bought(self.trade) if self.trades is None else self.trades.net_kw()
+
+    def trades_of(self, seller: NDArray[np.intp], buyer: NDArray[np.intp]) -> Array:
+        """Return the trades of pairs in kW, shape (T, pairs).
+
+        Args:
+            seller: Sellers, shape (pairs,).
+            buyer: Buyers, shape (pairs,).
+        """
+        return self.trade[:, seller, buyer] if self.trades is None else self.trades.of(seller, buyer)
+
+    def most_traded_kw(self, pairs: NDArray[np.bool_]) -> float:
+        """Return the greatest trade, of whatever sign, of some pairs in kW, 0 where there are none.
+
+        Args:
+            pairs: Which pairs, shape (N, N).
+        """
+        kept = self.trades
+        chosen = self.trade[:, pairs] if kept is None else kept.power_kw[:, pairs[kept.seller, kept.buyer]]
+        return float(np.abs(chosen).max(initial=0.0))
 
     def first_period(self) -> Clearing:
         """Return its first period; the certificate is that of the whole, and the objective is not known."""
-        rows: dict[str, Any] = {name: getattr(self, name)[:1] for name in BY_PERIOD}
-        return replace(self, stored_energy=self.stored_energy[:2], objective_eur=nan, **rows)
+        rows: dict[str, Any] = {name: getattr(self, name)[:1] for name in BY_PERIOD if name != "trade"}
+        trade = self.trade[:1] if self.trades is None else self.trades.first_periods(1).dense()
+        return replace(self, stored_energy=self.stored_energy[:2], objective_eur=nan, trade=trade, **rows)
 
     def valued(self, objective_eur: float) -> Clearing:
         """Return the same with what the followers' program is worth at it."""
@@ -163,3 +199,10 @@ class Clearing:
             ValueError: If there are not N names.
         """
         return allocation_frame(self, prosumer_names)
+
+
+def keeping_pairs(clearing: Clearing, trades: PairTrades) -> Clearing:
+    """Return a clearing, itself, that keeps its trades pair by pair in place of the array it was made with."""
+    vars(clearing)["trades"] = trades
+    del vars(clearing)["trade"]
+    return clearing

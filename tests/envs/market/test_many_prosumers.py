@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from builders import DEGENERATE, charges_of, market, random_day
 from kkt import PRICES, PRIMAL
+from referee import distance
 from scipy.sparse import csc_array, random_array
 from scipy.sparse.linalg import spsolve
 
@@ -115,6 +116,30 @@ def test_trades_that_are_not_worth_their_charge_are_dropped_and_nothing_is_lost(
     assert min(kept) < max(kept) / 2
 
 
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.4])
+@pytest.mark.parametrize("uniform", [False, True])
+def test_a_beginning_with_the_trades_charged_least_leads_to_the_same(
+    many: StructuredMarket, monkeypatch: pytest.MonkeyPatch, share: float, uniform: bool
+) -> None:
+    kept: list[int] = []
+    made = matrix_module.Matrix
+
+    def matrix(place: layout.Layout, present: Any) -> Any:
+        kept.append(int(present.sum()))
+        return made(place, present)
+
+    monkeypatch.setattr(interior_point, "_MANY", 1)
+    monkeypatch.setattr(interior_point, "_CHARGED", 0.0)
+    monkeypatch.setattr(interior_point, "_PARTNERS", 1)
+    monkeypatch.setattr(interior_point, "Matrix", matrix)
+    day = random_day(5, n=12, stores=3)
+    charges = np.full((12, 12), share) * (1.0 - np.eye(12)) if uniform else charges_of(day, share)
+    assert_same_answer(day, charges, many.clear(day, charges))
+    assert kept[0] <= 2 * 12 * day.n_periods
+    if share < 0.1:
+        assert kept[1] > kept[0]
+
+
 def test_many_days_clear_as_one_by_one_to_the_last_bit(many: StructuredMarket) -> None:
     days = [few_partners(seed) for seed in range(4)]
     charges = [charges_of(day, 0.05) for day in days]
@@ -138,6 +163,25 @@ def test_charges_are_refused_in_the_words_of_the_definition(many: StructuredMark
     for start in (None, many.clear(day, np.zeros((12, 12)))):
         with pytest.raises(ValueError, match="must be at least 0"):
             many.clear(day, np.full((12, 12), -1.0), start=start)
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("first", [1, 100])
+def test_the_referee_finds_no_distance_from_the_optimum(
+    many: StructuredMarket, monkeypatch: pytest.MonkeyPatch, seed: int, first: int
+) -> None:
+    """Random rows of neighbours and markets of all with all, from all trades at once or from few."""
+    monkeypatch.setattr(interior_point, "_MANY", first)
+    monkeypatch.setattr(interior_point, "_CHARGED", 0.0)
+    monkeypatch.setattr(interior_point, "_PARTNERS", 2)
+    random = np.random.default_rng(seed)
+    n = int(random.integers(5, 15))
+    day = few_partners(seed, n=n, reach=int(random.integers(1, n)), hours=float(random.choice([0.25, 1.0])))
+    charges = random.uniform(0.0, random.choice([1e-3, 0.05, 0.5]), (n, n))
+    found = distance(day, charges, many.clear(day, charges))
+    assert found.objective_share < 1e-9
+    assert found.revenue_share < 1e-6
+    assert found.misplaced == 0.0
 
 
 # --- when ------------------------------------------------------------------------------------------------------------------------------

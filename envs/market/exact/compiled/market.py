@@ -26,10 +26,11 @@ from ....machine_code import folder_of, is_whole, mark_whole, remove_damaged
 from ...mechanism import ExactResponse
 from ..market import P2PMarket
 from ..market_data import read_charges
-from ..solution import TOLERANCE, Certificate, Clearing
+from ..solution import TOLERANCE, Certificate, Clearing, keeping_pairs
 from ..sparse import clear as sparse
 from ..sparse.stamp import SOURCE as SPARSE_SOURCE
 from ..sparse.symbolic import analyse
+from ..trades import PairTrades
 from .kernel import COMPILED_TOGETHER, FILES, SOURCE, approach, clear_cold, clear_warm
 from .program import PROGRAMS, Program, program_of
 
@@ -289,11 +290,13 @@ def certified(program: Program, found: Sequence[Any], began: float, *, solver: s
         solver: What is said to have found it.
     """
     primal, dual, gap, value, steps, polishing, arrays = found
-    for array in arrays:
-        array.setflags(write=False)
     table, stored, trade = arrays
+    pairs = trade if isinstance(trade, PairTrades) else None
+    kept = trade if pairs is None else pairs.power_kw
+    for array in (table, stored, kept):
+        array.setflags(write=False)
     demand, renewable, imported, exported, charge, discharge, nodal_price, storage_price = table
-    return Clearing(
+    cleared = Clearing(
         demand=demand,
         renewable_used=renewable,
         grid_import=imported,
@@ -301,7 +304,7 @@ def certified(program: Program, found: Sequence[Any], began: float, *, solver: s
         storage_charge=charge,
         storage_discharge=discharge,
         stored_energy=stored,
-        trade=trade,
+        trade=kept,
         nodal_price=nodal_price,
         storage_price=storage_price,
         objective_eur=value * program.period_hours * program.power_unit * program.price_unit,
@@ -310,3 +313,4 @@ def certified(program: Program, found: Sequence[Any], began: float, *, solver: s
         iterations=(steps, polishing),
         seconds=time.perf_counter() - began,
     )
+    return cleared if pairs is None else keeping_pairs(cleared, pairs)

@@ -10,9 +10,11 @@ from ....community.day import Array, make_day
 from ..compiled.kernel import state_of
 from ..compiled.program import Program, program_of
 from ..solution import Clearing
+from ..trades import PairTrades
 from .interior_point import InteriorPoint
+from .layout import layout_of
 from .polish import NearPoint, point_at, polish
-from .stages import prove, read_charges, units
+from .stages import prove, read_charges, worth_more
 
 _TOLERANCES = (1e-8, 1e-10, 1e-12)  # of the interior point, in turn
 _POLISHING_STEPS = 30
@@ -32,7 +34,7 @@ def clear_sparse(program: Program, charges: Array, tolerance: float) -> tuple[An
         tolerance: What the certificate must hold.
 
     Returns:
-        As :func:`..compiled.kernel.clear_cold`.
+        As :func:`..compiled.kernel.clear_cold`, but trades as :class:`..trades.PairTrades`.
     """
     charge, valid = read_charges(program, charges)
     if not valid:
@@ -41,7 +43,7 @@ def clear_sparse(program: Program, charges: Array, tolerance: float) -> tuple[An
     for closer in _TOLERANCES:
         arrived = inside.reach(closer)
         point = point_at(program, inside.own, *inside.prices)
-        polishing += polish(program, charge, point, max_steps=_POLISHING_STEPS, patience=_PATIENCE)
+        polishing += polish(program, charge, point, max_steps=_POLISHING_STEPS, patience=_PATIENCE, matrix=inside.matrix)
         proof = prove(program, charge, point.own, point.trade, point.mu, point.sigma)
         if not arrived or max(map(abs, proof[:3])) <= tolerance:
             break
@@ -57,7 +59,7 @@ def clear_near(program: Program, charges: Array, known: Clearing) -> tuple[Any, 
         known: The other clearing.
 
     Returns:
-        As :func:`..compiled.kernel.clear_cold`.
+        As :func:`clear_sparse`.
     """
     charge, valid = read_charges(program, charges)
     if not valid:
@@ -68,7 +70,23 @@ def clear_near(program: Program, charges: Array, known: Clearing) -> tuple[Any, 
 
 
 def _answer(program: Program, point: NearPoint, proof: tuple[float, float, float, float], steps: int, polishing: int) -> tuple[Any, ...]:
-    return True, *proof, steps, polishing, units(program, point.own, point.trade, point.mu, point.sigma)
+    order = layout_of(program).by_seller
+    power = np.ascontiguousarray(point.trade[:, order]) * program.power_unit
+    trades = PairTrades(program.sizes[1], program.seller[order], program.buyer[order], power)
+    return True, *proof, steps, polishing, (*_units(program, point), trades)
+
+
+def _units(program: Program, point: NearPoint) -> tuple[Array, Array]:
+    """Return the arrays of a clearing in its units but for its trades, the first two of :func:`..compiled.kernel.in_units`."""
+    t, n, j, _ = program.sizes
+    table, stored = np.zeros((8, t, n)), np.tile(program.stored, (t + 1, 1))
+    demand, renewable, charge, discharge, energy, imported, exported = np.split(point.own, np.cumsum([n, n, j, j, j, n]), axis=1)
+    for row, values in zip((0, 1, 2, 3), (demand, renewable, imported, exported), strict=True):
+        table[row] = values * program.power_unit
+    table[4][:, program.owner], table[5][:, program.owner] = charge * program.power_unit, discharge * program.power_unit
+    table[6], table[7][:, program.owner] = point.mu * program.price_unit, point.sigma * program.price_unit
+    stored[1:, program.owner] = energy * (program.power_unit * program.period_hours)
+    return table, stored
 
 
 def compile_loops() -> None:
@@ -89,7 +107,7 @@ def compile_loops() -> None:
     charge, _ = read_charges(program, charges)
     inside = InteriorPoint(program, charge)
     inside.reach(1e-2)
+    worth_more(program, charge, inside.prices[0], 1.0)
     point = point_at(program, inside.own, *inside.prices)
     polish(program, charge, point, max_steps=3, patience=3)
     prove(program, charge, point.own, point.trade, point.mu, point.sigma)
-    units(program, point.own, point.trade, point.mu, point.sigma)

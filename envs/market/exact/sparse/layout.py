@@ -54,11 +54,13 @@ class Layout:
     Attributes:
         sizes: (T, N, J, U), U being the number of pairs of prosumers that may trade, in whichever direction.
         edge_of: Number of the undirected pair of each pair that may trade, shape (K,).
+        by_seller: The pairs that may trade in the order of their seller, and then of their buyer, shape (K,).
         place: Place of each unknown in the order of elimination, shape (T, N + J).
     """
 
     sizes: tuple[int, int, int, int]
     edge_of: IntArray
+    by_seller: IntArray
     place: IntArray
     _row: IntArray  # of all entries, by columns
     _column: IntArray
@@ -103,14 +105,16 @@ def layout_of(program: Program) -> Layout:
 @lru_cache(maxsize=4)
 def _made(sizes: tuple[int, int, int, int], seller: bytes, buyer: bytes, owner: bytes) -> Layout:
     t, n, j, _ = sizes
-    ends = np.sort(np.stack([np.frombuffer(seller, dtype=np.intp), np.frombuffer(buyer, dtype=np.intp)]), axis=0)
+    pairs = np.stack([np.frombuffer(seller, dtype=np.intp), np.frombuffer(buyer, dtype=np.intp)])
+    by_seller = np.lexsort(pairs[::-1])
+    ends = np.sort(pairs, axis=0)
     edges, edge_of = np.unique(ends[0] * n + ends[1], return_inverse=True)
     sharing = _sharing(t, n, edges, np.frombuffer(owner, dtype=np.intp))
     by_period = np.arange(t * (n + j)).reshape(t, n + j)
     orders = [np.concatenate([by_period[:, :n].ravel(), by_period[:, n:].ravel()])]
     if len(edges) < _DENSE * n * (n - 1) / 2:
         orders.append(_minimum_degree(sharing, t * (n + j)))
-    made = [_placed((t, n, j, len(edges)), edge_of, sharing, order) for order in orders]
+    made = [_placed((t, n, j, len(edges)), edge_of, by_seller, sharing, order) for order in orders]
     return min(made, key=lambda layout: layout.work)
 
 
@@ -136,7 +140,9 @@ def _minimum_degree(sharing: tuple[IntArray, IntArray], size: int) -> IntArray:
     return order
 
 
-def _placed(sizes: tuple[int, int, int, int], edge_of: IntArray, sharing: tuple[IntArray, IntArray], order: IntArray) -> Layout:
+def _placed(
+    sizes: tuple[int, int, int, int], edge_of: IntArray, by_seller: IntArray, sharing: tuple[IntArray, IntArray], order: IntArray
+) -> Layout:
     place = np.empty(len(order), dtype=np.int64)
     place[order] = np.arange(len(order))
     first, second = place[sharing[0]], place[sharing[1]]
@@ -144,4 +150,4 @@ def _placed(sizes: tuple[int, int, int, int], edge_of: IntArray, sharing: tuple[
     entries = np.argsort(column * len(order) + row)
     rank = np.empty(len(entries), dtype=np.int64)
     rank[entries] = np.arange(len(entries))
-    return Layout(sizes, edge_of.astype(np.int64), place.reshape(sizes[0], -1), row[entries], column[entries], rank)
+    return Layout(sizes, edge_of.astype(np.int64), by_seller, place.reshape(sizes[0], -1), row[entries], column[entries], rank)

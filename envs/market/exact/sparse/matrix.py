@@ -20,6 +20,7 @@ class Matrix:
     """
 
     def __init__(self, layout: Layout, present: NDArray[np.bool_]) -> None:
+        self.present = present
         self.pattern = layout.pattern(present)
         self._places = analyse(self.pattern.pointer, self.pattern.row)
         self._panels = np.empty(self._places.panel[-1])

@@ -47,7 +47,7 @@ def point_at(program: Program, own: Array, mu: Array, sigma: Array) -> NearPoint
     return NearPoint(own.copy(), np.zeros(trades), mu.copy(), sigma.copy(), nothing, nothing.copy(), np.zeros(trades, dtype=np.bool_))
 
 
-def polish(program: Program, charge: Array, point: NearPoint, *, max_steps: int, patience: int) -> int:
+def polish(program: Program, charge: Array, point: NearPoint, *, max_steps: int, patience: int, matrix: Matrix | None = None) -> int:
     """Move a nearly optimal point to the exact optimum, in place.
 
     Args:
@@ -56,13 +56,14 @@ def polish(program: Program, charge: Array, point: NearPoint, *, max_steps: int,
         point: Where to begin, of which stored energy, renewable use and prices are read.
         max_steps: Newton steps after which the exchange is taken to cycle.
         patience: Steps without halving the error after which it is given up.
+        matrix: One that may have room for all trades that are free; a new one is made where there is none.
 
     Returns:
         Newton steps taken.
     """
     layout = layout_of(program)
     right = np.empty(layout.place.shape)
-    best, stalled, step, matrix = np.inf, 0, 0, None
+    best, stalled, step = np.inf, 0, 0
     moved = (point.own, point.mu, point.sigma)
     kept = [array.copy() for array in moved]
     while True:
@@ -78,7 +79,8 @@ def polish(program: Program, charge: Array, point: NearPoint, *, max_steps: int,
             present = np.zeros((layout.sizes[0], layout.sizes[3]), dtype=np.bool_)
             hour, pair = np.nonzero(point.free)
             present[hour, layout.edge_of[pair]] = True
-            matrix = Matrix(layout, present)
+            if matrix is None or np.any(present & ~matrix.present):
+                matrix = Matrix(layout, present if matrix is None else present | matrix.present)
         newton(program, point, matrix.pattern, layout.edge_of, _SHIFT, matrix.values, right)
         if changed and not matrix.factorise():
             break
