@@ -101,21 +101,25 @@ def both_ends(group: Group, styles: Mapping[str, Look], seed: int) -> list[Block
     if group.always_proved:
         return []
     gaps = gaps_of(group)
-    close, n = gaps <= CLOSE, gaps.size
+    close, bounded, every = gaps <= CLOSE, np.isfinite(gaps), np.ones(gaps.size, dtype=np.bool_)
     blocks: list[Block] = [Heading(f"Regret to both ends, {group.title}", 3)]
     if close.any():
-        known = int(close.sum())
         text = (
-            f"On {known} of {n} test days the bound is at most {CLOSE:.0%} above the best charges found, on average "
+            f"On {close.sum()} of {gaps.size} test days the bound is at most {CLOSE:.0%} above the best charges found, on average "
             f"{gaps[close].mean():.1%} and at most {gaps[close].max():.1%}. There the optimum is as good as known."
         )
-        lines = ends_of(group, close, seed=seed)
-        blocks += [Paragraph(text), _table(group, "known", f"the {known} days whose optimum is known", lines)]
-        blocks.append(_drawn(group, "known", f"Regret on the {known} days whose optimum is known", lines, styles))
-    if not close.all():
-        lines = ends_of(group, np.ones(n, dtype=np.bool_), seed=seed)
-        blocks.append(_table(group, "ends", f"all {n} test days", lines))
-        blocks.append(_drawn(group, "ends", f"Regret on all {n} test days", lines, styles))
+        blocks.append(Paragraph(text))
+    parts = (
+        ("known", close, f"the {close.sum()} days whose optimum is known"),
+        ("bounded", bounded & ~bounded.all(), f"the {bounded.sum()} days with a bound"),
+        ("ends", every, f"all {gaps.size} test days"),
+    )
+    before = 0
+    for name, days, words in parts:  # each among those of the next
+        if days.sum() > before:
+            before = int(days.sum())
+            lines = ends_of(group, days, seed=seed)
+            blocks += [_table(group, name, words, lines), _drawn(group, name, f"Regret on {words}", lines, styles)]
     return blocks
 
 

@@ -62,11 +62,12 @@ def test_nothing_is_said_of_ends_where_they_have_always_met() -> None:
 
 def test_where_a_day_has_no_bound_the_table_says_so_and_has_all_days() -> None:
     blocks = both_ends(group_of(np.array([np.inf, 1.0, 4.0, 4.0])), looks(["learner", "perfect"]), 0)
-    known, everywhere = (block for block in blocks if isinstance(block, Table))
+    known, bounded, everywhere = (block for block in blocks if isinstance(block, Table))
     assert "the 1 days whose optimum is known" in known.caption
+    assert "the 3 days with a bound" in bounded.caption
     assert "all 4 test days" in everywhere.caption
     assert {row[3] for row in everywhere.rows} == {"no bound"}
-    assert "no bound" not in {row[3] for row in known.rows}
+    assert "no bound" not in {row[3] for row in (*known.rows, *bounded.rows)}
 
 
 def test_the_picture_is_logarithmic_only_where_the_bound_is_far_away() -> None:

@@ -117,3 +117,11 @@ def test_the_leaderboard_and_the_tables_of_both_ends_that_ship_come_from_the_row
         assert [float(each) for each in found.groups()] == pytest.approx(
             [line.earned.centre, line.to_best.centre, line.to_bound.centre], abs=0.0051
         )
+
+
+def test_the_readme_says_what_the_results_say(groups: dict[tuple[str, str], Group]) -> None:
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    group = groups[POOLED, "public"]
+    assert f"one schedule for all days leaves {scored(group, 'best-schedule').iqm:.0%} of what the best sequences found earn" in text
+    assert [round(scored(group, name).iqm, 2) for name in ("sac", "tqc")] == pytest.approx([0.35, 0.35], abs=0.011)
+    assert f"{np.isfinite(gaps_of(group)).sum()} have a bound" in text
