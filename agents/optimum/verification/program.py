@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from ....envs.arrays import IntArray
 from ....envs.community.day import Array, Day
 from ....envs.grid.network import Network
 
@@ -101,14 +102,14 @@ class FollowersProgram:
         return np.asarray(net)
 
     @cached_property
-    def _by_side(self) -> tuple[tuple[Array, Array, Array], tuple[Array, Array, Array]]:
+    def _by_side(self) -> list[tuple[IntArray, IntArray, IntArray]]:
         """Of sellers and of buyers: the pairs in their order, the first pair of each, and who they are."""
-        sides = []
+        sides: list[tuple[IntArray, IntArray, IntArray]] = []
         for side in (self.seller, self.buyer):
             order = np.argsort(side, kind="stable")
             who, first = np.unique(side[order], return_index=True)
             sides.append((order, first, who))
-        return sides[0], sides[1]
+        return sides
 
     def residuals(self, vector: Array) -> tuple[Array, Array]:
         """Return by how much each balance is missed in kW and each storage equation in kWh, shape (T, N) both."""
