@@ -3,7 +3,8 @@
 Without storage hours are apart, and both ends are the certified optimum of the hours. With storage the best is what a search through the
 game itself found (:mod:`gridtoll.agents.optimum.hourly_game.search`): it can be earned, but is not proved to be optimal, and a leader may
 exceed it. The bound is that for any belief (:mod:`gridtoll.agents.optimum.hourly_game.bound`), of welfare the optimum of the convex program
-in which nobody charges anything; no leader exceeds it.
+in which nobody charges anything; no leader exceeds it. Under ``"standing"`` the lesser of that and the bound that knows what stored energy
+is worth to prosumers (:mod:`gridtoll.agents.optimum.hourly_game.standing`) counts.
 
 Whatever can be earned under ``"standing"`` can be earned under ``"announced"``, by announcing the hour's charge for all later hours: what
 is found for the first counts for the second, and there also the best schedule that is announced and kept. Under ``"learned"`` the best is
@@ -23,6 +24,7 @@ import numpy as np
 from ...agents.fixed.hourly import SchedulePolicy
 from ...agents.optimum.hourly_game.bound import bound_hourly
 from ...agents.optimum.hourly_game.search import HourlyDay, day_ahead_hints, search_hourly
+from ...agents.optimum.hourly_game.standing import bound_standing, plans_of
 from ...agents.optimum.many_charges.several import Bracket
 from ...agents.optimum.one_charge.hours import solve_hours
 from ...agents.optimum.one_store.solve import StoreOptimum, applies, solve_hourly
@@ -39,6 +41,8 @@ from ..task import environment_of
 from .answers import Key
 from .one_store import PROOFS, proof_key
 
+_LEAST_SLABS, _MOST_SLABS, _BOUND_SHARE = 8, 32, 3
+"""Of charges, for the bound of standing charges; and how many plans it may clear for each that the search may."""
 _CENT: Final = 0.01
 """Earnings in EUR below which gaps are not taken as shares of them: of next to nothing every share is large."""
 
@@ -133,7 +137,9 @@ def about_seconds(task: GameSpec, scenario: Scenario, effort: SearchEffort) -> f
     market.clear(day, charges)
     once = time.perf_counter() - began
     proof = _proof_seconds(effort) if np.count_nonzero(day.has_storage) == 1 else 0.0
-    return effort.plans * (0.6 * once + 1e-3) + (2 * effort.clearings + 250) * once + proof
+    slabs = _slabs(task, day, effort)
+    bound = plans_of(day, slabs + 1) * (0.6 * once + 5e-4) if slabs else 0.0
+    return effort.plans * (0.6 * once + 1e-3) + (2 * effort.clearings + 250) * once + proof + bound
 
 
 def search_day(task: GameSpec, scenario: Scenario, effort: SearchEffort) -> HourlyEnds:
@@ -165,6 +171,8 @@ def search_day(task: GameSpec, scenario: Scenario, effort: SearchEffort) -> Hour
         bracket, hints = day_ahead_hints(walk, seed=effort.seed, max_clearings=effort.clearings)
         searched = search_hourly(walk, hints=hints, n_starts=effort.starts, seed=effort.seed, max_plans=effort.plans)
         best, upper, plans, method = searched.sequence, _bound(task, day), searched.plans, "search"
+        if slabs := _slabs(task, day, effort):
+            upper = min(upper, bound_standing(day, env.community.network, env.tariff.basis[0], cap=env.charge_cap, slabs=slabs).bound_eur)
         if effort.seconds > 0 and task.belief == "standing" and applies(walk):
             proved = _proved(task, scenario, walk, best, effort)
             best, upper, plans, method = np.array(proved.charges)[:, None], min(upper, proved.upper_bound_eur), walk.plans, "boxes"
@@ -277,6 +285,18 @@ def _played(task: GameSpec, scenario: Scenario, sequence: Array, bracket: Bracke
         standing = play_days(own, lambda _: SchedulePolicy(sequence, hour), [scenario], threads=1)[0]
     better, charges = max((standing.objective_eur, sequence), (kept.objective_eur, bracket.coefficients), key=lambda pair: pair[0])
     return better, tuple(charges.ravel().tolist())
+
+
+def _slabs(task: GameSpec, day: Day, effort: SearchEffort) -> int:
+    """Return into how many slabs charges are cut for the bound of standing charges: 0 where it has no proof, or would take too many plans.
+
+    One store has a proof of its own.
+    """
+    known = task.belief == "standing" and task.objective == "profit" and not task.forecast_error
+    if not known or environment_of(task).tariff.n_basis != 1 or np.count_nonzero(day.has_storage) < 2:
+        return 0
+    slabs = min(_MOST_SLABS, _BOUND_SHARE * effort.plans // plans_of(day, 1) - 1)
+    return slabs if slabs >= _LEAST_SLABS else 0
 
 
 def _bound(task: GameSpec, day: Day) -> float:

@@ -128,7 +128,7 @@ def bound_hourly(
     hours = dual.hours(best)
     worth = np.zeros((day.n_periods, day.n_prosumers))
     worth[:, dual.owner] = best[:, 1:]
-    allowance = _base_losses(day, network)
+    allowance = base_losses(day, network)
     size = float(np.abs(hours.value).sum()) + abs(best_total) + allowance
     return HourlyBound(
         bound_eur=best_total + allowance + _ROUNDING * size, price=best[:, 0], worth=worth, by_hour_eur=hours.value, rounds=rounds
@@ -207,7 +207,8 @@ def _demand(day: Day, price: Array) -> Array:
     return np.clip((day.utility_slope - price) / day.utility_curvature, day.demand_min, day.demand_max)
 
 
-def _base_losses(day: Day, network: Network) -> float:
+def base_losses(day: Day, network: Network) -> float:
+    """Return what the base injection's flows alone would lose, EUR: losses cost the operator at least 0 less that."""
     weight = day.period_hours * day.loss_price[:, None] * network.grid.loss_coefficient
     return float(np.sum(weight * base_flow(day, network) ** 2))
 

@@ -82,7 +82,7 @@ class StoreHours:
         owner = np.array([self.owner])
         self._tail = np.concatenate([structure.seller, ground, nodes, nodes, owner, ground[:1], ground])
         self._head = np.concatenate([structure.buyer, nodes, ground, ground, ground[:1], owner, nodes])
-        self._weight, self._base, self._low, self._high = _elements(data)
+        self._weight, self._base, self._low, self._high = elements(data)
         self._by_price = np.concatenate([np.zeros(pairs + 3 * n), [eta, -1.0 / eta], np.zeros(n)]) / data.storage_wear[0, 0] / self._price
         self._charge = np.zeros(self._weight.shape)
         self._charge[:, :pairs] = data.charge / data.trade_friction
@@ -158,7 +158,7 @@ class StoreHours:
         return Lines(rows=np.concatenate(kept), first=np.array(first), over=over, gap=gap)
 
 
-def _elements(data: MarketData) -> tuple[Array, Array, Array, Array]:
+def elements(data: MarketData) -> tuple[Array, Array, Array, Array]:
     """Return w, base, low and high of every element, each of shape (T, M)."""
     none = np.zeros_like(data.demand_min)
     pairs, store = np.zeros_like(data.trade_limit), np.zeros_like(data.storage_power)

@@ -55,10 +55,9 @@ recovers a cost per year: the lowest one, and the one that is best for prosumers
 much the days can bring in. With --hard-limits only charges count that keep every branch within its limit on a --secure-share of the days.
 docs/answers.md has examples.
 
-With --env hourly you get the best sequence of charges found for a day of the hourly game, and a bound that no leader exceeds, whatever
-prosumers believe. Without storage the two meet, and the sequence is optimal. With one store the optimum is proved to --tolerance, in about
-eight minutes at most; what an interrupted proof had come to is gone on from, and --certificate keeps it for gridtoll verify. docs/hourly.md
-has the proofs.
+With --env hourly you get the best sequence of charges found for a day of the hourly game, and a bound that no leader exceeds. Without
+storage the two meet, and the sequence is optimal. With one store the optimum is proved to --tolerance, in about eight minutes at most;
+what an interrupted proof had come to is gone on from, and --certificate keeps it for gridtoll verify. docs/hourly.md has the proofs.
 
 Answers are kept in the user's cache folder, under a hash of the day's data, the game and the software. A split that was interrupted goes
 on where it was. Days that fail are listed, the others are kept, and the exit code is 2.
