@@ -142,7 +142,8 @@ class _Boxes:
         self._own = np.stack([np.broadcast_to(each, shape) for each in per], axis=2)
         self._edges = cap * (np.arange(slabs + 1) / slabs) ** _CLOSER
         self._hub = int(np.argmax(day.trade_limit.sum(axis=0) + day.trade_limit.sum(axis=1)))  # whose trades can carry most
-        paid = float(np.abs(day.own_import_price).max()) + float((day.grid_friction * day.import_limit).max()) + cap * float(basis.max())
+        needed = np.minimum(day.import_limit, day.demand_max.sum(axis=1).max() + day.storage_power.sum())  # limits may be infinite
+        paid = float(np.abs(day.own_import_price).max()) + float((day.grid_friction * needed).max()) + cap * float(basis.max())
         # stands for any greater price of stored energy
         self._dear = 1.5 * (paid + float((self._kappa * self._power).max())) / float(self._eta.min())
         self.low = np.tile(day.storage_start[self.owner], (day.n_periods + 1, 1))
