@@ -75,7 +75,8 @@ class StoredWorth:
             low: Least energies at its beginning, kWh, shape (J,).
             high: Greatest.
         """
-        step = _STEP * self._day.storage_capacity[self._owner]
+        power = self._day.storage_power[self._owner] * self._day.period_hours
+        step = _STEP * np.maximum(self._day.storage_capacity[self._owner], power)
         loose = _ROUNDING * self._day.turnover_eur / step
         scarce, ample = self._costs(hour, low), self._costs(hour, high)
         least, greatest = [], []

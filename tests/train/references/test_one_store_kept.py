@@ -13,7 +13,6 @@ from gridtoll.envs import Scenario
 from gridtoll.envs.games.spec import GameSpec
 from gridtoll.train.references import store
 from gridtoll.train.references.answers import Form, Key
-from gridtoll.train.references.ends import find_hourly
 from gridtoll.train.references.hours import SearchEffort, search_day
 from gridtoll.train.references.one_store import is_of_one_store, save_store
 from gridtoll.train.scoring.evaluate import Leader, evaluate_leader
@@ -69,20 +68,3 @@ def test_a_proof_that_is_killed_goes_on_where_it_was(monkeypatch: pytest.MonkeyP
     assert told["certified_days"] == 0
     save_store(tmp_path / "day.json", TASK, DAY)
     assert is_of_one_store(tmp_path / "day.json")
-
-
-@pytest.mark.long
-def test_the_same_proofs_come_back_from_a_ray_cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    pytest.importorskip("ray")
-    days, one_round = [DAY, Scenario(100, 0)], effort(1e-6)
-    found = []
-    for folder, workers in (("away", Workers(2, backend="ray")), ("here", Workers(1))):
-        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / folder))
-        with workers:
-            found.append(find_hourly(TASK, days, workers, one_round))
-    for one, two in zip(*found, strict=True):
-        assert one.solved is not None
-        assert two.solved is not None
-        assert one.solved.method == "boxes"
-        assert one.solved.upper_bound_eur == two.solved.upper_bound_eur
-        assert one.solved.best_eur == two.solved.best_eur
