@@ -20,10 +20,12 @@ is bounded, and the program is the same.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ....envs.community.day import Array, Day
 from ....envs.errors import ClearingError
@@ -151,10 +153,18 @@ def _most_apart(upper: _Costs, lower: _Costs) -> Array:
 class _Refuses:
     """What is asked where the compiled loops find no plan: there may be none."""
 
-    def clear(self, day: Day, charges: Array) -> object:
+    def clear(self, day: Day, charges: ArrayLike, *, start: Clearing | None = None) -> Clearing:  # noqa: ARG002 - as the protocol has it
         """Raise.
 
         Raises:
             ClearingError: Always.
         """
-        raise ClearingError(f"{day.label} could not be cleared at charges up to {np.max(charges)} EUR/kWh.")
+        raise ClearingError(f"{day.label} could not be cleared at charges up to {np.max(np.asarray(charges))} EUR/kWh.")
+
+    def clear_many(self, days: Sequence[Day], charges: Array | Sequence[Array]) -> list[Clearing]:
+        """Raise, if there is a day.
+
+        Raises:
+            ClearingError: If there is a day.
+        """
+        return [self.clear(day, each) for day, each in zip(days, charges, strict=True)]
