@@ -29,9 +29,9 @@ def calls_of_a_step(game: str, hours: int, *, known: bool) -> Calls:
 @pytest.mark.parametrize(
     ("game", "hours", "known", "most"),
     [
-        ("DayAhead", 0, True, (42, 9, 14)),
+        ("DayAhead", 0, True, (43, 9, 14)),
         ("DayAhead", 0, False, (55, 11, 16)),
-        ("Hourly", 1, False, (65, 13, 19)),
+        ("Hourly", 1, False, (66, 13, 19)),
     ],
     ids=["day-ahead, a known day", "day-ahead, a new day", "hourly"],
 )
