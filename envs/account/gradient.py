@@ -5,8 +5,8 @@ On one affine piece of the followers' response every quantity S of the settlemen
     dS/dτ = ∂S/∂τ + (dv/dτ)ᵀ ∂S/∂v,
 
 with the clearing's arrays v and their partial derivatives by :mod:`.settlement_cotangent`. The second term costs one solve with the
-transposed optimality conditions (:mod:`..market.exact.adjoint`), whatever the number of charges. Coefficients follow by the chain rule,
-dS/dγ_tk = Σ_ij B^k_ij dS/dτ_tij, because charges are linear in them. The followers' optimal value V needs no solve: V is concave in the
+transposed optimality conditions (:mod:`..market.exact.derivatives.adjoint`), whatever the number of charges. Coefficients follow by the
+chain rule, dS/dγ_tk = Σ_ij B^k_ij dS/dτ_tij, because charges are linear in them. The followers' optimal value V needs no solve: V is concave in the
 charges, and by the envelope theorem dV/dτ = Δ·p, the energy traded, and dV/dγ is the energy charged.
 
 **Kinks.** Where a variable just reaches or leaves a bound, S has one derivative on each side, and where many do at once, many. The result
@@ -27,11 +27,11 @@ from numpy.typing import ArrayLike
 
 from ..community.day import Array, Day
 from ..grid.network import Network
-from ..market.exact.adjoint import vector_jacobian
 from ..market.exact.convert import clearing_of, point_of
-from ..market.exact.cotangent import Cotangent, dimensionless, per_charge
+from ..market.exact.derivatives.adjoint import vector_jacobian
+from ..market.exact.derivatives.cotangent import Cotangent, dimensionless, per_charge
+from ..market.exact.derivatives.one_sided import PieceAhead, at_kink, piece_ahead
 from ..market.exact.market_data import MarketData, Structure, read_charges, scale
-from ..market.exact.one_sided import PieceAhead, at_kink, piece_ahead
 from ..market.exact.point import Point
 from ..market.exact.solution import Clearing
 from .settlement import Flows

@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike
 from ..community.day import Array, Day
 from ..errors import unknown_name
 from ..grid.network import Network
-from ..market.exact.cotangent import Cotangent
+from ..market.exact.derivatives.cotangent import Cotangent
 from ..market.exact.solution import Clearing
 from .physical import INFO_OF_WIRES
 from .settlement import Flows, Settlement, check_flows, flow_kw

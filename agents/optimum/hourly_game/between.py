@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from ....envs.machine_code import LOOPS, kept
-from ..one_store.tracing import settle_prices
+from ..one_store.tracing import eliminate, settle_prices
 
 _BALANCED = 1e-10  # dimensionless: what balances may miss where a search ends
 _STEP = 0.5  # greatest change of a price in one step, dimensionless
@@ -65,23 +65,6 @@ def unbalanced(mu, inward, outward, base, charge, weight, tail, head, low, high,
                 matrix[own, own] += w
                 if other < n:
                     matrix[own, other] -= w
-
-
-@kept(**LOOPS)
-def solve(matrix, vector):
-    """Solve matrix·x = vector in place; every row's diagonal outweighs the rest, so nothing is exchanged."""
-    n = vector.shape[0]
-    for k in range(n):
-        for i in range(k + 1, n):
-            factor = matrix[i, k] / matrix[k, k]
-            if factor != 0.0:
-                for j in range(k + 1, n):
-                    matrix[i, j] -= factor * matrix[k, j]
-                vector[i] -= factor * vector[k]
-    for k in range(n - 1, -1, -1):
-        for j in range(k + 1, n):
-            vector[k] -= matrix[k, j] * vector[j]
-        vector[k] /= matrix[k, k]
 
 
 @kept(**LOOPS)
@@ -179,7 +162,7 @@ def extreme(mu, upper, inward, outward, base, charge, weight, tail, head, low, h
             net[fixed] = 0.0
         if np.abs(net).max() < _BALANCED:
             break
-        solve(matrix, net)
+        eliminate(matrix, net)
         share = min(1.0, _STEP / np.abs(net).max()) * (1.0 if count < _PATIENT else 0.5)
         mu[:n] -= share * net
     moved = pushed(mu, sign, inward, outward, base, charge, weight, tail, head, low, high, pairs, fixed, net, matrix)

@@ -19,9 +19,9 @@ from ....envs.arrays import Array
 from ....envs.games.hourly import Hour
 from ....envs.games.setting import Setting
 from ....envs.games.tail import first_hour
-from ....envs.market.exact.adjoint import vector_jacobians
 from ....envs.market.exact.convert import point_of
-from ....envs.market.exact.cotangent import Cotangent, dimensionless, per_charge
+from ....envs.market.exact.derivatives.adjoint import vector_jacobians
+from ....envs.market.exact.derivatives.cotangent import Cotangent, dimensionless, per_charge
 from ....envs.market.exact.market_data import Structure, scale
 
 

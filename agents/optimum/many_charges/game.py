@@ -21,9 +21,9 @@ from ....envs.games.transition import Rules, transition
 from ....envs.grid.network import Network
 from ....envs.market.exact import Clearing, P2PMarket
 from ....envs.market.exact.convert import point_of
+from ....envs.market.exact.derivatives.sensitivity import respond_along
 from ....envs.market.exact.market_data import Structure, scale
 from ....envs.market.exact.point import Point, net_bought
-from ....envs.market.exact.sensitivity import respond_along
 from ....envs.market.mechanism import ExactResponse
 
 

@@ -23,13 +23,14 @@ from gridtoll.envs.account.tariff import TARIFF_NAMES, Tariff, make_tariff
 from gridtoll.envs.community.day import Array, Day
 from gridtoll.envs.errors import ClearingError
 from gridtoll.envs.grid.network import Network, make_network
-from gridtoll.envs.market.exact import Clearing, one_sided
-from gridtoll.envs.market.exact.adjoint import vector_jacobian
+from gridtoll.envs.market.exact import Clearing
 from gridtoll.envs.market.exact.convert import point_of
-from gridtoll.envs.market.exact.cotangent import Cotangent
+from gridtoll.envs.market.exact.derivatives import one_sided
+from gridtoll.envs.market.exact.derivatives.adjoint import vector_jacobian
+from gridtoll.envs.market.exact.derivatives.cotangent import Cotangent
+from gridtoll.envs.market.exact.derivatives.sensitivity import Response, respond_along
 from gridtoll.envs.market.exact.market_data import MarketData, Structure, read_charges, scale
 from gridtoll.envs.market.exact.point import Point
-from gridtoll.envs.market.exact.sensitivity import Response, respond_along
 
 ORDINARY: dict[str, Callable[[], Day]] = {f"random day {seed}": lambda seed=seed: random_day(seed, n=6, stores=3) for seed in range(4)}  # type: ignore[misc]
 DAYS = ORDINARY | {name: make for name, make in DEGENERATE.items() if name != "one prosumer"}

@@ -16,9 +16,9 @@ from oracles import pair_of
 
 from gridtoll.envs.community.day import Day
 from gridtoll.envs.market.exact.convert import clearing_of, point_of
+from gridtoll.envs.market.exact.derivatives.sensitivity import Response, respond_along
 from gridtoll.envs.market.exact.market_data import MarketData, Structure, read_charges, scale
 from gridtoll.envs.market.exact.point import Point, certify
-from gridtoll.envs.market.exact.sensitivity import Response, respond_along
 
 Array = NDArray[np.float64]
 

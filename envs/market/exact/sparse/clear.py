@@ -11,10 +11,11 @@ from ..compiled.kernel import state_of
 from ..compiled.program import Program, program_of
 from ..solution import Clearing
 from ..trades import PairTrades
+from .beginning import worth_more
 from .interior_point import InteriorPoint
 from .layout import layout_of
 from .polish import NearPoint, point_at, polish
-from .stages import prove, read_charges, worth_more
+from .stages import prove, read_charges
 
 _TOLERANCES = (1e-8, 1e-10, 1e-12)  # of the interior point, in turn
 _POLISHING_STEPS = 30

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from ....community.day import Array
 from ..compiled.boxes import Boxes
 from ..compiled.program import Program
+from .beginning import begin_own, begin_trades, worth_more
 from .layout import IntArray, layout_of
 from .matrix import Matrix
-from .stages import SparseState, advance, aim, begin_own, begin_trades, missing, predict, worth_more
+from .stages import SparseState, advance, aim, missing, predict
 
 _BACK_OFF = 0.999  # share of the way to the nearest bound that a step takes
 _SHIFT = 1e-10

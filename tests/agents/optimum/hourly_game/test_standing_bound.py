@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,12 +25,13 @@ CAP = 0.6
 
 def day_of(seed: int) -> Day:
     """A day with two or three stores, whose connections are narrow for odd seeds."""
-    wide = {} if seed % 2 else {"import_limit": 20.0, "export_limit": 20.0, "trade_limit": 20.0}
+    wide: dict[str, Any] = {} if seed % 2 else {"import_limit": 20.0, "export_limit": 20.0, "trade_limit": 20.0}
     return random_day(seed, stores=2 + seed % 2, import_fee=0.04 * (seed % 3 == 0), **wide)
 
 
 def basis_of(network: Network) -> Array:
-    return make_tariff("distance", network).basis[0]
+    basis: Array = make_tariff("distance", network).basis[0]
+    return basis
 
 
 def bound_of(day: Day, network: Network, slabs: int = 10) -> StandingBound:

@@ -16,9 +16,9 @@ from gridtoll.envs.account.settlement import settle
 from gridtoll.envs.account.tariff import make_tariff
 from gridtoll.envs.community.day import Day
 from gridtoll.envs.market.exact.convert import point_of
+from gridtoll.envs.market.exact.derivatives.sensitivity import respond_along
 from gridtoll.envs.market.exact.market_data import Structure, read_charges, scale
 from gridtoll.envs.market.exact.point import certify
-from gridtoll.envs.market.exact.sensitivity import respond_along
 
 CHARGE = 0.07
 

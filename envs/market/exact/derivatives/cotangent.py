@@ -1,6 +1,6 @@
 """Partial derivatives of a quantity in the arrays of a clearing, and their way to and from the dimensionless market.
 
-A point is a clearing in other units (:mod:`.convert`), so a quantity's partial derivatives go the way of their variables with the inverse
+A point is a clearing in other units (:mod:`..convert`), so a quantity's partial derivatives go the way of their variables with the inverse
 factor: times P₀ for power, P₀·Δ for energy, π₀ for prices. Derivatives in the charges come back over π₀. Nothing else converts derivatives.
 """
 
@@ -11,14 +11,14 @@ from typing import Self
 
 import numpy as np
 
-from ...community.day import Array, Day
-from .market_data import MarketData
-from .point import Point
+from ....community.day import Array, Day
+from ..market_data import MarketData
+from ..point import Point
 
 
 @dataclass(eq=False, kw_only=True)
 class Cotangent:
-    """∂S/∂v of a quantity S for every array v of a :class:`.solution.Clearing`: same names and shapes, in units of S per unit of v.
+    """∂S/∂v of a quantity S for every array v of a :class:`..solution.Clearing`: same names and shapes, in units of S per unit of v.
 
     Entries where the market has no variable (the energy a day starts with, storage of those without, trades that may not be) do not count.
     """

@@ -13,11 +13,11 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from ...community.day import Array
-from .kkt import ActiveSet, KktSystem
-from .market_data import MarketData
-from .point import Point, net_bought, stored_slope
-from .polish import adopt
+from ....community.day import Array
+from ..kkt import ActiveSet, KktSystem
+from ..market_data import MarketData
+from ..point import Point, net_bought, stored_slope
+from ..polish import adopt
 
 _DRIFT = 1e-12
 """Dimensionless violation that is rounding: such a variable sits on the border of its piece."""

@@ -1,26 +1,26 @@
 """Exact derivatives of anything that depends on a clearing, with respect to the charges, by one adjoint solve.
 
-On the active set at hand every variable is affine in the charges (:mod:`.kkt`). For a quantity S of the clearing with partial derivatives
+On the active set at hand every variable is affine in the charges (:mod:`..kkt`). For a quantity S of the clearing with partial derivatives
 ("cotangents") S_v in the variables and S_μ, S_σ in the prices, put the free variables' closed forms into S, solve the symmetric KKT
 system once for the adjoint λ, and read off, for a free trade k from i to j,
 
     dS/dτ_k = −(S_p,k + λ_μ,i − λ_μ,j) / ε_k,        and 0 for a trade that is held at a bound.
 
-Where S depends on τ itself, as revenue does, the caller adds its partial derivative (:mod:`...account.gradient`).
+Where S depends on τ itself, as revenue does, the caller adds its partial derivative (:mod:`....account.gradient`).
 
 At a kink, a charge at which a variable just reaches a bound, each active set that describes the point has a derivative of its own. Without
-``active`` it is that of the set :func:`.polish.adopt` reads from the point, on which a variable exactly at its bound is held there. Where
+``active`` it is that of the set :func:`..polish.adopt` reads from the point, on which a variable exactly at its bound is held there. Where
 one variable is at its kink, this is the derivative on one of the two sides. Where several are at once it need not be one along any
 direction; :func:`.one_sided.piece_ahead` finds the active set that is valid along a given direction, and proves it.
 """
 
 from __future__ import annotations
 
-from ...community.day import Array
-from .kkt import ActiveSet, KktSystem
-from .market_data import MarketData
-from .point import Point, net_bought
-from .polish import adopt
+from ....community.day import Array
+from ..kkt import ActiveSet, KktSystem
+from ..market_data import MarketData
+from ..point import Point, net_bought
+from ..polish import adopt
 
 
 def vector_jacobian(data: MarketData, point: Point, cotangent: Point, *, active: ActiveSet | None = None) -> Array:

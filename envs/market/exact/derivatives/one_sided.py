@@ -19,12 +19,12 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from ...community.day import Array
-from ...errors import ClearingError
-from .kkt import ActiveSet
-from .market_data import MarketData
-from .point import Point, boxes, certify
-from .polish import adopt, polish
+from ....community.day import Array
+from ....errors import ClearingError
+from ..kkt import ActiveSet
+from ..market_data import MarketData
+from ..point import Point, boxes, certify
+from ..polish import adopt, polish
 from .sensitivity import respond_along
 
 _STEPS = (1e-5, 1e-6, 1e-7, 1e-8, 1e-9)
