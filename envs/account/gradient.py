@@ -6,8 +6,8 @@ On one affine piece of the followers' response every quantity S of the settlemen
 
 with the clearing's arrays v and their partial derivatives by :mod:`.settlement_cotangent`. The second term costs one solve with the
 transposed optimality conditions (:mod:`..market.exact.derivatives.adjoint`), whatever the number of charges. Coefficients follow by the
-chain rule, dS/dγ_tk = Σ_ij B^k_ij dS/dτ_tij, because charges are linear in them. The followers' optimal value V needs no solve: V is concave in the
-charges, and by the envelope theorem dV/dτ = Δ·p, the energy traded, and dV/dγ is the energy charged.
+chain rule, dS/dγ_tk = Σ_ij B^k_ij dS/dτ_tij, because charges are linear in them. The followers' optimal value V needs no solve: V is
+concave in the charges, and by the envelope theorem dV/dτ = Δ·p, the energy traded, and dV/dγ is the energy charged.
 
 **Kinks.** Where a variable just reaches or leaves a bound, S has one derivative on each side, and where many do at once, many. The result
 is then that of the piece entered along a direction δ of charges, ``toward``, by default all charges rising alike, and that piece is proved
