@@ -145,14 +145,14 @@ class Tariff:
     def charges(self, coefficients: Array) -> Array:
         """Return τ in EUR/kWh, shape (T, N, N), at coefficients γ of shape (T, K)."""
         if len(self.basis) == 1:  # the same products, without the machinery for sums of them
-            one: Array = coefficients[:, :, None] * self.basis
+            one: Array = coefficients[..., 0, None, None] * self.basis[0]
             return one
         return np.tensordot(coefficients, self.basis, axes=1)
 
     def charges_of_many(self, coefficients: Sequence[Array]) -> Array:
         """Return τ in EUR/kWh of R days, shape (R, T, N, N), each as :meth:`charges` does at coefficients of shape (T, K)."""
         if len(self.basis) == 1:
-            one: Array = np.stack(coefficients)[..., None] * self.basis
+            one: Array = np.stack(coefficients)[..., 0, None, None] * self.basis[0]
             return one
         return np.stack(list(map(self.charges, coefficients)))
 

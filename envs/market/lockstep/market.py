@@ -95,7 +95,7 @@ class LockstepMarket:
             ValueError: If there are not as many charges as days, or some of them are invalid.
             ClearingError: As :meth:`clear`.
         """
-        checked = [np.ascontiguousarray(each) for each in read_charges_of(days, charges)]
+        checked = [np.array(each, order="C") for each in read_charges_of(days, charges)]  # writable: loops are compiled anew for others
         see_to_machine_code()
         programs = [program_of(day) for day in days]
         alike: defaultdict[Shape, list[int]] = defaultdict(list)

@@ -34,6 +34,7 @@ def test_it_imports_nothing_of_the_search_nor_of_the_settlement_nor_of_the_certi
     beneath = {name for name in imported if not name.startswith("....")}
     assert beneath <= {f".{file.stem}" for file in FOLDER.glob("*.py")} | {"."}
     assert {name for name in imported if name.startswith("....")} <= {
+        "....envs.arrays",
         "....envs.community.day",
         "....envs.grid.network",
         "....envs.market.exact.solution",

@@ -68,7 +68,8 @@ def test_gaps_that_cannot_beat_the_incumbent_keep_their_bound_only(monkeypatch: 
     monkeypatch.setattr(search_module, "_optimum", optimum)
     found, _ = solve(1)
     (search,) = searches
-    assert all(gap.bound_eur <= search.best_eur for gap in search._closed)
-    assert all(-gap.negative_bound > search.best_eur for gap in search._heap)
-    assert len(search._closed) > len(search._heap)
-    assert len(found.gaps) == len(search._closed) + len(search._heap) + len(search._slivers)
+    gaps = search.gaps
+    assert all(gap.bound_eur <= search.best_eur for gap in gaps._closed)
+    assert all(-gap.negative_bound > search.best_eur for gap in gaps._heap)
+    assert len(gaps._closed) > len(gaps._heap)
+    assert len(found.gaps) == len(gaps._closed) + len(gaps._heap) + len(gaps._slivers)
