@@ -25,7 +25,7 @@ from ..ground.config import DEFAULT_TRAININGS
 from ..ground.playing import Leaders
 from ..references.ends import references
 from ..references.hours import SearchEffort
-from ..scoring.leaders import make_leader
+from ..scoring.leaders import PLANNED_NETWORKS, make_leader
 from ..task import exact_response_of
 from ..workers import Workers
 from .practice import LearningCost, TaskPractice
@@ -65,13 +65,12 @@ _PACKAGES: Final = {
     "prescriptive": ("sklearn",),
     **dict.fromkeys(SBX_ALGORITHMS, ("sbx",)),
 }
-_PRESCRIPTIVE: Final = ("prescriptive", *_NAMED)
-_NETWORKS: Final = ("supervised", "first-order", "response", "unrolled", *_PRESCRIPTIVE)
+_NETWORKS: Final = ("supervised", "first-order", "response", "unrolled", *PLANNED_NETWORKS)
 _ASK_THE_RESPONSE: Final = (
     "supervised",
     "first-order",
     "unrolled",
-    *_PRESCRIPTIVE,
+    *PLANNED_NETWORKS,
     "blended",
     "certainty-equivalent",
     "scenario",

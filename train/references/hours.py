@@ -178,12 +178,11 @@ def search_day(task: GameSpec, scenario: Scenario, effort: SearchEffort) -> Hour
             best, upper, plans, method = np.array(proved.charges)[:, None], min(upper, proved.upper_bound_eur), walk.plans, "boxes"
     constant = walk.walk(np.array(np.broadcast_to(hints[1], walk.shape))).goal_eur if single else math.nan
     best_eur, charges = _played(task, scenario, best, bracket)
-    gap = upper - best_eur
     return HourlyEnds(
         best_eur=best_eur,
         charges=charges,
         upper_bound_eur=upper,
-        certified=bool(gap <= 1e-6 * max(abs(best_eur), 1e-6 * day.turnover_eur)),
+        certified=_is_closed(best_eur, upper, day),
         zero_eur=zero,
         constant_eur=constant,
         constant_charge=float(hints[1][0, 0]) if single else math.nan,
@@ -239,7 +238,7 @@ def prove_day(task: GameSpec, scenario: Scenario, ends: HourlyEnds, effort: Sear
         best_eur=best,
         charges=charges,
         upper_bound_eur=upper,
-        certified=bool(upper - best <= 1e-6 * max(abs(best), 1e-6 * env.day_of(scenario).turnover_eur)),
+        certified=_is_closed(best, upper, env.day_of(scenario)),
         method="boxes",
         plans=ends.plans + walk.plans,
         seconds=ends.seconds + time.perf_counter() - began,
@@ -257,6 +256,11 @@ def _proved(task: GameSpec, scenario: Scenario, walk: HourlyDay, best: Array, ef
         begin=PROOFS.kept(key),
         keep=lambda known: _keep(key, known),
     )
+
+
+def _is_closed(best_eur: float, upper_bound_eur: float, day: Day) -> bool:
+    """Return whether the best and the bound have met."""
+    return bool(upper_bound_eur - best_eur <= 1e-6 * max(abs(best_eur), 1e-6 * day.turnover_eur))
 
 
 def _proof_key(task: GameSpec, scenario: Scenario) -> Key:

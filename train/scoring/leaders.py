@@ -65,7 +65,7 @@ PLANNERS: Final[dict[str, Planner]] = {
     "scenario": ScenarioSample(),
 }
 """Leaders that plan, with their own settings."""
-NETWORKS: Final = ("prescriptive", "prescriptive-neighbours", "prescriptive-kernel")
+PLANNED_NETWORKS: Final = ("prescriptive", "prescriptive-neighbours", "prescriptive-kernel")
 """Those of them that are networks; the others clear the market whenever they are asked for a charge."""
 _HOURLY: Final = ("best-schedule", "day-ahead")
 _OF_GAME: Final = ("env", "information", "tariff", "charges_per")
@@ -170,7 +170,7 @@ def planned_network(name: str, task: GameSpec, workers: Workers, *, seed: int) -
         ValueError: If it is another leader, or does not fit the game.
         ClearingError: If a training day could not be cleared.
     """
-    if name not in NETWORKS:
+    if name not in PLANNED_NETWORKS:
         why = "clears the market whenever it is asked for a charge" if name in PLANNERS else "is none"
         raise ValueError(f"a policy to export must be a network, but {name} {why}. Play it with `gridtoll evaluate {name}`.")
     return PLANNERS[name].plan(TaskDays(task, workers=workers, seed=seed))

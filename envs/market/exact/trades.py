@@ -60,7 +60,20 @@ class PairTrades:
 
     def net_kw(self) -> Array:
         """Return what each prosumer sells less what it buys, in kW, shape (T, N)."""
-        n_periods, n = len(self.power_kw), self.n_prosumers
-        rows = np.arange(n_periods)[:, None] * n
-        sold, bought = (np.bincount((rows + whose).ravel(), self.power_kw.ravel(), n_periods * n) for whose in (self.seller, self.buyer))
-        return np.asarray(sold - bought, dtype=np.float64).reshape(n_periods, n)
+        sold, bought = sold_and_bought(self.n_prosumers, self.seller, self.buyer, self.power_kw)
+        return sold - bought
+
+
+def sold_and_bought(n_prosumers: int, seller: NDArray[np.intp], buyer: NDArray[np.intp], power: Array) -> tuple[Array, Array]:
+    """Return what each prosumer sells and what it buys, shape (T, N) each; one bincount is several times faster than ``np.add.at``.
+
+    Args:
+        n_prosumers: N.
+        seller: Of each pair, shape (K,).
+        buyer: Of each pair, shape (K,).
+        power: What it trades, shape (T, K).
+    """
+    shape = (len(power), n_prosumers)
+    rows = np.arange(len(power))[:, None] * n_prosumers
+    sold, bought = (np.bincount((rows + whose).ravel(), power.ravel(), shape[0] * shape[1]) for whose in (seller, buyer))
+    return np.asarray(sold, dtype=np.float64).reshape(shape), np.asarray(bought, dtype=np.float64).reshape(shape)

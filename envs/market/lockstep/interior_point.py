@@ -98,20 +98,21 @@ def approach(stack: Stack, *, tolerance: float = TOLERANCE) -> Near:
     copies = (each.clone() for each in (point.boxes.v, point.mu, point.sigma))
     near = Near(*copies, *(torch.zeros_like(point.residual, dtype=kind) for kind in (torch.bool, torch.int64)))
     rows = torch.arange(len(point.mu), device=point.mu.device)
-    running = torch.ones_like(rows, dtype=torch.bool)
+    running, number = torch.ones_like(rows, dtype=torch.bool), _number(stack)
     for step in range(_MAX_STEPS + 1):
-        mean = _mean_product(stack, point)
+        mean = _sum_of_products(stack, point) / number
         ended = (mean <= tolerance) & (point.residual <= tolerance)
         near.arrived[rows[ended]] = True
         near.steps[rows[running]] = step
         running = running & ~ended
         if 2 * int(running.sum()) <= len(rows):  # the one wait for the device in a step
             near.keep(rows, point)
-            rows, stack, point, mean = rows[running], stack.only(running), point.only(running), mean[running]
+            rows, stack, point = rows[running], stack.only(running), point.only(running)
+            mean, number = mean[running], number[running]
             running = running[running]
         if not len(rows) or step == _MAX_STEPS:
             break
-        point, running = _step(stack, point, mean, running)
+        point, running = _step(stack, point, mean, number, running)
     near.keep(rows, point)
     return near
 
@@ -141,10 +142,9 @@ def _started(family: Family, price: Tensor) -> tuple[Values, Tensor]:
     return Values(v, torch.where(free, z_low, 1.0), torch.where(free, z_high, 1.0)), torch.where(free, slope - z_low + z_high, 0.0)
 
 
-def _mean_product(stack: Stack, point: Reached) -> Tensor:
-    """Return each day's mean product of slack and multiplier, shape (B,)."""
-    whole = _sum(*(_product(*each) for each in ((stack.boxes, point.boxes), (stack.flows, point.flows))))
-    return whole / _number(stack)
+def _sum_of_products(stack: Stack, point: Reached) -> Tensor:
+    """Return each day's sum of the products of slack and multiplier, shape (B,)."""
+    return _sum(_product(stack.boxes, point.boxes), _product(stack.flows, point.flows))
 
 
 def _product(family: Family, at: Values) -> Tensor:
@@ -203,11 +203,11 @@ class _Linear:
         return _greatest(torch.where(self.free, torch.maximum(torch.maximum(-down, -up), torch.maximum(low, high)), 0.0))
 
 
-def _step(stack: Stack, point: Reached, mean: Tensor, running: Tensor) -> tuple[Reached, Tensor]:
+def _step(stack: Stack, point: Reached, mean: Tensor, number: Tensor, running: Tensor) -> tuple[Reached, Tensor]:
     """Return where a predictor and a corrector lead the days that run, and which of them can go on; the others stay where they are."""
     boxes = _Linear(stack.boxes, point.boxes, price_of(stack, point.mu, point.sigma))
     flows = _Linear(stack.flows, point.flows, rise_of(point.mu))
-    normal, number = Normal(stack, boxes.w, flows.w), _number(stack)
+    normal = Normal(stack, boxes.w, flows.w)
     net, storage = sums(stack, point.boxes.v + boxes.h, torch.where(flows.free, point.flows.v + flows.h, 0.0))
     storage = storage - _carried(stack, storage)
     d_mu, d_sigma = normal.solve(net, storage)

@@ -22,7 +22,7 @@ from gridtoll.train.commands import evaluate, export
 from gridtoll.train.compare.row_files import load_rows
 from gridtoll.train.ground.config import TrainConfig
 from gridtoll.train.learning.learn import train
-from gridtoll.train.scoring.leaders import NETWORKS, make_leader
+from gridtoll.train.scoring.leaders import PLANNED_NETWORKS, make_leader
 from gridtoll.train.task import observe
 from gridtoll.train.workers import Workers
 
@@ -99,7 +99,7 @@ def few_days(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gridtoll.train.scoring.planned.training_scenarios", lambda _: days)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", PLANNED_NETWORKS)
 def test_a_leader_that_plans_becomes_an_onnx_file_with_its_charges(name: str, few_days: None, tmp_path: Path) -> None:
     file = tmp_path / "policy.onnx"
     values = ran(export, f"policy {name} --community two-prosumers --seed 3 --jobs 1 --quiet --out {file}")

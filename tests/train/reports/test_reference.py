@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from reference_rows import by_class, scored
 
 from gridtoll.train.compare.plan_file import find_plan, read_plan
 from gridtoll.train.reports.board import LeaderboardLine, leaderboard
@@ -28,13 +29,7 @@ def results() -> Results:
 
 @pytest.fixture(scope="module")
 def groups(results: Results) -> dict[tuple[str, str], Group]:
-    """Scores by community and information class."""
-    return {(group.community, group.information): group for group in groups_of(results)}
-
-
-def scored(group: Group, name: str) -> Scored:
-    [found] = (each for each in group.algorithms if each.name == name)
-    return found
+    return by_class(results)
 
 
 def best_learned(group: Group) -> Scored:

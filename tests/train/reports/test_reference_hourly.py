@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from reference_rows import by_class, scored
 
 from gridtoll.agents.fixed.hourly import SchedulePolicy
 from gridtoll.envs.community.calendar import Scenario
@@ -15,7 +16,7 @@ from gridtoll.train.ground.playing import play_days
 from gridtoll.train.reports.board import leaderboard
 from gridtoll.train.reports.both_ends import CLOSE, ends_of, gaps_of
 from gridtoll.train.reports.results import REFERENCE_HOURLY, Results, read_results
-from gridtoll.train.reports.scores import Group, Scored, groups_of
+from gridtoll.train.reports.scores import Group
 from gridtoll.train.task import environment_of
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -31,13 +32,7 @@ def results() -> Results:
 
 @pytest.fixture(scope="module")
 def groups(results: Results) -> dict[tuple[str, str], Group]:
-    """Scores by community and information class."""
-    return {(group.community, group.information): group for group in groups_of(results)}
-
-
-def scored(group: Group, name: str) -> Scored:
-    [found] = (each for each in group.algorithms if each.name == name)
-    return found
+    return by_class(results)
 
 
 def test_they_are_cells_of_the_plan_that_ships_and_say_which_are_missing(results: Results) -> None:
