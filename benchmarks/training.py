@@ -2,7 +2,8 @@
 
 Parts are timed from outside: each function named below counts the processor time of this thread spent in it, less that of the parts it
 calls. What is under none of them is the learner's own Python and its environment adapters. With several threads of PyTorch or XLA,
-``--process`` counts all threads of the process instead.
+``--process`` counts all threads of the process instead. ``--by-autograd`` takes stable-baselines3's own gradient steps in place of those in
+``agents/learned/steps``. ``--out`` keeps the run, so that weights can be compared.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ PARTS: Final = {
     "replay buffer": (
         "stable_baselines3.common.buffers:ReplayBuffer.add",
         "stable_baselines3.common.buffers:ReplayBuffer.sample",
+        "gridtoll.agents.learned.steps.sac:draw",
+        "gridtoll.agents.learned.steps.td3:draw",
     ),
     "acting": ("stable_baselines3.common.off_policy_algorithm:OffPolicyAlgorithm._sample_action",),
     "making the learner": ("gridtoll.train.learning.learn:_new_learner",),
@@ -72,11 +75,13 @@ class Clock:
 def main() -> None:
     """Train, and print where the time went as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--algorithm", default="sac", help="an off-policy learner (default: %(default)s)")
+    parser.add_argument("--algorithm", default="sac", help="sac or td3, or one of them in SBX (default: %(default)s)")
     parser.add_argument("--community", default="simbench-rural")
     parser.add_argument("--steps", type=int, default=1000, help="training days (default: %(default)s)")
     parser.add_argument("--updates", type=int, help="gradient steps in each round")
     parser.add_argument("--batch-size", type=int, help="days in one gradient step")
+    parser.add_argument("--by-autograd", action="store_true", help="take stable-baselines3's own gradient steps")
+    parser.add_argument("--out", type=Path, help="folder of the run; by default nothing is kept")
     parser.add_argument("--process", action="store_true", help="count all threads of the process")
     options = parser.parse_args()
     settings = {name: value for name in ("updates", "batch_size") if (value := getattr(options, name)) is not None}
@@ -85,14 +90,16 @@ def main() -> None:
     for part, references in PARTS.items():
         for reference in references:
             clock.watch(part, reference)
-    package = "sbx" if config.learner.is_sbx else "stable_baselines3"
-    began, wall, at_import = clock.now(), time.perf_counter(), 0.0
-    kind = getattr(import_module(package), {"sac": "SAC", "td3": "TD3"}[config.learner.kind])
+    began, wall = clock.now(), time.perf_counter()
+    package = "sbx" if config.learner.is_sbx else f"gridtoll.agents.learned.steps.{config.learner.kind}"
+    kind = getattr(import_module(package), config.learner.kind.upper())
+    if options.by_autograd:
+        kind.train = kind.__base__.train
     at_import = clock.now() - began
     kind.train = clock.timed("gradient steps", kind.train)
     with tempfile.TemporaryDirectory() as folder, Workers(1, quiet=True) as workers:
         began = clock.now()
-        train(config, Path(folder) / "run", workers)
+        train(config, options.out or Path(folder) / "run", workers)
         total = clock.now() - began + at_import
     clock.seconds["importing the library"] = at_import
     clock.seconds["all else"] = total - sum(clock.seconds.values())

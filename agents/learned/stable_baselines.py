@@ -45,7 +45,7 @@ import numpy as np
 import torch
 from gymnasium import spaces
 from numpy.typing import ArrayLike, NDArray
-from stable_baselines3 import PPO, SAC, TD3
+from stable_baselines3 import PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.noise import NormalActionNoise
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
@@ -60,6 +60,8 @@ from ..policy import Observation, State
 from .onnx_policy import ActingCharges
 from .sbx import PlainActor, actor_of, sbx_class
 from .settings import SBX, LearnerSettings
+from .steps.sac import SAC
+from .steps.td3 import TD3
 
 _CLASSES: Final[dict[str, type[BaseAlgorithm]]] = {"sac": SAC, "ppo": PPO, "td3": TD3}
 _CONTRIBUTED: Final = {"tqc": "TQC", "crossq": "CrossQ", "recurrent-ppo": "RecurrentPPO"}
