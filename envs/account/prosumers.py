@@ -108,14 +108,15 @@ def prosumer_frame(account: Mapping[str, Array], prosumer_names: Sequence[str] |
 
 
 def _energy(day: Day, clearing: Allocation) -> dict[str, Array]:
+    trade = clearing.trade
     power = {
         "demand_kwh": clearing.demand,
         "renewable_available_kwh": day.renewable,
         "renewable_used_kwh": clearing.renewable_used,
         "import_kwh": clearing.grid_import,
         "export_kwh": clearing.grid_export,
-        "bought_kwh": clearing.trade.sum(axis=1),
-        "sold_kwh": clearing.trade.sum(axis=2),
+        "bought_kwh": trade.sum(axis=1),
+        "sold_kwh": trade.sum(axis=2),
         "battery_charged_kwh": clearing.storage_charge,
         "battery_discharged_kwh": clearing.storage_discharge,
     }

@@ -116,7 +116,7 @@ def settle_many(
         ValueError: If `flows` is unknown.
     """
     physics = DcPowerFlow(network) if power_flow is None else power_flow
-    rows, parts = max(1, _AT_ONCE // clearings[0].trade.size), []
+    rows, parts = max(1, _AT_ONCE // charges[0].size), []
     for first in range(0, len(days), rows):
         c = slice(first, first + rows)
         parts.append(_settled(days[c], physics, charges[c], clearings[c], flows=flows, charge_base=charge_base))

@@ -93,7 +93,7 @@ def settlement_cotangent(
     _add_utility(cotangent, day, clearing, parts.utility)
     _add_payments(cotangent, day, clearing, parts.payment)
     share = 0.5 * day.period_hours * (parts.charge[:, None] + parts.charge[None, :])  # each side pays half the charge
-    cotangent.trade += share * np.broadcast_to(charges, clearing.trade.shape) + day.period_hours * parts.traded
+    cotangent.trade += share * np.broadcast_to(charges, cotangent.trade.shape) + day.period_hours * parts.traded
     cotangent.grid_import += day.period_hours * parts.imported
     cotangent.grid_export += day.period_hours * parts.exported
     _add_flows(cotangent, day, network, clearing, parts, flows=flows, ahead=clearing if ahead is None else ahead)
@@ -173,7 +173,8 @@ def _add_utility(cotangent: Cotangent, day: Day, clearing: Clearing, weight: Arr
 def _add_payments(cotangent: Cotangent, day: Day, clearing: Clearing, weight: Array) -> None:
     """Add the derivatives of Σ_i w_i·payment_i = ½ Δ Σ_ij w_i (p_ij − p_ji)(μ_i + μ_j)."""
     price, half = clearing.nodal_price, 0.5 * day.period_hours
-    net = clearing.trade - clearing.trade.transpose(0, 2, 1)
+    trade = clearing.trade
+    net = trade - trade.transpose(0, 2, 1)
     cotangent.nodal_price += half * (weight * net.sum(axis=2) + weight @ net)
     cotangent.trade += half * (weight[:, None] - weight[None, :]) * (price[:, :, None] + price[:, None, :])
 

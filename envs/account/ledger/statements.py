@@ -138,8 +138,13 @@ def day_content(book: Book, settled: SettledDay) -> dict[str, Any]:
     }
 
 
-def statement(settled: SettledDay, charges: Array, prosumer: int) -> dict[str, Any]:
-    """Return what one prosumer alone may see; ``charges`` are τ in EUR/kWh, shape (T, N, N)."""
+def statements(settled: SettledDay, charges: Array) -> list[dict[str, Any]]:
+    """Return what each prosumer alone may see; ``charges`` are τ in EUR/kWh, shape (T, N, N)."""
+    trade, price = settled.clearing.trade, settled.clearing.trade_price  # once: with many prosumers each reading makes them anew
+    return [_statement(settled, charges, trade, price, prosumer) for prosumer in range(settled.day.n_prosumers)]
+
+
+def _statement(settled: SettledDay, charges: Array, trade: Array, price: Array, prosumer: int) -> dict[str, Any]:
     day, clearing, i = settled.day, settled.clearing, prosumer
     prices = {"import_price": day.own_import_price[:, i], "export_price": day.own_export_price[:, i]}
     by_period = {name: value.tolist() for name, value in ({name: getattr(day, name)[:, i] for name in BY_PERIOD} | prices).items()}
@@ -151,9 +156,8 @@ def statement(settled: SettledDay, charges: Array, prosumer: int) -> dict[str, A
         case _:
             outcome |= {"nodal_price": None, "storage_price": None}
     friction = day.trade_friction
-    price = clearing.trade_price
-    sold = _trades(clearing.trade[:, i, :], price[:, i, :], charges[:, i, :], friction[i])
-    bought = _trades(clearing.trade[:, :, i], price[:, :, i], charges[:, :, i], friction[:, i])
+    sold = _trades(trade[:, i, :], price[:, i, :], charges[:, i, :], friction[i])
+    bought = _trades(trade[:, :, i], price[:, :, i], charges[:, :, i], friction[:, i])
     imports = prices["import_price"] * clearing.grid_import[:, i]
     exports = prices["export_price"] * clearing.grid_export[:, i]
     retail = float(day.period_hours * (imports - exports).sum())

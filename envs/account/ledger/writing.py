@@ -12,7 +12,7 @@ from .canonical import FORMAT, hash_of, line_of
 from .keys import public_key, salts
 from .merkle import leaf_hash, root_of
 from .reading import last_seal, read_opening
-from .statements import Book, SettledDay, day_content, opening, statement
+from .statements import Book, SettledDay, day_content, opening, statements
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -93,7 +93,8 @@ def _lines(book: Book, settled: SettledDay, key: Ed25519PrivateKey, *, number: i
     salt = salts(key, f"{ledger} {number}", len(book.prosumers) + 1)
     common = {"format": FORMAT, "day": number}
     contents: list[dict[str, Any]] = [{"kind": "day", "ledger": ledger, **day_content(book, settled)}]
-    contents += [{"kind": "statement", "name": name, **statement(settled, charges, i)} for i, name in enumerate(book.prosumers)]
+    told = zip(book.prosumers, statements(settled, charges), strict=True)
+    contents += [{"kind": "statement", "name": name, **content} for name, content in told]
     lines = [line_of({**content, **common, "salt": own}) for content, own in zip(contents, salt, strict=True)]
     yield from lines
     leaves = [leaf_hash(line) for line in lines]

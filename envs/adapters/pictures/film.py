@@ -76,11 +76,12 @@ def film_of_day(network: Network, day: Day, outcome: Outcome[Any], title: str, *
     """
     figure = Figure(figsize=SIZE_INCHES, dpi=DOTS_PER_INCH)
     canvas = FigureCanvasAgg(figure)
+    over_day = {"traded_kw": outcome.clearing.trade.sum(axis=(1, 2)), "collected": collected_eur(day, outcome)}
     frames = []
     with mpl.rc_context({"font.size": 10.0, "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": QUIET}):
         for period in range(day.n_periods):
             figure.clear()
-            _draw_frame(figure, network, day, outcome, period=period, title=title, time_zone=time_zone)
+            _draw_frame(figure, network, day, outcome, **over_day, period=period, title=title, time_zone=time_zone)
             canvas.draw()  # type: ignore[no-untyped-call]
             pixels: NDArray[np.uint8] = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
             frames.append(pixels[..., :3].copy())
@@ -93,14 +94,25 @@ def collected_eur(day: Day, outcome: Outcome[Any]) -> Array:
     return collected
 
 
-def _draw_frame(figure: Figure, network: Network, day: Day, outcome: Outcome[Any], *, period: int, title: str, time_zone: str) -> None:
+def _draw_frame(
+    figure: Figure,
+    network: Network,
+    day: Day,
+    outcome: Outcome[Any],
+    *,
+    traded_kw: Array,
+    collected: Array,
+    period: int,
+    title: str,
+    time_zone: str,
+) -> None:
     layout = figure.add_gridspec(2, 1, left=0.56, right=0.98, top=0.8, bottom=0.1, hspace=0.62)
     unit, per_unit = unit_of(day)
-    traded = outcome.clearing.trade.sum(axis=(1, 2)) / per_unit
+    traded = traded_kw / per_unit
     _draw_grid(figure.add_axes((0.0, 0.08, 0.5, 0.78)), network, outcome, period)
     power, money = figure.add_subplot(layout[0]), figure.add_subplot(layout[1])
-    _draw_power(power, day, outcome, period)
-    _draw_collected(money, day, collected_eur(day, outcome), period, time_zone=time_zone)
+    _draw_power(power, day, outcome, traded, period)
+    _draw_collected(money, day, collected, period, time_zone=time_zone)
     clock = f"{clock_time(period, day)} to {clock_time(period + 1, day)}"
     figure.text(0.02, 0.93, f"{title}, {clock}", fontsize=12, fontweight="bold", color=INK)
     figure.text(0.02, 0.875, f"neighbours trade {traded[period]:.0f} {unit}", fontsize=10, color=INK)
@@ -131,11 +143,10 @@ def _draw_grid(axes: Axes, network: Network, outcome: Outcome[Any], period: int)
     axes.scatter(x, y, s=60 * few, marker="s", color=INK, linewidths=0, zorder=2)
 
 
-def _draw_power(axes: Axes, day: Day, outcome: Outcome[Any], period: int) -> None:
+def _draw_power(axes: Axes, day: Day, outcome: Outcome[Any], traded: Array, period: int) -> None:
     """Draw the day's sun, demand and trade; the part of the day to come is pale."""
     unit, per_unit = unit_of(day)
     edges = np.arange(day.n_periods + 1) * day.period_hours
-    traded = outcome.clearing.trade.sum(axis=(1, 2)) / per_unit
     axes.stairs(day.renewable.sum(axis=1) / per_unit, edges, color=_SUN, lw=1.6, baseline=None, label="sun and wind")
     axes.stairs(outcome.clearing.demand.sum(axis=1) / per_unit, edges, color=INK, lw=1.6, baseline=None, label="demand")
     axes.stairs(traded, edges, color=_TRADED, fill=True, alpha=0.25)
