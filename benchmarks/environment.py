@@ -6,6 +6,9 @@ Both play the same game with random charges, in turns within one run: a turn of 
 the batched environment with each number of rows, again and again. Each number is the median over turns, each ratio the median of the
 turns' own ratios, so that whatever else the machine does meanwhile weighs on both alike. Compiling, starting processes and the first visit
 to each scenario come before the clock starts; what a first visit costs is stated apart.
+
+``--processor`` counts processor time in place of wall time, that of SubprocVecEnv's processes included: days a second of one core. So the
+ratio means something on a busy machine as well. What SubprocVecEnv's processes wait for one another is left out.
 """
 
 from __future__ import annotations
@@ -58,6 +61,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=available_cores(), help="of SubprocVecEnv (default: as many as cores)")
     parser.add_argument("--turns", type=int, default=7, help="of each kind (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=1.0, help="least length of a turn (default: %(default)s)")
+    parser.add_argument("--processor", action="store_true", help="count processor time, on a busy machine")
     parser.add_argument("--json", action="store_true", help="one JSON object per line")
     options = parser.parse_args()
     if not options.json:
@@ -76,8 +80,13 @@ def rows(options: argparse.Namespace) -> Iterator[Row]:
     processes = SubprocVecEnv([_Single(options.community)] * options.processes)
     processes.seed(0)
     processes.reset()
-    turns: dict[str, Callable[[], float]] = {"subproc": lambda: subproc_turn(processes, options.seconds)}
-    turns |= {f"batched {n}": lambda envs=envs: batched_turn(envs, options.seconds) for n, envs in batches.items()}  # type: ignore[misc]
+    own = time.process_time if options.processor else time.perf_counter
+
+    def of_processes() -> float:
+        return own() + sum(processes.env_method("processor_seconds")) if options.processor else own()
+
+    turns: dict[str, Callable[[], float]] = {"subproc": lambda: subproc_turn(processes, options.seconds, of_processes)}
+    turns |= {f"batched {n}": lambda envs=envs: batched_turn(envs, options.seconds, own) for n, envs in batches.items()}  # type: ignore[misc]
     for turn in turns.values():
         turn()  # compiles, and fills caches
     played = [{name: turn() for name, turn in turns.items()} for _ in range(options.turns)]
@@ -99,13 +108,20 @@ class _Single:
         self.community = community
 
     def __call__(self) -> DayAheadEnv:
-        return DayAheadEnv(self.community)
+        return _Timed(self.community)
+
+
+class _Timed(DayAheadEnv):
+    """The default environment, which can be asked what its process has taken."""
+
+    def processor_seconds(self) -> float:
+        """Return the processor time of this process so far."""
+        return time.process_time()
 
 
 def first_visits(envs: PricingVectorEnv) -> float:
     """Prepare every training scenario, and return what one took in seconds."""
-    began, n_paths = time.perf_counter(), envs.setting.community.n_price_paths
-    scenarios = [Scenario(day, path) for day in envs.game.days.tolist() for path in range(n_paths)]
+    began, scenarios = time.perf_counter(), envs.setting.community.scenarios("train")
     for first in range(0, len(scenarios), envs.num_envs):
         chosen = (scenarios[first : first + envs.num_envs] * envs.num_envs)[: envs.num_envs]
         envs.reset(options={name: [getattr(scenario, name) for scenario in chosen] for name in Scenario._fields})
@@ -114,16 +130,18 @@ def first_visits(envs: PricingVectorEnv) -> float:
     return taken / len(scenarios)
 
 
-def subproc_turn(processes: SubprocVecEnv, seconds: float) -> float:
+def subproc_turn(processes: SubprocVecEnv, seconds: float, clock: Callable[[], float]) -> float:
     """Return days a second of SubprocVecEnv."""
     rng = np.random.default_rng(0)
-    return _per_second(lambda: processes.step(_charges(rng, processes.num_envs, processes.action_space)), processes.num_envs, seconds)
+    return _per_second(
+        lambda: processes.step(_charges(rng, processes.num_envs, processes.action_space)), processes.num_envs, seconds, clock
+    )
 
 
-def batched_turn(envs: VectorEnv[Any, Any, Any], seconds: float) -> float:
+def batched_turn(envs: VectorEnv[Any, Any, Any], seconds: float, clock: Callable[[], float]) -> float:
     """Return days a second of the batched environment."""
     rng = np.random.default_rng(0)
-    return _per_second(lambda: envs.step(_charges(rng, envs.num_envs, envs.single_action_space)), envs.num_envs, seconds)
+    return _per_second(lambda: envs.step(_charges(rng, envs.num_envs, envs.single_action_space)), envs.num_envs, seconds, clock)
 
 
 def where_the_time_goes(envs: PricingVectorEnv, market: TimedMarket, n_steps: int = 15) -> dict[str, float]:
@@ -162,10 +180,10 @@ def _seconds(call: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def _per_second(call: Callable[[], object], n_days: int, seconds: float) -> float:
+def _per_second(call: Callable[[], object], n_days: int, seconds: float, clock: Callable[[], float]) -> float:
     """Return days a second of calls that play ``n_days`` each, for at least that long."""
-    began, calls = time.perf_counter(), 0
-    while (taken := time.perf_counter() - began) < seconds:
+    began, calls = clock(), 0
+    while (taken := clock() - began) < seconds:
         call()
         calls += 1
     return calls * n_days / taken

@@ -43,25 +43,35 @@ def begin_own(q, cost, lower, upper, price):
 
 
 @kept(stamp=SOURCE, **OPTIONS)
-def begin_trades(q, charge, cap, rise, mean):
+def begin_trades(program, charge, mu, hour, pair, mean):
     """Return trades that stand in the middle at some prices: the slope of each is its multiplier, and their product is the mean.
 
     Args:
-        q: Friction, shape (E,); likewise the others.
-        charge: What a trade is charged.
-        cap: Its upper bound.
-        rise: Price of its seller less that of its buyer.
+        program: The day.
+        charge: τ of the pairs, shape (T, K).
+        mu: Nodal prices, shape (T, N).
+        hour: Of each trade, shape (E,).
+        pair: Likewise.
         mean: Of the products of all variables, above 0.
+
+    Returns:
+        The trades, and the number of each one's seller and buyer among the T·N nodal prices, shape (E,).
     """
-    boxes = _blank(q, charge, np.zeros(len(q)), rise)
-    for e in range(len(q)):
-        slope = charge[e] + rise[e]
-        root = np.sqrt(slope * slope + 4.0 * q[e] * mean)  # of q·v² + slope·v = mean, without cancellation
-        value = 2.0 * mean / (slope + root) if slope > 0.0 else (root - slope) / (2.0 * q[e])
-        value = min(value, _FREE * cap[e])
-        boxes.v[e], boxes.below[e], boxes.above[e], boxes.free[e] = value, value, cap[e] - value, 1.0
-        boxes.z_low[e], boxes.z_high[e] = mean / value, mean / (cap[e] - value)
-    return boxes
+    n, n_trades, flat = program.sizes[1], len(hour), mu.ravel()
+    seller, buyer = np.empty(n_trades, dtype=np.int64), np.empty(n_trades, dtype=np.int64)
+    boxes = _blank(np.empty(n_trades), np.empty(n_trades), np.zeros(n_trades), np.empty(n_trades))
+    for e in range(n_trades):
+        t, k = hour[e], pair[e]
+        i, j = t * n + program.seller[k], t * n + program.buyer[k]
+        q, cap, cost, rise = program.friction[k], program.cap[k], charge[t, k], flat[i] - flat[j]
+        slope = cost + rise
+        root = np.sqrt(slope * slope + 4.0 * q * mean)  # of q·v² + slope·v = mean, without cancellation
+        value = 2.0 * mean / (slope + root) if slope > 0.0 else (root - slope) / (2.0 * q)
+        value = min(value, _FREE * cap)
+        seller[e], buyer[e], boxes.q[e], boxes.cost[e], boxes.price[e] = i, j, q, cost, rise
+        boxes.v[e], boxes.below[e], boxes.above[e], boxes.free[e] = value, value, cap - value, 1.0
+        boxes.z_low[e], boxes.z_high[e] = mean / value, mean / (cap - value)
+    return boxes, seller, buyer
 
 
 @njit(**OPTIONS)

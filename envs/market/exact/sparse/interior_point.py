@@ -133,15 +133,13 @@ class InteriorPoint:
 
     def _begin(self, hour: IntArray, pair: IntArray) -> None:
         """Begin with some trades."""
-        program, self._hour, self._pair = self._program, hour, pair
+        program = self._program
+        self._hour, self._pair = hour, pair = np.ascontiguousarray(hour), np.ascontiguousarray(pair)
         mu, sigma = _first_prices(program)
         cost = np.hstack([program.eased, program.cost[:, program.sizes[1] :]])
         price = _own_price(program, mu, sigma)
         own = begin_own(*(array.ravel() for array in (program.curvature, cost, program.lower, program.upper, price)))
-        n = program.sizes[1]
-        seller, buyer = hour * n + program.seller[pair], hour * n + program.buyer[pair]
-        rise = mu.ravel()[seller] - mu.ravel()[buyer]
-        trades = begin_trades(program.friction[pair], self._charge[hour, pair], program.cap[pair], rise, _BEGIN)
+        trades, seller, buyer = begin_trades(program, self._charge, mu, hour, pair, _BEGIN)
         self._state = SparseState(own, trades, seller, buyer, pair, mu, sigma)
         self._renew()
         self._residual = max(missing(program, self._state), _dual_residual(own), _dual_residual(trades))

@@ -11,7 +11,7 @@ from ....community.day import Array
 from ..compiled.program import Program
 from .layout import layout_of
 from .matrix import Matrix
-from .stages import adopt, move, newton
+from .stages import adopt, entries_of, move, newton
 
 _SHIFT = 1e-9  # these as in ..compiled.exact
 _LONGEST = 0.01
@@ -62,6 +62,7 @@ def polish(program: Program, charge: Array, point: NearPoint, *, max_steps: int,
         Newton steps taken.
     """
     layout = layout_of(program)
+    nothing = np.zeros((layout.sizes[0], layout.sizes[3]), dtype=np.bool_)
     right = np.empty(layout.place.shape)
     best, stalled, step = np.inf, 0, 0
     moved = (point.own, point.mu, point.sigma)
@@ -76,11 +77,9 @@ def polish(program: Program, charge: Array, point: NearPoint, *, max_steps: int,
         if arrived or step >= max_steps or stalled >= patience or not error < 1e6:
             break
         if changed or matrix is None:
-            present = np.zeros((layout.sizes[0], layout.sizes[3]), dtype=np.bool_)
-            hour, pair = np.nonzero(point.free)
-            present[hour, layout.edge_of[pair]] = True
-            if matrix is None or np.any(present & ~matrix.present):
-                matrix = Matrix(layout, present if matrix is None else present | matrix.present)
+            needed, missed = entries_of(point.free, layout.edge_of, nothing if matrix is None else matrix.present)
+            if matrix is None or missed:
+                matrix = Matrix(layout, needed if matrix is None else needed | matrix.present)
         newton(program, point, matrix.pattern, layout.edge_of, _SHIFT, matrix.values, right)
         if changed and not matrix.factorise():
             break

@@ -60,11 +60,14 @@ def predict(program, state, pattern, shift, values, right):
     products = weigh_boxes(state.own) + weigh_boxes(state.trades)
     _fill_own(program, state.own.w, pattern, shift, values)
     entry, seller, buyer, w, n = state.entry, state.seller, state.buyer, state.trades.w, program.sizes[1]
-    diagonal, width = pattern.diagonal.ravel(), n + program.sizes[2]
+    of_node = np.zeros(state.mu.size)
     for e in range(len(w)):
         values[entry[e]] -= w[e]
-        values[diagonal[seller[e] // n * width + seller[e] % n]] += w[e]
-        values[diagonal[buyer[e] // n * width + buyer[e] % n]] += w[e]
+        of_node[seller[e]] += w[e]
+        of_node[buyer[e]] += w[e]
+    for t in range(state.mu.shape[0]):
+        for i in range(n):
+            values[pattern.diagonal[t, i]] += of_node[t * n + i]
     net, storage = _equations(program)
     _gather(program, state, state.own.added, state.trades.added, net, storage)
     _right(net, storage, right)
@@ -132,6 +135,24 @@ def adopt(program, charge, point, first):
     net, storage = np.empty(point.mu.shape), np.empty(point.sigma.shape)
     sum_up(program, point.own, point.trade, net, storage)
     return worse(error, greatest_missing(program, net, storage)), changed
+
+
+@kept(stamp=SOURCE, **OPTIONS)
+def entries_of(free, edge_of, present):
+    """Return which entries of a matrix free trades need, shape (T, U), and whether one of them is not present.
+
+    Args:
+        free: Which trades are free, shape (T, K).
+        edge_of: Number of the undirected pair of each pair, shape (K,).
+        present: Which entries there are, shape (T, U).
+    """
+    needed, missed = np.zeros(present.shape, dtype=np.bool_), False
+    for t in range(free.shape[0]):
+        for k in range(free.shape[1]):
+            if free[t, k]:
+                needed[t, edge_of[k]] = True
+                missed |= not present[t, edge_of[k]]
+    return needed, missed
 
 
 @kept(stamp=SOURCE, **OPTIONS)
