@@ -20,7 +20,9 @@ from gridtoll.train.references.store import software, store, stored
 
 WRITER = """
 import sys
-from gridtoll.train.references.store import store
+from gridtoll.train.references import store as module
+module._SOURCES["things"] = ()
+store = module.store
 print("ready", flush=True)
 turn = 0
 while True:
@@ -57,6 +59,15 @@ def package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     monkeypatch.setattr(module, "_SOURCES", {"things": ("envs/a.py",)})
     software.cache_clear()
     yield root
+    software.cache_clear()
+
+
+@pytest.fixture
+def things_of_no_source(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """`things` rest on no module, as in `WRITER`: of a kind that is not listed each process would first read all of the source."""
+    monkeypatch.setitem(module._SOURCES, "things", ())
+    software.cache_clear()
+    yield
     software.cache_clear()
 
 
@@ -155,7 +166,7 @@ def writers_seen(seconds: float) -> set[str]:
     return seen
 
 
-def test_processes_that_write_the_same_keys_and_are_killed_leave_only_whole_files(own_cache: Path) -> None:
+def test_processes_that_write_the_same_keys_and_are_killed_leave_only_whole_files(own_cache: Path, things_of_no_source: None) -> None:
     survivor, *victims = [start_writer(name) for name in "abc"]
     seen, until = writers_seen(0.5), time.monotonic() + 30.0
     while len(seen) < 2 and time.monotonic() < until:  # on a busy machine one of them may write for long by itself
