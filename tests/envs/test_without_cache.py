@@ -121,13 +121,22 @@ def added(folder: Path, **environment: str) -> tuple[str, str]:
     return done.stdout.strip(), done.stderr
 
 
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The loop with its machine code, kept by one process and used by the next."""
+    place = tmp_path_factory.mktemp("compiled")
+    (place / "adding.py").write_text(ADDING)
+    folder = place / "__pycache__"
+    assert added(place) == (f"7.5 {folder} 0", "")
+    assert added(place) == (f"7.5 {folder} 1", "")
+    return place
+
+
 @pytest.mark.parametrize("ending", ["nbi", "nbc"])
 @pytest.mark.parametrize("left", [1, -1])
-def test_machine_code_that_is_cut_short_is_compiled_anew(ending: str, left: int, tmp_path: Path) -> None:
-    (tmp_path / "adding.py").write_text(ADDING)
+def test_machine_code_that_is_cut_short_is_compiled_anew(ending: str, left: int, compiled: Path, tmp_path: Path) -> None:
+    shutil.copytree(compiled, tmp_path, dirs_exist_ok=True)
     folder = tmp_path / "__pycache__"
-    assert added(tmp_path) == (f"7.5 {folder} 0", "")
-    assert added(tmp_path) == (f"7.5 {folder} 1", "")
     [file] = folder.glob(f"*.{ending}")
     file.write_bytes(file.read_bytes()[:left])
     out, err = added(tmp_path)
@@ -169,9 +178,8 @@ def test_an_installation_nobody_may_write_into_is_imported_without_a_home(tmp_pa
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "missing", "index"])
-def test_a_mark_tells_whether_machine_code_is_as_it_was_written(damage: str, tmp_path: Path) -> None:
-    (tmp_path / "adding.py").write_text(ADDING)
-    added(tmp_path)
+def test_a_mark_tells_whether_machine_code_is_as_it_was_written(damage: str, compiled: Path, tmp_path: Path) -> None:
+    shutil.copytree(compiled, tmp_path, dirs_exist_ok=True)
     folder = tmp_path / "__pycache__"
     mark, pattern = folder / "mark", "adding.*"
     assert not machine_code.is_whole(mark, pattern)

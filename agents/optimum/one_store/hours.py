@@ -159,7 +159,7 @@ class StoreHours:
 
 
 def elements(data: MarketData) -> tuple[Array, Array, Array, Array]:
-    """Return w, base, low and high of every element, each of shape (T, M)."""
+    """Return w, base, low and high of every element, each of shape (T, M) and in rows, for which alone loops are compiled."""
     none = np.zeros_like(data.demand_min)
     pairs, store = np.zeros_like(data.trade_limit), np.zeros_like(data.storage_power)
     weight = [
@@ -172,4 +172,5 @@ def elements(data: MarketData) -> tuple[Array, Array, Array, Array]:
     ]
     low = [pairs, none, none, data.demand_min, store, store, none]
     high = [data.trade_limit, data.import_limit, data.export_limit, data.demand_max, data.storage_power, data.storage_power, data.renewable]
-    return np.hstack(weight), np.hstack(base), np.hstack(low), np.hstack(high)
+    of_weight, of_base, of_low, of_high = (np.ascontiguousarray(np.hstack(parts)) for parts in (weight, base, low, high))
+    return of_weight, of_base, of_low, of_high

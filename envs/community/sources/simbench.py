@@ -36,6 +36,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
+from functools import cache, partial
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -95,9 +96,10 @@ def market_prices() -> tuple[Array, Array]:
 
 def simbench_grid(name: str, partners: int | Literal["all"] | None = None) -> Community:
     """Return the community of this name, 366 days."""
-    arrays = cached_arrays(name, lambda: _extract(name))
+    network = cache(partial(simbench_network, name))  # SimBench reads all of its tables for each grid, in some four seconds
+    arrays = cached_arrays(name, lambda: _extract(name, network()))
     export_price, loss_price = market_prices()
-    grid = replace(grid_of(arrays), wires=wires_from_arrays(cached_arrays(f"{name}-wires", lambda: _extract_wires(name))))
+    grid = replace(grid_of(arrays), wires=wires_from_arrays(cached_arrays(f"{name}-wires", lambda: _extract_wires(name, network()))))
     bus = arrays["prosumer_bus"]
     return make_community(
         name,
@@ -177,10 +179,10 @@ def simbench_network(name: str) -> Any:
     return net
 
 
-def _extract(name: str) -> Arrays:
+def _extract(name: str, net: Any) -> Arrays:
     import simbench  # noqa: PLC0415  # as above
 
-    net, code = simbench_network(name), _GRID_CODES[name]
+    code = _GRID_CODES[name]
     grid = grid_from_pandapower(net, name)
     power = simbench.get_absolute_values(net, profiles_instead_of_study_cases=True)
     position = pandapower_buses(net)
@@ -201,8 +203,7 @@ def _extract(name: str) -> Arrays:
     }
 
 
-def _extract_wires(name: str) -> Arrays:
-    net = simbench_network(name)
+def _extract_wires(name: str, net: Any) -> Arrays:
     return wires_from_pandapower(net, grid_from_pandapower(net, name)).arrays()
 
 

@@ -9,6 +9,7 @@ import pickle
 import zipfile
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from stable_baselines3 import A2C, DDPG, PPO, SAC, TD3
 from stable_baselines3.common.policies import BasePolicy
 
 from gridtoll.agents.learned.models import MODEL_NAMES, load_model
-from gridtoll.agents.learned.onnx_policy import METADATA_KEY, OnnxPolicy, write_onnx
+from gridtoll.agents.learned.onnx_policy import METADATA_KEY, SCHEMA, OnnxPolicy, write_onnx
 from gridtoll.agents.learned.settings import DEFAULTS
 from gridtoll.agents.learned.stable_baselines import LearnedPolicy
 from gridtoll.envs import DayAheadEnv, Scenario
@@ -91,8 +92,20 @@ class Linear(torch.nn.Module):
         return charges
 
 
-@pytest.mark.parametrize("n_charges", [1, 2])
-@pytest.mark.parametrize("algorithm", CLASSES)
+@cache
+def plain() -> bytes:
+    """A file of the plainest network, exported once."""
+    return written(Linear())
+
+
+def stating(**facts: Any) -> bytes:
+    """The same with other facts of its game."""
+    model = onnx.load_model_from_string(plain())
+    model.metadata_props[0].value = json.dumps({"schema": SCHEMA, **FACTS, **facts})
+    return bytes(model.SerializeToString())
+
+
+@pytest.mark.parametrize(("algorithm", "n_charges"), [*((name, 2) for name in CLASSES), ("sac", 1)])
 def test_an_exported_policy_posts_the_charges_of_the_original(algorithm: str, n_charges: int, tmp_path: Path) -> None:
     policy = LearnedPolicy(network_of(algorithm, n_charges=n_charges), CAP)
     exported = loaded(written(policy.network, n_charges=n_charges), tmp_path)
@@ -150,7 +163,7 @@ def test_networks_that_do_not_fit_are_not_written() -> None:
 def test_files_that_are_no_policies_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="must be an ONNX file"):
         loaded(b"not a model", tmp_path)
-    model = onnx.load_model_from_string(written(Linear()))
+    model = onnx.load_model_from_string(plain())
     facts = model.metadata_props[0]
     assert facts.key == METADATA_KEY
 
@@ -169,7 +182,7 @@ def test_files_that_are_no_policies_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_that_takes_weights_from_elsewhere_is_refused(tmp_path: Path) -> None:
-    model = onnx.load_model_from_string(written(Linear()))
+    model = onnx.load_model_from_string(plain())
     onnx.save_model(model, tmp_path / "policy.onnx", save_as_external_data=True, location="weights", size_threshold=0)
     assert (tmp_path / "weights").is_file()
     with pytest.raises(ValueError, match="must be in the file itself"):
@@ -280,10 +293,10 @@ def test_a_model_of_another_algorithm_is_told_apart(kind: Any, tmp_path: Path) -
 def test_a_task_in_metadata_is_the_task(tmp_path: Path) -> None:
     task = GameSpec(community="ieee9", tariff="unique", import_fee=0.08)
     facts = {**asdict(task), "charge_cap": 0.7}
-    (tmp_path / "policy.onnx").write_bytes(written(Linear(), **facts))
+    (tmp_path / "policy.onnx").write_bytes(stating(**facts))
     assert task_of(OnnxPolicy(tmp_path / "policy.onnx")) == task.changed(charge_cap=0.7)
     with pytest.raises(ValueError, match="must name its game, but community"):
-        task_of(loaded(written(Linear()), tmp_path))
+        task_of(loaded(plain(), tmp_path))
 
 
 def test_a_file_of_before_the_game_had_other_fields_is_of_the_game_as_it_was(tmp_path: Path, workers: Workers) -> None:
@@ -291,10 +304,10 @@ def test_a_file_of_before_the_game_had_other_fields_is_of_the_game_as_it_was(tmp
     later = ("env", "belief", "forecast_error", "days", "mechanism", "power_flow", "voltage_price", "voltage_band", "forecast")
     facts = {name: value for name, value in asdict(TASK).items() if name not in later} | {"charge_cap": 1.0}
     assert len(facts) + len(later) == len(asdict(TASK))
-    (tmp_path / "policy.onnx").write_bytes(written(Linear(), **facts))
+    (tmp_path / "policy.onnx").write_bytes(stating(**facts))
     assert task_of(OnnxPolicy(tmp_path / "policy.onnx")) == TASK.changed(charge_cap=1.0)
     for name in facts:
         some = {known: value for known, value in facts.items() if known != name}
         if name != "charge_cap":  # without which it is no policy at all
             with pytest.raises(ValueError, match=f"must name its game, but {name} are missing"):
-                task_of(loaded(written(Linear(), **some), tmp_path))
+                task_of(loaded(stating(**some), tmp_path))

@@ -96,7 +96,7 @@ def test_several_charges_and_whole_days_have_the_same_bounds(lossless: bool) -> 
     found = []
     for network in networks:
         zonal, hourly = make_tariff("zonal", network), replace(make_tariff("distance", network), per="hour")
-        bracket = solve_several(day, network, zonal, cap=1.0, market=StructuredMarket(), max_nodes=40, max_clearings=200)
+        bracket = solve_several(day, network, zonal, cap=1.0, market=StructuredMarket(), max_nodes=10, max_clearings=100)
         by_hour = solve_hours(replace(day, storage_power=np.zeros(3)), network, hourly, cap=1.0, market=StructuredMarket())
         social = solve_social(day, network)
         numbers = (bracket.best_eur, bracket.upper_bound_eur, by_hour.upper_bound_eur, social.upper_bound_eur)

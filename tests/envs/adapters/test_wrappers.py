@@ -45,7 +45,7 @@ SINGLE: Final[dict[str, Make | str]] = {
     "TransformObservation": lambda env: single.TransformObservation(env, lambda seen: seen / 5, spaces.Box(-1, 1, seen_by(env))),
     "MaxAndSkipObservation": lambda env: single.MaxAndSkipObservation(env, 2),
     "NormalizeObservation": single.NormalizeObservation,
-    "AddRenderObservation": lambda env: single.AddRenderObservation(env, render_only=True),
+    "AddRenderObservation": lambda env: single.AddRenderObservation(single.TimeLimit(env, 3), render_only=True),  # a picture a step
     "ResizeObservation": PICTURES,
     "ReshapeObservation": lambda env: single.ReshapeObservation(env, (2, seen_by(env)[0] // 2)),
     "RescaleObservation": lambda env: single.RescaleObservation(env, np.float32(-1), np.float32(1)),
@@ -62,7 +62,7 @@ SINGLE: Final[dict[str, Make | str]] = {
     "RecordEpisodeStatistics": single.RecordEpisodeStatistics,
     "AddWhiteNoise": lambda env: single.AddWhiteNoise(env, 0.1),
     "ObstructView": lambda env: single.ObstructView(env, 0.25, 8),
-    "RenderCollection": single.RenderCollection,
+    "RenderCollection": lambda env: single.RenderCollection(single.TimeLimit(env, 3)),
     "RecordVideo": "needs moviepy",
     "HumanRendering": "opens a window",
     "TimeLimit": lambda env: single.TimeLimit(env, 5),

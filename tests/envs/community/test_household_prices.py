@@ -274,7 +274,7 @@ def test_several_charges_are_bracketed_with_own_prices() -> None:
     day, network = priced(2, stores=0), random_network(2, limit_kw=2.0)
     basis = np.stack([random_basis(1, 5), random_basis(2, 5)])
     found: Bracket = solve_several(
-        day, network, Tariff(kind="zonal", basis=basis, names=("a", "b")), cap=0.5, max_clearings=150, n_starts=1
+        day, network, Tariff(kind="zonal", basis=basis, names=("a", "b")), cap=0.5, max_clearings=150, max_nodes=20, n_starts=1
     )
     assert found.upper_bound_eur >= found.best_eur - 1e-9
 

@@ -81,7 +81,7 @@ def test_an_error_of_the_writer_itself_goes_through(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("words", [["communities", "list"], ["--help"], ["train", "--help"], ["--version"], []])
+@pytest.mark.parametrize("words", [["communities", "list"], ["train", "--help"], []])
 def test_a_full_standard_output_is_one_line_and_code_two(words: list[str]) -> None:
     with Path("/dev/full").open("w") as full:
         done = command(*words, stdout=full, stderr=subprocess.PIPE)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import re
@@ -134,30 +136,38 @@ def cells_of(folder: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in (folder / "cells").glob("*.json")}
 
 
-def test_the_command_goes_on_after_being_killed_twice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Killed, not interrupted: nothing can be tidied up. It takes its seconds because processes have to start and to work."""
-    arguments = ["study", "--system", "two-prosumers", "--quick", "--days", "1", "--jobs", "1", "--quiet", "--out"]
-    killed, whole = tmp_path / "killed", tmp_path / "whole"
+ONE_DAY = ["study", "--system", "two-prosumers", "--quick", "--days", "1", "--jobs", "1", "--quiet", "--out"]
+
+
+@pytest.fixture(scope="module")
+def commanded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that the command fills when nobody kills it, and beside it `said.json`, what it printed."""
+    folder = tmp_path_factory.mktemp("commanded") / "out"
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        assert main([*ONE_DAY, str(folder), "--json"]) == 0
+    folder.with_name("said.json").write_text(printed.getvalue(), encoding="utf-8")
+    return folder
+
+
+def test_the_command_goes_on_after_being_killed(commanded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Killed, not interrupted: nothing can be tidied up. It takes its seconds because a process has to start and to work."""
+    killed = tmp_path / "killed"
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3] / ".pkg"), "GRIDTOLL_CACHE": str(tmp_path / "cache")}
-    before: dict[str, int] = {}
-    for _ in range(2):
-        process = subprocess.Popen([sys.executable, "-m", "gridtoll.train", *arguments, str(killed)], env=environment)
-        while process.poll() is None and len(cells_of(killed)) < len(before) + 3:
-            time.sleep(0.002)
-        process.send_signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
-        assert not (killed / "index.html").exists()
-        now = cells_of(killed)
-        assert {name: now[name] for name in before} == before  # what was there was kept, and not worked out again
-        assert len(now) >= len(before) + 3
-        before = now
-    for folder in (killed, whole):
-        assert main([*arguments, str(folder)]) == 0
+    process = subprocess.Popen([sys.executable, "-m", "gridtoll.train", *ONE_DAY, str(killed)], env=environment)
+    while process.poll() is None and len(cells_of(killed)) < 3:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not (killed / "index.html").exists()
+    before = cells_of(killed)
+    assert len(before) >= 3
+    assert main([*ONE_DAY, str(killed)]) == 0
     capsys.readouterr()
     done = cells_of(killed)
-    assert {name: done[name] for name in before} == before
-    assert done.keys() == cells_of(whole).keys()
-    for table in whole.glob("*.csv"):
+    assert {name: done[name] for name in before} == before  # what was there was kept, and not worked out again
+    assert done.keys() == cells_of(commanded).keys()
+    for table in commanded.glob("*.csv"):
         assert (killed / table.name).read_bytes() == table.read_bytes(), table.name
     assert (killed / "index.html").is_file()
 
@@ -206,10 +216,8 @@ def test_a_cost_is_recovered_at_the_least_charge_or_proved_out_of_reach(written:
     assert [float(row["cost_eur"]) for row in rows] == pytest.approx([share * mean_bill for share in SMALL.cost_shares])
 
 
-def test_the_command_runs_and_reports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["study", "--system", "two-prosumers", "--out", str(tmp_path / "out"), "--quick", "--days", "1", "--jobs", "1", "--quiet"]
-    assert main([*arguments, "--json"]) == 0
-    values = json.loads(capsys.readouterr().out)
+def test_the_command_runs_and_reports(commanded: Path) -> None:
+    values = json.loads(commanded.with_name("said.json").read_text(encoding="utf-8"))
     assert {row["regime"] for row in values["regimes"]} == {"no", "free", "social", "optimal"}
     assert Path(values["page"]).is_file()
 

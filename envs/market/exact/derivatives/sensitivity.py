@@ -74,7 +74,7 @@ def _derivative(data: MarketData, active: ActiveSet, direction: Array) -> Point:
     structure, eta = data.structure, data.storage_efficiency
     direct = net_bought(structure, active.trade * -direction / data.trade_friction)  # what free trades do while prices stand still
     idle = np.zeros(eta.shape)
-    mu, sigma, stored, renewable = KktSystem(data, active).solve_exactly(-direct, idle, idle, np.zeros(direct.shape))
+    mu, sigma, stored, renewable = KktSystem(data, active).solve_exactly(-direct, idle, idle, np.zeros(direct.shape), still=True)
     mu_owner, spread = mu[:, structure.owner], mu[:, structure.buyer] - mu[:, structure.seller]
     return Point(
         demand=active.demand * -mu / data.utility_curvature,

@@ -92,6 +92,15 @@ def test_prices_come_to_rest_where_the_sun_is_curtailed_and_where_full_steps_wou
         assert np.interp(charges, line[:, 0], line[:, quantity]) == pytest.approx(near, rel=1e-3, abs=1e-3)
 
 
+@pytest.mark.parametrize("community", ["simbench-rural-pooled", "ieee9-pooled"])
+def test_what_an_hour_is_traced_by_lies_in_rows_or_loops_would_be_compiled_once_more(community: str) -> None:
+    env = HourlyEnv(community)
+    day = env.day_of(Scenario(180, 0))
+    hours = StoreHours(day, env.community.network, env.tariff.basis[0], cap=1.0, flows="trades")
+    rows = (hours._weight, hours._base, hours._charge, hours._low, hours._high, hours._sums, hours._still, hours._loss)
+    assert all(of_hours[0].flags.c_contiguous for of_hours in rows)
+
+
 def test_the_bound_falls_as_boxes_are_split_and_no_sequence_played_exceeds_it() -> None:
     day = evening(20, 0.56)
     hours = hours_of(day)
