@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from builders import DEGENERATE, market, random_day, random_network
+from builders import DEGENERATE, kernel, random_day, random_network
 
 from gridtoll.agents.curves.differentiable import differentiable_settlement
 from gridtoll.envs.account.settlement import Flows, settle
@@ -35,12 +35,12 @@ def posted(tariff: Tariff, count: int, seed: int = 0) -> torch.Tensor:
 def test_forward_returns_the_columns_of_the_settlement(network: Network) -> None:
     tariff = make_tariff("zonal", network)
     charges = posted(tariff, 3)
-    columns = differentiable_settlement(charges, days(3), network, tariff, quantities=("surplus_eur", "profit_eur"), market=market())
+    columns = differentiable_settlement(charges, days(3), network, tariff, quantities=("surplus_eur", "profit_eur"), market=kernel())
     assert columns.shape == (3, 6)
     assert columns.dtype == torch.float64
     for day, row, action in zip(days(3), columns.detach().numpy(), charges.detach().numpy(), strict=True):
         tau = tariff.charges(tariff.read(action, 6, 1.0))
-        settlement = settle(day, network, tau, market().clear(day, tau), charge_base=tariff.basis)
+        settlement = settle(day, network, tau, kernel().clear(day, tau), charge_base=tariff.basis)
         np.testing.assert_array_equal(row, [*settlement.surplus_eur, settlement.profit_eur])
 
 
@@ -51,7 +51,7 @@ def test_gradcheck_accepts_several_days_and_quantities(kind: str, flows: Flows, 
     names = ("profit_eur", "welfare_eur", "payment_eur", "overload_cost_eur")
 
     def settled(charges: torch.Tensor) -> torch.Tensor:
-        return differentiable_settlement(charges, days(2), network, tariff, quantities=names, flows=flows, market=market())
+        return differentiable_settlement(charges, days(2), network, tariff, quantities=names, flows=flows, market=kernel())
 
     assert torch.autograd.gradcheck(settled, (posted(tariff, 2),), eps=1e-6, atol=1e-6, rtol=1e-6)
 
@@ -60,7 +60,7 @@ def test_gradcheck_accepts_charges_by_hour_and_every_quantity(network: Network) 
     tariff = make_tariff("distance", network, "hour")
 
     def settled(charges: torch.Tensor) -> torch.Tensor:
-        return differentiable_settlement(charges, days(1), network, tariff, quantities=QUANTITIES, market=market())
+        return differentiable_settlement(charges, days(1), network, tariff, quantities=QUANTITIES, market=kernel())
 
     assert torch.autograd.gradcheck(settled, (posted(tariff, 1),), eps=1e-6, atol=1e-6, rtol=1e-6)
 
@@ -68,9 +68,9 @@ def test_gradcheck_accepts_charges_by_hour_and_every_quantity(network: Network) 
 def test_a_quantity_asked_for_twice_counts_twice(network: Network) -> None:
     tariff = make_tariff("distance", network)
     once, twice = posted(tariff, 1), posted(tariff, 1)
-    differentiable_settlement(once, days(1), network, tariff, market=market()).sum().backward()  # type: ignore[no-untyped-call]
+    differentiable_settlement(once, days(1), network, tariff, market=kernel()).sum().backward()  # type: ignore[no-untyped-call]
     names = ("profit_eur", "surplus_eur", "profit_eur")
-    columns = differentiable_settlement(twice, days(1), network, tariff, quantities=names, market=market())
+    columns = differentiable_settlement(twice, days(1), network, tariff, quantities=names, market=kernel())
     (columns[:, 0] + columns[:, -1]).sum().backward()  # type: ignore[no-untyped-call]
     assert once.grad is not None
     torch.testing.assert_close(twice.grad, 2 * once.grad)
@@ -79,7 +79,7 @@ def test_a_quantity_asked_for_twice_counts_twice(network: Network) -> None:
 def test_single_precision_goes_in_and_its_gradient_comes_back(network: Network) -> None:
     tariff = make_tariff("distance", network)
     charges = torch.full((2, 1), 0.05, requires_grad=True)
-    profit = differentiable_settlement(charges, days(2), network, tariff, market=market())
+    profit = differentiable_settlement(charges, days(2), network, tariff, market=kernel())
     assert profit.dtype == torch.float64
     profit.sum().backward()  # type: ignore[no-untyped-call]
     assert charges.grad is not None
@@ -97,7 +97,7 @@ def test_gradients_flow_through_a_policy_network_and_one_step_raises_profit(netw
     optimiser = torch.optim.SGD(policy.parameters(), lr=1e-3)
 
     def profit() -> torch.Tensor:
-        return differentiable_settlement(cap * policy(observations), some_days, network, tariff, market=market()).mean()
+        return differentiable_settlement(cap * policy(observations), some_days, network, tariff, market=kernel()).mean()
 
     before = profit()
     (-before).backward()  # type: ignore[no-untyped-call]
@@ -113,11 +113,11 @@ def test_at_a_kink_the_gradient_is_that_of_rising_charges() -> None:
     day, network = DEGENERATE["ties between sellers and between buyers"](), random_network(2, n=5, meshed=True)
     tariff = make_tariff("distance", network)
     charges = torch.zeros((1, 1), dtype=torch.float64, requires_grad=True)
-    differentiable_settlement(charges, [day], network, tariff, market=market()).sum().backward()  # type: ignore[no-untyped-call]
+    differentiable_settlement(charges, [day], network, tariff, market=kernel()).sum().backward()  # type: ignore[no-untyped-call]
 
     def profit(charge: float) -> float:
         tau = charge * tariff.basis[0]
-        return settle(day, network, tau, market().clear(day, tau)).profit_eur
+        return settle(day, network, tau, kernel().clear(day, tau)).profit_eur
 
     step = 1e-6
     expected = (4 * profit(step) - 3 * profit(0.0) - profit(2 * step)) / (2 * step)
@@ -128,7 +128,7 @@ def test_at_a_kink_the_gradient_is_that_of_rising_charges() -> None:
 def test_gradients_of_gradients_are_refused(network: Network) -> None:
     tariff = make_tariff("distance", network)
     charges = posted(tariff, 1)
-    profit = differentiable_settlement(charges, days(1), network, tariff, market=market()).sum()
+    profit = differentiable_settlement(charges, days(1), network, tariff, market=kernel()).sum()
     with pytest.raises(RuntimeError, match="can be differentiated once"):
         torch.autograd.grad(profit, charges, create_graph=True)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders import market, random_day, random_network
+from builders import kernel, random_day, random_network
 from numpy.typing import NDArray
 from three_buses import line_of_three, seller_and_buyer
 
@@ -43,13 +43,13 @@ def with_limit(network: Network, limit_kw: Any, *, lossless: bool = False) -> Ne
 def test_the_peak_inside_a_piece_is_found_whatever_the_limits(limit_kw: float, hard_limits: bool) -> None:
     day, network = seller_and_buyer(), line_of_three(limit_kw)
     tariff = make_tariff("distance", network)
-    optimum = solve_optimum(day, network, tariff, cap=1.0, market=market(), hard_limits=hard_limits)
+    optimum = solve_optimum(day, network, tariff, cap=1.0, market=kernel(), hard_limits=hard_limits)
     assert optimum.charge == pytest.approx(0.335009436, abs=1e-9)
     assert optimum.profit_eur == pytest.approx(0.316117856, abs=1e-9)
     for charge in np.linspace(0.0, 1.0, 41):
         charges = charge * network.distance
-        assert settle(day, network, charges, market().clear(day, charges)).profit_eur <= optimum.upper_bound_eur + 1e-12
-    recovery = smallest_recovering_charge(day, network, tariff, 0.25, cap=1.0, market=market())
+        assert settle(day, network, charges, kernel().clear(day, charges)).profit_eur <= optimum.upper_bound_eur + 1e-12
+    recovery = smallest_recovering_charge(day, network, tariff, 0.25, cap=1.0, market=kernel())
     assert recovery.charge == pytest.approx(0.181806376, abs=1e-9)
 
 
@@ -77,14 +77,14 @@ def test_one_charge_has_the_same_optimum_and_curve(lossless: bool, objective: An
 
 def test_a_limit_on_one_branch_is_kept_beside_branches_without() -> None:
     day, network = random_day(3, n=3, periods=2, stores=1), random_network(3, n=3, meshed=True)
-    free = settle(day, network, np.zeros((3, 3)), market().clear(day, np.zeros((3, 3))))
+    free = settle(day, network, np.zeros((3, 3)), kernel().clear(day, np.zeros((3, 3))))
     tight = 0.5 * float(np.abs(free.flow_kw[:, 0]).max())
     assert tight > 0
     answers = []
     for others in (OUT_OF_REACH, np.inf):
         limited = with_limit(network, [tight, *[others] * 4])
         tariff = make_tariff("distance", limited)
-        soft, hard = (solve_optimum(day, limited, tariff, cap=1.0, market=market(), hard_limits=hard) for hard in (False, True))
+        soft, hard = (solve_optimum(day, limited, tariff, cap=1.0, market=kernel(), hard_limits=hard) for hard in (False, True))
         assert hard.secure
         answers.append((soft.charge, soft.upper_bound_eur, hard.charge, hard.upper_bound_eur))
     assert answers[0] == pytest.approx(answers[1], rel=1e-9, abs=1e-12)
@@ -107,7 +107,7 @@ def test_several_charges_and_whole_days_have_the_same_bounds(lossless: bool) -> 
 def test_the_slopes_of_a_settlement_are_the_same() -> None:
     day, networks = both()
     charges = 0.1 * networks[0].distance
-    clearing = market().clear(day, charges)
+    clearing = kernel().clear(day, charges)
     weights = {"profit_eur": 1.0, "overload_cost_eur": 1.0}
     slopes = [settlement_gradient(day, network, charges, clearing, weights=weights) for network in networks]
     assert slopes[1] == pytest.approx(slopes[0], rel=1e-12)
@@ -122,10 +122,10 @@ def test_a_bound_that_is_no_number_is_an_error_and_not_a_certificate(monkeypatch
     day, network = seller_and_buyer(), line_of_three(OUT_OF_REACH)
     monkeypatch.setattr(np, "vdot", lambda *_: broken)
     with pytest.raises(ClearingError, match="must consist of finite numbers"):
-        solve_optimum(day, network, make_tariff("distance", network), cap=1.0, market=market())
+        solve_optimum(day, network, make_tariff("distance", network), cap=1.0, market=kernel())
 
 
 def test_overload_of_branches_without_limits_is_nothing() -> None:
     day, network = seller_and_buyer(), line_of_three(np.inf)
-    line = ChargeLine(day, network, network.distance, flows="trades", market=market())
+    line = ChargeLine(day, network, network.distance, flows="trades", market=kernel())
     assert Chord(line, line.cleared(0.1), line.cleared(0.4)).overload_kw(0.5) == (0.0, 0.0)

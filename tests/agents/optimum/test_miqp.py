@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders import DEGENERATE, market, pair_day, pair_network, random_day, random_network
+from builders import DEGENERATE, kernel, pair_day, pair_network, random_day, random_network
 from numpy.typing import NDArray
 from oracles import pair_of, plain_profit
 
@@ -45,7 +45,7 @@ def scip() -> None:
 
 
 def solve(day: Day, network: Network, tariff: Tariff | None = None, **options: Any) -> MiqpResult:
-    wanted: dict[str, Any] = {"cap": 0.6, "market": market()}
+    wanted: dict[str, Any] = {"cap": 0.6, "market": kernel()}
     return solve_miqp(day, network, make_tariff("distance", network) if tariff is None else tariff, **(wanted | options))
 
 
@@ -84,7 +84,7 @@ def test_every_clearing_is_a_point_of_the_program_and_its_objective_is_the_settl
     data, follower, program = program_of(day, network, tariff, flows=flows, objective=objective)
     action = np.random.default_rng(0).uniform(0.0, 0.05, tariff.n_coefficients(day.n_periods))
     charges = tariff.charges(tariff.read(action, day.n_periods, 1.0))
-    clearing = market().clear(day, charges)
+    clearing = kernel().clear(day, charges)
     settlement = settle(day, network, charges, clearing, flows=flows)
     x = point_of_clearing(program, follower, point_of(data, clearing), action / data.price_unit)
 
@@ -137,7 +137,7 @@ CASES: dict[str, tuple[Callable[[], Day], float, dict[str, Any]]] = {
 def test_what_a_solver_finishes_agrees_with_the_search_within_its_own_gap(solver: Any, name: str) -> None:
     make, limit_kw, options = CASES[name]
     day, network = make(), random_network(1, n=make().n_prosumers, limit_kw=limit_kw)
-    exact = solve_optimum(day, network, make_tariff("distance", network), cap=0.6, market=market(), **options)
+    exact = solve_optimum(day, network, make_tariff("distance", network), cap=0.6, market=kernel(), **options)
     result = solve(day, network, solver=solver, **options)
     assert_honest(result)
     assert result.status == "optimal"
@@ -148,14 +148,14 @@ def test_what_a_solver_finishes_agrees_with_the_search_within_its_own_gap(solver
     assert exact.recleared_eur - result.recleared_eur <= result.upper_bound_eur - result.recleared_eur + accuracy
     charges = result.action[0] * network.distance
     if options.get("objective") != "welfare":
-        plain = plain_profit(day, network, charges, market().clear(day, charges), flows=options.get("flows", "trades"))
+        plain = plain_profit(day, network, charges, kernel().clear(day, charges), flows=options.get("flows", "trades"))
         assert result.recleared_profit_eur == pytest.approx(plain, abs=1e-10)
 
 
 @pytest.mark.parametrize(("n", "periods", "stores"), [(5, 4, 0), (9, 1, 0), (3, 4, 2)])
 def test_the_sizes_of_the_model_page_are_finished_and_agree(scip: None, n: int, periods: int, stores: int) -> None:
     day, network = random_day(1, n=n, periods=periods, stores=stores), random_network(1, n=n, limit_kw=1.0)
-    exact = solve_optimum(day, network, make_tariff("distance", network), cap=1.0, market=market())
+    exact = solve_optimum(day, network, make_tariff("distance", network), cap=1.0, market=kernel())
     result = solve(day, network, cap=1.0)
     assert_honest(result)
     assert result.status == "optimal"
@@ -171,7 +171,7 @@ def test_hourly_charges_without_storage_are_the_sum_of_the_hours(scip: None) -> 
     for period in range(2):
         rows: dict[str, Any] = {name: getattr(day, name)[period : period + 1] for name in (*names, "base_injection")}
         hour = replace(day, **rows)
-        hours.append(solve_optimum(hour, network, make_tariff("distance", network), cap=0.6, market=market(), tolerance=1e-9))
+        hours.append(solve_optimum(hour, network, make_tariff("distance", network), cap=0.6, market=kernel(), tolerance=1e-9))
     assert_honest(result)
     assert result.status == "optimal"
     assert result.recleared_profit_eur == pytest.approx(sum(hour.recleared_profit_eur for hour in hours), rel=2e-6)
@@ -186,7 +186,7 @@ def test_no_random_charges_earn_more_than_the_best_of_two_coefficients(scip: Non
     assert result.action.shape == (2,)
     for action in np.random.default_rng(0).uniform(0.0, 0.6, (100, 2)):
         charges = zonal.charges(zonal.read(action, 1, 0.6))
-        earned = settle(day, network, charges, market().clear(day, charges)).profit_eur
+        earned = settle(day, network, charges, kernel().clear(day, charges)).profit_eur
         assert earned <= result.recleared_profit_eur + 2e-6 * result.revenue_eur
 
 
@@ -195,7 +195,7 @@ def test_days_on_which_little_happens_are_bracketed(scip: None, name: str) -> No
     """Without a bill or revenue there is little to measure a gap by; some are finished at once, some are too large."""
     day = DEGENERATE[name]()
     network = random_network(3, n=day.n_prosumers, limit_kw=2.0)
-    exact = solve_optimum(day, network, make_tariff("distance", network), cap=0.6, market=market())
+    exact = solve_optimum(day, network, make_tariff("distance", network), cap=0.6, market=kernel())
     result = solve(day, network, force=True, time_limit_s=2.0)
     assert_honest(result)
     assert np.isfinite(result.relative_gap)
@@ -206,7 +206,7 @@ def test_days_on_which_little_happens_are_bracketed(scip: None, name: str) -> No
 
 def test_a_solver_that_is_out_of_time_leaves_a_bracket(scip: None) -> None:
     day, network = random_day(2, n=5, periods=4, stores=2), random_network(2, n=5, limit_kw=1.0)
-    exact = solve_optimum(day, network, make_tariff("distance", network), cap=0.6, market=market())
+    exact = solve_optimum(day, network, make_tariff("distance", network), cap=0.6, market=kernel())
     result = solve(day, network, time_limit_s=0.2)
     assert_honest(result)
     assert result.status == "time limit"

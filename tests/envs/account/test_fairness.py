@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from builders import charges_of, market, random_day, random_network
+from builders import charges_of, kernel, random_day, random_network
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,7 +18,7 @@ def settled(seed: int, charge: float, *, traded: bool = True) -> Settlement:
     day, network = random_day(seed), random_network(seed)
     day = day if traded else replace(day, trade_limit=np.zeros_like(day.trade_limit))
     charges = charges_of(day, charge)
-    return settle(day, network, charges, market().clear(day, charges))
+    return settle(day, network, charges, kernel().clear(day, charges))
 
 
 @pytest.mark.parametrize("charge", [0.0, 0.02, 0.1])
@@ -56,6 +56,6 @@ def test_the_gini_coefficient_is_half_the_mean_absolute_difference_over_the_mean
 def test_settlements_of_different_communities_are_refused() -> None:
     day, network = random_day(0, n=3, stores=1), random_network(0, n=3)
     charges = charges_of(day, 0.0)
-    other = settle(day, network, charges, market().clear(day, charges))
+    other = settle(day, network, charges, kernel().clear(day, charges))
     with pytest.raises(ValueError, match="same prosumers must be compared, got 5 and 3"):
         fairness(settled(0, 0.0), other)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import pytest
-from builders import DEGENERATE, market, pair_day, pair_network, random_basis, random_day, random_network
+from builders import DEGENERATE, kernel, pair_day, pair_network, random_basis, random_day, random_network
 from numpy.typing import ArrayLike
 from oracles import pair_of
 
@@ -60,7 +60,7 @@ class Game:
         return level * np.random.default_rng(5).uniform(0.5, 1.5, (self.day.n_periods, n, n)) * (1 - np.eye(n))
 
     def clear(self, charges: Array) -> Clearing:
-        return market().clear(self.day, charges)
+        return kernel().clear(self.day, charges)
 
     def settle(self, charges: Array) -> Settlement:
         return settle(self.day, self.network, charges, self.clear(charges), flows=self.flows, charge_base=self.basis)
@@ -234,11 +234,11 @@ def test_a_pair_has_the_gradient_of_its_closed_form(exports: bool) -> None:
     pair = pair_of(day, exports=exports)
     charge = 0.4 * pair.choke_charge
     charges = charge * (1 - np.eye(2))
-    gradient = settlement_gradient(day, network, charges, market().clear(day, charges), weights={"revenue_eur": 1.0})
+    gradient = settlement_gradient(day, network, charges, kernel().clear(day, charges), weights={"revenue_eur": 1.0})
     expected = pair.trade(charge) - charge / pair.stiffness  # d(τ·p)/dτ
     np.testing.assert_allclose(gradient[0], [[0.0, expected], [0.0, 0.0]], rtol=1e-9, atol=1e-12)
     beyond = 1.1 * pair.choke_charge * (1 - np.eye(2))
-    assert not settlement_gradient(day, network, beyond, market().clear(day, beyond), weights={"revenue_eur": 1.0}).any()
+    assert not settlement_gradient(day, network, beyond, kernel().clear(day, beyond), weights={"revenue_eur": 1.0}).any()
 
 
 @pytest.mark.parametrize("per", ["day", "hour"])
@@ -374,7 +374,7 @@ def test_no_side_of_the_optimum_climbs(seed: int) -> None:
     game = Game.of(random_day(seed, n=6, stores=3), limit_kw=5.0)
     game = replace(game, day=replace(game.day, import_fee=0.0))  # with it the best charge is one at which nobody trades
     tariff = Tariff(kind="test", basis=game.basis[:1], names=("each kWh",))
-    best = solve_optimum(game.day, game.network, tariff, cap=0.5, market=market())
+    best = solve_optimum(game.day, game.network, tariff, cap=0.5, market=kernel())
     assert 0.01 < best.charge < 0.49
     charges = tariff.charges(np.full((6, 1), best.charge))
     right, left = (np.sum(game.gradient(charges, {"profit_eur": 1.0}, toward=side * game.basis[0]) * game.basis[0]) for side in (1, -1))

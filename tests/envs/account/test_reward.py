@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from builders import market, random_basis, random_day, random_network
+from builders import kernel, random_basis, random_day, random_network
 
 from gridtoll.envs.account.objective import OBJECTIVES, reward
 from gridtoll.envs.account.settlement import Settlement, settle
@@ -13,7 +13,7 @@ from gridtoll.envs.account.settlement import Settlement, settle
 def settlement() -> Settlement:
     """An ordinary day at a charge that both objectives feel."""
     day, charges = random_day(0), 0.05 * random_basis(0, 5)
-    return settle(day, random_network(0), charges, market().clear(day, charges))
+    return settle(day, random_network(0), charges, kernel().clear(day, charges))
 
 
 def test_the_reward_is_the_profit_unless_welfare_is_asked_for() -> None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from builders import DEGENERATE, market, pair_day, pair_network, random_basis, random_day, random_network
+from builders import DEGENERATE, kernel, pair_day, pair_network, random_basis, random_day, random_network
 
 from gridtoll.envs.account.settlement import Flows, Settlement, base_flow, flow_kw, settle, settle_many
 from gridtoll.envs.community.day import Array, Day
@@ -35,7 +35,7 @@ def settled(day: Day, network: Network, level: float, *, flows: Flows = "trades"
     by_hour = np.random.default_rng(n).uniform(0.5, 1.5, (day.n_periods, 1, 1))
     basis = random_basis(n, n) if n > 1 else np.zeros((1, 1))
     charges = level * by_hour * basis
-    clearing = market().clear(day, charges)
+    clearing = kernel().clear(day, charges)
     return Case(day, network, charges, clearing, settle(day, network, charges, clearing, flows=flows, charge_base=basis))
 
 
@@ -175,7 +175,7 @@ def test_charged_energy_is_counted_by_coefficient_and_in_total() -> None:
 def test_charges_that_stand_all_day_may_be_given_once() -> None:
     day, network = random_day(4), random_network(4)
     once = 0.05 * random_basis(4, 5)
-    clearing = market().clear(day, once)
+    clearing = kernel().clear(day, once)
     a, b = (settle(day, network, charges, clearing) for charges in (once, np.broadcast_to(once, (6, 5, 5))))
     assert a.profit_eur == b.profit_eur
     np.testing.assert_array_equal(a.surplus_eur, b.surplus_eur)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from builders import DEGENERATE, charges_of, market, random_day, random_network, retail_bill
+from builders import DEGENERATE, charges_of, kernel, random_day, random_network, retail_bill
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,7 +26,7 @@ def test_it_is_at_least_the_welfare_of_every_cleared_charge(flows: Flows, fee: f
         cleared = []
         for charge in (0.0, 0.01, 0.05, 0.2, 1.0):
             charges = charges_of(day, charge)
-            cleared.append(settle(day, network, charges, market().clear(day, charges), flows=flows).welfare_eur)
+            cleared.append(settle(day, network, charges, kernel().clear(day, charges), flows=flows).welfare_eur)
         assert max(cleared) <= social.upper_bound_eur + 1e-12 * retail_bill(day)
         assert max(cleared) <= social.welfare_eur + slack
         assert social.welfare_eur > max(cleared) + 1e-4  # no one charge weighs every branch and hour
@@ -37,7 +37,7 @@ def test_where_the_network_costs_nothing_it_is_free_p2p(flows: Flows) -> None:
     for seed in range(3):
         day, network = random_day(seed, loss_price=0.0, overload_price=0.0), random_network(seed)
         free = np.zeros((5, 5))
-        clearing = market().clear(day, free)
+        clearing = kernel().clear(day, free)
         social = solve_social(day, network, flows=flows)
         assert social.welfare_eur == pytest.approx(-clearing.objective_eur, abs=GAP_TOLERANCE * retail_bill(day))
         assert social.trade == pytest.approx(clearing.trade, abs=1e-4)
@@ -79,7 +79,7 @@ def test_totals_add_up_and_are_those_of_its_trades() -> None:
 def test_a_dear_overload_is_avoided_and_its_price_is_that_of_the_branch() -> None:
     day, network = random_day(2, overload_price=50.0), random_network(2, limit_kw=0.5)
     social = solve_social(day, network)
-    free = settle(day, network, np.zeros((5, 5)), market().clear(day, np.zeros((5, 5))))
+    free = settle(day, network, np.zeros((5, 5)), kernel().clear(day, np.zeros((5, 5))))
     assert free.peak_loading > 2.0
     assert social.peak_loading <= 1.0 + 1e-6
     at_limit = np.abs(social.flow_kw) >= 0.5 * (1.0 - 1e-6)

@@ -23,7 +23,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import stable_baselines3.common.env_checker as sb3_checker
-from builders import market
+from builders import kernel, market
 from gymnasium.error import ResetNeeded
 from gymnasium.utils.env_checker import check_env
 from numpy.typing import ArrayLike
@@ -52,7 +52,7 @@ GOLDEN = "a1f2e2d2558e202eb3ce8c050c6581e7b958b3d5065a3245a18defa63056aeb8"
 
 def tiny_env(**arguments: Any) -> DayAheadEnv:
     """A quick environment that shares the market of this process's tests."""
-    values: dict[str, Any] = {"community": TINY, "mechanism": market()}
+    values: dict[str, Any] = {"community": TINY, "mechanism": kernel()}
     return DayAheadEnv(**(values | arguments))
 
 
@@ -81,7 +81,7 @@ def test_it_passes_gymnasiums_checker_without_a_warning() -> None:
 
 
 def test_the_default_environment_passes_gymnasiums_checker_without_a_warning() -> None:
-    check_env(gymnasium.make(f"gridtoll.envs:{DAY_AHEAD_ID}", mechanism=market()).unwrapped, skip_render_check=True)
+    check_env(gymnasium.make(f"gridtoll.envs:{DAY_AHEAD_ID}", mechanism=kernel()).unwrapped, skip_render_check=True)
 
 
 @pytest.mark.parametrize("information", ["public", "full"])
@@ -470,7 +470,7 @@ def test_the_default_environment_plays_as_its_version_says() -> None:
 
     Other machines therefore get the same hash, unless a number lies within 1e-12 of where its rounding turns: one chance in a million.
     """
-    env = DayAheadEnv(mechanism=market())
+    env = DayAheadEnv(mechanism=kernel())
     env.reset(seed=2023)
     digest = hashlib.sha256()
     for charge in (0.05, 0.2, 0.5, 0.9):

@@ -145,9 +145,9 @@ def test_a_day_is_joined_of_its_hours_and_the_rest_of_the_plan_whatever_clears(m
 def test_the_tail_of_an_optimal_plan_is_optimal() -> None:
     day = random_day(3)
     charges = 0.05 * (1 - np.eye(5))
-    plan = P2PMarket().clear(day, charges)
+    plan = StructuredMarket().clear(day, charges)
     for hour in range(day.n_periods):
-        tail = P2PMarket().clear(tail_of(day, hour, plan.stored_energy[hour]), charges)
+        tail = StructuredMarket().clear(tail_of(day, hour, plan.stored_energy[hour]), charges)
         for name in PRIMAL:
             np.testing.assert_allclose(getattr(tail, name), getattr(plan, name)[hour:], atol=1e-10, err_msg=name)
 

@@ -8,7 +8,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from builders import market, pair_day, pair_network, random_basis, random_day, random_network
+from builders import kernel, pair_day, pair_network, random_basis, random_day, random_network
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
@@ -23,7 +23,7 @@ from gridtoll.envs.grid.network import Network, make_network
 def outcome_of(day: Day, network: Network, level: float = 0.02) -> Outcome[Any]:
     """What a charge by some basis leads to."""
     charges = np.broadcast_to(level * random_basis(1, day.n_prosumers), (day.n_periods, day.n_prosumers, day.n_prosumers))
-    clearing = market().clear(day, charges)
+    clearing = kernel().clear(day, charges)
     settlement = settle(day, network, np.array(charges), clearing)
     return Outcome(charge=np.array([level]), charges=np.array(charges), clearing=clearing, settlement=settlement)
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from builders import charges_of, household_prices, market, random_basis, random_day, random_network
+from builders import charges_of, household_prices, kernel, market, random_basis, random_day, random_network
 from finer import cut
 from oracles import plain_clearing
 
@@ -144,7 +144,7 @@ def test_social_p2p_is_proved_and_beats_every_charge(seed: int) -> None:
     assert social.relative_gap < 1e-6
     for charge in (0.0, 0.02, 0.1, 0.5):
         charges = charges_of(day, charge)
-        assert settle(day, network, charges, market().clear(day, charges)).welfare_eur <= social.upper_bound_eur + 1e-7
+        assert settle(day, network, charges, kernel().clear(day, charges)).welfare_eur <= social.upper_bound_eur + 1e-7
 
 
 def test_an_export_price_above_the_own_import_price_is_refused_with_who_when_and_both_prices() -> None:
@@ -286,7 +286,7 @@ def test_auctions_clear_days_with_own_prices_and_leave_no_more_than_the_exact_ma
     charges = charges_of(day, 0.03)
     [found] = make_mechanism(mechanism).clear_many([day], [charges])
     surplus = settle(day, network, charges, found).surplus_eur.sum()
-    assert -surplus >= market().clear(day, charges).objective_eur - 1e-9
+    assert -surplus >= kernel().clear(day, charges).objective_eur - 1e-9
 
 
 @pytest.mark.parametrize("seed", SEEDS)

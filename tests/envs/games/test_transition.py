@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from builders import kernel
 
 import gridtoll
 from gridtoll.envs.account.objective import reward
@@ -14,7 +15,6 @@ from gridtoll.envs.account.settlement import Flows, settle
 from gridtoll.envs.account.tariff import make_tariff
 from gridtoll.envs.community.sources import load_community
 from gridtoll.envs.games.transition import Rules, transition, transitions
-from gridtoll.envs.market.exact import P2PMarket
 from gridtoll.envs.market.exact.compiled import StructuredMarket
 
 
@@ -23,7 +23,7 @@ from gridtoll.envs.market.exact.compiled import StructuredMarket
 def test_it_is_clearing_settlement_and_reward_one_after_the_other(objective: str, flows: Flows) -> None:
     community = load_community("two-prosumers")
     day, network, tariff = community.day(0), community.network, make_tariff("distance", community.network)
-    charges, market = np.full((day.n_periods, 2, 2), 0.03), P2PMarket()
+    charges, market = np.full((day.n_periods, 2, 2), 0.03), kernel()
     rules = Rules(network=network, basis=tariff.basis, flows=flows, objective=objective)
     played = transition(rules, market, day, charges)
     clearing = market.clear(day, charges)
@@ -49,7 +49,7 @@ def test_many_days_are_each_as_they_are_alone_to_the_last_bit(objective: str) ->
 
 
 def test_the_gradient_of_the_reward_is_its_slope() -> None:
-    community, market = load_community("two-prosumers"), P2PMarket()
+    community, market = load_community("two-prosumers"), kernel()
     day, tariff = community.day(0), make_tariff("distance", community.network)
     rules = Rules(network=community.network, basis=tariff.basis, flows="trades", objective="profit")
 

@@ -285,6 +285,6 @@ def test_a_split_ended_while_processes_work_on_it_goes_on_where_it_was(
     assert process.wait() == (130 if ending == signal.SIGINT else -signal.SIGKILL)
     done = len(list(optima.rglob("*.json")))
     assert 1 <= done < 16
-    assert main([*words, "--jobs", "2"]) == 0
+    assert main([*words, "--jobs", "1"]) == 0
     values = json.loads(capsys.readouterr().out)
     assert (values["days"], values["from_store"], values["failed"], values["closed"]) == (16, done, 0, 16)

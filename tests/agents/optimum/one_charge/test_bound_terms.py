@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders import market
+from builders import kernel
 from numpy.typing import NDArray
 from oracles import plain_profit
 
@@ -99,7 +99,7 @@ def two_pairs(low: float, high: float, *, flows: Flows = "trades", **changes: An
         slack_bus=0,
     )
     network = make_network(grid, [1, 2, 3, 4])
-    return Case(ChargeLine(day, network, 1 - np.eye(4), flows=flows, market=market()), low, high)
+    return Case(ChargeLine(day, network, 1 - np.eye(4), flows=flows, market=kernel()), low, high)
 
 
 def against_the_second_pair() -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders import DEGENERATE, market, pair_day, pair_network, random_basis, random_day, random_network
+from builders import DEGENERATE, kernel, pair_day, pair_network, random_basis, random_day, random_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -33,7 +33,7 @@ ROUNDING = 1e-12
 
 
 def make_line(day: Day, network: Network, basis: Array, **options: Any) -> ChargeLine:
-    wanted: dict[str, Any] = {"flows": "trades", "market": market()}
+    wanted: dict[str, Any] = {"flows": "trades", "market": kernel()}
     return ChargeLine(day, network, basis, **(wanted | options))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders import market, pair_day, pair_network, random_day, random_network
+from builders import kernel, pair_day, pair_network, random_day, random_network
 from matplotlib.figure import Figure
 from oracles import plain_profit
 
@@ -24,9 +24,9 @@ CAP = 0.6
 
 
 def curve_of(day: Day, network: Network, n: int = 20, **options: Any) -> ProfitCurve:
-    optimum = solve_optimum(day, network, make_tariff("distance", network), cap=CAP, market=market(), **options)
+    optimum = solve_optimum(day, network, make_tariff("distance", network), cap=CAP, market=kernel(), **options)
     assert optimum.certificate is not None
-    return profit_curve(optimum.certificate, n=n, market=market())
+    return profit_curve(optimum.certificate, n=n, market=kernel())
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -45,7 +45,7 @@ def test_every_charge_earns_what_its_stretch_says(seed: int) -> None:
         for share in (0.0, 1.0, *random.uniform(0.0, 1.0, 2)):
             charge = min(part.lower + share * (part.upper - part.lower), part.upper)
             charges = charge * network.distance
-            clearing = market().clear(day, charges)
+            clearing = kernel().clear(day, charges)
             goal = plain_profit(day, network, charges, clearing, flows=flows)
             goal -= clearing.objective_eur if objective == "welfare" else 0.0
             assert part.lower_bound_eur - 1e-10 <= goal <= part.upper_bound_eur + 1e-10

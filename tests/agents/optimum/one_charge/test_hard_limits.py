@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders import market, pair_day, pair_network, random_day, random_network
+from builders import kernel, pair_day, pair_network, random_day, random_network
 from oracles import pair_of
 
 from gridtoll.agents.optimum import CertificateError, Optimum, PrunedGap, solve_optimum
@@ -20,7 +20,7 @@ CAP = 0.6
 
 
 def solve(day: Day, network: Network, **options: Any) -> Optimum:
-    wanted: dict[str, Any] = {"cap": CAP, "market": market(), "hard_limits": True}
+    wanted: dict[str, Any] = {"cap": CAP, "market": kernel(), "hard_limits": True}
     return solve_optimum(day, network, make_tariff("distance", network), **(wanted | options))
 
 
@@ -52,7 +52,7 @@ def test_where_every_charge_up_to_the_cap_overloads_that_is_proved() -> None:
     certificate = optimum.certificate
     assert certificate is not None
     assert certificate.upper_bound_eur == -np.inf
-    certificate.verify(market=market())
+    certificate.verify(market=kernel())
 
 
 def test_a_claim_that_no_charge_is_secure_is_found_out_where_one_is() -> None:
@@ -62,7 +62,7 @@ def test_a_claim_that_no_charge_is_secure_is_found_out_where_one_is() -> None:
     pieces = tuple(replace(piece, best_eur=-np.inf) for piece in certificate.pieces)
     gaps = tuple(PrunedGap(gap.lower, gap.upper, -np.inf) for gap in certificate.gaps)
     with pytest.raises(CertificateError, match="may keep every branch within its limit, but one does"):
-        replace(certificate, charge=np.nan, best_eur=-np.inf, upper_bound_eur=-np.inf, pieces=pieces, gaps=gaps).verify(market=market())
+        replace(certificate, charge=np.nan, best_eur=-np.inf, upper_bound_eur=-np.inf, pieces=pieces, gaps=gaps).verify(market=kernel())
 
 
 def test_a_charge_that_is_not_secure_is_refused_as_the_answer_under_hard_limits() -> None:
@@ -70,7 +70,7 @@ def test_a_charge_that_is_not_secure_is_refused_as_the_answer_under_hard_limits(
     certificate = solve(day, network, cap=2.0, hard_limits=False).certificate
     assert certificate is not None
     with pytest.raises(CertificateError, match="must keep every branch within its limit"):
-        replace(certificate, hard_limits=True).verify(market=market())
+        replace(certificate, hard_limits=True).verify(market=kernel())
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -82,12 +82,12 @@ def test_no_secure_charge_of_a_grid_is_better_and_none_is_overlooked(seed: int) 
     network = random_network(seed, n=4, limit_kw=limit, meshed=bool(seed % 2))
     optimum = solve(day, network, flows=flows, objective=objective)
     assert optimum.certificate is not None
-    optimum.certificate.verify(market=market())
+    optimum.certificate.verify(market=kernel())
     assert optimum.relative_gap <= 1e-6
     extra = [] if np.isnan(optimum.charge) else [optimum.charge, *np.clip(optimum.charge + np.array([-1e-4, -1e-6, 1e-6, 1e-4]), 0.0, CAP)]
     for charge in [*np.linspace(0.0, CAP, 40), *extra]:
         charges = float(charge) * network.distance
-        found = settle(day, network, charges, market().clear(day, charges), flows=flows)
+        found = settle(day, network, charges, kernel().clear(day, charges), flows=flows)
         if found.network_secure:
             assert optimum.secure is True
             goal = found.profit_eur if objective == "profit" else found.welfare_eur

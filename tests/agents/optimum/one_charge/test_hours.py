@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders import market, random_day, random_network
+from builders import kernel, random_day, random_network
 
 from gridtoll.agents.optimum import solve_hours, solve_optimum
 from gridtoll.envs.account.settlement import settle
@@ -22,7 +22,7 @@ def test_no_random_schedule_of_charges_beats_the_bound_and_the_day_cleared_whole
     day = random_day(3, n=4, periods=4, stores=0, import_fee=0.05, base_injection=base)
     network = random_network(3, n=4, limit_kw=1.0)
     tariff = make_tariff("distance", network, "hour")
-    found = solve_hours(day, network, tariff, cap=CAP, market=market(), **options)
+    found = solve_hours(day, network, tariff, cap=CAP, market=kernel(), **options)
     assert found.relative_gap <= 1e-6
     assert found.recleared_eur == pytest.approx(found.goal_eur, rel=1e-10)
     assert found.upper_bound_eur >= found.goal_eur
@@ -31,19 +31,19 @@ def test_no_random_schedule_of_charges_beats_the_bound_and_the_day_cleared_whole
     schedules = [found.charges, *random.uniform(0.0, CAP, (20, 4)), *np.clip(found.charges + random.normal(0.0, 0.01, (20, 4)), 0.0, CAP)]
     for charges in schedules:
         posted = tariff.charges(np.asarray(charges)[:, None])
-        settled = settle(day, network, posted, market().clear(day, posted), flows=options.get("flows", "trades"))
+        settled = settle(day, network, posted, kernel().clear(day, posted), flows=options.get("flows", "trades"))
         goal = settled.welfare_eur if options.get("objective") == "welfare" else settled.profit_eur
         assert goal <= found.upper_bound_eur + 1e-11
 
 
 def test_charges_per_hour_earn_at_least_what_one_charge_does() -> None:
     day, network = random_day(5, n=4, periods=4, stores=0), random_network(5, n=4)
-    one = solve_optimum(day, network, make_tariff("distance", network), cap=CAP, market=market())
-    many = solve_hours(day, network, make_tariff("distance", network, "hour"), cap=CAP, market=market())
+    one = solve_optimum(day, network, make_tariff("distance", network), cap=CAP, market=kernel())
+    many = solve_hours(day, network, make_tariff("distance", network, "hour"), cap=CAP, market=kernel())
     assert many.goal_eur >= one.profit_eur - 1e-6 * one.revenue_eur
     for hour in many.hours:
         assert hour.certificate is not None
-        hour.certificate.verify(market=market())
+        hour.certificate.verify(market=kernel())
 
 
 def test_an_hour_is_the_day_s_own_row() -> None:

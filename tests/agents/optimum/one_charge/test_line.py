@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders import market, random_day, random_network, retail_bill
+from builders import kernel, random_day, random_network, retail_bill
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import plain_profit
@@ -19,7 +19,7 @@ from gridtoll.envs.grid.network import Network
 
 
 def line_of(day: Day, network: Network, **options: Any) -> ChargeLine:
-    wanted: dict[str, Any] = {"flows": "trades", "market": market()}
+    wanted: dict[str, Any] = {"flows": "trades", "market": kernel()}
     return ChargeLine(day, network, network.distance, **(wanted | options))
 
 
@@ -32,7 +32,7 @@ def test_the_account_along_the_line_is_the_settlement_and_the_model(seed: int, c
     line = line_of(day, network, flows=flows)
     point = line.piece(charge, cap=1.0).at(charge)
     charges = charge * network.distance
-    clearing = market().clear(day, charges)
+    clearing = kernel().clear(day, charges)
     settlement = settle(day, network, charges, clearing, flows=flows, charge_base=network.distance)
     assert point.profit_eur == pytest.approx(settlement.profit_eur, rel=1e-10, abs=1e-11)
     assert point.profit_eur == pytest.approx(plain_profit(day, network, charges, clearing, flows=flows), rel=1e-10, abs=1e-11)

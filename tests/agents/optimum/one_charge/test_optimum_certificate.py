@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders import market, random_day, random_network
+from builders import kernel, market, random_day, random_network
 from oracles import plain_profit
 
 from gridtoll.agents.optimum import CertificateError, OptimumCertificate, PrunedGap, SolvedPiece, load_certificate, solve_optimum
@@ -24,20 +24,20 @@ CAP = 0.6
 def proof(seed: int = 10, **options: Any) -> OptimumCertificate:
     network = random_network(seed, n=4, limit_kw=1.0)
     optimum = solve_optimum(
-        random_day(seed, n=4, periods=3), network, make_tariff("distance", network), cap=CAP, market=market(), **options
+        random_day(seed, n=4, periods=3), network, make_tariff("distance", network), cap=CAP, market=kernel(), **options
     )
     assert optimum.certificate is not None
     return optimum.certificate
 
 
 def check(certificate: OptimumCertificate) -> None:
-    certificate.verify(market=market())
+    certificate.verify(market=kernel())
 
 
 @pytest.mark.parametrize("options", [{}, {"flows": "injections"}, {"objective": "welfare"}])
 def test_a_proof_is_confirmed_by_new_clearings(options: dict[str, Any]) -> None:
     certificate = proof(**options)
-    found = certificate.verify(market=market())
+    found = certificate.verify(market=market())  # another solver than the search's
     assert found.greatest_difference_eur <= 1e-9 * abs(certificate.best_eur)
     assert found.greatest_bound_excess_eur <= 1e-7 * abs(certificate.best_eur)
     assert found.clearings >= 3 * len(certificate.pieces)
@@ -87,7 +87,7 @@ def test_a_gap_too_wide_for_its_bound_takes_more_clearings_and_is_refused_withou
     ends = (certificate.pieces[0], certificate.pieces[-1])
     whole = PrunedGap(ends[0].upper, ends[1].lower, certificate.upper_bound_eur)
     wide = replace(certificate, pieces=ends, gaps=(whole,))
-    assert wide.verify(market=market()).clearings > 3 * len(ends) + 2  # what it states is true, and takes work to show
+    assert wide.verify(market=kernel()).clearings > 3 * len(ends) + 2  # what it states is true, and takes work to show
     monkeypatch.setattr(check_module, "_MORE", 0)
     with pytest.raises(CertificateError, match="only bounds it by"):
         check(wide)
@@ -145,7 +145,7 @@ def test_a_piece_whose_best_lies_inside_and_is_stated_at_its_end_is_refused() ->
 
 def goal_at(certificate: OptimumCertificate, charge: float) -> float:
     charges = charge * certificate.basis
-    clearing = market().clear(certificate.day, charges)
+    clearing = kernel().clear(certificate.day, charges)
     return plain_profit(certificate.day, certificate.network, charges, clearing, flows=certificate.flows)
 
 

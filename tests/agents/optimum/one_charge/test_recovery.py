@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders import market, pair_day, pair_network, random_day, random_network
+from builders import kernel, pair_day, pair_network, random_day, random_network
 from oracles import pair_of
 
 from gridtoll.agents.optimum import Recovery, smallest_recovering_charge, solve_optimum
@@ -17,7 +17,7 @@ from gridtoll.envs.grid.network import Network
 
 
 def recover(day: Day, network: Network, cost: float, **options: Any) -> Recovery:
-    wanted: dict[str, Any] = {"cap": 0.6, "market": market()}
+    wanted: dict[str, Any] = {"cap": 0.6, "market": kernel()}
     return smallest_recovering_charge(day, network, make_tariff("distance", network), cost, **(wanted | options))
 
 
@@ -38,7 +38,7 @@ def test_for_two_prosumers_it_is_the_smaller_root_of_a_quadratic(of: Any) -> Non
 
 def test_a_cost_above_the_greatest_profit_is_proved_to_be_beyond_recovery() -> None:
     day, network = random_day(3, n=4, periods=3), random_network(3, n=4, limit_kw=50.0)
-    best = solve_optimum(day, network, make_tariff("distance", network), cap=0.6, market=market())
+    best = solve_optimum(day, network, make_tariff("distance", network), cap=0.6, market=kernel())
     found = recover(day, network, best.profit_eur + 1e-5 * best.revenue_eur)
     assert found.charge is None
     assert found.is_recoverable is False
@@ -61,7 +61,7 @@ def test_no_charge_of_a_grid_below_the_answer_recovers_as_much(seed: int, share:
 
     def earned(charge: float) -> float:
         charges = charge * network.distance
-        settlement = settle(day, network, charges, market().clear(day, charges), flows=flows)
+        settlement = settle(day, network, charges, kernel().clear(day, charges), flows=flows)
         return settlement.profit_eur if of == "profit" else settlement.revenue_eur
 
     grid = np.linspace(0.0, 0.6, 60)
