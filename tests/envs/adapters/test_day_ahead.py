@@ -112,7 +112,7 @@ def test_a_step_is_day_tariff_clearing_settlement_reward(objective: Any, flows: 
     day = community.day(sunny_day(), price_path=2)
     chosen = make_tariff(tariff, community.network, per)
     charges = chosen.charges(chosen.read(action, 24, 0.5))
-    settlement = settle(day, community.network, charges, market().clear(day, charges), flows=flows, charge_base=chosen.basis)
+    settlement = settle(day, community.network, charges, kernel().clear(day, charges), flows=flows, charge_base=chosen.basis)
     assert earned == reward(settlement, objective)
     assert (terminated, truncated) == (True, False)
     assert info["profit_eur"] == settlement.profit_eur
