@@ -1,8 +1,8 @@
 """The leader that weighs training days and the day it is told of: what happened on days like this, and what the forecast says of this one.
 
-The weighted training days of the scaled kernel (:mod:`.prescriptive`) know what days like this came to, whatever was wrong with their
-forecasts, but hardly one of them is like this day in every hour. The day as it is told (:mod:`.foretold`) has its hours, and takes the
-forecast for the truth. With J_s what day s earns, u_s its unit of charge and v_s what it is worth at its best charge, the leader posts
+Training days, weighted by the kernel that guesses them best (:mod:`.leaving_out`), know what days like this came to, whatever was wrong
+with their forecasts, but hardly one of them is like this day in every hour. The day as it is told (:mod:`.foretold`) has its hours, and
+takes the forecast for the truth. With J_s what day s earns, u_s its unit of charge and v_s what it is worth at its best charge, the leader posts
 
     γ(x) = u(x)·z,    z = argmax (1 − a)·Σ_s w_s(x)·J_s(z·u_s)/v_s + a·J_told(z·u(x))/v_told.
 
@@ -51,7 +51,7 @@ class Blended:
 
     told: float = 0.4
     clearings: int = 26
-    told_clearings: int = 26
+    told_clearings: int = 37
     sun_error: float = 0.1
     width: float = 6.5
     ridge: float = 0.03
@@ -82,7 +82,7 @@ class Blended:
         templates = Templates(days)
         if templates.view is not None:
             return CertaintyEquivalent(clearings=self.told_clearings).plan(days)
-        history = Prescriptive(weights="scaled-kernel", clearings=self.clearings, width=self.width, ridge=self.ridge).plan(days)
+        history = Prescriptive(weights="chosen-kernel", clearings=self.clearings, width=self.width, ridge=self.ridge).plan(days)
         suns = (1.0 - self.sun_error, 1.0 + self.sun_error) if self.sun_error > 0.0 else (1.0,)
         return BlendedPolicy(history, templates, days.spend, told=self.told, clearings=self.told_clearings, suns=suns)
 

@@ -63,6 +63,7 @@ class ProfitCurves:
         worth: v, EUR, shape (D,).
 
     Attributes:
+        unit: u.
         edges: Of C cells of multiples, shape (C + 1,).
     """
 
@@ -70,7 +71,7 @@ class ProfitCurves:
         counts = [len(each.quadratics) for each in curves]
         self._first = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int64)
         self._last = self._first + np.array(counts) - 1
-        self._scale = unit
+        self.unit: Array = unit
         self._start = np.concatenate([np.array(each.edges[:-1]) for each in curves])
         self._width = np.concatenate([np.diff(each.edges) for each in curves])
         day = np.repeat(np.arange(len(curves)), counts)
@@ -91,7 +92,7 @@ class ProfitCurves:
     def at(self, multiples: Array, days: IntArray | None = None) -> Array:
         """Return the goals in worths of some days, all where absent, at multiples of shape (K,): shape (days, K)."""
         chosen = np.arange(self.n_days) if days is None else days
-        charges = np.minimum(self._scale[chosen, None] * multiples, self._cap)
+        charges = np.minimum(self.unit[chosen, None] * multiples, self._cap)
         place = np.searchsorted(self._axis, (charges + 4.0 * self._cap * chosen[:, None]).ravel(), "right").reshape(charges.shape) - 1
         place = np.clip(place, self._first[chosen, None], self._last[chosen, None])
         t = (charges - self._start[place]) / self._width[place]
@@ -149,7 +150,7 @@ class ProfitCurves:
 
     def _knots(self, day: int) -> Array:
         """Return where the quadratics of a day meet, the cap at the end, in its units, shape (M + 1,)."""
-        return np.asarray(np.append(self._start[self._first[day] : self._last[day] + 1], self._cap) / self._scale[day])
+        return np.asarray(np.append(self._start[self._first[day] : self._last[day] + 1], self._cap) / self.unit[day])
 
     def _peaks_of_cells(self) -> _Peaks:
         """Return what each day reaches in each cell."""

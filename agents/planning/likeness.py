@@ -62,12 +62,14 @@ class Kernel(nn.Module):
         self.solved: Tensor
         self.scales: Tensor
         self.register_buffer("scales", torch.ones(centres.shape[1], dtype=torch.float64) if scales is None else scales)
-        known = torch.as_tensor(centres, dtype=torch.float64) * self.scales
-        each = torch.eye(len(known), dtype=torch.float64)
-        solved = torch.linalg.solve(alike(known, known, width) + ridge * each, each - 1.0 / len(known))
-        self.register_buffer("centres", known)
-        self.register_buffer("solved", solved)
-        self._width = width
+        self._width, self._ridge = width, ridge
+        self.register_buffer("centres", torch.as_tensor(centres, dtype=torch.float64) * self.scales)
+        each = torch.eye(len(centres), dtype=torch.float64)
+        self.register_buffer("solved", torch.linalg.solve(self.matrix(), each - 1.0 / len(centres)))
+
+    def matrix(self) -> Tensor:
+        """Return how alike the D days are, the ridge on the diagonal, shape (D, D)."""
+        return alike(self.centres, self.centres, self._width) + self._ridge * torch.eye(len(self.centres), dtype=torch.float64)
 
     def forward(self, features: Tensor) -> Tensor:
         """Return the weights, shape (B, D), for features, shape (B, F)."""

@@ -22,16 +22,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ...envs.arrays import Array
+from ...envs.arrays import Array, IntArray
 from ...envs.errors import known_name
 from ..curves.day_features import LEVELS, DayFeatures, in_units
 from ..curves.network import require_positive, seeded
 from ..policy import Observation, State
 from ..practice import Practice, TrainingDays, validated
 from .curves import ProfitCurves
+from .leaving_out import best_kernel
 from .likeness import Kernel, Likeness, Neighbours, fitted_forest
 
-Weights = Literal["forest", "neighbours", "kernel", "scaled-kernel"]
+Weights = Literal["forest", "neighbours", "kernel", "scaled-kernel", "chosen-kernel"]
 SCALES: Final = {
     **dict.fromkeys(("load", "surplus", "deficit", "matched"), 0.5),
     "revenue_in_units": 0.5,
@@ -51,7 +52,8 @@ class Prescriptive:
     """Weights training days by what is observed, and posts their exact weighted optimum.
 
     Attributes:
-        weights: ``"forest"``, ``"neighbours"``, ``"kernel"`` or ``"scaled-kernel"``.
+        weights: ``"forest"``, ``"neighbours"``, ``"kernel"``, ``"scaled-kernel"`` or ``"chosen-kernel"``, of these two the one that
+            guesses training days better, each guessed without itself.
         clearings: Of each training day, for its curve.
         neighbours: Nearest training days that count.
         trees: Of the forest.
@@ -102,10 +104,10 @@ class Prescriptive:
         seen = features.numpy()
         of_day = DayFeatures(days.n_observed, days.price_level, n_periods=days.n_periods)
         with seeded(days.seed):
-            weights = self._weights(seen, curves, days.seed, of_day)
+            weights = self._weights(seen, curves, of_day, days, np.array([each.day for each in scenarios]))
         return PrescriptivePolicy(of_day, weights, curves, cap=days.charge_cap)
 
-    def _weights(self, features: Array, curves: ProfitCurves, seed: int, of_day: DayFeatures) -> Likeness:
+    def _weights(self, features: Array, curves: ProfitCurves, of_day: DayFeatures, days: TrainingDays, dates: IntArray) -> Likeness:
         match self.weights:
             case "neighbours":
                 return Neighbours(features, self.neighbours)
@@ -113,8 +115,13 @@ class Prescriptive:
                 return Kernel(features, self.width, self.ridge)
             case "scaled-kernel":
                 return Kernel(features, self.width, self.ridge, of_day.scales(SCALES))
+            case "chosen-kernel":
+                kernels = [Kernel(features, self.width, self.ridge, scales) for scales in (None, of_day.scales(SCALES))]
+                multiples = np.concatenate([[0.0], LEVELS])
+                allowed = curves.unit[:, None] * multiples <= days.charge_cap
+                return best_kernel(kernels, dates, curves.at(multiples), allowed)
         levels = curves.at(LEVELS)
-        return fitted_forest(features, levels, trees=self.trees, least_leaf=self.least_leaf, share=self.share, seed=seed)
+        return fitted_forest(features, levels, trees=self.trees, least_leaf=self.least_leaf, share=self.share, seed=days.seed)
 
 
 class PrescriptivePolicy:
