@@ -2,7 +2,8 @@
 
 Training days, weighted by the kernel that guesses them best (:mod:`.leaving_out`), know what days like this came to, whatever was wrong
 with their forecasts, but hardly one of them is like this day in every hour. The day as it is told (:mod:`.foretold`) has its hours, and
-takes the forecast for the truth. With J_s what day s earns, u_s its unit of charge and v_s what it is worth at its best charge, the leader posts
+takes the forecast for the truth. With J_s what day s earns, u_s its unit of charge and v_s what it is worth at its best charge, the leader
+posts
 
     γ(x) = u(x)·z,    z = argmax (1 − a)·Σ_s w_s(x)·J_s(z·u_s)/v_s + a·J_told(z·u(x))/v_told.
 
