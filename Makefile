@@ -87,11 +87,11 @@ bench: $(READY) ## measure clearings, the environment and optima on this machine
 fuzz: $(READY) ## contradict random clearings and optima for about ten minutes; goes on where it was
 	$(BIN)/python benchmarks/fuzz.py --jobs $(WORKERS)
 
-reference: $(READY) ## run the reference comparison, hours long and resumable, and write the results that the package ships
-	$(BIN)/gridtoll compare reference --out runs/reference
+# Both go on from the cells that ship; without --packed all of them are run, hours long.
+reference: $(READY) ## go on with the reference comparison, resumable, and write the results that the package ships
+	$(BIN)/gridtoll compare reference --packed train/reports/reference --out runs/reference --score-again
 	$(BIN)/gridtoll report runs/reference --out docs/reference --pack train/reports/reference
 
-# It goes on from the cells that ship; without --packed all of them are run.
 reference-hourly: $(READY) ## the same for the game from hour to hour, gone on with from the cells that ship
 	$(BIN)/gridtoll compare reference-hourly --packed train/reports/reference/hourly --out runs/reference-hourly --score-again
 	$(BIN)/gridtoll report runs/reference-hourly --out docs/reference-hourly --pack train/reports/reference/hourly

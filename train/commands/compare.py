@@ -77,7 +77,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--packed", type=Path, metavar="FOLDER", help="begin with the finished cells of results that `gridtoll report --pack` wrote"
     )
-    parser.add_argument("--score-again", action="store_true", help="score finished cells against what is known of their test days now")
+    parser.add_argument(
+        "--score-again",
+        action="store_true",
+        help="score finished cells against what is known of their test days now; where data have changed, charges are cleared again",
+    )
     parser.add_argument("--list", action="store_true", help="list the cells and their state, and run nothing")
     add_backend_options(parser)
     add_report_options(parser)
@@ -93,7 +97,7 @@ def run(options: argparse.Namespace) -> Report:
     plan = read_plan(content, source=str(path))
     cells = _chosen(plan, options.only)
     if options.packed is not None:
-        unpack(options.packed, root, plan, content)
+        unpack(options.packed, root, plan, content, again=options.score_again)
     if options.list:
         return list_cells(root, cells)
     with Workers(options.jobs, backend=options.backend, quiet=options.quiet, apart=True) as workers:

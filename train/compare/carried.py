@@ -16,7 +16,8 @@ from ..references.ends import HOURLY, hourly_key
 from ..references.hours import SearchEffort
 from ..task import environment_of
 
-_SAME: Final = 1e-6  # share of what is earned, to which a sequence earns the same again
+SAME: Final = 1e-6
+"""Share of what is earned, to which a charge or a sequence of charges earns the same again."""
 _log = logging.getLogger(__name__)
 
 
@@ -55,7 +56,7 @@ def take(task: GameSpec, known: Mapping[Scenario, Mapping[str, Any]], effort: Se
     same = [
         scenario
         for (scenario, each), day in zip(ends.items(), played, strict=True)
-        if abs(day.objective_eur - each.best_eur) <= _SAME * max(1.0, abs(each.best_eur))
+        if abs(day.objective_eur - each.best_eur) <= SAME * max(1.0, abs(each.best_eur))
     ]
     for scenario in same:
         HOURLY.keep(hourly_key(task, scenario, effort), ends[scenario])

@@ -8,6 +8,7 @@ own algorithms. ``plan.toml`` is the plan as it was read, and there last, so tha
 from __future__ import annotations
 
 import json
+from ast import literal_eval
 from pathlib import Path
 from typing import Any
 
@@ -133,12 +134,19 @@ def _require_same_code(root: Path, plan: Plan, old: dict[str, str], new: dict[st
 
 
 def _changes(old: dict[str, str], new: dict[str, str]) -> list[str]:
-    """Return what differs but for additions, as lines of a diff."""
+    """Return what differs but for additions, as lines of a diff; an algorithm that is run in more communities than before is one."""
     begun = tuple(key.removesuffix("algorithm") for key in old if key.startswith("algorithms.") and key.endswith(".algorithm"))
     lines = []
     for key in sorted(old.keys() | new.keys()):
-        added = key not in old and key.partition(".")[0] in _ADDED and not key.startswith(begun)
+        added = (key not in old and key.partition(".")[0] in _ADDED and not key.startswith(begun)) or _wider(key, old, new)
         if old.get(key) != new.get(key) and not added:
             lines += [f"- {key} = {old[key]}"] if key in old else []
             lines += [f"+ {key} = {new[key]}"] if key in new else []
     return lines
+
+
+def _wider(key: str, old: dict[str, str], new: dict[str, str]) -> bool:
+    """Return whether a line says where an algorithm is run, and the new plan runs it there and perhaps elsewhere."""
+    if not key.endswith(".only"):
+        return False
+    return key not in new or (key in old and set(literal_eval(old[key])) <= set(literal_eval(new[key])))

@@ -2,6 +2,10 @@
 
 A longer search, or a tighter proof, changes neither what a leader charged nor what it earned; only what that is compared with. Clairvoyants
 look at the days themselves: their cells are begun anew where more is known.
+
+Where the data of a day are others than when it was scored, in last digits say, the charge that was posted is cleared again. If it earns
+what it earned, the cell stays, with rows of today's data; if it does not, the leader might charge otherwise today, and its cell is begun
+anew.
 """
 
 from __future__ import annotations
@@ -13,16 +17,20 @@ from pathlib import Path
 
 import numpy as np
 
+from ...agents.fixed.day_ahead import ConstantPolicy
 from ...envs.community.calendar import Scenario
 from ...envs.games.spec import GameSpec
 from ..ground.runs import sha256
 from ..learning.algorithms import CLAIRVOYANTS
 from ..references.ends import Ends, references
 from ..references.hours import SearchEffort
+from ..references.optima import scenario_hash
+from ..scoring.evaluate import Leader, evaluate_leader
 from ..scoring.regret import normalised_regret
 from ..scoring.rows import Row, write_rows
 from ..task import environment_of
 from ..workers import Workers
+from .carried import SAME
 from .cells import Cell, read_result, write_result
 from .row_files import load_rows
 
@@ -36,10 +44,10 @@ def score_again(root: Path, cells: Sequence[Cell], workers: Workers) -> int:
         workers: Find what is not in the store.
 
     Raises:
-        ClearingError: If a reference could not be found.
+        ClearingError: If a reference could not be found, or a day not cleared again.
     """
     changed = 0
-    known: dict[tuple[GameSpec, SearchEffort | None, tuple[Scenario, ...]], Sequence[Ends]] = {}
+    known: dict[tuple[GameSpec, SearchEffort | None, tuple[Scenario, ...]], tuple[Sequence[Ends], list[str]]] = {}
     for cell in cells:
         folder = root / cell.place
         result = read_result(folder)
@@ -49,18 +57,34 @@ def score_again(root: Path, cells: Sequence[Cell], workers: Workers) -> int:
         scenarios = tuple(Scenario(row.day, row.price_path) for row in rows)
         question = (cell.task.changed(information="public"), cell.effort, scenarios)  # what leaders observe is no part of it
         if question not in known:
-            known[question] = references(question[0], scenarios, workers, cell.effort)
-        scored = _scored(cell, rows, known[question])
+            found = references(question[0], scenarios, workers, cell.effort)
+            known[question] = found, [scenario_hash(question[0], scenario) for scenario in scenarios]
+        ends, hashes = known[question]
+        same_data = [row.scenario_hash for row in rows] == hashes
+        scored = _scored(cell, rows, ends) if same_data else _cleared_again(cell, rows, ends, workers)
         if repr(scored) == repr(rows):  # NaN differs from itself
             continue
         changed += 1
         (folder / "cell.json").unlink()  # so that a kill leaves a cell that is not complete
-        if cell.algorithm in CLAIRVOYANTS:
+        if cell.algorithm in CLAIRVOYANTS or scored is None:
             shutil.rmtree(folder)
         else:
             write_rows(folder / "rows.csv", scored)
             write_result(folder, {**result, "rows_sha256": sha256(folder / "rows.csv")})
     return changed
+
+
+def _cleared_again(cell: Cell, rows: Sequence[Row], ends: Sequence[Ends], workers: Workers) -> list[Row] | None:
+    """Return rows of the charges that were posted, cleared on the days as they are now; None where they do not earn what they earned."""
+    if cell.task.env != "day-ahead":
+        return None
+    posted = {Scenario(row.day, row.price_path): ConstantPolicy([float(word) for word in row.charge.split()]) for row in rows}
+    leader = Leader(rows[0].algorithm, posted.__getitem__, rows[0].seed)
+    again = evaluate_leader(leader, cell.task, list(posted), workers, split=rows[0].split, scale=ends).rows
+    same = all(
+        abs(new.objective_eur - old.objective_eur) <= SAME * max(1.0, abs(old.objective_eur)) for new, old in zip(again, rows, strict=True)
+    )
+    return list(again) if same else None
 
 
 def _scored(cell: Cell, rows: Sequence[Row], ends: Sequence[Ends]) -> list[Row]:

@@ -7,6 +7,7 @@ that nobody has to search and prove again what took hours. Networks are not pack
 from __future__ import annotations
 
 import json
+import logging
 import lzma
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
@@ -15,14 +16,16 @@ from typing import Any, Final, get_type_hints
 
 import pandas as pd
 
-from ....envs.community.calendar import Scenario
+from ....envs.arrays import plain
+from ....envs.community.calendar import Scenario, split_hash
 from ....envs.files import write_atomically
 from ....envs.games.spec import GameSpec
 from ...compare.carried import carried, take
-from ...compare.cells import read_result, write_result
+from ...compare.cells import Cell, community_name, read_result, write_result
 from ...compare.folder import begin
 from ...compare.plan import Plan
 from ...ground.runs import read_json, sha256
+from ...learning.algorithms import ALGORITHMS, CLAIRVOYANTS, make_algorithm, settings_of
 from ...references.hours import SearchEffort
 from ...reports.results import CELL, Results, read_results
 from ...scoring.rows import Row, write_rows
@@ -30,6 +33,7 @@ from ...task import environment_of
 
 _FILE: Final = "references.json.xz"
 _HINTS: Final = get_type_hints(Row)
+_log = logging.getLogger(__name__)
 
 
 def pack_references(results: Results, folder: Path) -> None:
@@ -50,32 +54,61 @@ def pack_references(results: Results, folder: Path) -> None:
         write_atomically(folder / _FILE, lambda file: file.write(lzma.compress(text.encode(), preset=9 | lzma.PRESET_EXTREME)))
 
 
-def unpack(packed: Path, root: Path, plan: Plan, content: bytes) -> None:
+def unpack(packed: Path, root: Path, plan: Plan, content: bytes, *, again: bool = False) -> None:
     """Give a comparison, new or begun, the cells of a packed one that it has not finished, and its references.
+
+    Cells are left out, to be run again, where the data of their community or the settings of their algorithm are others now; a warning
+    names them.
 
     Args:
         packed: Folder of the packed comparison.
         root: Folder of the comparison.
         plan: What it compares: the plan of the packed one, or one that adds to it.
         content: Its file.
+        again: Whether cells are scored again afterwards, so that other data of their community are no reason to leave them out.
 
     Raises:
-        ValueError: If the folder holds something else, or the packed comparison is of another plan, other data or another version.
+        ValueError: If the folder holds something else, or the packed comparison is of another plan or another version.
     """
-    results = read_results(packed)
-    begin(root, plan, content, before=read_json(packed / "config.json"))
-    wanted = {cell.place for cell in plan.cells()}
+    results, before = read_results(packed), read_json(packed / "config.json")
+    moved = _moved(before, plan)
+    of_same_data = {kind: {name: each for name, each in before[kind].items() if name not in moved} for kind in ("communities", "splits")}
+    begin(root, plan, content, before={**before, **of_same_data})
+    wanted = {cell.place: cell for cell in plan.cells()}
+    stale = set()
     tables = {tuple(key): table for key, table in results.rows.groupby(list(CELL), sort=False)}
     for cell, words in zip(results.cells, results.contents, strict=True):
         folder = root / "cells" / cell.place
-        if Path("cells", cell.place) not in wanted or read_result(folder) is not None:
+        planned = wanted.get(Path("cells", cell.place))
+        if planned is None or read_result(folder) is not None:
+            continue
+        if (cell.community in moved and not again) or _set_otherwise(planned, words):
+            stale.add(f"{cell.algorithm} in {cell.community} ({cell.information})")
             continue
         if cell.failed:
             write_result(folder, words)
             continue
         write_rows(folder / "rows.csv", [*_rows(tables[cell.key])])
         write_result(folder, {**words, "rows_sha256": sha256(folder / "rows.csv")})
+    if stale:
+        _log.warning("left out of %s, since data or settings have changed since, and to be run again: %s", packed, "; ".join(sorted(stale)))
     _unpack_references(results, packed)
+
+
+def _moved(before: Mapping[str, Any], plan: Plan) -> set[str]:
+    """Return the communities of a plan whose data, or split, are no longer those that a comparison was begun with."""
+    communities = {community_name(task.community): environment_of(task).community for task in plan.tasks()}
+    now = {"communities": {name: each.content_hash for name, each in communities.items()}}
+    now["splits"] = {name: split_hash(each.n_days) for name, each in communities.items()}
+    return {name for kind, hashes in now.items() for name, each in hashes.items() if before[kind].get(name, each) != each}
+
+
+def _set_otherwise(cell: Cell, words: Mapping[str, Any]) -> bool:
+    """Return whether a setting that a finished cell was run with has another value now; settings that came since say nothing."""
+    if cell.algorithm not in ALGORITHMS or cell.algorithm in CLAIRVOYANTS:
+        return False
+    now = plain(settings_of(make_algorithm(cell.algorithm, dict(cell.settings), env=cell.task.env)))
+    return any(now.get(name, value) != value for name, value in (words.get("settings") or {}).items())
 
 
 def _rows(table: pd.DataFrame) -> Iterator[Row]:
