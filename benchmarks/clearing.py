@@ -62,7 +62,7 @@ def main() -> None:
     """Measure, and print a line per row as soon as it is there."""
     options = _parser().parse_args()
     if options.memory:
-        print(_peak_memory_mb(options.memory, options.seed))
+        print(_memory_here(options.memory, options.seed))
         return
     sections: dict[str, list[Row]] = {"cases": [], "growth": [], "profile": [], "bounds": []}
     for section, row in rows(options):
@@ -274,10 +274,15 @@ def _memory_of(name: str, seed: int) -> float:
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])  # noqa: S603 - this file
 
 
-def _peak_memory_mb(name: str, seed: int) -> float:
+def _memory_here(name: str, seed: int) -> float:
     case, market = make_case(*read_case(name), 1, seed), StructuredMarket(threads=1)
     for charges in case.charges:
         market.clear(case.days[0], charges)
+    return peak_memory_mb()
+
+
+def peak_memory_mb() -> float:
+    """Return the most memory that this process has held, in MB."""
     status = Path("/proc/self/status")
     if status.exists():  # `getrusage` would count what the process this one was started from held
         [peak] = re.findall(r"^VmHWM:\s+(\d+) kB", status.read_text(encoding="utf-8"), re.MULTILINE)

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -23,7 +22,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cases import case_community
-from clearing import timed
+from clearing import peak_memory_mb, timed
 from plain_cvxpy import PlainMarket
 
 from gridtoll.agents.optimum import solve_optimum
@@ -108,11 +107,11 @@ def memory(n: int, partners: int | None) -> dict[str, float]:
     """Return megabytes of this process before it first clears, and the most of any time."""
     community = case_community(n, partners=partners)
     day, charges = community.day(_DAY), 0.1 * community.charge_cap * community.network.distance
-    before = _peak()
+    before = peak_memory_mb()
     market = StructuredMarket(threads=1)
     for _ in range(2):
         market.clear(day, charges)
-    return {"mb_before": before, "mb_most": _peak()}
+    return {"mb_before": before, "mb_most": peak_memory_mb()}
 
 
 def optimum(n: int) -> dict[str, float]:
@@ -130,12 +129,8 @@ def optimum(n: int) -> dict[str, float]:
         "optimum_seconds": time.process_time() - began,
         "wall_seconds": found.seconds,
         "fallbacks": market.fallbacks,
-        "mb_most": _peak(),
+        "mb_most": peak_memory_mb(),
     }
-
-
-def _peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
 
 
 def _memory_apart(n: int, partners: int | None) -> dict[str, float]:
