@@ -4,8 +4,8 @@
     python benchmarks/one_store.py --out results/one-store --attack 10000
 
 `prove` writes OUT/COMMUNITY-DAY-PATH.json after every round of splitting, and goes on from there when it is started again. `--attack N`
-plays N random sequences of charges against each of these bounds, hour by hour, and writes OUT/COMMUNITY-DAY-PATH-attack.json after every
-500 of them. Both end by printing the tables of docs/hourly.md.
+plays N sequences of charges, random and structured ones and one that a search finds, against each of these bounds, hour by hour, and
+writes OUT/COMMUNITY-DAY-PATH-attack.json after every 500 of them. Both end by printing the tables of docs/hourly.md.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--tolerance", type=float, default=0.01, help="gap at which a day is done (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=480.0, help="no round begins later (default: %(default)s)")
     parser.add_argument("--plans", type=int, default=4000, help="of the search before the proof (default: %(default)s)")
-    parser.add_argument("--attack", type=int, default=0, metavar="N", help="play N random sequences a day instead of proving")
+    parser.add_argument("--attack", type=int, default=0, metavar="N", help="play N sequences a day instead of proving")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     for community in options.communities:
@@ -93,7 +93,9 @@ def attacked(file: Path, day: HourlyDay, n: int) -> None:
     hours = hours_of(day)
     while done["sequences"] < n:
         some = min(AT_ONCE, n - done["sequences"])
-        charges = drawn(np.array(known.charges), hours.cap, some, seed=done["sequences"])
+        charges = drawn(known, hours.cap, some, seed=done["sequences"])
+        if not done["sequences"]:
+            charges[0] = search_hourly(day, n_starts=4, seed=1, max_plans=4000).sequence[:, 0]  # of its own, from other starts
         greatest, worst = attack(day, found, cells, charges=charges, owner=hours.owner)
         done["sequences"] += some
         done["greatest_eur"] = max(done["greatest_eur"], greatest)

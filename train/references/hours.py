@@ -27,7 +27,8 @@ from ...agents.optimum.hourly_game.search import HourlyDay, day_ahead_hints, sea
 from ...agents.optimum.hourly_game.standing import bound_standing, plans_of
 from ...agents.optimum.many_charges.several import Bracket
 from ...agents.optimum.one_charge.hours import solve_hours
-from ...agents.optimum.one_store.solve import StoreOptimum, applies, solve_hourly
+from ...agents.optimum.one_store.solve import StoreOptimum, applies, hours_of, solve_hourly
+from ...agents.optimum.one_store.suggest import grid_of, suggested
 from ...envs.account.objective import require_exact
 from ...envs.account.social import solve_social
 from ...envs.arrays import Array
@@ -169,6 +170,8 @@ def search_day(task: GameSpec, scenario: Scenario, effort: SearchEffort) -> Hour
         best, upper, plans, method = hours.charges[:, None], hours.upper_bound_eur, hours.clearings, "hours"
     else:
         bracket, hints = day_ahead_hints(walk, seed=effort.seed, max_clearings=effort.clearings)
+        if applies(walk):
+            hints.append(suggested(walk, grid_of(walk, hours_of(walk)))[:, None])
         searched = search_hourly(walk, hints=hints, n_starts=effort.starts, seed=effort.seed, max_plans=effort.plans)
         best, upper, plans, method = searched.sequence, _bound(task, day), searched.plans, "search"
         if slabs := _slabs(task, day, effort):

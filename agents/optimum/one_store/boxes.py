@@ -177,7 +177,7 @@ def between_lines(strip, price, low, high, reach, start, points, fall, most, bas
                         drop = max(drop, before - points[k, 3])
                     rises = min(rises, high[j] * drop)
                 lost = max(0.0, base - min(fall[1, a, j], fall[1, b, j]))
-                away = (2.0 * loss * np.sqrt(lost) + other) * np.sqrt(area)
+                away = min((2.0 * loss * np.sqrt(lost) + other) * np.sqrt(area), lost)  # no cost falls below 0
                 more = curved + rises + max(0.25 * bend + away, 0.25 * apart_flows**2)
                 jump = apart_at_most
             extra[0, s, j], extra[1, s, j], extra[2, s, j], extra[3, s, j] = more, jump, least, greatest
@@ -257,7 +257,7 @@ def step_back(
         tilt: The slope of what can be earned, by cell of the hour.
         wide: What energies may be off by.
         value: Raised to what can be earned from the middle of a cell, shape (cells,).
-        chosen: Written where it is raised: slab, strip and cell after, shape (cells, 3).
+        chosen: Written where it is raised: slab, strip, and of the cells after that which most is expected of, shape (cells, 3).
         gained: Written there: charge, and how much of the value strays, shape (cells, 4).
         watched: First and last cell + 1 of those that are looked at closely.
         by_slab: Raised to what each slab earns there, by cell watched, shape (slabs, cells watched).
@@ -289,12 +289,14 @@ def step_back(
                     lo, hi = min(max(lo, after[0]), after[m]), min(max(hi, after[0]), after[m])
                     c0 = max(min(np.searchsorted(after, lo, side="left") - 1, m - 1), 0)
                     c1 = cell_at(after, hi)
-                    rate, best, richest = slope[(c0 + c1) // 2], -np.inf, -np.inf
+                    rate, best, richest, where = slope[(c0 + c1) // 2], -np.inf, -np.inf, (c0 + c1) // 2
                     for c in range(c0, c1 + 1):
                         mid = 0.5 * (after[c] + after[c + 1])
                         for place in (max(lo, after[c]), min(hi, after[c + 1])):
                             then = worth[c] + slope[c] * (place - mid)
-                            best, richest = max(best, then - rate * place), max(richest, then)
+                            if then - rate * place > best:
+                                best, where = then - rate * place, c
+                            richest = max(richest, then)
                     if best > -np.inf:
                         t, alone = tilt[k], -np.inf
                         mix, apart = rate - t, -np.inf
@@ -317,7 +319,7 @@ def step_back(
                         earned = min(earned, alone + extra[0, s, j] + richest + 0.5 * abs(t) * (cells[k + 1] - cells[k]))
                         if earned > value[k]:
                             value[k] = earned
-                            chosen[k, 0], chosen[k, 1], chosen[k, 2] = j, s, (c0 + c1) // 2
+                            chosen[k, 0], chosen[k, 1], chosen[k, 2] = j, s, where
                             gained[k, 0] = low[j] + at * (high[j] - low[j])
                             gained[k, 1], gained[k, 2], gained[k, 3] = off, extra[0, s, j], loss
                         w = k - watched[0]

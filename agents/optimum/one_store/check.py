@@ -10,7 +10,6 @@ That is asked of every hour of every sequence, which finds a fault in one hour l
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +17,7 @@ import numpy as np
 from ....envs.account.objective import reward
 from ....envs.community.day import Array
 from ..hourly_game.search import HourlyDay
-from .bound import BoxBound, BoxProgram, cell_of
+from .bound import BoxBound, BoxProgram
 from .refine import TracedPrices
 from .solve import StoreOptimum, boxes_of, hours_of
 
@@ -55,7 +54,7 @@ def check_optimum(day: HourlyDay, known: StoreOptimum, *, sequences: int = 100, 
     Args:
         day: The day.
         known: What was proved of it.
-        sequences: How many are played: random ones, and the best one with hours changed.
+        sequences: How many are played; :func:`drawn` says which.
         seed: Draws them.
         threads: How many work side by side.
 
@@ -64,7 +63,7 @@ def check_optimum(day: HourlyDay, known: StoreOptimum, *, sequences: int = 100, 
     """
     hours = hours_of(day)
     found, cells = replayed(day, known, threads=threads)
-    greatest, worst = attack(day, found, cells, charges=drawn(np.array(known.charges), hours.cap, sequences, seed), owner=hours.owner)
+    greatest, worst = attack(day, found, cells, charges=drawn(known, hours.cap, sequences, seed), owner=hours.owner)
     return StoreCheck(
         replayed_eur=day.walk(np.array(known.charges)[:, None]).goal_eur,
         bound_eur=found.bound_eur,
@@ -87,14 +86,30 @@ def replayed(day: HourlyDay, known: StoreOptimum, *, threads: int = 2) -> tuple[
     return program.run(boxes, traced.lines, np.array(known.near)), boxes.cells
 
 
-def drawn(best: Array, cap: float, n: int, seed: int) -> Array:
-    """Return n sequences of charges in EUR/kWh, shape (n, T): a third uniform, a third small, the rest the best one with hours changed."""
-    rng = np.random.default_rng(seed)
-    kind, shape = rng.integers(3, size=n)[:, None], (n, len(best))
+def drawn(known: StoreOptimum, cap: float, n: int, seed: int) -> Array:
+    """Return n sequences of charges in EUR/kWh to attack a bound with, shape (n, T).
+
+    A sixth each: uniform charges; small ones; constants; two levels, changed at random hours; ends of the slabs of every hour, or next to
+    them; and the best sequence with hours changed.
+
+    Args:
+        known: What was proved.
+        cap: Greatest charge, EUR/kWh.
+        n: How many.
+        seed: Draws them.
+    """
+    rng, best = np.random.default_rng(seed), np.array(known.charges)
+    kind, shape = rng.integers(6, size=n)[:, None], (n, len(best))
     uniform, small = rng.uniform(0.0, cap, shape), cap * 10.0 ** rng.uniform(-4.0, 0.0, shape)
+    levels = np.where(rng.random((n, 2)) < 0.5, uniform[:, :2], small[:, :2])
+    two = np.where(rng.random(shape) < rng.random((n, 1)), levels[:, :1], levels[:, 1:])
+    ends = np.column_stack([rng.choice(edges, n) for edges in known.slabs]) + rng.choice([-1e-9, 0.0, 1e-9], shape)
     changed = np.where(rng.random(shape) < 0.2, np.where(rng.random(shape) < 0.5, uniform, small), best)
-    moved = np.clip(changed * (1.0 + 0.05 * rng.standard_normal(shape)), 0.0, cap)
-    return np.where(kind == 0, uniform, np.where(kind == 1, small, moved))
+    moved = changed * (1.0 + 0.05 * rng.standard_normal(shape))
+    charges: Array = np.select(
+        [kind == each for each in range(5)], [uniform, small, np.broadcast_to(levels[:, :1], shape), two, ends], moved
+    )
+    return np.clip(charges, 0.0, cap)
 
 
 def attack(day: HourlyDay, found: BoxBound, cells: tuple[Array, ...], *, charges: Array, owner: int) -> tuple[float, float]:
@@ -114,25 +129,13 @@ def attack(day: HourlyDay, found: BoxBound, cells: tuple[Array, ...], *, charges
     for begin in range(0, len(charges), _ROWS):
         some = charges[begin : begin + _ROWS]
         states, earned = [day.start] * len(some), np.zeros(len(some))
-        before = [_worth(found, cells, 0, owner)(state.stored) for state in states]
+        before = found.allowed(0, cells[0], np.array([state.stored[owner] for state in states]))
         for hour in range(charges.shape[1]):
             plays = day.game.play(day.market, states, [np.full(day.shape, charge) for charge in some[:, hour]])
             profit = np.array([reward(plays.outcome(row).settlement, "profit") for row in range(len(some))])
             states, earned = list(plays.states), earned + profit
-            after = [_worth(found, cells, hour + 1, owner)(state.stored) for state in states]
+            after = found.allowed(hour + 1, cells[hour + 1], np.array([state.stored[owner] for state in states]))
             worst = max(worst, float(np.max(profit + after - before)))
             before = after
         greatest = max(greatest, float(earned.max()))
     return greatest, worst
-
-
-def _worth(found: BoxBound, cells: tuple[Array, ...], hour: int, owner: int) -> Callable[[Array], float]:
-    """Return W of an hour as a function of the energy in every store, kWh, shape (N,)."""
-    worth, slope, edges = found.worth_eur[hour], found.slope[hour], cells[hour]
-
-    def at(stored: Array) -> float:
-        own = float(stored[owner])
-        cell = cell_of(edges, own)
-        return float(min(worth[cell] + slope[cell] * (own - 0.5 * (edges[cell] + edges[cell + 1]))))
-
-    return at

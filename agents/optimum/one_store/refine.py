@@ -16,6 +16,7 @@ _SLABS = 160
 _EVEN_CELLS, _CLOSE_CELLS = 2000, 400  # cells of energy: over the whole store, and near the path
 _NEAR = 0.04  # of the capacity: how far from the path they are close
 _MOST_LINES, _MOST_SLABS = 350, 350  # split at a time, slabs over all hours
+_COUNTED = 0.1  # of the mean over hours of what is lost: hours that lose less are left alone
 
 
 class TracedPrices:
@@ -71,14 +72,24 @@ def cells_near(path: Array, capacity: float) -> tuple[Array, ...]:
     return tuple(np.unique(np.concatenate([even, each])) for each in close)
 
 
-def split(boxes: ChargeBoxes, found: BoxBound, slack: float) -> tuple[ChargeBoxes, Array]:
-    """Return boxes whose slabs within a slack in EUR of the bound near its path are split, and prices to trace, EUR/kWh, shape (lines,).
+def split(boxes: ChargeBoxes, found: BoxBound, slack: float, lost: Array) -> tuple[ChargeBoxes, Array]:
+    """Return boxes of which those are split that hold the bound, and prices to trace, EUR/kWh, shape (lines,).
 
-    The greatest come first where there are many.
+    Those come first by which most can be won: what is lost in the hour, less what the box itself comes to below the bound. Nothing is split
+    in hours where next to nothing is lost. There may be hundreds of slabs there that all reach the bound: where nobody trades, every charge
+    earns the same.
+
+    Args:
+        boxes: The boxes.
+        found: The bound that they gave.
+        slack: How close a slab or a cell of prices must come to the bound near its path, EUR.
+        lost: What the bound loses in every hour, EUR, shape (T,).
     """
     t, _ = boxes.used.shape
-    wanted = np.argwhere(boxes.used & (found.slab_margin >= -slack))
-    by_margin = np.argsort(-found.slab_margin[tuple(wanted.T)], kind="stable")[:_MOST_SLABS]
+    counted = lost[:, None] >= _COUNTED / t * lost.sum()
+    slabs, strips = (np.where(counted & (each >= -slack), each + lost[:, None], -np.inf) for each in (found.slab_margin, found.line_margin))
+    wanted = np.argwhere(boxes.used & np.isfinite(slabs))
+    by_margin = np.argsort(-slabs[tuple(wanted.T)], kind="stable")[:_MOST_SLABS]
     used, old = boxes.used.copy(), {pair: i for i, pair in enumerate(zip(boxes.low.tolist(), boxes.high.tolist(), strict=True))}
     more: dict[tuple[float, float], list[int]] = {}
     for hour, slab in wanted[by_margin]:
@@ -98,8 +109,8 @@ def split(boxes: ChargeBoxes, found: BoxBound, slack: float) -> tuple[ChargeBoxe
     used = np.hstack([used, added])
     alive = used.any(axis=0)
     order = np.flatnonzero(alive)[np.lexsort((high[alive], low[alive]))]
-    margin = found.line_margin.max(axis=0)
-    lines = np.argsort(-margin, kind="stable")[:_MOST_LINES]
-    lines = lines[margin[lines] >= -slack]
+    counts = strips.max(axis=0)
+    lines = np.argsort(-counts, kind="stable")[:_MOST_LINES]
+    lines = lines[np.isfinite(counts[lines])]
     between = 0.5 * (boxes.price[lines] + boxes.price[lines + 1])
     return replace(boxes, low=low[order], high=high[order], used=used[:, order]), between

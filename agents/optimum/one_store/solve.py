@@ -16,6 +16,7 @@ from ..hourly_game.search import HourlyDay, Walk, improved
 from .bound import BoxBound, BoxProgram, ChargeBoxes
 from .hours import StoreHours
 from .refine import TracedPrices, cells_near, first_boxes, split
+from .suggest import grid_of, suggested
 
 _PRICES = 240  # lines to begin with
 _SHARE = 6.0  # what comes this part of the gap to the bound is split
@@ -69,7 +70,7 @@ def solve_hourly(
 
     Args:
         day: The day, of a game that :func:`applies` accepts.
-        hints: Sequences worth starting from, EUR/kWh, shape (T,) or (T, 1).
+        hints: Sequences worth starting from, EUR/kWh, shape (T,) or (T, 1), beside those of :mod:`.suggest`.
         tolerance: Ends once the bound is less than this share above what was earned.
         seconds: No round of splitting begins after this time.
         begin: What an earlier call kept: it is gone on from there.
@@ -88,9 +89,9 @@ def solve_hourly(
     if begin is not None and begin.upper_bound_eur - begin.best_eur <= tolerance * abs(begin.best_eur):
         return begin
     hours = hours_of(day)
-    program = BoxProgram(hours, threads=threads)
-    best = max((day.walk(np.reshape(each, day.shape)) for each in (*hints, *_earlier(begin))), key=_earned, default=None)
-    best = day.walk(np.zeros(day.shape)) if best is None else best
+    program, grid = BoxProgram(hours, threads=threads), grid_of(day, hours)
+    starts = (*hints, *_earlier(begin), suggested(day, grid))
+    best = max((day.walk(np.reshape(each, day.shape)) for each in starts), key=_earned)
     with ThreadPoolExecutor(threads) as pool:
         traced = TracedPrices(
             hours, n=_PRICES, run=lambda work, items: list(pool.map(work, items)), kept=None if begin is None else np.array(begin.price)
@@ -107,7 +108,7 @@ def solve_hourly(
             gap = bound - best.goal_eur
             if gap <= tolerance * abs(best.goal_eur) or time.perf_counter() - clock > seconds:
                 return known
-            boxes, between = split(boxes, found, gap / _SHARE)
+            boxes, between = split(boxes, found, gap / _SHARE, grid.losses(found, boxes.cells))
             traced.add(between)
             path, rounds = found.energy, rounds + 1
             boxes = replace(boxes, price=traced.price, cells=cells_near(path, program.capacity))

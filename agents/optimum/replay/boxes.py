@@ -122,6 +122,7 @@ def between(hour: HourElements, pieces: Pieces, prices: Array, strip: IntArray, 
     over = pieces.over.astype(bool)
     norm = sum(hour.overload * hour.stray(row[None]) for row in hour.flows[over]) + hour.stray(hour.brings[2:])
     away = (2.0 * hour.stray(np.sqrt(hour.loss)[:, None] * hour.flows) * np.sqrt(lost) + norm) * np.sqrt(area)
+    away = np.minimum(away, lost)  # what an operator pays and does not take in is 0 at best
     unlike = curved + rises + np.maximum(0.25 * np.maximum(bend[a], bend[b]) + away, 0.25 * flows**2)
     half = 0.5 * across
     own = np.where(same, half, 0.0)[:, None]

@@ -9,7 +9,7 @@ import pytest
 
 from gridtoll.agents.optimum.hourly_game.search import HourlyDay
 from gridtoll.agents.optimum.one_store.bound import BoxProgram
-from gridtoll.agents.optimum.one_store.boxes import across_flows
+from gridtoll.agents.optimum.one_store.boxes import across_flows, step_back
 from gridtoll.agents.optimum.one_store.check import check_optimum
 from gridtoll.agents.optimum.one_store.hours import StoreHours
 from gridtoll.agents.optimum.one_store.refine import TracedPrices, cells_near, first_boxes, split
@@ -110,7 +110,7 @@ def test_the_bound_falls_as_boxes_are_split_and_no_sequence_played_exceeds_it() 
     for _ in range(4):
         found = program.run(boxes, traced.lines, path)
         bounds.append(found.bound_eur)
-        boxes, between = split(boxes, found, 0.2)
+        boxes, between = split(boxes, found, 0.2, np.ones(4))
         traced.add(between)
         path = found.energy
         boxes = replace(boxes, price=traced.price, cells=cells_near(path, program.capacity))
@@ -168,6 +168,22 @@ def test_flows_between_two_lines_are_compared_at_the_ends_furthest_from_each_oth
     assert across_flows(points, 0, 2, 0.5) == pytest.approx(0.8 * 2.0 + 0.5 * 3.0)
 
 
+def test_the_path_of_a_bound_goes_to_the_energy_of_which_most_is_expected_and_not_to_the_middle_of_those_that_can_be_reached() -> None:
+    edges, one = np.linspace(0.0, 2.0, 5), np.zeros((2, 1, 1))
+    worth, reach = np.array([0.0, 0.0, 10.0, 0.0]), np.array([0.0, 0.0, -1.0, 1.0]).reshape(4, 1, 1)  # stored: −1 to 1
+    points, start = np.zeros((4, 7)), np.array([0, 2, 4])
+    points[1::2, 0] = 1.0
+    end, span = np.array([2.0, 2.0, 0.0, 0.0]).reshape(4, 1, 1), np.array([0.0, 2.0]).reshape(2, 1, 1)
+    value, chosen, none = np.full(4, -np.inf), np.zeros((4, 3), np.intp), np.zeros(4)
+    step_back(
+        *(edges, edges, np.array([0]), np.array([[0, 1]]), start, points, np.zeros((4, 1, 1)), one, reach, end, one, span),
+        *(np.zeros(1), np.ones(1), worth, none, none, 0.0, value, chosen, np.zeros((4, 4))),
+        *(np.array([0, 4]), np.full((1, 4), -np.inf), np.full((1, 4), -np.inf)),
+    )
+    assert value == pytest.approx(10.0)
+    assert list(chosen[:, 2]) == [2, 2, 2, 2]
+
+
 def test_every_hour_goes_on_being_covered_by_its_slabs_however_often_they_are_split() -> None:
     day = evening(22)
     hours = hours_of(day)
@@ -175,7 +191,7 @@ def test_every_hour_goes_on_being_covered_by_its_slabs_however_often_they_are_sp
     program, path = BoxProgram(hours), np.full(3, day.storage_start[hours.owner])
     boxes = first_boxes(hours, traced.price, path, program.capacity)
     for _ in range(2):
-        boxes, between = split(boxes, program.run(boxes, traced.lines, path), 1.0)
+        boxes, between = split(boxes, program.run(boxes, traced.lines, path), 1.0, np.ones(2))
         traced.add(between)
         boxes = replace(boxes, price=traced.price)
     for used in boxes.used:
@@ -183,6 +199,19 @@ def test_every_hour_goes_on_being_covered_by_its_slabs_however_often_they_are_sp
         assert low[0] == 0.0
         assert high[-1] == 1.0
         assert np.array_equal(low[1:], high[:-1])
+
+
+def test_nothing_is_split_in_an_hour_in_which_the_bound_loses_nothing() -> None:
+    day = evening(22)
+    hours = hours_of(day)
+    traced = TracedPrices(hours, n=40, run=lambda work, items: [work(item) for item in items])
+    program, path = BoxProgram(hours), np.full(3, day.storage_start[hours.owner])
+    boxes = first_boxes(hours, traced.price, path, program.capacity)
+    found = program.run(boxes, traced.lines, path)
+    before = boxes.used.sum(axis=1)
+    for lost, more in (((1.0, 0.0), (True, False)), ((0.0, 1.0), (False, True))):
+        after = split(boxes, found, 1.0, np.array(lost))[0].used.sum(axis=1)
+        assert tuple(after > before) == more
 
 
 @pytest.mark.long
