@@ -20,6 +20,11 @@ COARSE = (
 
 def one_battery(folder: Path) -> GameSpec:
     """Write the community into a folder, and return its hourly game."""
-    store = {"storage_power": np.array([1.0, 0.0]), "storage_capacity": np.array([2.0, 0.0]), "storage_start": np.array([1.0, 0.0])}
-    community = replace(load_community("two-prosumers"), name="one battery", **store)
+    community = replace(
+        load_community("two-prosumers"),
+        name="one battery",
+        storage_power=np.array([1.0, 0.0]),
+        storage_capacity=np.array([2.0, 0.0]),
+        storage_start=np.array([1.0, 0.0]),
+    )
     return GameSpec(env="hourly", community=str(export_community(community, folder)))

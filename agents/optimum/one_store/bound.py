@@ -33,8 +33,7 @@ on both lines in [γ̲ − h, γ̄], and a mean of both lines at the same charge
 
 The lesser counts. Losses, overload and imports: the answer is within √δ of both ends in the followers' metric, ‖x(p) − x(p_i)‖² ≤
 (p − p_i)·(y − y_i), and each strays by at most its norm times that; √losses by the norm of their factor, so that losses fall by at most
-2·√L·‖·‖·√δ. Nor can more be gained than these terms cost at their worst on both lines, set against no losses, no overload and the fees
-on all that can be imported: at no price are they worth more than that.
+2·√L·‖·‖·√δ. Nor can more be gained than what these terms cost on both lines at their worst and the fees on all that can be imported.
 
 **Planes.** In every box y is compared with the plane through its four corners. How far it strays from that above and below is known: from
 the points where limits are the same, from monotony elsewhere. Planes and strays add up over hours, so e' has a plane Ā of its own.
@@ -124,12 +123,11 @@ class BoxBound:
 
     def allowed(self, hour: int, edges: Array, energy: Array) -> Array:
         """Return W of an hour in EUR at energies in kWh, both of shape (n,), with cells of the edges the bound was found over, in kWh."""
-        found = np.full(len(energy), np.inf)
+        found = []
         for side in ("left", "right"):  # an edge belongs to two cells
             cell = np.clip(np.searchsorted(edges, energy, side=side) - 1, 0, len(edges) - 2)
-            middle = 0.5 * (edges[cell] + edges[cell + 1])
-            found = np.minimum(found, self.worth_eur[hour][cell] + self.slope[hour][cell] * (energy - middle))
-        return found
+            found.append(self.worth_eur[hour][cell] + self.slope[hour][cell] * (energy - 0.5 * (edges[cell] + edges[cell + 1])))
+        return np.minimum(*found)
 
 
 def first_edges(cap: float, n: int) -> Array:

@@ -119,7 +119,7 @@ class StoreGrid:
         return chosen
 
     def promising(self, hour: int, energy: float, n: int) -> Array:
-        """Return the n charges by which most can be earned on the grid from an energy in kWh on."""
+        """Return the n charges in EUR/kWh, shape (n,), by which most can be earned on the grid from an energy in kWh on."""
         return self._charges[np.argsort(-self._earned(hour, np.array([energy]), self._worth[hour + 1])[0][:, 0], kind="stable")[:n]]
 
     def _earned(self, hour: int, energy: Array, worth: Array) -> tuple[Array, Array]:
