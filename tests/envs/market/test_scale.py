@@ -167,5 +167,7 @@ def test_a_refusal_names_the_entry_that_is_out_of_scale(changes: dict[str, float
             market().clear(day, charges_of(day, 0.05))
         except ClearingError as error:
             refusals.append(str(error))
+        if len(refusals) == 3:  # each of which has every solver try
+            break
     assert refusals
     assert all(re.search(named, refusal) for refusal in refusals)
