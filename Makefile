@@ -7,8 +7,9 @@ WORKERS ?= 2
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 READY := $(VENV)/.ready
-# A file's tests run in one process, so that what they share is made once.
-PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile
+PYTEST := $(BIN)/pytest -n $(WORKERS)
+# The tests of a file run in one process, so that what they share is made once. Long ones share little.
+FAST := $(PYTEST) --dist loadfile -m "not long and not site and not wheel"
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # the tests fill the machine by themselves
@@ -38,7 +39,7 @@ demo: $(INSTALLED) ## train on simbench-rural, evaluate on unseen days, print a 
 	$(BIN)/gridtoll demo
 
 test: $(READY) ## run the fast tests
-	$(PYTEST) -m "not long and not site and not wheel"
+	$(FAST)
 
 test-long: $(READY) ## run the long tests
 	$(PYTEST) -m long || [ $$? -eq 5 ] # pytest's exit status where no test is marked so
@@ -55,7 +56,7 @@ types: $(READY) ## check types
 # The two folders that hold the economics must stay above 95% of their lines; the command line is run by its tests in processes of
 # their own, which coverage does not see.
 coverage: $(READY) ## run the fast tests and check what they cover
-	$(PYTEST) -m "not long and not site and not wheel" --cov --cov-report=
+	$(FAST) --cov --cov-report=
 	$(BIN)/coverage report --include="envs/*,agents/*" --fail-under=95.01
 
 wheel: $(READY) ## build the wheel, install it elsewhere and run tests against it
