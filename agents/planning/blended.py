@@ -35,6 +35,9 @@ from .foretold import CertaintyEquivalent, Templates
 from .prescriptive import Prescriptive, PrescriptivePolicy
 
 _LEAST_WORTH: Final = 1e-9  # EUR: a day that is told to be worth less says nothing
+_MOST_LOST: Final = -1.0
+"""A loss counts no more than what there is to win. Where overload costs many times that, as on ``ieee39``, the few days that lose most
+else draw down what the kernel guesses at all charges: training days, each left out, leave 5.7% there instead of 3.1%, and some are charged nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +114,7 @@ class BlendedPolicy:
         suns: tuple[float, ...] = (1.0,),
     ) -> None:
         self._network, self._templates, self._spend = history.network, templates, spend
+        self._network.table.clamp_(min=_MOST_LOST)
         self._told, self._clearings, self._suns, self._market = told, clearings, suns, make_market("structured")
 
     def predict(
@@ -125,7 +129,7 @@ class BlendedPolicy:
         with torch.no_grad():
             unit = self._network.features.unit(seen)
             of_told = self._of_told(np.asarray(observation), self._network.levels.numpy() * float(unit[0, 0]))
-            together = (1.0 - self._told) * self._network.promised(seen) + self._told * torch.as_tensor(of_told)
+            together = (1.0 - self._told) * self._network.promised(seen) + self._told * torch.as_tensor(of_told).clamp(min=_MOST_LOST)
             return self._network.best(together, unit)[0].numpy(), state
 
     def _of_told(self, observation: NDArray[Any], charges: Array) -> Array:
