@@ -37,7 +37,8 @@ from .prescriptive import Prescriptive, PrescriptivePolicy
 _LEAST_WORTH: Final = 1e-9  # EUR: a day that is told to be worth less says nothing
 _MOST_LOST: Final = -1.0
 """A loss counts no more than what there is to win. Where overload costs many times that, as on ``ieee39``, the few days that lose most
-else draw down what the kernel guesses at all charges: training days, each left out, leave 5.7% there instead of 3.1%, and some are charged nothing."""
+else draw down what the kernel guesses at all charges: training days, each left out, leave 5.7% there instead of 3.1%, and some are charged
+nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)

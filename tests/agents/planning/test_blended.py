@@ -8,15 +8,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from promises import require_policy
 
-from gridtoll.agents.planning.blended import Blended
-from gridtoll.agents.planning.foretold import CertaintyEquivalent
-from gridtoll.agents.planning.prescriptive import Prescriptive
+from gridtoll.agents.planning.blended import Blended, BlendedPolicy
+from gridtoll.agents.planning.foretold import CertaintyEquivalent, Templates
+from gridtoll.agents.planning.prescriptive import Prescriptive, PrescriptivePolicy
 from gridtoll.envs.community.calendar import Scenario
 from gridtoll.envs.games.spec import GameSpec
 from gridtoll.train.learning.practice import TaskPractice
 from gridtoll.train.scoring.leaders import make_leader
+from gridtoll.train.scoring.planned import TaskDays
 from gridtoll.train.task import observe
 from gridtoll.train.workers import Workers
 
@@ -54,6 +56,26 @@ def test_without_weight_of_one_side_it_is_the_other(practice: TaskPractice) -> N
         history = Prescriptive(weights="kernel").plan(practice).predict(seen)[0]
         assert Blended(told=0.0).plan(practice).predict(seen)[0] == pytest.approx(history, rel=0.005)
         assert np.abs(told - history) > 0.02 * history  # or both would say nothing
+
+
+def test_a_loss_counts_no_more_than_what_there_is_to_win(practice: TaskPractice, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = practice.task.changed(information="public")
+    days = TaskDays(task, workers=practice.workers, seed=1)
+    history, templates, seen = Prescriptive(weights="kernel", clearings=8).plan(days), Templates(days), observe(task, DAY)
+    network = history.network
+    losing = network.table.clone()
+    losing[:4] = torch.where(network.levels > 0.1, -50.0, losing[:4])
+    monkeypatch.setattr(PrescriptivePolicy, "network", network)
+
+    def charge() -> float:
+        return float(BlendedPolicy(history, templates, days.spend, told=0.0, clearings=4).predict(seen)[0][0])
+
+    network.table = losing
+    unbounded = float(network(torch.as_tensor(seen)[None])[0, 0])
+    found = charge()
+    network.table = losing.clamp(min=-1.0)
+    assert charge() == found
+    assert abs(found - unbounded) > 0.05 * found  # or the test would say nothing
 
 
 def test_evaluate_knows_it_by_name(practice: TaskPractice) -> None:
