@@ -19,7 +19,8 @@ NAMED = frozenset({"zero", "random", "best-constant", "grid-constant", "constant
 """Leaders that learn nothing from observations."""
 PLANNERS = frozenset({"prescriptive-neighbours", "prescriptive-kernel", "blended", "certainty-equivalent"})
 """Leaders that plan instead of learning a policy, and draw nothing at random."""
-FOREST = "prescriptive-forest"
+DRAWN = frozenset({"prescriptive-forest", "scenario"})
+"""Those that draw something."""
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def groups(results: Results) -> dict[tuple[str, str], Group]:
 
 
 def best_learned(group: Group) -> Scored:
-    return next(each for each in group.algorithms if each.name not in NAMED | PLANNERS | {FOREST})  # by rising regret
+    return next(each for each in group.algorithms if each.name not in NAMED | PLANNERS | DRAWN)  # by rising regret
 
 
 def test_they_are_every_cell_of_the_plan_that_ships(results: Results) -> None:
