@@ -47,7 +47,13 @@ def guesses(kernel: Kernel, dates: IntArray, earned: Array) -> Array:
 
 
 def mean_regret(guessed: Array, earned: Array, allowed: NDArray[np.bool_]) -> float:
-    """Return the mean normalised regret of charging each day what it is guessed to earn most at, over days with something to win."""
+    """Return the mean normalised regret of charging each day what it is guessed to earn most at, over days with something to win.
+
+    Args:
+        guessed: What each day is guessed to earn at K charges, in its worth, shape (D, K).
+        earned: As for :func:`best_kernel`; so is ``allowed``.
+        allowed: See there.
+    """
     chosen = np.where(allowed, guessed, -np.inf).argmax(axis=1)
     top = np.where(allowed, earned, -np.inf).max(axis=1)
     to_win = top - earned[:, 0]
