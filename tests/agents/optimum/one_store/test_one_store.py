@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gridtoll.agents.optimum.hourly_game.search import HourlyDay
-from gridtoll.agents.optimum.one_store.bound import BoxProgram
+from gridtoll.agents.optimum.one_store.bound import BoxProgram, ChargeBoxes
 from gridtoll.agents.optimum.one_store.boxes import across_flows, step_back
 from gridtoll.agents.optimum.one_store.check import check_optimum
 from gridtoll.agents.optimum.one_store.hours import StoreHours
@@ -17,7 +17,7 @@ from gridtoll.agents.optimum.one_store.solve import StoreOptimum, applies, solve
 from gridtoll.envs import HourlyEnv, Scenario, load_community
 from gridtoll.envs.account.settlement import Flows
 from gridtoll.envs.account.tariff import make_tariff
-from gridtoll.envs.community.day import Day
+from gridtoll.envs.community.day import Array, Day
 from gridtoll.envs.games.tail import hour_of, tail_of
 from gridtoll.envs.games.transition import Rules
 from gridtoll.envs.market.exact.compiled import StructuredMarket
@@ -184,12 +184,17 @@ def test_the_path_of_a_bound_goes_to_the_energy_of_which_most_is_expected_and_no
     assert list(chosen[:, 2]) == [2, 2, 2, 2]
 
 
-def test_every_hour_goes_on_being_covered_by_its_slabs_however_often_they_are_split() -> None:
+def begun() -> tuple[TracedPrices, BoxProgram, Array, ChargeBoxes]:
+    """The first boxes of an evening, with what traces prices and bounds, and a path along which nothing is stored."""
     day = evening(22)
     hours = hours_of(day)
     traced = TracedPrices(hours, n=40, run=lambda work, items: [work(item) for item in items])
     program, path = BoxProgram(hours), np.full(3, day.storage_start[hours.owner])
-    boxes = first_boxes(hours, traced.price, path, program.capacity)
+    return traced, program, path, first_boxes(hours, traced.price, path, program.capacity)
+
+
+def test_every_hour_goes_on_being_covered_by_its_slabs_however_often_they_are_split() -> None:
+    traced, program, path, boxes = begun()
     for _ in range(2):
         boxes, between = split(boxes, program.run(boxes, traced.lines, path), 1.0, np.ones(2))
         traced.add(between)
@@ -202,11 +207,7 @@ def test_every_hour_goes_on_being_covered_by_its_slabs_however_often_they_are_sp
 
 
 def test_nothing_is_split_in_an_hour_in_which_the_bound_loses_nothing() -> None:
-    day = evening(22)
-    hours = hours_of(day)
-    traced = TracedPrices(hours, n=40, run=lambda work, items: [work(item) for item in items])
-    program, path = BoxProgram(hours), np.full(3, day.storage_start[hours.owner])
-    boxes = first_boxes(hours, traced.price, path, program.capacity)
+    traced, program, path, boxes = begun()
     found = program.run(boxes, traced.lines, path)
     before = boxes.used.sum(axis=1)
     for lost, more in (((1.0, 0.0), (True, False)), ((0.0, 1.0), (False, True))):
