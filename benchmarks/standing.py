@@ -12,13 +12,12 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
-import resource
 import time
 from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
-from clearing import machine
+from clearing import machine, peak_memory_mb
 
 from gridtoll.agents.optimum.standing.parts import StandingGame
 from gridtoll.agents.optimum.standing.search import StandingDays, standing_games
@@ -53,7 +52,7 @@ def measure(community: str, count: int, tolerance: float) -> dict[str, Any]:
     """Return what so many scenarios take."""
     games = drawn(GameSpec(community=community), count)
     StandingDays(games[:1]).greatest("profit", tolerance=tolerance)
-    before, began = _memory_mb(), time.process_time()
+    before, began = peak_memory_mb(), time.process_time()
     found = StandingDays(games).greatest("profit", tolerance=tolerance)
     return {
         "community": community,
@@ -61,7 +60,7 @@ def measure(community: str, count: int, tolerance: float) -> dict[str, Any]:
         "clearings": found.clearings,
         "clearings_each": round(found.clearings / count, 1),
         "cpu_s": round(time.process_time() - began, 1),
-        "memory_mb": round(_memory_mb()),
+        "memory_mb": round(peak_memory_mb()),
         "memory_before_mb": round(before),
         "relative_gap": found.relative_gap,
         "charge": found.charge,
@@ -92,10 +91,6 @@ def _changed(day: Day, number: int) -> Day:
         import_price=dear * day.import_price,
         export_price=dear * day.export_price,
     )
-
-
-def _memory_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 if __name__ == "__main__":

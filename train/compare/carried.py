@@ -16,9 +16,13 @@ from ..references.ends import HOURLY, hourly_key
 from ..references.hours import SearchEffort
 from ..task import environment_of
 
-SAME: Final = 1e-6
-"""Share of what is earned, to which a charge or a sequence of charges earns the same again."""
+_SAME: Final = 1e-6  # share of what is earned
 _log = logging.getLogger(__name__)
+
+
+def earns_the_same(again_eur: float, before_eur: float) -> bool:
+    """Return whether a charge, or a sequence of charges, earns what it earned before."""
+    return abs(again_eur - before_eur) <= _SAME * max(1.0, abs(before_eur))
 
 
 def carried(task: GameSpec, scenarios: Sequence[Scenario], effort: SearchEffort) -> dict[Scenario, dict[str, Any]]:
@@ -54,9 +58,7 @@ def take(task: GameSpec, known: Mapping[Scenario, Mapping[str, Any]], effort: Se
     leaders = {scenario: SchedulePolicy(np.reshape(each.charges, shape), hour) for scenario, each in ends.items()}
     played = play_days(task, leaders.__getitem__, list(ends), threads=threads)
     same = [
-        scenario
-        for (scenario, each), day in zip(ends.items(), played, strict=True)
-        if abs(day.objective_eur - each.best_eur) <= SAME * max(1.0, abs(each.best_eur))
+        scenario for (scenario, each), day in zip(ends.items(), played, strict=True) if earns_the_same(day.objective_eur, each.best_eur)
     ]
     for scenario in same:
         HOURLY.keep(hourly_key(task, scenario, effort), ends[scenario])

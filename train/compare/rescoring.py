@@ -30,7 +30,7 @@ from ..scoring.regret import normalised_regret
 from ..scoring.rows import Row, write_rows
 from ..task import environment_of
 from ..workers import Workers
-from .carried import SAME
+from .carried import earns_the_same
 from .cells import Cell, read_result, write_result
 from .row_files import load_rows
 
@@ -75,15 +75,13 @@ def score_again(root: Path, cells: Sequence[Cell], workers: Workers) -> int:
 
 
 def _cleared_again(cell: Cell, rows: Sequence[Row], ends: Sequence[Ends], workers: Workers) -> list[Row] | None:
-    """Return rows of the charges that were posted, cleared on the days as they are now; None where they do not earn what they earned."""
-    if cell.task.env != "day-ahead":
+    """Return rows of the charges that were posted, cleared on the days as they are now; None where the cell must be begun anew."""
+    if cell.task.env != "day-ahead" or cell.algorithm in CLAIRVOYANTS:
         return None
     posted = {Scenario(row.day, row.price_path): ConstantPolicy([float(word) for word in row.charge.split()]) for row in rows}
     leader = Leader(rows[0].algorithm, posted.__getitem__, rows[0].seed)
     again = evaluate_leader(leader, cell.task, list(posted), workers, split=rows[0].split, scale=ends).rows
-    same = all(
-        abs(new.objective_eur - old.objective_eur) <= SAME * max(1.0, abs(old.objective_eur)) for new, old in zip(again, rows, strict=True)
-    )
+    same = all(earns_the_same(new.objective_eur, old.objective_eur) for new, old in zip(again, rows, strict=True))
     return list(again) if same else None
 
 

@@ -28,7 +28,7 @@ from ...agents.optimum.hourly_game.standing import bound_standing, plans_of
 from ...agents.optimum.many_charges.several import Bracket
 from ...agents.optimum.one_charge.hours import solve_hours
 from ...agents.optimum.one_store.solve import StoreOptimum, applies, hours_of, solve_hourly
-from ...agents.optimum.one_store.suggest import grid_of, suggested
+from ...agents.optimum.one_store.suggest import StoreGrid, grid_of, suggested
 from ...envs.account.objective import require_exact
 from ...envs.account.social import solve_social
 from ...envs.arrays import Array
@@ -170,14 +170,15 @@ def search_day(task: GameSpec, scenario: Scenario, effort: SearchEffort) -> Hour
         best, upper, plans, method = hours.charges[:, None], hours.upper_bound_eur, hours.clearings, "hours"
     else:
         bracket, hints = day_ahead_hints(walk, seed=effort.seed, max_clearings=effort.clearings)
-        if applies(walk):
-            hints.append(suggested(walk, grid_of(walk, hours_of(walk)))[:, None])
+        grid = grid_of(walk, hours_of(walk)) if applies(walk) else None
+        if grid is not None:
+            hints.append(suggested(walk, grid)[:, None])
         searched = search_hourly(walk, hints=hints, n_starts=effort.starts, seed=effort.seed, max_plans=effort.plans)
         best, upper, plans, method = searched.sequence, _bound(task, day), searched.plans, "search"
         if slabs := _slabs(task, day, effort):
             upper = min(upper, bound_standing(day, env.community.network, env.tariff.basis[0], cap=env.charge_cap, slabs=slabs).bound_eur)
-        if effort.seconds > 0 and task.belief == "standing" and applies(walk):
-            proved = _proved(task, scenario, walk, best, effort)
+        if effort.seconds > 0 and task.belief == "standing" and grid is not None:
+            proved = _proved(task, scenario, walk, best, effort, grid=grid)
             best, upper, plans, method = np.array(proved.charges)[:, None], min(upper, proved.upper_bound_eur), walk.plans, "boxes"
     constant = walk.walk(np.array(np.broadcast_to(hints[1], walk.shape))).goal_eur if single else math.nan
     best_eur, charges = _played(task, scenario, best, bracket)
@@ -248,12 +249,15 @@ def prove_day(task: GameSpec, scenario: Scenario, ends: HourlyEnds, effort: Sear
     )
 
 
-def _proved(task: GameSpec, scenario: Scenario, walk: HourlyDay, best: Array, effort: SearchEffort) -> StoreOptimum:
+def _proved(
+    task: GameSpec, scenario: Scenario, walk: HourlyDay, best: Array, effort: SearchEffort, *, grid: StoreGrid | None = None
+) -> StoreOptimum:
     """Return what is proved of a day with one store; what an interrupted proof had come to is kept, and gone on from."""
     key = _proof_key(task, scenario)
     return solve_hourly(
         walk,
         hints=[best],
+        grid=grid,
         tolerance=effort.tolerance,
         seconds=_proof_seconds(effort),
         begin=PROOFS.kept(key),

@@ -16,7 +16,7 @@ from ..hourly_game.search import HourlyDay, Walk, improved
 from .bound import BoxBound, BoxProgram, ChargeBoxes
 from .hours import StoreHours
 from .refine import TracedPrices, cells_near, first_boxes, split
-from .suggest import grid_of, suggested
+from .suggest import StoreGrid, grid_of, suggested
 
 _PRICES = 240  # lines to begin with
 _SHARE = 6.0  # what comes this part of the gap to the bound is split
@@ -60,6 +60,7 @@ def solve_hourly(
     day: HourlyDay,
     *,
     hints: Sequence[Array] = (),
+    grid: StoreGrid | None = None,
     tolerance: float = 0.01,
     seconds: float = 480.0,
     begin: StoreOptimum | None = None,
@@ -70,7 +71,8 @@ def solve_hourly(
 
     Args:
         day: The day, of a game that :func:`applies` accepts.
-        hints: Sequences worth starting from, EUR/kWh, shape (T,) or (T, 1), beside those of :mod:`.suggest`.
+        hints: Sequences worth starting from, EUR/kWh, shape (T,) or (T, 1).
+        grid: What :func:`.suggest.grid_of` made of the day, where hints come of what it suggests; where absent it is made and asked.
         tolerance: Ends once the bound is less than this share above what was earned.
         seconds: No round of splitting begins after this time.
         begin: What an earlier call kept: it is gone on from there.
@@ -89,8 +91,10 @@ def solve_hourly(
     if begin is not None and begin.upper_bound_eur - begin.best_eur <= tolerance * abs(begin.best_eur):
         return begin
     hours = hours_of(day)
-    program, grid = BoxProgram(hours, threads=threads), grid_of(day, hours)
-    starts = (*hints, *_earlier(begin), suggested(day, grid))
+    program, starts = BoxProgram(hours, threads=threads), [*hints, *_earlier(begin)]
+    if grid is None:
+        grid = grid_of(day, hours)
+        starts.append(suggested(day, grid))
     best = max((day.walk(np.reshape(each, day.shape)) for each in starts), key=_earned)
     with ThreadPoolExecutor(threads) as pool:
         traced = TracedPrices(
