@@ -17,6 +17,7 @@ observations), a is 1: the day as it is told is the day itself.
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -114,8 +115,8 @@ class BlendedPolicy:
         clearings: int,
         suns: tuple[float, ...] = (1.0,),
     ) -> None:
-        self._network, self._templates, self._spend = history.network, templates, spend
-        self._network.table.clamp_(min=_MOST_LOST)
+        self._network, self._templates, self._spend = deepcopy(history.network), templates, spend
+        self._network.table.clamp_(min=_MOST_LOST)  # of the copy: the leader of training days keeps its own
         self._told, self._clearings, self._suns, self._market = told, clearings, suns, make_market("structured")
 
     def predict(

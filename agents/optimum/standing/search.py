@@ -285,7 +285,7 @@ def checked_weights(weights: Array | None, count: int) -> Array:
     if values.shape != (count,) or not np.isfinite(values).all() or (values < 0.0).any() or abs(float(values.sum()) - 1.0) > 1e-9:
         raise ValueError(
             f"`weights` must be {count} numbers of at least 0 that sum to 1, got shape {values.shape}, least {values.min(initial=0.0):g}, "
-            f"sum {float(values.sum()):g}. Divide them by their sum."
+            f"sum {float(values.sum()):g}. Divide them by their sum; `solve_scenarios` does so with `renormalise=True`."
         )
     return values
 

@@ -73,6 +73,7 @@ def test_a_loss_counts_no_more_than_what_there_is_to_win(practice: TaskPractice,
     network.table = losing
     unbounded = float(network(torch.as_tensor(seen)[None])[0, 0])
     found = charge()
+    assert float(losing.min()) == -50.0  # the leader it was given keeps what it has
     network.table = losing.clamp(min=-1.0)
     assert charge() == found
     assert abs(found - unbounded) > 0.05 * found  # or the test would say nothing
