@@ -31,7 +31,7 @@ PARTS: Final = {
     "replay buffer": (
         "stable_baselines3.common.buffers:ReplayBuffer.add",
         "stable_baselines3.common.buffers:ReplayBuffer.sample",
-        "gridtoll.agents.learned.steps.sac:draw",
+        "gridtoll.agents.learned.steps.soft:draw",
         "gridtoll.agents.learned.steps.td3:draw",
     ),
     "acting": ("stable_baselines3.common.off_policy_algorithm:OffPolicyAlgorithm._sample_action",),
@@ -75,7 +75,7 @@ class Clock:
 def main() -> None:
     """Train, and print where the time went as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--algorithm", default="sac", help="sac or td3, or one of them in SBX (default: %(default)s)")
+    parser.add_argument("--algorithm", default="sac", help="sac, td3 or tqc, or one of them in SBX (default: %(default)s)")
     parser.add_argument("--community", default="simbench-rural")
     parser.add_argument("--steps", type=int, default=1000, help="training days (default: %(default)s)")
     parser.add_argument("--updates", type=int, help="gradient steps in each round")

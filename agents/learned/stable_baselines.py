@@ -38,6 +38,7 @@ CrossQ     8.5 and 11.1     6.5 and 9.4
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
@@ -64,7 +65,7 @@ from .steps.sac import SAC
 from .steps.td3 import TD3
 
 _CLASSES: Final[dict[str, type[BaseAlgorithm]]] = {"sac": SAC, "ppo": PPO, "td3": TD3}
-_CONTRIBUTED: Final = {"tqc": "TQC", "crossq": "CrossQ", "recurrent-ppo": "RecurrentPPO"}
+_CONTRIBUTED: Final = {"tqc": ".steps.tqc:TQC", "crossq": "sb3_contrib:CrossQ", "recurrent-ppo": "sb3_contrib:RecurrentPPO"}
 _MOST_HOURS: Final = 100_000
 """How many hours an off-policy learner of the hourly game remembers at most."""
 
@@ -192,7 +193,9 @@ def _class(algorithm: str) -> type[BaseAlgorithm]:
         return sbx_class(algorithm)
     if algorithm in _CLASSES:
         return _CLASSES[algorithm]
-    return cast(type[BaseAlgorithm], getattr(research_package("sb3_contrib", f"the algorithm {algorithm!r}"), _CONTRIBUTED[algorithm]))
+    research_package("sb3_contrib", f"the algorithm {algorithm!r}")
+    module, _, name = _CONTRIBUTED[algorithm].partition(":")
+    return cast(type[BaseAlgorithm], getattr(import_module(module, __package__), name))
 
 
 def checkpoint_parts(learner: BaseAlgorithm, settings: LearnerSettings) -> dict[str, Callable[[BinaryIO], None]]:

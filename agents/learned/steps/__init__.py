@@ -1,1 +1,1 @@
-"""Gradient steps of stable-baselines3's SAC and TD3, written out: the same steps in less time."""
+"""Gradient steps of SAC, TD3 and TQC, written out: those of stable-baselines3 and sb3-contrib in less time."""

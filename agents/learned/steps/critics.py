@@ -1,4 +1,4 @@
-"""Critics of plain layers: what they learn from, what they expect, and how they learn it; for :mod:`.sac` and :mod:`.td3`."""
+"""Critics of plain layers: what they learn from, what they expect, and how they learn it; for :mod:`.soft` and :mod:`.td3`."""
 
 from __future__ import annotations
 

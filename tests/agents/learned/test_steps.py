@@ -7,6 +7,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 import pytest
+import sb3_contrib
 import stable_baselines3
 import torch
 from gymnasium import spaces
@@ -16,11 +17,13 @@ from stable_baselines3.common.utils import set_random_seed
 
 from gridtoll.agents.learned.steps.sac import SAC
 from gridtoll.agents.learned.steps.td3 import TD3
+from gridtoll.agents.learned.steps.tqc import TQC
 
 N_OBSERVED = 7
-OWN: dict[str, dict[str, Any]] = {"SAC": {"ent_coef": "auto_0.05", "target_entropy": -2.0}, "TD3": {}}
+_SOFT = {"ent_coef": "auto_0.05", "target_entropy": -2.0}
+OWN: dict[str, dict[str, Any]] = {"SAC": _SOFT, "TD3": {}, "TQC": _SOFT}
 Kind = type[OffPolicyAlgorithm]
-PAIRS: list[tuple[Kind, Kind]] = [(stable_baselines3.SAC, SAC), (stable_baselines3.TD3, TD3)]
+PAIRS: list[tuple[Kind, Kind]] = [(stable_baselines3.SAC, SAC), (stable_baselines3.TD3, TD3), (sb3_contrib.TQC, TQC)]
 
 
 class Still(gymnasium.Env[Any, Any]):
