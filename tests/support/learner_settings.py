@@ -72,7 +72,7 @@ def _sentence() -> str:
         "These are learners of stable-baselines3 and sb3-contrib. With `sbx-` before the name (`sbx-sac`, `sbx-td3`, `sbx-ppo`,\n"
         "`sbx-tqc`, `sbx-crossq`) an algorithm has the same settings and defaults, and learns in JAX, by SBX. In a clone,\n"
         '`python -m pip install ".[jax]"` brings that. SAC, TD3 and TQC take gradient steps of this package\'s own: the\n'
-        "numbers of stable-baselines3's in an eighth to two thirds of the time ([performance](performance.md#where-a-trainings-time-goes)).\n"
+        "same numbers in an eighth to two thirds of the time ([performance](performance.md#where-a-trainings-time-goes)).\n"
         "A dash in a table of defaults says that the algorithm, or the game, makes no use of the setting.\n"
     )
 
