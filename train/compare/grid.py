@@ -24,7 +24,7 @@ from ...envs.packages import INSTALL_RESEARCH, installing, missing_packages
 from ..ground.locks import LOCK, writing_into
 from ..ground.progress import progress
 from ..learning.algorithms import OPTIMUM, is_network, packages_of, require_response
-from ..references.ends import prove_days, references
+from ..references.ends import prove_days, references, search_days_on
 from ..references.hours import SearchEffort
 from ..references.optima import require_one_charge
 from ..task import environment_of
@@ -141,9 +141,10 @@ def _find_optima(plan: Plan, cells: Sequence[Cell], workers: Workers) -> None:
         wanted = [*community.scenarios("test", found[0].test_days), *community.scenarios("validation", found[0].validation_days)]
         references(task, wanted, workers, found[0].effort)
         if plan.proved_days is not None and task.env == "hourly":
-            prove_days(
-                task, _spread(community.scenarios("test", found[0].test_days), plan.proved_days), workers, plan.effort or SearchEffort()
-            )
+            closer = _spread(community.scenarios("test", found[0].test_days), plan.proved_days)
+            prove_days(task, closer, workers, plan.effort or SearchEffort())
+            if plan.longer_plans is not None:
+                search_days_on(task, closer, workers, found[0].effort or SearchEffort(), plans=plan.longer_plans)
 
 
 def _spread(scenarios: Sequence[Scenario], most: int) -> list[Scenario]:

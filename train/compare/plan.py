@@ -47,6 +47,7 @@ class Plan:
         seeds: Of the learning.
         proved_days: Of the test days of the hourly game, spread evenly over them, those whose optimum is proved where that can be; None for
             all.
+        longer_plans: Of a longer search on each of these days with several stores, where nothing is proved to be optimal; None for none.
         fewer: Communities and classes that are run with the first seeds alone, each with how many.
         validation_days: Of each validation, None for all.
         test_days: On which leaders are scored, None for all.
@@ -63,6 +64,7 @@ class Plan:
     algorithms: tuple[PlannedAlgorithm, ...]
     effort: SearchEffort | None = None
     proved_days: int | None = None
+    longer_plans: int | None = None
     fewer: tuple[tuple[str, Information, int], ...] = ()
 
     def tasks(self) -> list[GameSpec]:
@@ -103,7 +105,8 @@ class Plan:
     def facts(self) -> dict[str, str]:
         """Return what defines the cells, one line of TOML each: those of a smaller plan are among those of one that extends it.
 
-        How many days are proved is no part of it: what leaders learn does not depend on it, and cells can be scored again.
+        How many days are proved, or searched longer, is no part of it: what leaders learn does not depend on it, and cells can be scored
+        again.
         """
         facts = {f"communities.{community}.{information}": "true" for community, information in self.games}
         facts |= {f"seeds.{seed}": "true" for seed in self.seeds}

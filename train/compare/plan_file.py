@@ -10,6 +10,7 @@ A plan in full, in TOML::
     test_days = 112                      # spread over the split; all if absent
 
     # proved_days = 16                   # of the hourly game: of these, those whose optimum is proved; all if absent
+    # longer_plans = 8000                # on these days, where several have stores: plans of a longer search for the best sequence
 
     # Or communities with classes of their own, as a table after all lines above, in place of the first two:
     # [communities]
@@ -77,6 +78,7 @@ _KEYS: Final = (
     "validation_days",
     "test_days",
     "proved_days",
+    "longer_plans",
     "game",
     "effort",
     "algorithms",
@@ -146,6 +148,7 @@ class _Reader:
             validation_days=None if "validation_days" not in given else self._count("validation_days", given["validation_days"]),
             test_days=None if "test_days" not in given else self._count("test_days", given["test_days"]),
             proved_days=None if "proved_days" not in given else self._proved(given["proved_days"], game),
+            longer_plans=None if "longer_plans" not in given else self._longer(given),
             game=tuple(game.items()) if isinstance(game, dict) else (),
             effort=self._effort(given["effort"], game) if "effort" in given else None,
             algorithms=tuple(self._entry(name, table, steps) for name, table in tables.items()),
@@ -165,6 +168,12 @@ class _Reader:
                 '- `proved_days` must stand beside `env = "hourly"` in [game]: the day-ahead game proves all. Leave it out'
             )
         return self._count("proved_days", value)
+
+    def _longer(self, given: Mapping[str, Any]) -> int:
+        """Return how many plans a longer search may clear."""
+        if "proved_days" not in given:
+            self.problems.append("- `longer_plans` must stand beside `proved_days`, which says on how many days. State both, or neither")
+        return self._count("longer_plans", given["longer_plans"])
 
     def _effort(self, table: Any, game: Any) -> SearchEffort | None:
         """Return how hard best sequences are searched for."""

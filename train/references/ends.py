@@ -26,6 +26,8 @@ from dataclasses import asdict, replace
 from functools import partial
 from typing import Any, Final, Protocol
 
+import numpy as np
+
 from ...envs.account.objective import require_exact
 from ...envs.community.calendar import Scenario
 from ...envs.errors import ClearingError
@@ -33,8 +35,8 @@ from ...envs.games.spec import GameSpec
 from ..task import environment_of, is_provable
 from ..workers import Workers
 from . import hours_played
-from .answers import Form, Found, all_of, look_up_days
-from .hours import HourlyEnds, SearchEffort, about_seconds, is_proved, prove_day, search_day
+from .answers import Form, Found, Key, all_of, look_up_days
+from .hours import HourlyEnds, SearchEffort, about_seconds, is_proved, prove_day, search_day, search_on
 from .hours_played import search_by_playing
 from .optima import OPTIMUM, content_key, find_optima, of_other_markets
 
@@ -154,6 +156,55 @@ def prove_days(task: GameSpec, scenarios: Sequence[Scenario], workers: Workers, 
     known = hourly_references(task, scenarios, workers, replace(effort, seconds=0.0))
     open_ = [day for day in zip(scenarios, known, strict=True) if not is_proved(task, *day, effort)]
     all_of(workers.map(partial(_prove, task, effort), open_, "proofs"), "the optimum")
+
+
+def search_days_on(task: GameSpec, scenarios: Sequence[Scenario], workers: Workers, effort: SearchEffort, *, plans: int) -> None:
+    """Search longer on scenarios with several stores, and keep what that finds as what is known of them.
+
+    A longer search begins with what the usual one found on the day, and on the others of these scenarios. So every usual search comes
+    first, and its answer is kept apart: whatever is interrupted, the same is found in the end.
+
+    Args:
+        task: The game.
+        scenarios: Which days under which prices.
+        workers: Search.
+        effort: How hard the usual search tries.
+        plans: About how many plans the longer search of a day may clear; one that had as many is left alone.
+
+    Raises:
+        ClearingError: If some failed; the others are kept.
+    """
+    if task.belief != "standing":
+        return
+    several = [each for each in scenarios if np.count_nonzero(environment_of(task).day_of(each).has_storage) > 1]
+    known, first = hourly_references(task, several, workers, effort), []
+    for scenario, ends in zip(several, known, strict=True):
+        key = hourly_key(task, scenario, effort) | {"search": "usual"}
+        first.append(HOURLY.kept(key) or HOURLY.keep(key, ends))
+    days = [
+        (scenario, ends, [each.charges for other, each in zip(several, first, strict=True) if other != scenario])
+        for scenario, ends in zip(several, known, strict=True)
+        if ends.plans < plans and HOURLY.kept(_longer(task, scenario, effort, plans)) is None
+    ]
+    all_of(workers.map(partial(_search_on, task, effort, plans), days, "longer searches"), _SEQUENCE)
+
+
+def _search_on(
+    task: GameSpec, effort: SearchEffort, plans: int, day: tuple[Scenario, HourlyEnds, list[tuple[float, ...]]]
+) -> Found[HourlyEnds]:
+    """Search longer on one day, and keep what came of it."""
+    scenario, ends, elsewhere = day
+    try:
+        found = search_on(task, scenario, ends, replace(effort, plans=plans), elsewhere)
+    except ClearingError as error:
+        return Found(scenario, None, error=f"day {scenario.day}, price path {scenario.price_path}: {error}")
+    HOURLY.keep(hourly_key(task, scenario, effort), found)
+    return Found(scenario, HOURLY.keep(_longer(task, scenario, effort, plans), found))
+
+
+def _longer(task: GameSpec, scenario: Scenario, effort: SearchEffort, plans: int) -> Key:
+    """Return under what it is kept that a longer search has ended; one that finds no better by any step ends before its plans do."""
+    return hourly_key(task, scenario, effort) | {"search": f"longer, {plans}"}
 
 
 def _prove(task: GameSpec, effort: SearchEffort, day: tuple[Scenario, HourlyEnds]) -> Found[HourlyEnds]:

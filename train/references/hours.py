@@ -16,21 +16,21 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, cast
 
 import numpy as np
 
 from ...agents.fixed.hourly import SchedulePolicy
-from ...agents.optimum.hourly_game.bound import bound_hourly
-from ...agents.optimum.hourly_game.search import HourlyDay, day_ahead_hints, search_hourly
-from ...agents.optimum.hourly_game.standing import bound_standing, plans_of
+from ...agents.optimum.hourly_game.least_bound import least_bound, slabs_of
+from ...agents.optimum.hourly_game.search import HourlyDay, day_ahead_hints, search_hourly, search_longer
+from ...agents.optimum.hourly_game.standing import plans_of
 from ...agents.optimum.many_charges.several import Bracket
 from ...agents.optimum.one_charge.hours import solve_hours
 from ...agents.optimum.one_store.solve import StoreOptimum, applies, hours_of, solve_hourly
 from ...agents.optimum.one_store.suggest import StoreGrid, grid_of, suggested
 from ...envs.account.objective import require_exact
-from ...envs.account.social import solve_social
 from ...envs.arrays import Array
 from ...envs.community.calendar import Scenario
 from ...envs.community.day import Day
@@ -42,8 +42,6 @@ from ..task import environment_of
 from .answers import Key
 from .one_store import PROOFS, proof_key
 
-_LEAST_SLABS, _MOST_SLABS, _BOUND_SHARE = 8, 32, 3
-"""Of charges, for the bound of standing charges; and how many plans it may clear for each that the search may."""
 _CENT: Final = 0.01
 """Earnings in EUR below which gaps are not taken as shares of them: of next to nothing every share is large."""
 
@@ -138,7 +136,7 @@ def about_seconds(task: GameSpec, scenario: Scenario, effort: SearchEffort) -> f
     market.clear(day, charges)
     once = time.perf_counter() - began
     proof = _proof_seconds(effort) if np.count_nonzero(day.has_storage) == 1 else 0.0
-    slabs = _slabs(task, day, effort)
+    slabs = slabs_of(task, env.setting, day, plans=effort.plans)
     bound = plans_of(day, slabs + 1) * (0.6 * once + 5e-4) if slabs else 0.0
     return effort.plans * (0.6 * once + 1e-3) + (2 * effort.clearings + 250) * once + proof + bound
 
@@ -174,9 +172,8 @@ def search_day(task: GameSpec, scenario: Scenario, effort: SearchEffort) -> Hour
         if grid is not None:
             hints.append(suggested(walk, grid)[:, None])
         searched = search_hourly(walk, hints=hints, n_starts=effort.starts, seed=effort.seed, max_plans=effort.plans)
-        best, upper, plans, method = searched.sequence, _bound(task, day), searched.plans, "search"
-        if slabs := _slabs(task, day, effort):
-            upper = min(upper, bound_standing(day, env.community.network, env.tariff.basis[0], cap=env.charge_cap, slabs=slabs).bound_eur)
+        best, plans, method = searched.sequence, searched.plans, "search"
+        upper = least_bound(task, env.setting, day, plans=effort.plans)
         if effort.seconds > 0 and task.belief == "standing" and grid is not None:
             proved = _proved(task, scenario, walk, best, effort, grid=grid)
             best, upper, plans, method = np.array(proved.charges)[:, None], min(upper, proved.upper_bound_eur), walk.plans, "boxes"
@@ -249,6 +246,41 @@ def prove_day(task: GameSpec, scenario: Scenario, ends: HourlyEnds, effort: Sear
     )
 
 
+def search_on(
+    task: GameSpec, scenario: Scenario, ends: HourlyEnds, effort: SearchEffort, elsewhere: Sequence[tuple[float, ...]]
+) -> HourlyEnds:
+    """Return what is known of a scenario after a longer search, that begins with what is known and with what was found on other days.
+
+    Args:
+        task: The game, of belief ``"standing"``.
+        scenario: Which day under which prices.
+        ends: What is known of it.
+        effort: How many plans the search may clear, three times as many the bound; and its seed.
+        elsewhere: Sequences found on other days, EUR/kWh.
+
+    Raises:
+        ClearingError: If a plan could not be cleared.
+    """
+    began = time.perf_counter()
+    env = environment_of(replace(task, belief="standing", information="public"))
+    day, walk = env.day_of(scenario), HourlyDay(cast(HourlyGame, env.game), scenario, StructuredMarket(threads=1))
+    others = [np.reshape(each, walk.shape) for each in elsewhere]
+    found = search_longer(walk, np.reshape(ends.charges, walk.shape), elsewhere=others, seed=effort.seed, max_plans=effort.plans)
+    own, hour = replace(task, information="public"), env.observer.layout["hour"]
+    [played] = play_days(own, lambda _: SchedulePolicy(found.sequence, hour), [scenario], threads=1)
+    best, charges = max((played.objective_eur, tuple(found.sequence.ravel().tolist())), (ends.best_eur, ends.charges))
+    upper = min(ends.upper_bound_eur, least_bound(task, env.setting, day, plans=effort.plans))
+    return replace(
+        ends,
+        best_eur=best,
+        charges=charges,
+        upper_bound_eur=upper,
+        certified=_is_closed(best, upper, day),
+        plans=ends.plans + walk.plans,
+        seconds=ends.seconds + time.perf_counter() - began,
+    )
+
+
 def _proved(
     task: GameSpec, scenario: Scenario, walk: HourlyDay, best: Array, effort: SearchEffort, *, grid: StoreGrid | None = None
 ) -> StoreOptimum:
@@ -296,29 +328,3 @@ def _played(task: GameSpec, scenario: Scenario, sequence: Array, bracket: Bracke
         standing = play_days(own, lambda _: SchedulePolicy(sequence, hour), [scenario], threads=1)[0]
     better, charges = max((standing.objective_eur, sequence), (kept.objective_eur, bracket.coefficients), key=lambda pair: pair[0])
     return better, tuple(charges.ravel().tolist())
-
-
-def _slabs(task: GameSpec, day: Day, effort: SearchEffort) -> int:
-    """Return into how many slabs charges are cut for the bound of standing charges: 0 where it has no proof, or would take too many plans.
-
-    One store has a proof of its own.
-    """
-    known = task.belief == "standing" and task.objective == "profit" and not task.forecast_error
-    if not known or environment_of(task).tariff.n_basis != 1 or np.count_nonzero(day.has_storage) < 2:
-        return 0
-    slabs = min(_MOST_SLABS, _BOUND_SHARE * effort.plans // plans_of(day, 1) - 1)
-    return slabs if slabs >= _LEAST_SLABS else 0
-
-
-def _bound(task: GameSpec, day: Day) -> float:
-    """Return a bound on the objective of any leader under any belief, infinite where none is proved."""
-    env = environment_of(replace(task, belief="standing", information="public"))
-    network = env.community.network
-    if task.forecast_error:  # where the end's energy seemed out of reach a day may end with less
-        day = replace(day, storage_end=np.zeros(day.n_prosumers))
-    if task.objective == "welfare":
-        return solve_social(day, network, flows=env.setting.rules.flows, charge_base=env.tariff.basis).upper_bound_eur
-    try:
-        return bound_hourly(day, network, greatest_charge=env.charge_cap * env.tariff.basis.sum(axis=0)).bound_eur
-    except ValueError:
-        return math.inf

@@ -28,6 +28,7 @@ _CLIMB = 24  # gradient steps each should be worth, or fewer starts are followed
 _RISE, _MEMORY, _SQUARES = 0.04, 0.9, 0.99  # Adam's (Kingma and Ba, 2015) greatest step as a share of the cap, and its averages
 _FIRST, _LAST = 0.1, 1e-5  # step sizes of the pattern search, as shares of the cap
 _FINALISTS = 2
+_ELSEWHERE = 3  # sequences of other days that are climbed from
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -164,6 +165,24 @@ def search_hourly(
         reached_eur=tuple(walk.goal_eur for walk in found),
         plans=day.plans,
     )
+
+
+def search_longer(day: HourlyDay, best: Array, *, elsewhere: Sequence[Array], seed: int = 0, max_plans: int = 20_000) -> HourlyReference:
+    """Search on from the best sequence known of a day, and from those three of other days that earn most on it.
+
+    A climb ends at a hill near its start. What was found elsewhere leads to other hills, and most often to higher ones than random starts.
+
+    Args:
+        day: The day.
+        best: The best sequence known, shape (T, K).
+        elsewhere: Sequences that are good on other days, each of shape (T, K); all of them are played.
+        seed: Of the directions; the same seed finds the same sequence.
+        max_plans: About how many tails may be cleared, those of playing included.
+    """
+    until = day.plans + max_plans
+    played = sorted((day.walk(each) for each in elsewhere), key=_earned, reverse=True)
+    hints = [best, *(walk.sequence for walk in played[:_ELSEWHERE])]
+    return search_hourly(day, hints=hints, n_starts=0, seed=seed, max_plans=max(until - day.plans, 1))
 
 
 def day_ahead_hints(day: HourlyDay, *, seed: int = 0, max_clearings: int = 1500) -> tuple[Bracket, list[Array]]:
