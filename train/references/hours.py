@@ -2,9 +2,7 @@
 
 Without storage hours are apart, and both ends are the certified optimum of the hours. With storage the best is what a search through the
 game itself found (:mod:`gridtoll.agents.optimum.hourly_game.search`): it can be earned, but is not proved to be optimal, and a leader may
-exceed it. The bound is that for any belief (:mod:`gridtoll.agents.optimum.hourly_game.bound`), of welfare the optimum of the convex program
-in which nobody charges anything; no leader exceeds it. Under ``"standing"`` the lesser of that and the bound that knows what stored energy
-is worth to prosumers (:mod:`gridtoll.agents.optimum.hourly_game.standing`) counts.
+exceed it. No leader exceeds the bound, the least that is proved (:mod:`gridtoll.agents.optimum.hourly_game.least_bound`).
 
 Whatever can be earned under ``"standing"`` can be earned under ``"announced"``, by announcing the hour's charge for all later hours: what
 is found for the first counts for the second, and there also the best schedule that is announced and kept. Under ``"learned"`` the best is
@@ -73,8 +71,10 @@ class SearchEffort:
         Raises:
             ValueError: If one is out of range.
         """
-        if self.starts < 0 or self.plans < 1 or self.clearings < 1 or self.seed < 0:
-            raise ValueError(f"a search needs `starts` and `seed` of at least 0, `plans` and `clearings` of at least 1, got {self}.")
+        counts = min(self.starts, self.seed, self.plans - 1, self.clearings - 1) >= 0
+        if not (counts and self.tolerance > 0.0 and self.seconds >= 0.0):  # NaN is neither
+            least = "`starts`, `seed` and `seconds` of at least 0, `plans` and `clearings` of at least 1, `tolerance` above 0"
+            raise ValueError(f"a search needs {least}, got {self}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,7 +249,7 @@ def prove_day(task: GameSpec, scenario: Scenario, ends: HourlyEnds, effort: Sear
 def search_on(
     task: GameSpec, scenario: Scenario, ends: HourlyEnds, effort: SearchEffort, elsewhere: Sequence[tuple[float, ...]]
 ) -> HourlyEnds:
-    """Return what is known of a scenario after a longer search, that begins with what is known and with what was found on other days.
+    """Return what is known of a scenario after a longer search, which begins with that and with what was found on other days.
 
     Args:
         task: The game, of belief ``"standing"``.

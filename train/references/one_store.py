@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
+import numpy as np
+
+from ...agents.optimum.hourly_game.search import HourlyDay
 from ...agents.optimum.one_store.certificate import FORMAT, StoreCertificate, store_certificate_of
-from ...agents.optimum.one_store.solve import StoreOptimum
+from ...agents.optimum.one_store.solve import StoreOptimum, applies
 from ...agents.optimum.verification import CertificateError, Verification
 from ...envs.account.settlement import Flows
 from ...envs.account.tariff import Tariff
 from ...envs.community.calendar import Scenario
 from ...envs.community.day import Day
+from ...envs.games.hourly import HourlyGame
 from ...envs.games.spec import GameSpec
 from ...envs.grid.network import Network
+from ...envs.market.exact.compiled import StructuredMarket
 from ...envs.market.mechanism import ExactResponse
 from ..task import environment_of
 from .answers import Form, Key
@@ -46,6 +51,28 @@ class StoreChecked:
     found: Verification
 
 
+def require_one_store(task: GameSpec, scenario: Scenario, what: str) -> None:
+    """Refuse a day whose optimum has no proof by boxes.
+
+    Args:
+        task: The game.
+        scenario: Which day under which prices.
+        what: What needs the proof, the beginning of the message.
+
+    Raises:
+        ValueError: If it has several stores or none, or the game is another.
+    """
+    env = environment_of(replace(task, belief="standing", information="public"))
+    if task.belief == "standing" and applies(HourlyDay(cast(HourlyGame, env.game), scenario, StructuredMarket(threads=1))):
+        return
+    day = env.day_of(scenario)
+    raise ValueError(
+        f"{what} must go with an hourly day that has one store, one coefficient, linear flows, belief 'standing', objective 'profit' and "
+        f"forecasts without errors; {day.label} has storage at {np.count_nonzero(day.has_storage)} prosumers, and belief {task.belief!r}. "
+        "Leave it out: you get the best found and a bound all the same."
+    )
+
+
 def is_of_one_store(path: Path) -> bool:
     """Return whether a file says that it is the proof of an hourly day with one store."""
     return is_of_format(path, FORMAT)
@@ -63,8 +90,8 @@ def save_store(path: Path, task: GameSpec, scenario: Scenario) -> None:
     known = PROOFS.kept(proof_key(day, network, env.tariff, cap=env.charge_cap, flows=task.flows))
     if known is None:
         raise ValueError(
-            "--certificate must go with an hourly day that has one store, one coefficient, linear flows, belief 'standing' and objective "
-            f"'profit', and with a proof in the store; there is none of {day.label}. Where it should be, give --recompute."
+            f"--certificate must go with a proof in the store, and there is none of {day.label} of this version of gridtoll. "
+            "To prove the day again, give --recompute."
         )
     proof = StoreCertificate(day=day, network=network, basis=env.tariff.basis[0], flows=task.flows, charge_cap=env.charge_cap, known=known)
     write_whole(path, proof.content() | {"about": about_day(task, scenario)})

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,32 +17,28 @@ import pytest
 from one_battery import one_battery
 
 import gridtoll
+from gridtoll.envs.community.calendar import Scenario
+from gridtoll.train.references.ends import hourly_references
+from gridtoll.train.references.hours import SearchEffort
+from gridtoll.train.workers import Workers
 
 SUPPORT = Path(__file__).parents[2] / "support"
-PROVES = """
+HERE = "import sys; from one_battery import prove_coarsely; prove_coarsely((sys.argv[1], sys.argv[2]))"
+ON_RAY = """
 import sys
-from pathlib import Path
+from one_battery import prove_coarsely
+from gridtoll.train.workers import Workers
 
-from one_battery import COARSE
-
-from gridtoll.envs import Scenario
-from gridtoll.envs.games.spec import GameSpec
-from gridtoll.train.references import store
-from gridtoll.train.references.hours import SearchEffort, search_day
-
-store.user_cache_dir = lambda: Path(sys.argv[2])  # machine code is kept where it always is
-for module, name, value in COARSE:
-    setattr(module, name, value)
-effort = SearchEffort(starts=0, plans=40, clearings=4, tolerance=2.3, seconds=1e6)
-search_day(GameSpec(env="hourly", community=sys.argv[1]), Scenario(170, 0), effort)
+with Workers(1, backend="ray") as workers:
+    workers.map(prove_coarsely, [(sys.argv[1], sys.argv[2])])
 """
-"""Ends after four rounds or so."""
+SAME = ("rounds", "upper_bound_eur", "best_eur", "charges", "slabs", "price", "near")
 
 
-def begun(community: str, folder: Path) -> subprocess.Popen[bytes]:
+def begun(community: str, folder: Path, program: str = HERE) -> subprocess.Popen[bytes]:
     roots = [str(Path(gridtoll.__file__).parent.parent), str(SUPPORT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    program = [sys.executable, "-c", PROVES, community, str(folder)]
-    return subprocess.Popen(program, env=os.environ | {"PYTHONPATH": os.pathsep.join(roots)}, stderr=subprocess.DEVNULL)
+    command = [sys.executable, "-c", program, community, str(folder)]
+    return subprocess.Popen(command, env=os.environ | {"PYTHONPATH": os.pathsep.join(roots)}, stderr=subprocess.DEVNULL)
 
 
 def kept(folder: Path) -> dict[str, Any] | None:
@@ -71,5 +69,39 @@ def test_a_proof_that_is_killed_at_random_moments_comes_to_the_same_bound(tmp_pa
     assert begun(community, killed).wait() == 0
     found = kept(killed)
     assert found is not None
-    same = ("rounds", "upper_bound_eur", "best_eur", "charges", "slabs", "price", "near")
-    assert {name: found[name] for name in same} == {name: expected[name] for name in same}
+    assert {name: found[name] for name in SAME} == {name: expected[name] for name in SAME}
+
+
+@pytest.mark.long
+def test_a_proof_whose_ray_worker_is_killed_is_gone_on_with_by_the_next(tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    community, alone, killed = one_battery(tmp_path / "community").community, tmp_path / "alone", tmp_path / "killed"
+    assert begun(community, alone).wait() == 0
+    process = begun(community, killed, ON_RAY)
+    while process.poll() is None and kept(killed) is None:
+        time.sleep(0.01)
+    os.kill(int((killed / "pid").read_text(encoding="utf-8")), signal.SIGKILL)
+    assert process.wait() != 0  # it does not wait for a worker that is gone
+    expected, before = kept(alone), kept(killed)
+    assert expected is not None
+    assert before is not None
+    assert before["rounds"] < expected["rounds"]
+    assert begun(community, killed, ON_RAY).wait() == 0
+    found = kept(killed)
+    assert found is not None
+    assert {name: found[name] for name in SAME} == {name: expected[name] for name in SAME}
+
+
+@pytest.mark.long
+def test_the_same_proofs_of_two_days_come_from_a_ray_cluster_and_from_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ray")
+    task = one_battery(tmp_path / "community")
+    effort = SearchEffort(starts=0, plans=40, clearings=4, tolerance=100.0, seconds=1e6)
+    found = {}
+    for name, workers in (("processes", Workers(2)), ("ray", Workers(2, backend="ray"))):
+        monkeypatch.setenv("GRIDTOLL_CACHE", str(tmp_path / name))
+        with workers:
+            ends = hourly_references(task, [Scenario(170, 0), Scenario(20, 0)], workers, effort)
+        assert [each.method for each in ends] == ["boxes", "boxes"]
+        found[name] = [replace(each, seconds=0.0) for each in ends]
+    assert found["ray"] == found["processes"]

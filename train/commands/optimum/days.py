@@ -9,7 +9,7 @@ from ....envs.games.spec import GameSpec
 from ...ground.text import Report, lines
 from ...references import hours_table
 from ...references.ends import find_hourly
-from ...references.one_store import save_store
+from ...references.one_store import require_one_store, save_store
 from ...references.optima import find_optima
 from ...references.optima_table import summary_of, summary_table, write_rows
 from ...references.solved import Settings
@@ -22,9 +22,12 @@ from .asked import keep_prosumers, scenarios_of, shown
 def solve_hourly(options: argparse.Namespace, task: GameSpec) -> Report:
     """Search the best sequences of charges of the hourly game."""
     began = time.perf_counter()
-    effort = effort_from(options, seed=options.seed)
+    effort, scenarios = effort_from(options, seed=options.seed), scenarios_of(options, task)
+    for name in ("tolerance", "certificate"):
+        if getattr(options, name) is not None:
+            require_one_store(task, scenarios[0], f"--{name}")
     with workers_from(options) as workers:
-        found = find_hourly(task, scenarios_of(options, task), workers, effort, recompute=options.recompute)
+        found = find_hourly(task, scenarios, workers, effort, recompute=options.recompute)
     if options.out is not None:
         hours_table.write_rows(options.out, found)
     if options.split is not None:
