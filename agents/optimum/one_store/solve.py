@@ -34,7 +34,7 @@ class StoreOptimum:
         price: Prices of stored energy whose lines prove that, EUR/kWh.
         slabs: The edges of each hour's slabs of charges, EUR/kWh, T tuples.
         near: Energy near which cells are close, kWh, T + 1 numbers.
-        rounds: How often boxes were split.
+        rounds: How often boxes were split until they proved that.
         seconds: What it took.
     """
 
@@ -102,11 +102,13 @@ def solve_hourly(
         )
         path = np.array([*(state.stored[hours.owner] for state in best.states), program.start]) if begin is None else np.array(begin.near)
         boxes = first_boxes(hours, traced.price, path, program.capacity) if begin is None else boxes_of(begin, program.capacity)
-        bound, rounds = np.inf if begin is None else begin.upper_bound_eur, 0 if begin is None else begin.rounds
+        bound, rounds = np.inf, 0 if begin is None else begin.rounds
         while True:
             found = program.run(boxes, traced.lines, path)
-            bound, best = min(bound, found.bound_eur), _better(day, best, found)
-            known = _known(best, boxes, path, bound=bound, rounds=rounds, seconds=before + time.perf_counter() - clock)
+            best = _better(day, best, found)
+            if found.bound_eur < bound:  # cells move with the path, so that a round may come to more than the one before
+                bound, proof = found.bound_eur, (boxes, path, rounds)
+            known = _known(best, *proof, bound=bound, seconds=before + time.perf_counter() - clock)
             if keep is not None:
                 keep(known)
             gap = bound - best.goal_eur
@@ -156,7 +158,7 @@ def _better(day: HourlyDay, best: Walk, found: BoxBound) -> Walk:
     return max(best, walk, key=_earned)
 
 
-def _known(best: Walk, boxes: ChargeBoxes, path: Array, *, bound: float, rounds: int, seconds: float) -> StoreOptimum:
+def _known(best: Walk, boxes: ChargeBoxes, path: Array, rounds: int, *, bound: float, seconds: float) -> StoreOptimum:
     slabs = tuple((*boxes.low[own].tolist(), float(boxes.high[own].max())) for own in boxes.used)
     return StoreOptimum(
         charges=tuple(best.sequence[:, 0].tolist()),

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from one_battery import COARSE, one_battery
 
 from gridtoll.agents.optimum.hourly_game.search import HourlyDay
-from gridtoll.agents.optimum.one_store.bound import BoxProgram, ChargeBoxes
+from gridtoll.agents.optimum.one_store.bound import BoxBound, BoxProgram, ChargeBoxes
 from gridtoll.agents.optimum.one_store.boxes import across_flows, step_back
-from gridtoll.agents.optimum.one_store.check import check_optimum
+from gridtoll.agents.optimum.one_store.check import check_optimum, replayed
 from gridtoll.agents.optimum.one_store.hours import StoreHours
 from gridtoll.agents.optimum.one_store.refine import TracedPrices, cells_near, first_boxes, split
 from gridtoll.agents.optimum.one_store.solve import StoreOptimum, applies, solve_hourly
@@ -21,6 +24,7 @@ from gridtoll.envs.community.day import Array, Day
 from gridtoll.envs.games.tail import hour_of, tail_of
 from gridtoll.envs.games.transition import Rules
 from gridtoll.envs.market.exact.compiled import StructuredMarket
+from gridtoll.train.task import environment_of
 
 COMMUNITY = load_community("simbench-rural-pooled")
 TARIFF = make_tariff("distance", COMMUNITY.network)
@@ -122,6 +126,30 @@ def test_the_bound_falls_as_boxes_are_split_and_no_sequence_played_exceeds_it() 
     assert bounds[-1] < bounds[0]
     assert best <= bounds[-1]
     assert best >= 0.3 * bounds[-1]  # a bound that is far away shows little
+
+
+def test_what_is_kept_proves_the_bound_that_is_stated_though_a_round_came_to_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module, name, value in COARSE:
+        monkeypatch.setattr(module, name, value)
+    day, kept = HourlyDay(environment_of(one_battery(tmp_path)).game, Scenario(170, 0), MARKET), list[StoreOptimum]()
+    honest = BoxProgram.run
+
+    def run(*args: Any) -> BoxBound:
+        found = honest(*args)
+        return replace(found, bound_eur=found.bound_eur + (1e3 if len(kept) == 2 else 0.0))  # cells moved to where they say less
+
+    def keep(known: StoreOptimum) -> None:
+        kept.append(known)
+        if len(kept) == 4:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(BoxProgram, "run", run)
+    with pytest.raises(KeyboardInterrupt):
+        solve_hourly(day, tolerance=1e-6, keep=keep)
+    monkeypatch.setattr(BoxProgram, "run", honest)
+    assert [each.rounds for each in kept] == [0, 1, 1, 3]
+    assert kept[2].upper_bound_eur == kept[1].upper_bound_eur > kept[3].upper_bound_eur
+    assert [replayed(day, each)[0].bound_eur for each in kept[1:]] == [each.upper_bound_eur for each in kept[1:]]
 
 
 def test_an_answer_at_any_price_between_two_lines_earns_no_more_than_their_points_allow() -> None:
