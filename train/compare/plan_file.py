@@ -10,7 +10,7 @@ A plan in full, in TOML::
     test_days = 112                      # spread over the split; all if absent
 
     # proved_days = 16                   # of the hourly game: of these, those whose optimum is proved; all if absent
-    # longer_plans = 8000                # on these days, where several have stores: plans of a longer search for the best sequence
+    # longer_plans = 4000                # on these days, where several have stores: plans of a longer search for the best sequence
 
     # Or communities with classes of their own, as a table after all lines above, in place of the first two:
     # [communities]

@@ -78,8 +78,8 @@ def is_of_one_store(path: Path) -> bool:
     return is_of_format(path, FORMAT)
 
 
-def save_store(path: Path, task: GameSpec, scenario: Scenario) -> None:
-    """Keep what was proved of a day in a file that says what it is about.
+def save_store(path: Path, task: GameSpec, scenario: Scenario) -> StoreOptimum:
+    """Keep what was proved of a day in a file that says what it is about, and return it.
 
     Raises:
         ValueError: If nothing of that kind was proved of the day.
@@ -95,6 +95,7 @@ def save_store(path: Path, task: GameSpec, scenario: Scenario) -> None:
         )
     proof = StoreCertificate(day=day, network=network, basis=env.tariff.basis[0], flows=task.flows, charge_cap=env.charge_cap, known=known)
     write_whole(path, proof.content() | {"about": about_day(task, scenario)})
+    return known
 
 
 def check_store(path: Path, market: ExactResponse, *, community: str | None = None) -> StoreChecked:

@@ -153,10 +153,16 @@ def test_a_long_search_says_how_long_it_takes_before_it_begins(monkeypatch: pyte
     assert "of 1 day are searched for, which takes about 10 minutes; they are kept. With --plans 25" in note
 
 
-@pytest.mark.parametrize("given", [{"plans": 0}, {"starts": -1}, {"clearings": 0}, {"seed": -1}])
-def test_an_effort_out_of_range_is_refused(given: dict[str, int]) -> None:
+@pytest.mark.parametrize(
+    "given",
+    [
+        *({"plans": 0}, {"starts": -1}, {"clearings": 0}, {"seed": -1}),
+        *({"tolerance": 0.0}, {"tolerance": -1.0}, {"tolerance": np.nan}, {"seconds": -1.0}, {"seconds": np.nan}),
+    ],
+)
+def test_an_effort_out_of_range_is_refused(given: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="a search needs"):
-        SearchEffort(**given)
+        SearchEffort(**given)  # type: ignore[arg-type]
 
 
 # --- leaders and their scores ---------------------------------------------------------------------------------------------------------
@@ -336,6 +342,16 @@ def test_the_three_commands_play_the_hourly_game(tmp_path: Path, capsys: pytest.
             "--algorithm must be one of crossq, ppo, recurrent-ppo, sac, sbx-crossq, sbx-ppo, sbx-sac, sbx-td3, sbx-tqc, td3, tqc",
         ),
         (("optimum", "--env", "hourly", "--day", "3", "--plans", "0"), "a search needs"),
+        (("optimum", "--env", "hourly", "--day", "3", "--tolerance", "0"), "--tolerance above 0"),
+        (("optimum", "--env", "hourly", "--day", "3", "--tolerance", "0.1"), "has storage at 5 prosumers"),
+        (
+            ("optimum", "--env", "hourly", "--day", "3", "--certificate", "it.json"),
+            "--certificate must go with an hourly day that has one store",
+        ),
+        (
+            ("optimum", "--env", "hourly", "--community", "ieee9-pooled", "--belief", "learned", "--day", "3", "--tolerance", "0.1"),
+            "--tolerance must go with an hourly day that has one store",
+        ),
     ],
 )
 def test_options_of_the_other_game_are_refused(

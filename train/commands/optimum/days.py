@@ -40,8 +40,10 @@ def solve_hourly(options: argparse.Namespace, task: GameSpec) -> Report:
     values = hours_table.values_of(entry.solved) | {"from_store": entry.was_stored}
     told = "These charges are optimal." if entry.solved.certified else "The best found; the optimum lies between it and the bound."
     if options.certificate is not None:
-        save_store(options.certificate, task, entry.scenario)
+        proved = save_store(options.certificate, task, entry.scenario)
         told += f"\n{options.certificate} has the proof; gridtoll verify checks it."
+        if proved.upper_bound_eur > entry.solved.upper_bound_eur:
+            told += f" It proves {proved.upper_bound_eur:.6g} EUR. The lesser bound above is that for any belief, which has no file."
     label = environment_of(task).day_of(entry.scenario).label
     return Report(values, f"{label}, {title_of(task)}\n{lines(shown(values))}\n{told}")
 
