@@ -99,6 +99,15 @@ def test_what_is_known_of_the_days_comes_along_and_is_not_searched_for_again(
     assert here == there
 
 
+def test_references_that_the_store_does_not_know_are_said_to_be_missing_and_those_of_other_rows_do_not_stay(
+    made: Path, elsewhere: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    shutil.copytree(made / "packed", elsewhere / "packed")
+    assert main(["report", str(made / "run"), "--pack", str(elsewhere / "packed")]) == 0
+    assert "the store of answers knows nothing, or less, of 2 days than the rows in" in caplog.text
+    assert not (elsewhere / "packed" / "references.json.xz").exists()
+
+
 def test_charges_that_do_not_earn_here_what_they_earned_there_are_not_taken(
     made: Path, elsewhere: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

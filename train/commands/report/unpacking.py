@@ -33,6 +33,7 @@ from ...task import environment_of
 
 _FILE: Final = "references.json.xz"
 _HINTS: Final = get_type_hints(Row)
+_ROUNDED: Final = 1e-6  # EUR, or of the bound where that is more: rows are rounded
 _log = logging.getLogger(__name__)
 
 
@@ -43,12 +44,24 @@ def pack_references(results: Results, folder: Path) -> None:
         results: Of the hourly game under charges that stand; of others nothing is written.
         folder: Of the packed results.
     """
-    found = []
+    found, less = [], 0
     for task, effort, scenarios in _days_of(results):
-        known = carried(task, scenarios, effort)
+        known, scored = carried(task, scenarios, effort), _scored_by(results, task)
+        less += sum(
+            scenario not in known or known[scenario]["upper_bound_eur"] > bound + _ROUNDED * max(1.0, abs(bound))
+            for scenario, bound in scored.items()
+        )
         found += [
             {"community": task.community, **scenario._asdict(), "ends": known[scenario]} for scenario in scenarios if scenario in known
         ]
+    if less:
+        _log.warning(
+            "the store of answers knows nothing, or less, of %d days than the rows in %s were scored by, so that they are searched again "
+            "from there. Pack with the store (GRIDTOLL_CACHE) that the comparison had.",
+            less,
+            folder,
+        )
+    (folder / _FILE).unlink(missing_ok=True)  # or one of other rows would stay
     if found:
         text = json.dumps(found, indent=0, allow_nan=False)
         write_atomically(folder / _FILE, lambda file: file.write(lzma.compress(text.encode(), preset=9 | lzma.PRESET_EXTREME)))
@@ -116,6 +129,13 @@ def _rows(table: pd.DataFrame) -> Iterator[Row]:
     own = table.assign(community=table["place"])
     for values in own[[field.name for field in fields(Row)]].itertuples(index=False, name=None):
         yield Row(**{field.name: _HINTS[field.name](value) for field, value in zip(fields(Row), values, strict=True)})
+
+
+def _scored_by(results: Results, task: GameSpec) -> dict[Scenario, float]:
+    """Return the least bound in EUR by which each test day of a community was scored."""
+    mine = results.rows[results.rows["place"] == task.community]
+    least = mine.groupby(["day", "price_path"])["upper_bound_eur"].min()
+    return {Scenario(int(day), int(path)): float(bound) for (day, path), bound in least.items()}
 
 
 def _unpack_references(results: Results, packed: Path) -> None:
