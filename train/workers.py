@@ -8,45 +8,32 @@ cluster every node must have gridtoll installed, and see the folder of a communi
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from functools import partial
 from importlib import import_module
-from multiprocessing.connection import Connection, wait
+from itertools import pairwise
 from types import ModuleType, TracebackType
 from typing import Any, Final, Literal, Protocol, TypeVar, get_args
 
 from ..envs.errors import known_name
 from ..envs.machine import available_cores
 from ..envs.market.exact.compiled import see_to_machine_code
+from .ground.processes import LocalPool, ManyAtOnce, of_several
 from .ground.progress import progress
 
 Backend = Literal["local", "ray"]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-Item_contra = TypeVar("Item_contra", contravariant=True)
-Result_co = TypeVar("Result_co", covariant=True)
 
-_THREAD_VARIABLES: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _FEW: Final = 16
 """Items up to which such work is done in this process: others take two seconds to start."""
 _AT_ONCE: Final = 8
-"""Items of such work that a process is handed at a time."""
+"""Items of such work that a process is handed at a time; fewer towards the end, so that all processes end at about the same time."""
 _ROUND: Final = 8
 """Tasks of each worker that are handed to joblib's Ray backend at once. It returns results only when all of them are there: fewer would
 let workers wait for the slowest more often, more would lose more to an interruption."""
-
-
-_NO_GUARD: Final = (
-    "the processes of several jobs ended before they began. Each of them imports the script that starts them, so a script must do its work "
-    'below `if __name__ == "__main__":`; or there is no memory for so many. Put the work there, or ask for one job.'
-)
 
 
 class _Pool(Protocol):
@@ -71,18 +58,6 @@ class _Pool(Protocol):
 
         Args:
             now: Whether what is running is ended too; it is waited for otherwise.
-        """
-
-
-class _Together(Protocol[Item_contra, Result_co]):
-    """Works on many items at once."""
-
-    def __call__(self, items: Sequence[Item_contra], /, *, threads: int) -> Iterator[tuple[int, Result_co]]:
-        """Yield the position and the result of every item, as they are done.
-
-        Args:
-            items: At least one.
-            threads: How many threads to use.
         """
 
 
@@ -114,7 +89,8 @@ class Workers:
         self.backend = backend
         self.quiet = quiet
         self.apart = apart
-        self._pool: _Pool | None = None
+        self._local: LocalPool | None = None
+        self._cluster: _RayPool | None = None
 
     def __enter__(self) -> Workers:
         return self
@@ -124,9 +100,10 @@ class Workers:
 
     def close(self, *, now: bool = False) -> None:
         """End the processes; work not yet begun is dropped, and with ``now`` also what is running."""
-        if self._pool is not None:
-            pool, self._pool = self._pool, None
-            pool.close(now=now)
+        for pool in (self._local, self._cluster):
+            if pool is not None:
+                pool.close(now=now)
+        self._local = self._cluster = None
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item], label: str | None = None) -> list[Result]:
         """Return ``[function(item) for item in items]``.
@@ -154,13 +131,13 @@ class Workers:
                 yield found
 
     def each_together(
-        self, function: _Together[Item, Result], items: Iterable[Item], label: str | None = None
+        self, function: ManyAtOnce[Item, Result], items: Iterable[Item], label: str | None = None
     ) -> Iterator[tuple[int, Result]]:
         """Yield the position and the result of every item as they come in, of a function that takes many items at once.
 
         One job, or up to :data:`_FEW` items on this machine, are left to threads of this process: others that start would take longer.
-        Threads share one interpreter, so of many items processes make more in the same time: the optima of 112 days took 13.4 s in one
-        thread, 13.3 s in two and 8.8 s in two processes. These are handed a few items at a time.
+        Of more items processes make more in the same time, for threads share one interpreter. This process is one of them: it has all that
+        is needed, and works while others start. All take a few items at a time.
 
         Args:
             function: Called with items, and how many threads it may use; it yields positions and results. It and the items must pickle.
@@ -179,14 +156,21 @@ class Workers:
                 bar.update()
                 yield found
 
-    def _together(self, function: _Together[Item, Result], todo: Sequence[Item]) -> Iterator[tuple[int, Result]]:
-        if todo and self.backend == "local" and not self.apart and (self.jobs == 1 or len(todo) <= _FEW):
+    def _together(self, function: ManyAtOnce[Item, Result], todo: Sequence[Item]) -> Iterator[tuple[int, Result]]:
+        here = self.backend == "local" and not self.apart
+        if todo and here and (self.jobs == 1 or len(todo) <= _FEW):
             yield from function(todo, threads=self.jobs or 1)
             return
-        starts = range(0, len(todo), _AT_ONCE)
-        for place, results in self._results(partial(_of_several, function), [todo[start : start + _AT_ONCE] for start in starts]):
-            for inner, result in results:
-                yield starts[place] + inner, result
+        starts = _starts(len(todo), self.jobs or 1)
+        parts = [todo[start:end] for start, end in pairwise((*starts, len(todo)))]
+        if here:
+            see_to_machine_code()  # by one process, not by each of those that start
+            self._local = self._local or LocalPool(self.jobs or 1)
+            found = self._local.shared(function, parts, others=min((self.jobs or 1) - 1, len(parts) - 1))
+        else:
+            found = ((place, inner) for place, results in self._results(partial(of_several, function), parts) for inner in results)
+        for place, (inner, result) in found:
+            yield starts[place] + inner, result
 
     def _results(self, function: Callable[[Item], Result], todo: Sequence[Item]) -> Iterator[tuple[int, Result]]:
         if not todo:
@@ -194,57 +178,24 @@ class Workers:
         if self.backend == "local" and not self.apart and (self.jobs == 1 or len(todo) < 2):
             yield from enumerate(map(function, todo))
             return
-        if self._pool is None:
-            self._pool = _RayPool(self.jobs) if self.backend == "ray" else _LocalPool(self.jobs or 1)
-        yield from self._pool.results(function, todo)
+        yield from self._pool().results(function, todo)
+
+    def _pool(self) -> _Pool:
+        """Return what runs functions, started where it has not been."""
+        if self.backend == "ray":
+            self._cluster = self._cluster or _RayPool(self.jobs)
+            return self._cluster
+        self._local = self._local or LocalPool(self.jobs or 1)
+        return self._local
 
 
-def _of_several(function: _Together[Item, Result], items: Sequence[Item]) -> list[tuple[int, Result]]:
-    """Return what a function yields of items, in a process that has one thread."""
-    return list(function(items, threads=1))
-
-
-class _LocalPool:
-    """Processes of this machine, as a :class:`_Pool`.
-
-    They end when this process closes its end of a pipe, or is gone: even a killed one leaves none behind.
-    """
-
-    def __init__(self, jobs: int) -> None:
-        if getattr(multiprocessing.current_process(), "_inheriting", False):  # this is a worker that runs the user's script again
-            raise SystemExit(1)  # without a word: the parent has one
-        context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        self._line, self._far_end = ours, theirs  # the far end stays open here, for processes not yet started
-        self._pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=start_worker, initargs=(theirs,))
-
-    def results(self, function: Callable[[Item], Result], todo: Sequence[Item]) -> Iterator[tuple[int, Result]]:
-        """Yield the place of an item and its result, as each is done.
-
-        Raises:
-            ValueError: If no process could start, because the user's script has no main guard.
-            BrokenProcessPool: If one was killed.
-        """
-        try:
-            yield from self._results(function, todo)
-        except BrokenProcessPool:
-            if not self._line.poll():  # no process has come as far as `start_worker`
-                raise ValueError(_NO_GUARD) from None
-            raise
-
-    def _results(self, function: Callable[[Item], Result], todo: Sequence[Item]) -> Iterator[tuple[int, Result]]:
-        with single_threaded_children():  # processes start as tasks are handed in
-            places = {self._pool.submit(function, item): place for place, item in enumerate(todo)}
-        for future in as_completed(places):
-            yield places[future], future.result()
-
-    def close(self, *, now: bool) -> None:
-        """End the processes, at once or when they have done what they are at."""
-        if now:
-            self._line.close()
-        self._pool.shutdown(cancel_futures=True)
-        self._line.close()
-        self._far_end.close()
+def _starts(n_items: int, jobs: int) -> list[int]:
+    """Return where the parts begin that items are handed out in: :data:`_AT_ONCE` each, or the half of a job's share of what is left."""
+    starts, left = [0], n_items
+    while left > (size := min(_AT_ONCE, max(left // (2 * jobs), 1))):
+        starts.append(starts[-1] + size)
+        left -= size
+    return starts
 
 
 class _RayPool:
@@ -283,33 +234,3 @@ def _optional_package(name: str) -> ModuleType:
             f'the backend "ray" needs the packages `ray` and `joblib`, and `{name}` cannot be imported here ({error}). '
             'In your clone of gridtoll, run `pip install ".[ray]"`, or use the backend "local".'
         ) from error
-
-
-@contextmanager
-def single_threaded_children() -> Iterator[None]:
-    """Let processes started meanwhile use one thread each: they already fill the cores, and more threads only wait for each other."""
-    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-def start_worker(line: Connection) -> None:
-    """Leave interrupts to the parent, and end with it: a killed training would otherwise leave processes waiting for work for ever."""
-    line.send_bytes(b"started")
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_follow_parent, args=(line,), daemon=True).start()
-
-
-def _follow_parent(line: Connection) -> None:
-    """End this process as soon as the parent hangs up or is gone."""
-    parent = multiprocessing.parent_process()
-    sentinel = [] if parent is None else [parent.sentinel]
-    wait([line, *sentinel])
-    os._exit(1)

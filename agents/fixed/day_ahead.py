@@ -8,7 +8,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize_scalar
 
 from ...envs.arrays import Array
 from ..policy import Observation, State
@@ -154,4 +153,6 @@ def _refine(search: _BestTried, coefficient: int, step: float, cap: float) -> No
         return -search.try_charges(charges)
 
     low, high = max(0.0, centre[coefficient] - step), min(cap, centre[coefficient] + step)
+    from scipy.optimize import minimize_scalar  # noqa: PLC0415 - 0.1 s, which only those wait for who need it
+
     minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": REFINE_TO * cap})

@@ -162,14 +162,14 @@ def test_an_installation_nobody_may_write_into_is_imported_without_a_home(tmp_pa
     for part in ("envs", "agents", "train"):
         shutil.copytree(PACKAGE / part, root / part, ignore=shutil.ignore_patterns("__pycache__", "reference"))
     shutil.copy(PACKAGE / "__init__.py", root)
-    for folder in (root / "envs", root / "envs" / "market" / "exact" / "compiled", root / "agents" / "optimum" / "one_charge"):
+    for folder in (root / "envs", root / "envs" / "market" / "exact" / "compiled", root / "agents" / "optimum" / "one_charge" / "loops"):
         (folder / "__pycache__").touch()  # a file in the place of the folder
     place = str(tmp_path / "home")
     Path(place).touch()
     told = {name: value for name, value in os.environ.items() if name not in ("GRIDTOLL_CACHE", "NUMBA_CACHE_DIR")}
     told |= {"PYTHONPATH": str(root.parent), "HOME": place, "XDG_CACHE_HOME": place}
     code = (
-        "from gridtoll.envs.market.exact.compiled import kernel; from gridtoll.agents.optimum.one_charge import kernels; "
+        "from gridtoll.envs.market.exact.compiled import kernel; from gridtoll.agents.optimum.one_charge.loops import kernels; "
         "print(kernel.__file__)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=told)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -174,3 +176,61 @@ def test_a_ray_cluster_gives_the_same_results_in_several_rounds_and_ends_with_th
             workers.map(root, [4.0, -1.0])
         assert ray.is_initialized()
     assert not ray.is_initialized()
+
+
+def whose(items: Sequence[int], *, threads: int) -> Iterator[tuple[int, tuple[int, int]]]:
+    """Of many items at once: each with the process that had it."""
+    if 13 in items:
+        raise ValueError("thirteen")
+    for place, item in enumerate(items):
+        time.sleep(0.02)
+        yield place, (item, os.getpid())
+
+
+def die_there(items: Sequence[int], *, threads: int) -> Iterator[tuple[int, int]]:
+    if multiprocessing.parent_process() is not None:
+        os.kill(os.getpid(), signal.SIGKILL)
+    for place, item in enumerate(items):
+        time.sleep(0.5)
+        yield place, item
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 3])
+def test_this_process_is_one_of_those_that_work_on_many_items_at_once(jobs: int) -> None:
+    items = [-item for item in range(100)]
+    with Workers(jobs) as workers:
+        found = list(workers.each_together(whose, items))
+        assert sorted(place for place, _ in found) == list(range(100))
+        assert all(items[place] == item for place, (item, _) in found)
+        processes = {process for _, (_, process) in found}
+        assert os.getpid() in processes
+        assert len(processes) <= jobs
+        assert len(dict(workers.each_together(whose, items))) == 100  # the others are still there
+
+
+def test_apart_this_process_hands_everything_out() -> None:
+    with Workers(2, apart=True) as workers:
+        assert os.getpid() not in {process for _, (_, process) in workers.each_together(whose, range(100, 140))}
+
+
+@pytest.mark.parametrize("place", [0, 39])
+def test_the_error_of_many_items_at_once_is_raised_wherever_it_was_met(place: int) -> None:
+    items = [100] * 40
+    items[place] = 13
+    with pytest.raises(ValueError, match="thirteen"), Workers(2) as workers:
+        list(workers.each_together(whose, items))
+
+
+def test_a_process_that_is_killed_at_many_items_is_told_of() -> None:
+    with pytest.raises(BrokenProcessPool), Workers(2) as workers:
+        list(workers.each_together(die_there, range(40)))
+
+
+@pytest.mark.parametrize(("n_items", "jobs"), [(112, 2), (17, 2), (17, 16), (400, 3), (1, 2)])
+def test_parts_hold_all_items_and_become_few_towards_the_end(n_items: int, jobs: int) -> None:
+    sizes = [end - start for start, end in pairwise((*module._starts(n_items, jobs), n_items))]
+    assert sum(sizes) == n_items
+    assert min(sizes) >= 1
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[-1] == 1
+    assert max(sizes) <= 8

@@ -53,7 +53,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import linprog
 
 from ....envs.account.settlement import base_flow
 from ....envs.community.day import Array, Day
@@ -321,6 +320,8 @@ class _Dual:
         greatest = np.full(centre.shape, np.inf)
         greatest[:, 0] = self._top  # π must not exceed it for the bound to hold
         around = [(value - radius, min(value + radius, most)) for value, most in zip(centre.ravel(), greatest.ravel(), strict=True)]
+        from scipy.optimize import linprog  # noqa: PLC0415 - 0.1 s, which only those wait for who need it
+
         answer = linprog(
             cost, A_ub=np.vstack(rows), b_ub=np.concatenate(right), bounds=around + [(None, None)] * (t + held), method="highs"
         )

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import linprog
 
 from ....envs.community.day import Array
 
@@ -84,6 +83,8 @@ def _proposed(
         rows.append(np.hstack([level.reshape(-1, 1) * fall, np.zeros((n, t)), -np.eye(n)]))
         right.append(np.zeros(n))
     around = [(value - radius, value + radius) for value in centre.ravel()]
+    from scipy.optimize import linprog  # noqa: PLC0415 - 0.1 s, which only those wait for who need it
+
     answer = linprog(cost, A_ub=np.vstack(rows), b_ub=np.concatenate(right), bounds=around + [(None, None)] * (t + n), method="highs")
     if answer.x is None or answer.fun is None:  # nothing to go by: stay, which ends the search
         return centre, float("inf")

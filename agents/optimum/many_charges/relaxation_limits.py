@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import sparse
-from scipy.optimize import linprog
 from scipy.sparse import csc_array
 
 from ....envs.community.day import Array
@@ -65,6 +64,8 @@ def _strictly_feasible(p: RelaxationProgram) -> tuple[Array, Array]:
     equal: Matrix = sparse.hstack([p.equations, csc_array((p.equations.shape[0], 1))])
     goal = np.append(np.zeros(n), -1.0)
     bounds = [*zip(p.lower, p.upper, strict=True), (0.0, 0.5)]
+    from scipy.optimize import linprog  # noqa: PLC0415 - 0.1 s, which only those wait for who need it
+
     found = linprog(goal, A_ub=rows, b_ub=right, A_eq=equal, b_eq=p.right, bounds=bounds, method="highs")
     inner = np.array(found.x[:-1]) if found.x is not None else p.lower
     slack: Array = np.minimum(inner - p.lower, p.upper - inner)

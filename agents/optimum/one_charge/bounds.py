@@ -42,7 +42,7 @@ from ....envs.market.exact.market_data import Structure
 from ..sound import require_finite
 from .chord import Chord, peak_of
 from .line import ChargeLine, LinePoint
-from .strays import products_of, stray, strays_between
+from .loops.strays import products_of, stray, strays_between
 
 _ROUNDING = 1e-14  # relative rounding error granted to sums of money
 _LEAST_WEIGHT, _GREATEST_WEIGHT = 1e-3, 1e12  # of ν
@@ -205,23 +205,18 @@ def _with_overload(chord: Chord, low: float, high: float) -> tuple[Array, Array 
     """Return the goal along the chord less a tangent of the overload near the peak, and the tangent's gradient in x."""
     price = chord.line.day.overload_price * chord.line.day.period_hours
     t = peak_of(chord.goal, low, high)
-    if price > 0 and _passes_a_limit(chord):
+    if chord.is_overloaded:
         for _ in range(2):
             t = peak_of(chord.goal - price * np.array([*chord.overload_kw(t), 0.0]), low, high)
     return with_tangent(chord, t)
 
 
-def _passes_a_limit(chord: Chord) -> bool:
-    limit = chord.line.network.grid.branch_limit_kw
-    return not np.all(np.maximum(np.abs(chord.left.flow_kw), np.abs(chord.right.flow_kw)) <= limit)
-
-
 def with_tangent(chord: Chord, t: float) -> tuple[Array, Array | None]:
     """Return the goal along the chord less the tangent of the overload at t, and the tangent's gradient in x, shape (V,)."""
+    if not chord.is_overloaded:
+        return chord.goal, None
     line = chord.line
     price, limit = line.day.overload_price * line.day.period_hours, line.network.grid.branch_limit_kw
-    if not price > 0 or not _passes_a_limit(chord):
-        return chord.goal, None
     at = chord.left.flow_kw + t * chord.flow_change_kw
     side = np.sign(at) * (np.abs(at) > limit)
     pull = line.flat.injection_gradient((price * side) @ line.network.prosumer_ptdf)
@@ -278,6 +273,8 @@ def _least_loss(line: ChargeLine, norms: Norms, left: LinePoint, right: LinePoin
 
 
 def _least_overload(line: ChargeLine, norms: Norms, ends: tuple[LinePoint, LinePoint], radius: float) -> float:
+    if ends[0].overload_cost_eur == 0.0 and ends[1].overload_cost_eur == 0.0:
+        return 0.0
     limit = line.network.grid.branch_limit_kw + norms.flow * radius
     over = np.maximum(0.0, np.maximum(np.abs(ends[0].flow_kw), np.abs(ends[1].flow_kw)) - limit)
     return float(line.day.overload_price * line.day.period_hours * over.sum())

@@ -38,6 +38,11 @@ class Chord:
         """f_b − f_a, shape (T, L)."""
         return self.right.flow_kw - self.left.flow_kw
 
+    @property
+    def is_overloaded(self) -> bool:
+        """Whether overload costs anything along the way: it is convex, so that it costs nothing between two ends where it does not."""
+        return self.left.overload_cost_eur > 0.0 or self.right.overload_cost_eur > 0.0
+
     @cached_property
     def revenue(self) -> Array:
         """Charges collected, in EUR, shape (3,)."""
@@ -98,18 +103,23 @@ class Chord:
         """Return the goal along the chord in EUR."""
         if t in (0.0, 1.0):
             return (self.left, self.right)[int(t)].goal_eur
+        goal = float(self.goal @ (1.0, t, t * t))
+        if not self.is_overloaded:
+            return goal
         level, slope = self.overload_kw(t)
-        price = self.line.day.overload_price * self.line.day.period_hours
-        return float(self.goal @ (1.0, t, t * t)) - price * (level + t * slope)
+        return goal - self.line.day.overload_price * self.line.day.period_hours * (level + t * slope)
 
     def peak(self, low: float = 0.0, high: float = 1.0) -> tuple[float, float]:
         """Return the t in [low, high] with the greatest goal along the chord, and that goal in EUR."""
         price = self.line.day.overload_price * self.line.day.period_hours
-        edges = [low, *(t for t in self.crossings if low < t < high), high]
+        crossings = self.crossings if self.is_overloaded else []
+        edges = [low, *(t for t in crossings if low < t < high), high]
         best = max((self.at(t), -t) for t in edges)
         for left, right in pairwise(edges):
-            level, slope = self.overload_kw(0.5 * (left + right)) if price > 0 else (0.0, 0.0)
-            t = peak_of(self.goal - price * np.array([level, slope, 0.0]), left, right)
+            goal = self.goal
+            if self.is_overloaded:
+                goal = goal - price * np.array([*self.overload_kw(0.5 * (left + right)), 0.0])
+            t = peak_of(goal, left, right)
             best = max(best, (self.at(t), -t))
         return -best[1], best[0]
 

@@ -30,15 +30,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....envs.community.day import Array
-from ....envs.market.exact.kkt import ActiveSet, KktSystem
 from ....envs.market.exact.market_data import MarketData
 from ....envs.market.exact.point import Point
-from ....envs.market.exact.polish import adopt
-from ....envs.market.exact.solution import Certificate
-from .account import FlatArrays, balance, injections, level, missing, slopes_at
-from .kernels import onto_equations, price_terms, violations
+from ....envs.market.exact.solution import Certificate, Clearing
+from .loops.account import FlatArrays, balance, injections, level, missing, slopes_at
+from .loops.kernels import onto_equations, price_terms
+from .loops.response import Measures, certificate_of
 
-_AT_BOUND = 1e-11  # dimensionless, as in envs.market.exact.point
+_ROUNDING = 1e-12  # an equation that holds to this, in units of the mean load or a greater prosumer's own, holds: sums are no more exact
 _PRICE_DIGIT = 4.0 * float(np.finfo(np.float64).eps)  # what a price is known to, in units of the greatest
 
 FAMILIES = ("demand", "imported", "exported", "charge", "discharge", "trade", "renewable", "stored")
@@ -91,6 +90,15 @@ class FlatMarket:
         self._set_equations(t, n, j)
         self._set_injections(t, n, counts_own_exchange)
         self.lines = self._lines(t, n, j)
+        rounding = np.maximum(_ROUNDING * np.maximum(self.equation_size, 1.0), self.last_digit)
+        self.measures = Measures(
+            size=np.array(data.size, dtype=np.float64),
+            much=self._much,
+            holder=self._holder,
+            other=self._other,
+            equation_holder=self._equation_holder,
+            rounding=rounding,
+        )
 
     def _lines(self, t: int, n: int, j: int) -> FlatArrays:
         """Return what compiled loops read of all this."""
@@ -167,6 +175,14 @@ class FlatMarket:
         self._bought = self._join([*zero[:5], 1.0 + zero[5], *zero[6:]]) * power
         self._moving = slice(int(self.edges[1]), int(self.edges[6]))  # imports to trades: the only ones with an injection
 
+    def known(self, clearing: Clearing) -> tuple[Array, Array]:
+        """Return what decides a clearing: its prices, shape (P,), and its renewable use and stored energy, shape (V − n_curved,)."""
+        data, owner = self.data, self.data.structure.owner
+        prices = (clearing.nodal_price / data.price_unit, clearing.storage_price[:, owner] / data.price_unit)
+        stored = clearing.stored_energy[1:, owner] / (data.power_unit * data.period_hours)
+        loose = (clearing.renewable_used / data.power_unit, stored)
+        return np.concatenate([part.ravel() for part in prices]), np.concatenate([part.ravel() for part in loose])
+
     def pack(self, point: Point) -> Array:
         """Return a point's variables as one vector x, shape (V,)."""
         values: Array = self._join([getattr(point, name) for name in FAMILIES]) * self.scale
@@ -203,7 +219,7 @@ class FlatMarket:
         return missed
 
     def balance(self, x: Array) -> None:
-        """Make the equations hold to rounding, in place; see :func:`.account.balance`.
+        """Make the equations hold to rounding, in place; see :func:`.loops.account.balance`.
 
         Args:
             x: Variables, shape (V,); what changes.
@@ -211,7 +227,7 @@ class FlatMarket:
         balance(self.lines, x)
 
     def level(self, x: Array, prices: Array) -> None:
-        """Make the slope of free renewable use and stored energy exactly 0, in place; see :func:`.account.level`.
+        """Make the slope of free renewable use and stored energy exactly 0, in place; see :func:`.loops.account.level`.
 
         Args:
             x: Variables, shape (V,), which say what is free.
@@ -254,17 +270,8 @@ class FlatMarket:
         Returns:
             The certificate, and what better responses to the prices would save in all, in EUR.
         """
-        n = self.node_shape[1]
-        found = violations(_AT_BOUND, self.n_curved, self._much, self.gain, self._holder, self._other, n, self.lower, self.upper, x, slope)
-        outside, steepest, saved = found
-        gap = saved / self.unit - np.bincount(self._equation_holder, prices * missed, len(saved))
-        relative = gap / (self.node_shape[0] * self.data.size)
-        certificate = Certificate(
-            primal_residual=float(np.maximum((np.abs(missed) / self.equation_size).max(initial=0.0), outside)),
-            dual_residual=float(steepest),
-            gap=float(relative[np.argmax(np.abs(relative))]),
-        )
-        return certificate, float(saved.sum())
+        primal, dual, gap, saved = certificate_of(self.lines, self.measures, x, prices, slope, missed)
+        return Certificate(primal_residual=primal, dual_residual=dual, gap=gap), saved
 
     def onto_equations(self, x: Array) -> Array:
         """Return A·x as far as variables go, dimensionless, shape (P,)."""
@@ -274,53 +281,3 @@ class FlatMarket:
     @staticmethod
     def _join(families: Sequence[NDArray[Any]]) -> Array:
         return np.concatenate([np.ravel(part) for part in families]).astype(np.float64)
-
-
-class FreeSet:
-    """The factorised equations of one active set.
-
-    Args:
-        market: The program.
-        data: The same with the charges at hand.
-        point: An exact clearing; its variables are put on their bounds in place.
-    """
-
-    def __init__(self, market: FlatMarket, data: MarketData, point: Point) -> None:
-        self._market = market
-        active = adopt(data, point)
-        self.free = _mask(active)
-        self._system = KktSystem(data, active)
-        self._shape = point.nodal_price.shape
-        self._stores = point.storage_price.shape
-
-    def derivative(self) -> tuple[Array, Array]:
-        """Return how variables and prices move with γ, shapes (V,) and (P,)."""
-        market = self._market
-        none = np.zeros(self._stores)
-        answer = self._system.solve_exactly(-self.direct(market.charge_cost), none, none, np.zeros(self._shape))
-        prices = np.concatenate([answer[0].ravel(), answer[1].ravel()])
-        change = -(market.charge_cost + market.price_terms(prices)) * self.free
-        change[market.n_curved :] = np.concatenate([answer[3].ravel(), answer[2].ravel()])
-        return change, prices
-
-    def prices_against(self, balances: Array) -> Array:
-        """Return the prices whose terms cancel as much of a gradient in x as free variables allow, shape (P,); exact they need not be.
-
-        Args:
-            balances: What the balances gain while prices stand still and every free variable follows the gradient, shape (T·N,), as
-                :func:`.account.pulls_at` returns it.
-        """
-        none = np.zeros(self._stores)
-        answer = self._system.solve(-balances.reshape(self._shape), none, none, np.zeros(self._shape))
-        return np.concatenate([answer[0].ravel(), answer[1].ravel()])
-
-    def direct(self, gradient: Array) -> Array:
-        """Return what the balances gain while prices stand still and every free variable follows −gradient; shapes (V,) and (T, N)."""
-        market = self._market
-        moved = gradient * self.free
-        moved[market.n_curved :] = 0.0
-        return market.onto_equations(moved)[: self._shape[0] * self._shape[1]].reshape(self._shape)
-
-
-def _mask(active: ActiveSet) -> Array:
-    return np.concatenate([getattr(active, name).ravel() for name in FAMILIES])

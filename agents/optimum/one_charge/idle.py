@@ -13,52 +13,63 @@ leaves it where it stood would break one of the two at once, and every piece wou
 
 from __future__ import annotations
 
-import numpy as np
+from pathlib import Path
+from typing import Final
 
-from ....envs.community.day import Array
-from ....envs.machine_code import LOOPS, kept
-from ....envs.market.exact.market_data import MarketData
-from ....envs.market.exact.point import Point
+import numpy as np
+from numba import njit
+
+from ....envs.machine_code import LOOPS, kept, stamp_of
 
 _LOWER, _FREE, _UPPER, _FIXED = 0, 1, 2, 3  # where a variable stands between its bounds, or that these meet
-_HELD = 1e-11  # dimensionless distance from a bound that is none, as in envs.clearing.point
+_HELD = 1e-11  # dimensionless distance from a bound that is none, as in envs.market.exact.point
+_SOURCE: Final = stamp_of([Path(__file__)])
 
 
-def centred(data: MarketData, point: Point, d_nodal: Array, d_storage: Array) -> tuple[Array, Array]:
-    """Return storage prices in the middle of what is right, and how they then move with the charge.
+@kept(stamp=_SOURCE, **LOOPS)
+def centred(lines, x, prices, price_change):  # type: ignore[no-untyped-def]
+    """Return prices with those of storage in the middle of what is right, and how they then move with the charge.
 
     Args:
-        data: The dimensionless market.
-        point: An exact clearing of it.
-        d_nodal: Derivative of the nodal prices, shape (T, N).
-        d_storage: Derivative of the storage prices, shape (T, J); it is kept where storage is not idle.
+        lines: The program, :class:`.loops.account.FlatArrays`.
+        x: Variables of a clearing, on their bounds where they are within rounding of one, shape (V,).
+        prices: Its prices, dimensionless, shape (P,).
+        price_change: How they move with the charge, shape (P,); where storage is not idle that is kept.
 
     Returns:
-        Storage prices and their derivatives, both of shape (T, J).
+        Prices and their changes, both of shape (P,).
     """
-    owner = data.structure.owner
-    none = np.zeros_like(point.charge)
-    prices, change = point.storage_price.copy(), d_storage.copy()
-    _centre(
-        np.ascontiguousarray(point.nodal_price[:, owner]),
-        np.ascontiguousarray(d_nodal[:, owner]),
-        np.ascontiguousarray(data.storage_efficiency[0]),
-        np.ascontiguousarray(data.storage_wear * data.storage_power),
-        _places(point.charge, none, data.storage_power),
-        _places(point.discharge, none, data.storage_power),
-        _places(point.stored, data.stored_min, data.stored_max),
-        prices,
-        change,
-    )
-    return prices, change
+    n_hours, n, n_owners = lines.shape
+    n_nodes, at_stored = n_hours * n, x.shape[0] - n_hours * n_owners
+    middle, moved = prices.copy(), price_change.copy()
+    mu, d_mu, worn = np.empty((n_hours, n_owners)), np.empty((n_hours, n_owners)), np.empty((n_hours, n_owners))
+    places, eta = np.empty((3, n_hours, n_owners), dtype=np.int8), np.empty(n_owners)
+    for t in range(n_hours):
+        for j in range(n_owners):
+            charge, discharge, stored = lines.moved[0, t * n_owners + j], lines.moved[1, t * n_owners + j], at_stored + t * n_owners + j
+            mu[t, j], d_mu[t, j] = prices[lines.first[charge]], price_change[lines.first[charge]]
+            eta[j] = -lines.second_weight[charge] / lines.gain[charge]
+            worn[t, j] = lines.upper[charge] * lines.scale[charge] / lines.unit  # the wear of a unit is the square of its scale over that
+            places[0, t, j], places[1, t, j], places[2, t, j] = (
+                _place(lines, x, charge),
+                _place(lines, x, discharge),
+                _place(lines, x, stored),
+            )
+    sigma, d_sigma = middle[n_nodes:].reshape((n_hours, n_owners)), moved[n_nodes:].reshape((n_hours, n_owners))
+    _centre(mu, d_mu, eta, worn, places[0], places[1], places[2], sigma, d_sigma)
+    return middle, moved
 
 
-def _places(value: Array, lower: Array, upper: Array) -> Array:
-    place = np.where(value <= lower + _HELD, _LOWER, np.where(value >= upper - _HELD, _UPPER, _FREE))
-    return np.where(upper - lower <= _HELD, _FIXED, place)
+@njit(**LOOPS)
+def _place(lines, x, k):  # type: ignore[no-untyped-def]
+    """Return where a variable stands between its bounds."""
+    near = _HELD * lines.scale[k]
+    if lines.upper[k] - lines.lower[k] <= near:
+        return _FIXED
+    return _LOWER if x[k] <= lines.lower[k] + near else (_UPPER if x[k] >= lines.upper[k] - near else _FREE)
 
 
-@kept(**LOOPS)
+@njit(**LOOPS)
 def _centre(mu, d_mu, eta, worn, charge, discharge, stored, sigma, d_sigma):  # type: ignore[no-untyped-def]  # noqa: C901, PLR0912, PLR0917
     """Centre the prices ``sigma`` and their changes ``d_sigma`` of idle hours in place; all arrays (T, J), ``eta`` (J,).
 

@@ -20,19 +20,21 @@ from ....envs.account.settlement import Flows, base_flow, check_flows
 from ....envs.community.day import Array, Day
 from ....envs.errors import ClearingError
 from ....envs.grid.network import Network
-from ....envs.market.exact import TOLERANCE, Clearing, P2PMarket
+from ....envs.market.exact import TOLERANCE, Certificate, Clearing, P2PMarket
 from ....envs.market.exact.convert import point_of
 from ....envs.market.exact.market_data import MarketData, Structure, read_charges, scale
 from ....envs.market.mechanism import ExactResponse
 from ..sound import require_finite
 from ..together import ToClear
-from .account import pulls_at, reach_along, settle_point
 from .chord import Chord
-from .flat import FlatMarket, FreeSet
+from .flat import FlatMarket
+from .free_set import FreeSet
 from .idle import centred
-from .kernels import snap
+from .loops.account import reach_along
+from .loops.active import adopted
+from .loops.kernels import snap
+from .loops.response import Branches, Judged, judged, stepped
 
-_ROUNDING = 1e-12  # an equation that holds to this, in units of the mean load or a greater prosumer's own, holds: sums are no more exact
 _GAP_ROUNDING = 1e-13
 """Of the day's turnover: a duality gap that is rounding. A bound pays the root of a gap, and could not be closer than that."""
 EXACT = 1e-10
@@ -141,8 +143,8 @@ class ChargeLine:
         self.loss_weight = day.period_hours * day.loss_price[:, None] * network.grid.loss_coefficient
         self.base_loss_eur = float(np.sum(self.loss_weight * self.base_flow_kw**2))
         self.turnover_eur = day.turnover_eur
-        self._ptdf = network.prosumer_ptdf
-        self._rounding = np.maximum(_ROUNDING * np.maximum(self.flat.equation_size, 1.0), self.flat.last_digit)
+        branches = (network.prosumer_ptdf, self.base_flow_kw, self.loss_weight, network.grid.branch_limit_kw)
+        self._branches = Branches(*(np.array(part, dtype=np.float64, order="C") for part in branches))  # writable
         self._all_held = np.zeros(self.flat.size, dtype=np.bool_)
 
     def clear(self, charge: float, *, start: Clearing | None = None) -> Clearing:
@@ -168,11 +170,9 @@ class ChargeLine:
 
     def piece_of(self, charge: float, clearing: Clearing, *, cap: float) -> Piece:
         """Return the affine piece around a charge that was cleared; as :meth:`piece`."""
-        data = self._data_at(charge)
-        point = point_of(data, clearing)
-        free_set = FreeSet(self.flat, data, point)
-        variables, prices = self.flat.pack(point), self.flat.prices(point)
-        snap(self.flat.scale, self.flat.lower, self.flat.upper, variables)
+        prices, loose = self.flat.known(clearing)
+        variables, free = adopted(self.flat.lines, charge, prices, loose)
+        free_set = FreeSet(self.flat, free)
         low, high = 0.0, 0.0
         try:
             change, price_change = free_set.derivative()
@@ -181,10 +181,8 @@ class ChargeLine:
         else:
             response = _Response(free_set, variables, prices, change, price_change)
             low, high = self._reach(charge, response, cap)
-            d_nodal, d_storage = self.flat.split_prices(price_change)
-            storage, d_storage = centred(data, point, d_nodal, d_storage)
-            idle = np.concatenate([point.nodal_price.ravel(), storage.ravel()])
-            other = _Response(free_set, variables, idle, change, np.concatenate([d_nodal.ravel(), d_storage.ravel()]))
+            idle, idle_change = centred(self.flat.lines, variables, prices, price_change)
+            other = _Response(free_set, variables, idle, change, idle_change)
             reach = self._reach(charge, other, cap)
             # Prices that do not clear reach nowhere, whatever the ratio test makes of them.
             if reach[1] - reach[0] > high - low and self.along(charge, other, 0.0).worst <= TOLERANCE:
@@ -213,9 +211,9 @@ class ChargeLine:
     def along(self, charge: float, response: _Response, step: float, *, at: float | None = None) -> LinePoint:
         """Return the response a step along the piece around a charge; ``at`` is where that leads, as the last digit has it."""
         at = charge + step if at is None else at
-        variables = response.variables + step * response.change
-        snap(self.flat.scale, self.flat.lower, self.flat.upper, variables)
-        return self._line_point(at, variables, response.prices + step * response.price_change, response)
+        standing = (response.variables, response.prices, response.change, response.price_change)
+        variables, prices = stepped(self.flat.lines, step, *standing)
+        return self._line_point(at, variables, prices, response)
 
     def cleared(self, charge: float, *, start: Clearing | None = None) -> LinePoint:
         """Clear the day at one charge in EUR/kWh, from a start where there is one, and evaluate the leader's account."""
@@ -236,32 +234,25 @@ class ChargeLine:
     def _line_point(self, charge: float, x: Array, prices: Array, response: _Response | None) -> LinePoint:
         """Evaluate the leader's account at an exact response."""
         flat, day = self.flat, self.day
-        slopes, residual, net_kw = settle_point(flat.lines, charge, x, prices)
-        certificate, saved_eur = flat.certificate(x, prices, slopes, residual)
-        flow = net_kw.reshape(flat.node_shape) @ self._ptdf.T + self.base_flow_kw
-        loss = float(np.sum(self.loss_weight * flow * flow))
+        free = self._all_held if response is None else response.free_set.free
+        found = Judged(*judged(flat.lines, self._branches, flat.measures, charge, day.import_fee, x, prices, free))
         charged, imported = float(flat.charge_cost @ x), float(flat.import_kwh @ x)
-        fee, loss_cost = day.import_fee * imported, loss - self.base_loss_eur
-        overload_kw = float(np.maximum(0.0, np.abs(flow) - self.network.grid.branch_limit_kw).sum())
-        overload_cost = day.overload_price * day.period_hours * overload_kw
+        fee, loss_cost = day.import_fee * imported, found.loss_eur - self.base_loss_eur
+        overload_cost = day.overload_price * day.period_hours * found.overload_kw
         profit = charge * charged + fee - loss_cost - overload_cost
         value = flat.quantity(x) + charge * charged
-        per_injected = flat.at_equations((2.0 * self.loss_weight * flow) @ self._ptdf)
-        free = self._all_held if response is None else response.free_set.free
-        pull, balances = pulls_at(flat.lines, charge, day.import_fee, per_injected, free)
         relief = np.zeros_like(prices)
         if response is not None:
-            relief = charge * response.price_change + response.free_set.prices_against(balances)
-        beyond = np.where(np.abs(residual) > self._rounding, residual, 0.0)
-        missed = float(np.maximum(np.abs(beyond) - self._rounding, 0.0).sum())
-        require_finite((value, charged, imported, loss, profit, certificate.worst, missed, *flow.sum(axis=1)), "a response", day.label)
+            relief = charge * response.price_change + response.free_set.prices_against(found.balances)
+        worst = Certificate(primal_residual=found.primal, dual_residual=found.dual, gap=found.gap).worst
+        require_finite((value, charged, imported, profit, worst, found.missed, found.flow_kw.sum()), "a response", day.label)
         return LinePoint(
             charge=charge,
             value_eur=value,
             charged_kwh=charged,
             imported_kwh=imported,
-            flow_kw=flow,
-            loss_eur=loss,
+            flow_kw=found.flow_kw,
+            loss_eur=found.loss_eur,
             import_fee_eur=fee,
             loss_cost_eur=loss_cost,
             overload_cost_eur=overload_cost,
@@ -269,12 +260,12 @@ class ChargeLine:
             goal_eur=profit - value if self.objective == "welfare" else profit,
             variables=x,
             prices=prices,
-            slopes=slopes,
-            pull=pull,
+            slopes=found.slopes,
+            pull=found.pull,
             relief=relief,
-            worst=certificate.worst,
-            gap_eur=max(saved_eur - float(prices @ beyond) * flat.unit - _GAP_ROUNDING * self.turnover_eur, 0.0),
-            missed_eur=missed * flat.unit,
+            worst=worst,
+            gap_eur=max(found.saved_eur - found.beyond_eur - _GAP_ROUNDING * self.turnover_eur, 0.0),
+            missed_eur=found.missed * flat.unit,
             n_curved=flat.n_curved,
         )
 

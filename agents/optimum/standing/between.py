@@ -24,7 +24,7 @@ import numpy as np
 from ....envs.community.day import Array
 from ..one_charge.bounds import SLIVER, Norms, moved, value_bound, with_tangent
 from ..one_charge.chord import Chord
-from ..one_charge.strays import products_of
+from ..one_charge.loops.strays import products_of
 from ..sound import require_finite
 from .loops.kernels import least_along
 

@@ -16,7 +16,6 @@ from typing import Any, Final
 import clarabel
 import numpy as np
 from scipy import sparse
-from scipy.optimize import linprog
 
 from ...arrays import IntArray
 from ...community.day import Array, Day
@@ -111,6 +110,8 @@ def solve_linear(cost: Array, bounds: Array, **constraints: Any) -> Any:
     Raises:
         ClearingError: If HiGHS fails.
     """
+    from scipy.optimize import linprog  # noqa: PLC0415 - 0.1 s, which only those wait for who need it
+
     solve: Any = linprog  # whose stubs want the names of the constraints
     found = solve(cost, bounds=bounds, method="highs-ds", options=_EXACT, **constraints)
     if found.status != 0:

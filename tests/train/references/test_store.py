@@ -8,14 +8,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from gridtoll.envs.files import write_atomically
 from gridtoll.train.references import store as module
-from gridtoll.train.references.meaning import source_of
+from gridtoll.train.references.meaning import Source, source_of
 from gridtoll.train.references.store import software, store, stored
 
 WRITER = """
@@ -111,6 +111,29 @@ def test_an_edit_elsewhere_keeps_an_answer_but_not_that_of_a_kind_nobody_listed(
     software.cache_clear()
     assert stored("things", {"a": 1}) == {"answer": 1}
     assert stored("others", {"a": 1}) is None
+
+
+@pytest.mark.parametrize("damage", [None, "{", '{"source": 1}', "other"])
+def test_what_the_source_means_is_looked_up_where_no_byte_of_it_has_changed(
+    package: Path, own_cache: Path, damage: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, kept, read = software("things"), own_cache / "meaning" / "things.json", list[object]()
+
+    def seen(files: Iterable[Path]) -> Source:
+        read.append(files)
+        return source_of(files)
+
+    if damage == "other":
+        kept.write_text(kept.read_text().replace('"numpy"', '"numpi"'))
+    elif damage is not None:
+        kept.write_text(damage)
+    monkeypatch.setattr(module, "source_of", seen)
+    software.cache_clear()
+    assert software("things") == before
+    assert len(read) == (damage is not None)
+    software.cache_clear()
+    assert software("things") == before
+    assert len(read) == (damage is not None)
 
 
 @pytest.mark.parametrize("updated", ["numpy", "scipy", "clarabel", "llvmlite"])

@@ -16,7 +16,7 @@ from typing import Any, Final, Literal, TypeVar
 
 import numpy as np
 
-from ...workers import single_threaded_children, start_worker
+from ...ground.processes import single_threaded_children, start_worker
 from ..model.played import play
 from ..model.problem import Problem
 from .proofs import Check

@@ -10,8 +10,10 @@ from builders import DEGENERATE, market, random_basis, random_day, random_networ
 from numba.core.dispatcher import Dispatcher
 
 from gridtoll.agents.optimum import solve_optimum
-from gridtoll.agents.optimum.one_charge import account, bounds, flat, kernels, line, strays
-from gridtoll.agents.optimum.one_charge.flat import FlatMarket, FreeSet
+from gridtoll.agents.optimum.one_charge import bounds, flat, free_set, idle, line
+from gridtoll.agents.optimum.one_charge.flat import FlatMarket
+from gridtoll.agents.optimum.one_charge.free_set import FreeSet
+from gridtoll.agents.optimum.one_charge.loops import account, active, factor, kernels, response, strays
 from gridtoll.envs.account.settlement import settle
 from gridtoll.envs.account.tariff import make_tariff
 from gridtoll.envs.community.day import Day
@@ -107,17 +109,18 @@ def test_balancing_leaves_rounding_where_there_is_room_and_stays_in_the_box() ->
 
 def test_prices_against_a_gradient_cancel_what_free_variables_allow() -> None:
     """For the charges themselves they are the derivative of the prices."""
-    program_, data, point, _ = program(random_day(3))
-    free_set = FreeSet(program_, data, point)
-    _, prices = free_set.derivative()
-    np.testing.assert_allclose(free_set.prices_against(free_set.direct(program_.charge_cost)), prices, atol=1e-4 * np.abs(prices).max())
+    program_, _, _, clearing = program(random_day(3))
+    prices, loose = program_.known(clearing)
+    equations = FreeSet(program_, active.adopted(program_.lines, CHARGE, prices, loose)[1])
+    _, prices = equations.derivative()
+    np.testing.assert_allclose(equations.prices_against(equations.direct(program_.charge_cost)), prices, atol=1e-4 * np.abs(prices).max())
 
 
 def test_compiled_loops_are_ordinary_python_underneath(monkeypatch: pytest.MonkeyPatch) -> None:
     day, network = random_day(1, n=3, periods=3, stores=1), random_network(1, n=3, limit_kw=1.0)
     options: dict[str, Any] = {"cap": 0.6, "market": market(), "hard_limits": True}
     compiled = solve_optimum(day, network, make_tariff("distance", network), **options)
-    for module in (kernels, account, bounds, flat, line, strays):
+    for module in (kernels, account, active, factor, response, strays, bounds, flat, free_set, idle, line):
         for name, value in list(vars(module).items()):
             if isinstance(value, Dispatcher):
                 monkeypatch.setattr(module, name, value.py_func)

@@ -9,15 +9,16 @@ import pytest
 from builders import random_basis, random_day, random_network
 
 from gridtoll.agents.optimum import solve_optimum
-from gridtoll.agents.optimum.one_charge.idle import centred
+from gridtoll.agents.optimum.one_charge import idle
+from gridtoll.agents.optimum.one_charge.flat import FlatMarket
 from gridtoll.agents.optimum.one_charge.line import ChargeLine
 from gridtoll.envs.account.tariff import make_tariff
-from gridtoll.envs.community.day import Day
+from gridtoll.envs.community.day import Array, Day
 from gridtoll.envs.community.sources import load_community
 from gridtoll.envs.market.exact.compiled import StructuredMarket
 from gridtoll.envs.market.exact.convert import point_of
-from gridtoll.envs.market.exact.market_data import Structure, read_charges, scale
-from gridtoll.envs.market.exact.point import certify
+from gridtoll.envs.market.exact.market_data import MarketData, Structure, read_charges, scale
+from gridtoll.envs.market.exact.point import Point, certify
 
 IDLE = {
     "losses too great to use storage much": lambda seed: random_day(seed, stores=3, storage_efficiency=0.5),
@@ -32,6 +33,15 @@ def cleared(day: Day, charge: float):  # type: ignore[no-untyped-def]
     charges = charge * random_basis(1, 5)
     data = scale(day, read_charges(day, charges), Structure.of(day))
     return data, point_of(data, StructuredMarket().clear(day, charges))
+
+
+def centred(data: MarketData, point: Point, d_nodal: Array, d_storage: Array) -> tuple[Array, Array]:
+    """What the loops make of a point's storage prices and of their changes, both of shape (T, J)."""
+    flat = FlatMarket(data, np.zeros_like(data.charge), counts_own_exchange=False)
+    change = np.concatenate([d_nodal.ravel(), d_storage.ravel()])
+    found = idle.centred(flat.lines, flat.pack(point), flat.prices(point), change)
+    middle, moved = (flat.split_prices(part)[1] for part in found)
+    return middle, moved
 
 
 @pytest.mark.parametrize("kind", IDLE)
@@ -52,10 +62,10 @@ def test_prices_of_storage_in_use_are_kept_and_idle_ones_leave_the_edges_of_thei
     used = charging | discharging
     np.testing.assert_array_equal(prices[used], edge.storage_price[used])
     worth = point.nodal_price[:, data.structure.owner]
-    idle = ~used & (point.charge <= 0) & (point.discharge <= 0) & (worth > 0)
-    assert idle.sum() > 5
+    unused = ~used & (point.charge <= 0) & (point.discharge <= 0) & (worth > 0)
+    assert unused.sum() > 5
     strictly_inside = (prices > data.storage_efficiency * worth + 1e-9) & (prices < worth / data.storage_efficiency - 1e-9)
-    assert strictly_inside[idle].mean() > 0.3  # the other hours are held by their neighbours
+    assert strictly_inside[unused].mean() > 0.3  # the other hours are held by their neighbours
 
 
 def test_the_middle_moves_with_the_nodal_prices_it_lies_between() -> None:

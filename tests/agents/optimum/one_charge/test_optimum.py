@@ -267,7 +267,7 @@ def test_a_search_that_does_not_close_is_an_error_that_says_how_far_it_got(monke
 @pytest.mark.parametrize("factor", [1.01, 0.5, -1.0])
 def test_a_piece_that_is_not_the_clearing_at_its_ends_is_never_used(monkeypatch: pytest.MonkeyPatch, factor: float) -> None:
     """Pieces are taken on proof: here the derivative is spoilt, and pieces shrink to the charges cleared, whose bounds still hold."""
-    from gridtoll.agents.optimum.one_charge.flat import FreeSet
+    from gridtoll.agents.optimum.one_charge.free_set import FreeSet
 
     day, network = random_day(2, n=3, periods=2), random_network(1, n=3)
     expected = solve(day, network)
@@ -285,7 +285,7 @@ def test_a_piece_that_is_not_the_clearing_at_its_ends_is_never_used(monkeypatch:
 
 
 def test_a_market_that_has_no_derivative_is_searched_point_by_point(monkeypatch: pytest.MonkeyPatch) -> None:
-    from gridtoll.agents.optimum.one_charge.flat import FreeSet
+    from gridtoll.agents.optimum.one_charge.free_set import FreeSet
 
     def singular(free_set: FreeSet) -> tuple[Array, Array]:
         raise ClearingError("singular")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ....envs.machine_code import LOOPS, kept
+from .....envs.machine_code import LOOPS, kept
 
 _DRIFT = 1e-12  # as in envs.clearing.sensitivity: a change that is rounding
 _NOISE = 5e-11  # the same as a share of the fastest change: solving for prices leaves as much where sun is curtailed at a price of zero

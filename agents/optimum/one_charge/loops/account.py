@@ -1,4 +1,4 @@
-"""What a response is worth to everybody, in compiled loops: one pass for what :class:`.flat.FlatMarket` says in words.
+"""What a response is worth to everybody, in compiled loops: one pass for what :class:`..flat.FlatMarket` says in words.
 
 A search looks at two or three responses a clearing. In NumPy each took a hundred arrays of all variables. Here every sum is taken in the
 order of those, so that no bit of an answer depends on which of them was used.
@@ -17,8 +17,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from ....envs.community.day import Array
-from ....envs.machine_code import LOOPS, kept, stamp_of
+from .....envs.community.day import Array
+from .....envs.machine_code import LOOPS, kept, stamp_of
 from .kernels import level_within_blocks, onto_equations, reach_of, snap
 
 _ROUNDING = 1e-11

@@ -1,4 +1,4 @@
-"""How far a response may stray from a chord, in compiled loops; :mod:`.bounds` says why."""
+"""How far a response may stray from a chord, in compiled loops; :mod:`..bounds` says why."""
 
 # Compiled functions take their arrays by position, and numba infers their types.
 # ruff: noqa: PLR0917
@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numba import njit
 
-from ....envs.machine_code import LOOPS, kept, stamp_of
+from .....envs.machine_code import LOOPS, kept, stamp_of
 from .kernels import level_within_blocks
 
 _SOURCE: Final = stamp_of([Path(__file__), Path(__file__).with_name("kernels.py")])
@@ -20,7 +20,7 @@ _SOURCE: Final = stamp_of([Path(__file__), Path(__file__).with_name("kernels.py"
 
 @kept(**LOOPS)
 def stray(nu, omega, n_curved, lower, upper, x_a, x_b, s_a, s_b, h_a, h_b):
-    """Bound h·y − omega·(z·y + ½‖y‖²) over everything the response can be away from the chord; see :mod:`.bounds`.
+    """Bound h·y − omega·(z·y + ½‖y‖²) over everything the response can be away from the chord; see :mod:`..bounds`.
 
     Returns:
         (e, f, g): the bound is (1 − t)·e + t·f + t·(1 − t)·g for every t in [0, 1].
@@ -174,7 +174,7 @@ def strays_between(lines, x_a, x_b, s_a, s_b, relief_a, relief_b, pull_a, pull_b
 
 @njit(**LOOPS)
 def _weight(squares, products, missed, least, greatest):
-    """Return the weight ν at which ν·δ/4, what (1) of :mod:`.bounds` costs, is Σ h'²/4ν, what it saves."""
+    """Return the weight ν at which ν·δ/4, what (1) of :mod:`..bounds` costs, is Σ h'²/4ν, what it saves."""
     weight = np.sqrt(squares / (products + 4.0 * missed + 1e-300))
     if weight < least:
         return least
