@@ -18,7 +18,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
+import torch
+
 from gridtoll.envs.games.spec import GameSpec
+from gridtoll.train.compare.tuned import tuned_settings
 from gridtoll.train.ground.config import training_of
 from gridtoll.train.learning.learn import train
 from gridtoll.train.workers import Workers
@@ -72,6 +75,17 @@ class Clock:
         setattr(place, name, self.timed(part, getattr(place, name)))
 
 
+def with_threads(count: int, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function, with so many threads of PyTorch."""
+
+    @wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        torch.set_num_threads(count)
+        return function(*args, **kwargs)
+
+    return run
+
+
 def main() -> None:
     """Train, and print where the time went as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -80,12 +94,17 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1000, help="training days (default: %(default)s)")
     parser.add_argument("--updates", type=int, help="gradient steps in each round")
     parser.add_argument("--batch-size", type=int, help="days in one gradient step")
+    parser.add_argument("--tuned", metavar="NAME", help="settings that come with gridtoll, or a file of `gridtoll tune`")
+    parser.add_argument("--threads", type=int, default=1, help="of PyTorch (default: %(default)s)")
     parser.add_argument("--by-autograd", action="store_true", help="take stable-baselines3's own gradient steps")
     parser.add_argument("--out", type=Path, help="folder of the run; by default nothing is kept")
     parser.add_argument("--process", action="store_true", help="count all threads of the process")
     options = parser.parse_args()
-    settings = {name: value for name in ("updates", "batch_size") if (value := getattr(options, name)) is not None}
-    config = training_of(GameSpec(community=options.community), options.algorithm, settings, steps=options.steps)
+    tuned = tuned_settings(options.tuned, options.algorithm) if options.tuned else {}
+    settings = {name: tuple(value) if isinstance(value, list) else value for name, value in tuned.items()}
+    settings |= {name: value for name in ("updates", "batch_size") if (value := getattr(options, name)) is not None}
+    numbers = {name: settings.pop(name) for name in ("parallel_days", "validate_every") if name in settings}
+    config = training_of(GameSpec(community=options.community), options.algorithm, settings, steps=options.steps, **numbers)
     clock = Clock(time.process_time if options.process else time.thread_time)
     for part, references in PARTS.items():
         for reference in references:
@@ -97,6 +116,8 @@ def main() -> None:
         kind.train = kind.__base__.train
     at_import = clock.now() - began
     kind.train = clock.timed("gradient steps", kind.train)
+    if options.threads > 1:  # a training sets one: this comes after
+        kind.train = with_threads(options.threads, kind.train)
     with tempfile.TemporaryDirectory() as folder, Workers(1, quiet=True) as workers:
         began = clock.now()
         train(config, options.out or Path(folder) / "run", workers)

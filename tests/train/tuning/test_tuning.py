@@ -18,7 +18,8 @@ from optuna.trial import FixedTrial, TrialState
 from gridtoll.envs.games.spec import GameSpec
 from gridtoll.train.cli import main
 from gridtoll.train.compare.plan_file import read_plan
-from gridtoll.train.learning.algorithms import make_algorithm, settings_of
+from gridtoll.train.compare.tuned import SHIPPED, tuned_settings
+from gridtoll.train.learning.algorithms import make_algorithm, require_budget, settings_of
 from gridtoll.train.learning.practice import CurvePoint, LearningCost, TaskPractice
 from gridtoll.train.task import environment_of
 from gridtoll.train.tuning.space import SPACES, Choice, Range, Space, read_space, shipped_space
@@ -332,3 +333,13 @@ def test_a_leader_that_plans_is_tuned_in_the_space_that_ships_and_its_settings_g
     [entry] = read_plan(plan.encode(), source="plan").algorithms
     assert dict(entry.settings) == dict(tuned.settings)
     assert set(tuned.settings) == set(space.parameters)
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in SHIPPED.glob("*.toml")))
+def test_tuned_settings_that_ship_are_taken_by_their_algorithm_with_the_budget_they_name(name: str) -> None:
+    origin = tomllib.loads((SHIPPED / f"{name}.toml").read_text(encoding="utf-8"))["origin"]
+    algorithm, env = origin["algorithm"], origin.get("env", "day-ahead")
+    settings = tuned_settings(name, algorithm)
+    require_budget(algorithm, settings, origin["steps"], env=env)
+    stated = settings_of(make_algorithm(algorithm, settings, env=env))
+    assert {key: list(stated[key]) if isinstance(value, list) else stated[key] for key, value in settings.items()} == settings
