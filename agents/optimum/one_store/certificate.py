@@ -17,7 +17,7 @@ from ..replay.bound import replayed_bound
 from ..replay.play import earned_eur
 from .solve import StoreOptimum
 
-FORMAT: Final = "gridtoll certificate of an hourly day 1"
+FORMAT: Final = "gridtoll certificate of an hourly day 2"
 _EXACT: Final = 1e-6
 """Of the day's turnover: to what stated numbers are held."""
 

@@ -15,6 +15,7 @@ from .hours import Lines, StoreHours
 _SLABS = 160
 _EVEN_CELLS, _CLOSE_CELLS = 2000, 400  # cells of energy: over the whole store, and near the path
 _NEAR = 0.04  # of the capacity: how far from the path they are close
+_CLOSER = 1.5  # power by which they widen away from the path: in the last rounds cells next to it are what a bound loses by
 _MOST_LINES, _MOST_SLABS = 350, 350  # split at a time, slabs over all hours
 _COUNTED = 0.1  # of the mean over hours of what is lost: hours that lose less are left alone
 
@@ -66,10 +67,9 @@ def first_boxes(hours: StoreHours, price: Array, path: Array, capacity: float) -
 
 
 def cells_near(path: Array, capacity: float) -> tuple[Array, ...]:
-    """Return edges of cells of energy, kWh, T + 1 arrays of shape (edges,), close near a path, shape (T + 1,)."""
-    even, near = np.linspace(0.0, capacity, _EVEN_CELLS + 1), _NEAR * capacity
-    close = [np.linspace(max(0.0, e - near), min(capacity, e + near), _CLOSE_CELLS + 1) for e in path]
-    return tuple(np.unique(np.concatenate([even, each])) for each in close)
+    """Return edges of cells of energy, kWh, T + 1 arrays of shape (edges,), the closer the nearer to a path, shape (T + 1,)."""
+    even, away = np.linspace(0.0, capacity, _EVEN_CELLS + 1), _NEAR * capacity * np.linspace(0.0, 1.0, _CLOSE_CELLS // 2 + 1) ** _CLOSER
+    return tuple(np.unique(np.clip(np.concatenate([even, e - away, e + away]), 0.0, capacity)) for e in path)
 
 
 def split(boxes: ChargeBoxes, found: BoxBound, slack: float, lost: Array) -> tuple[ChargeBoxes, Array]:

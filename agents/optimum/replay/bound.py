@@ -19,6 +19,7 @@ from .worth import raise_worth
 
 _OFF = 1e-8  # of the capacity and of the day's turnover: what arithmetic may be off by
 _CELLS, _CLOSE, _NEAR = 2000, 400, 0.04  # over the whole store, and within that share of it around the path
+_WIDEN = 1.5  # power of the distance by which the latter widen
 _STRETCH = 0.004  # of the capacity, over which slopes are taken
 _STEEPEST = 0.6  # EUR/kWh
 Slab = tuple[float, float]
@@ -109,8 +110,10 @@ def replayed_bound(
 
 
 def _cells(full: float, energy: float) -> Array:
-    close = np.linspace(max(0.0, energy - _NEAR * full), min(full, energy + _NEAR * full), _CLOSE + 1)
-    return np.unique(np.concatenate([np.linspace(0.0, full, _CELLS + 1), close]))
+    ticks = np.linspace(-1.0, 1.0, _CLOSE + 1)
+    close = energy + np.sign(ticks) * np.abs(ticks) ** _WIDEN * _NEAR * full
+    inside = close[(close > 0.0) & (close < full)]
+    return np.unique(np.concatenate([np.linspace(0.0, full, _CELLS + 1), inside]))
 
 
 def _require_ends(pieces: Pieces, fastest: float, *, wide: float, hour: int) -> None:

@@ -260,6 +260,20 @@ def test_no_sequence_played_contradicts_the_bound_of_a_day_in_any_hour() -> None
     assert later.best_eur >= known.best_eur
 
 
+@pytest.mark.parametrize("energy", [0.0, 206.0, 411.9, 412.0])
+def test_cells_cover_the_store_and_are_the_closer_the_nearer_to_the_path(energy: float) -> None:
+    [edges] = cells_near(np.array([energy]), 412.0)
+    width = np.diff(edges)
+    assert edges[0] == 0.0
+    assert edges[-1] == 412.0
+    assert np.all(width > 0.0)
+    assert np.abs(edges - energy).min() == 0.0
+    about = np.abs(0.5 * (edges[:-1] + edges[1:]) - energy)
+    assert width[about < 0.1].max() < 0.03
+    assert width[about < 16.0].max() < 0.13
+    assert width.max() < 0.21
+
+
 def test_several_stores_are_refused() -> None:
     env = HourlyEnv("simbench-rural")
     day = HourlyDay(env.game, Scenario(180, 0), MARKET)
