@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import lzma
 import re
 from pathlib import Path
 
@@ -20,7 +22,7 @@ from gridtoll.train.reports.scores import Group
 from gridtoll.train.task import environment_of
 
 ROOT = Path(__file__).resolve().parents[3]
-POOLED = "simbench-rural-pooled"
+POOLED, DEFAULT = "simbench-rural-pooled", "simbench-rural"
 LEARNERS = ("sac", "ppo", "tqc", "recurrent-ppo", "unrolled")
 
 
@@ -84,10 +86,32 @@ def test_fifty_days_of_the_pooled_community_have_an_optimum_known_to_five_percen
     assert np.isfinite(gaps).all()
 
 
-def test_charges_that_ship_earn_what_the_rows_say_when_they_are_played_again(results: Results) -> None:
-    rows = results.rows[(results.rows["community"] == POOLED) & results.rows["algorithm"].isin(["sac", "best-found"])]
+def test_learners_exceed_what_was_found_in_the_default_community_on_less_than_one_day_in_a_hundred(
+    groups: dict[tuple[str, str], Group],
+) -> None:
+    group = groups[DEFAULT, "public"]
+    above = {line.algorithm: line.above for line in ends_of(group, np.ones(len(group.days), dtype=bool))}
+    assert len(group.days) >= 60
+    assert all(above[name] < 0.01 for name in (*LEARNERS, "best-schedule", "day-ahead")), above
+
+
+def test_every_day_of_the_default_community_was_searched_as_long_as_the_plan_says(groups: dict[tuple[str, str], Group]) -> None:
+    plan = read_plan(find_plan("reference-hourly").read_bytes(), source="reference-hourly")
+    entries = json.loads(lzma.decompress((REFERENCE_HOURLY / "references.json.xz").read_bytes()))
+    found = {(each["day"], each["price_path"]): each["ends"] for each in entries if each["community"] == DEFAULT}
+    days = groups[DEFAULT, "public"].days.reset_index()
+    assert plan.longer_plans is not None
+    for day, path, best, bound in days[["day", "price_path", "optimum_eur", "upper_bound_eur"]].itertuples(index=False, name=None):
+        ends = found[day, path]
+        assert ends["plans"] >= plan.longer_plans
+        assert (ends["best_eur"], ends["upper_bound_eur"]) == (best, bound)
+
+
+@pytest.mark.parametrize("community", [POOLED, DEFAULT])
+def test_charges_that_ship_earn_what_the_rows_say_when_they_are_played_again(results: Results, community: str) -> None:
+    rows = results.rows[(results.rows["community"] == community) & results.rows["algorithm"].isin(["sac", "best-found"])]
     picked = rows.groupby("algorithm").sample(2, random_state=0)
-    task = next(cell.task for cell in results.cells if cell.task is not None and cell.community == POOLED)
+    task = next(cell.task for cell in results.cells if cell.task is not None and cell.community == community)
     env = environment_of(task)
     for row in picked.to_dict("records"):
         charges = np.array([float(charge) for charge in row["charge"].split()])[:, None]
@@ -126,3 +150,9 @@ def test_the_readme_says_what_the_results_say(groups: dict[tuple[str, str], Grou
     found, bound = (group.days[name].mean() for name in ("optimum_eur", "upper_bound_eur"))
     assert f"all {len(group.days)} test days have a proof" in text
     assert f"the best sequences found earn {found:.2f} EUR a day, and none can earn more than {bound:.2f}" in text
+
+
+def test_the_page_says_what_the_rows_of_the_default_community_say(groups: dict[tuple[str, str], Group]) -> None:
+    text = " ".join((ROOT / "docs" / "hourly.md").read_text(encoding="utf-8").split())
+    days = groups[DEFAULT, "public"].days
+    assert f"It is {days['upper_bound_eur'].mean():.0f} EUR a day, where {days['optimum_eur'].mean():.2f} were played" in text
