@@ -198,3 +198,23 @@ def test_a_mark_tells_whether_machine_code_is_as_it_was_written(damage: str, com
     assert not machine_code.is_whole(mark, pattern)
     machine_code.remove_damaged(mark, pattern)
     assert list(folder.iterdir()) == []
+
+
+def test_a_process_that_only_compiles_leaves_out_what_python_would_call_inner_functions_by(tmp_path: Path) -> None:
+    code = (
+        "from gridtoll.envs import machine_code\n"
+        "machine_code.compile_only()\n"
+        "from gridtoll.envs.market.exact.compiled import kernel, linear_algebra\n"
+        "from numba import njit\n"
+        "inner = njit(**linear_algebra.OPTIONS)(lambda x: x + 1.0)\n"
+        "@machine_code.kept(**linear_algebra.OPTIONS)\n"
+        "def outer(x):\n"
+        "    return 2.0 * inner(x)\n"
+        "print(outer(3.0), [name for name in ('inner', 'outer') if globals()[name].targetoptions.get('no_cpython_wrapper')])\n"
+    )
+    script = tmp_path / "only.py"
+    script.write_text(code, encoding="utf-8")
+    told = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "kept"), "PYTHONPATH": str(PACKAGE / ".pkg")}
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True, env=told)
+    assert done.stdout.strip() == "8.0 ['inner']"
+    assert machine_code.INNER == {}

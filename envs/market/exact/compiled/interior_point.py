@@ -90,7 +90,8 @@ def start(program, charge, pairs, capped):
     for e in range(len(edges.flow)):
         edges.added[e] = edges.flow[e]
     scatter_edges(edges, net.ravel())
-    residual = np.array([max(dual, greatest(net[:, :n]), greatest(storage))])
+    residual = np.empty(1)
+    residual[0] = max(dual, greatest(net[:, :n]), greatest(storage[:, :n_owners]))
     return State(boxes, pairs, edges, max(n_products, 1), mu, sigma, residual, blank_factors(program.sizes, suits(program.sizes)))
 
 
@@ -167,9 +168,10 @@ def _factorise(program, pairs, edges, w, factors):
     else:
         for t in range(n_hours):
             fold(matrix[t], n)
-            weigh(program, pairs, w, matrix[t], t)
+            whole = matrix[t, :, : n + n_owners]  # all of it, but of the kind of array that both are compiled for above
+            weigh(program, pairs, w, whole, t)
             fine &= eliminate_hour(matrix[t], n, n_owners, _SHIFT)
-            remainder(matrix[t], n, factors.chain[t])
+            remainder(whole, n, factors.chain[t])
     return fine and factorise_chain(program, w, factors)
 
 

@@ -20,13 +20,14 @@ import numpy as np
 from numba import njit
 
 from ....community.day import Array
+from ....machine_code import INNER
 
-OPTIONS = {"nogil": True, "fastmath": {"contract", "nsz", "reassoc"}, "error_model": "numpy"}
+OPTIONS = {"nogil": True, "fastmath": {"contract", "nsz", "reassoc"}, "error_model": "numpy", **INNER}
 """Sums may be reordered to vectorise, always in the same way; nothing is assumed about NaN or infinity, so that a broken solve is seen."""
 ONCE = {**OPTIONS, "inline": "always"}
 """For functions with one caller, which are then not compiled by themselves as well: a fifth less to compile, to the same bits. Inlining
 functions with several callers costs more than it saves."""
-SWEEP_OPTIONS = {"nogil": True, "fastmath": True, "error_model": "numpy"}
+SWEEP_OPTIONS = {"nogil": True, "fastmath": True, "error_model": "numpy", **INNER}
 """For loops over many like numbers, taken to hold no NaN; callers look at the sums for that.
 
 A loop that sums up must not write: before it vectorises one that does both, LLVM has it look how far apart the arrays lie, and arrays that

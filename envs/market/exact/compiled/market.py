@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike
 from ....community.day import Array, Day
 from ....files import do_without_cache
 from ....machine import available_cores
-from ....machine_code import folder_of, is_whole, mark_whole, remove_damaged
+from ....machine_code import compile_only, folder_of, is_whole, mark_whole, remove_damaged
 from ...mechanism import ExactResponse
 from ..market import P2PMarket
 from ..market_data import read_charges
@@ -158,7 +158,11 @@ def _see_to_loops_for_many() -> None:
 def _loops(entry: Any, source: int, module: str, calls: Sequence[str], announced: str) -> KeptLoops:
     """Return what is to be compiled: the folder is that of an entry point, and calls are the arguments of a module's ``compile_loops``."""
     module = f"{__package__.rpartition('.')[0]}.{module}"
-    programs = tuple(f"import sys; sys.path[:] = {sys.path!r}; import {module} as loops; loops.compile_loops{call}" for call in calls)
+    programs = tuple(
+        f"import sys; sys.path[:] = {sys.path!r}; from {compile_only.__module__} import compile_only; compile_only(); "
+        f"import {module} as loops; loops.compile_loops{call}"
+        for call in calls
+    )
     return KeptLoops(folder_of(entry), f"gridtoll-{source:x}-numba-{version('numba')}", programs, announced)
 
 
