@@ -36,7 +36,7 @@ def flat_of(day: Day, charge: float) -> Masks:
 def sparse_twin(program: FlatMarket, free: BoolArray, monkeypatch: pytest.MonkeyPatch) -> FreeSet:
     """The same equations, factorised as those of many prosumers are."""
     with monkeypatch.context() as patch:
-        patch.setattr(free_set, "LEAST", 1)
+        patch.setattr(free_set, "_MOST", 0)
         return FreeSet(program, free)
 
 
