@@ -74,8 +74,8 @@ def require_one_store(task: GameSpec, scenario: Scenario, what: str) -> None:
 
 
 def is_of_one_store(path: Path) -> bool:
-    """Return whether a file says that it is the proof of an hourly day with one store."""
-    return is_of_format(path, FORMAT)
+    """Return whether a file says that it is the proof of an hourly day with one store, of this format or another."""
+    return is_of_format(path, FORMAT.rpartition(" ")[0])
 
 
 def save_store(path: Path, task: GameSpec, scenario: Scenario) -> StoreOptimum:
@@ -111,6 +111,11 @@ def check_store(path: Path, market: ExactResponse, *, community: str | None = No
         CertificateError: If a byte was changed, the data are others than those that the proof is about, or the proof does not hold.
     """
     content = read_whole(path, ABOUT_DAY)
+    if content["format"] != FORMAT:
+        raise ValueError(
+            f"{path} must be a {FORMAT!r}, but is a {content['format']!r}, of another version of gridtoll. Check it with that, or write it "
+            "again: `gridtoll optimum --env hourly --certificate`."
+        )
     task, scenario = game_of(content["about"], community)
     env = environment_of(task)
     try:

@@ -6,6 +6,7 @@ import json
 import lzma
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,6 +36,12 @@ def results() -> Results:
 @pytest.fixture(scope="module")
 def groups(results: Results) -> dict[tuple[str, str], Group]:
     return by_class(results)
+
+
+def packed_ends(community: str) -> dict[tuple[int, int], dict[str, Any]]:
+    """Return what is packed of a community's days, by day and price path."""
+    entries = json.loads(lzma.decompress((REFERENCE_HOURLY / "references.json.xz").read_bytes()))
+    return {(each["day"], each["price_path"]): each["ends"] for each in entries if each["community"] == community}
 
 
 def test_they_are_cells_of_the_plan_that_ships_and_say_which_are_missing(results: Results) -> None:
@@ -97,14 +104,16 @@ def test_learners_exceed_what_was_found_in_the_default_community_on_less_than_on
 
 def test_every_day_of_the_default_community_was_searched_as_long_as_the_plan_says(groups: dict[tuple[str, str], Group]) -> None:
     plan = read_plan(find_plan("reference-hourly").read_bytes(), source="reference-hourly")
-    entries = json.loads(lzma.decompress((REFERENCE_HOURLY / "references.json.xz").read_bytes()))
-    found = {(each["day"], each["price_path"]): each["ends"] for each in entries if each["community"] == DEFAULT}
-    days = groups[DEFAULT, "public"].days.reset_index()
+    ends, days = packed_ends(DEFAULT), groups[DEFAULT, "public"].days
     assert plan.longer_plans is not None
+    assert all(ends[day]["plans"] >= plan.longer_plans for day in days[["day", "price_path"]].itertuples(index=False, name=None))
+
+
+@pytest.mark.parametrize("community", [POOLED, DEFAULT])
+def test_what_is_packed_of_the_days_is_what_the_rows_were_scored_by(groups: dict[tuple[str, str], Group], community: str) -> None:
+    ends, days = packed_ends(community), groups[community, "public"].days
     for day, path, best, bound in days[["day", "price_path", "optimum_eur", "upper_bound_eur"]].itertuples(index=False, name=None):
-        ends = found[day, path]
-        assert ends["plans"] >= plan.longer_plans
-        assert (ends["best_eur"], ends["upper_bound_eur"]) == (best, bound)
+        assert (ends[day, path]["best_eur"], ends[day, path]["upper_bound_eur"]) == pytest.approx((best, bound), rel=1e-12)
 
 
 @pytest.mark.parametrize("community", [POOLED, DEFAULT])

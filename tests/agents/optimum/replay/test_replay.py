@@ -13,7 +13,7 @@ import pytest
 from gridtoll.agents.optimum import CertificateError, replay
 from gridtoll.agents.optimum.hourly_game.search import HourlyDay
 from gridtoll.agents.optimum.one_store.bound import BoxProgram, ChargeBoxes
-from gridtoll.agents.optimum.one_store.certificate import StoreCertificate, store_certificate_of
+from gridtoll.agents.optimum.one_store.certificate import FORMAT, StoreCertificate, store_certificate_of
 from gridtoll.agents.optimum.one_store.check import check_optimum
 from gridtoll.agents.optimum.one_store.hours import StoreHours
 from gridtoll.agents.optimum.one_store.refine import cells_near
@@ -29,6 +29,7 @@ from gridtoll.envs.games.spec import GameSpec
 from gridtoll.envs.market.exact.compiled import StructuredMarket
 from gridtoll.train.cli import main
 from gridtoll.train.references import one_store
+from gridtoll.train.references.certificates import about_day, write_whole
 from gridtoll.train.references.meaning import source_of
 
 FOLDER = Path(replay.__file__).parent
@@ -194,6 +195,14 @@ def test_the_command_line_keeps_a_proof_and_checks_it(
     monkeypatch.setattr(one_store, "PROOFS", SimpleNamespace(kept=lambda key: None))
     with pytest.raises(ValueError, match="there is none of"):
         one_store.save_store(file, GameSpec(env="hourly", community="ieee9-pooled"), Scenario(170, 0))
+
+
+def test_a_file_of_another_version_is_called_that(proof: StoreCertificate, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    task, scenario = GameSpec(env="hourly", community="ieee9-pooled"), Scenario(170, 0)
+    older = proof.content() | {"format": f"{FORMAT.rpartition(' ')[0]} 0", "about": about_day(task, scenario)}
+    write_whole(tmp_path / "older.json", older)
+    assert main(["verify", str(tmp_path / "older.json"), "--solver", "structured"]) == 2
+    assert "of another version of gridtoll. Check it with that, or write it again" in capsys.readouterr().err
 
 
 def test_a_day_without_such_a_proof_has_no_certificate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
