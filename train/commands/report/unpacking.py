@@ -134,8 +134,8 @@ def _rows(table: pd.DataFrame) -> Iterator[Row]:
 def _scored_by(results: Results, task: GameSpec) -> dict[Scenario, float]:
     """Return the least bound in EUR by which each test day of a community was scored."""
     mine = results.rows[results.rows["place"] == task.community]
-    least = mine.groupby(["day", "price_path"])["upper_bound_eur"].min()
-    return {Scenario(int(day), int(path)): float(bound) for (day, path), bound in least.items()}
+    least = mine.groupby(["day", "price_path"], as_index=False)["upper_bound_eur"].min()
+    return {Scenario(int(day), int(path)): float(bound) for day, path, bound in least.itertuples(index=False, name=None)}
 
 
 def _unpack_references(results: Results, packed: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -21,6 +21,7 @@ from gridtoll.envs import HourlyEnv, Scenario, load_community
 from gridtoll.envs.account.settlement import Flows
 from gridtoll.envs.account.tariff import make_tariff
 from gridtoll.envs.community.day import Array, Day
+from gridtoll.envs.games.hourly import HourlyGame
 from gridtoll.envs.games.tail import hour_of, tail_of
 from gridtoll.envs.games.transition import Rules
 from gridtoll.envs.market.exact.compiled import StructuredMarket
@@ -131,7 +132,7 @@ def test_the_bound_falls_as_boxes_are_split_and_no_sequence_played_exceeds_it() 
 def test_what_is_kept_proves_the_bound_that_is_stated_though_a_round_came_to_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for module, name, value in COARSE:
         monkeypatch.setattr(module, name, value)
-    day, kept = HourlyDay(environment_of(one_battery(tmp_path)).game, Scenario(170, 0), MARKET), list[StoreOptimum]()
+    day, kept = HourlyDay(cast(HourlyGame, environment_of(one_battery(tmp_path)).game), Scenario(170, 0), MARKET), list[StoreOptimum]()
     honest = BoxProgram.run
 
     def run(*args: Any) -> BoxBound:
