@@ -25,6 +25,7 @@ _RANDOM = 20
 _MOST_ENDS = 24  # pieces whose both ends are tried on both sides
 _EXACT = 1e-9  # of all that is paid at a charge: two exact clearings of it may differ so much
 _NOTHING = 1e-6  # of the cap times the greatest connection: money that nobody counts
+_ROUNDING = 1e-12  # of what importing would cost in the day: what a search and a new clearing of one charge may differ by
 _KIRCHHOFF = 1e-9
 _UNVERIFIED = "verification refuses"
 _SHARES = {"verify": 0.1, "recovery": 0.1, "falsify": 0.03}
@@ -174,7 +175,7 @@ def _in_other_ways(optimum: Optimum, tried: Trials) -> list[str]:
         found = smallest_recovering_charge(case.day, tried.network, tried.tariff, cost, cap=case.cap, flows=case.flows, market=market)
         if found.charge is None:
             faults.append(f"{cost!r} EUR are recovered at the optimum, and no charge is said to recover them")
-        elif not found.earned_eur >= cost - 1e-9 * abs(cost):
+        elif not found.earned_eur >= cost - 1e-9 * abs(cost) - _ROUNDING * case.day.turnover_eur:
             faults.append(f"the recovering charge earns {found.earned_eur!r} of {cost!r} EUR")
         for charge, earned in tried.earned:
             if charge < found.charge_lower_bound and earned.profit_eur > cost + _exactness_eur(case, earned):
