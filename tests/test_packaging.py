@@ -147,8 +147,8 @@ def test_the_lock_pins_everything_that_is_needed() -> None:
     assert sorted(needed - cuda - locked.keys()) == []
 
 
-ROOMS_OF_EXTRAS = {"train/explore": "explore", "envs/account/ledger": "ledger"}
-"""Rooms that only run with an extra: their commands say so where it is missing."""
+ROOMS_OF_EXTRAS = {"train/explore": "explore", "envs/account/ledger": "ledger", "agents/learned/steps/tqc.py": "research"}
+"""Rooms, and a module, that only run with an extra: those who use them say so where it is missing."""
 
 
 def packages_of_rooms(of_rooms: dict[str, set[str]], path: Path) -> set[str]:

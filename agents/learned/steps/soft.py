@@ -149,12 +149,15 @@ class Chosen(NamedTuple):
 
 
 def noise(like: Tensor) -> Tensor:
-    """Draw standard normal numbers as ``torch.distributions.Normal`` does."""
+    """Draw standard normal numbers as ``torch.distributions.Normal`` does, as many and of the shape of those given."""
     return torch.normal(torch.zeros_like(like), torch.ones_like(like))
 
 
 def choose(layers: list[Layer], observed: Tensor) -> Chosen:
-    """Draw actions; the last two layers are those of the mean and of the logarithm of the deviation, before tanh."""
+    """Draw actions of shape (rows, actions) for what is observed, shape (rows, numbers).
+
+    The last two layers are those of the mean and of the logarithm of the deviation, before tanh.
+    """
     seen = hidden(layers[:-2], observed)
     mean, unlimited = linear(layers[-2], seen[-1]), linear(layers[-1], seen[-1])
     log_std = unlimited.clamp(*_LOG_STD)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from found_by_search import FOUND
 
 from gridtoll.agents.optimum.hourly_game.search import HourlyDay, search_longer
 from gridtoll.envs import HourlyEnv
@@ -22,20 +23,6 @@ from gridtoll.train.workers import Workers
 TASK = GameSpec(community="ieee9", env="hourly")
 EFFORT = SearchEffort(plans=1, starts=0, clearings=1)
 DAYS = [Scenario(5, 0), Scenario(13, 1), Scenario(40, 2)]
-FOUND = HourlyEnds(
-    best_eur=1.0,
-    charges=(0.1,) * 24,
-    upper_bound_eur=9.0,
-    certified=False,
-    zero_eur=0.0,
-    constant_eur=0.5,
-    constant_charge=0.1,
-    kept_eur=0.7,
-    kept_bound_eur=3.0,
-    method="search",
-    plans=100,
-    seconds=1.0,
-)
 Asked = list[tuple[Scenario, int, list[tuple[float, ...]]]]
 
 

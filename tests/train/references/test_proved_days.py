@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from found_by_search import FOUND
 
 from gridtoll.envs.community.calendar import Scenario
 from gridtoll.envs.games.spec import GameSpec
@@ -18,20 +19,6 @@ from gridtoll.train.workers import Workers
 
 TASK = GameSpec(community="ieee9-pooled", env="hourly")
 EFFORT = SearchEffort(plans=1, starts=0, clearings=1, seconds=9.0)
-FOUND = HourlyEnds(
-    best_eur=1.0,
-    charges=(0.1,) * 24,
-    upper_bound_eur=9.0,
-    certified=False,
-    zero_eur=0.0,
-    constant_eur=0.5,
-    constant_charge=0.1,
-    kept_eur=0.7,
-    kept_bound_eur=3.0,
-    method="search",
-    plans=1,
-    seconds=1.0,
-)
 
 
 def test_a_day_is_proved_until_it_is_close_and_the_others_are_searched_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
