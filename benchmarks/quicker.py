@@ -27,7 +27,7 @@ from gridtoll.envs.games.spec import GameSpec
 from gridtoll.train.compare.tuned import tuned_settings
 from gridtoll.train.ground.playing import play_days
 from gridtoll.train.ground.runs import write_text
-from gridtoll.train.ground.text import table
+from gridtoll.train.ground.text import table, with_interval
 from gridtoll.train.learning.algorithms import make_algorithm
 from gridtoll.train.learning.practice import TaskPractice
 from gridtoll.train.references.ends import references
@@ -184,15 +184,11 @@ def compared(values: NDArray[np.float64], beside: NDArray[np.float64], weeks: ND
             for each in (values, beside)
         )
         apart = difference(values, beside, np.random.default_rng(0), statistic=statistic, blocks=weeks).interval(0.95)
-        words.append(f"{name} {_written(own)} and {_written(other)}, difference {_written(apart)}")
+        words.append(f"{name} {with_interval(own, 2)} and {with_interval(other, 2)}, difference {with_interval(apart, 2)}")
     if len(values) == len(beside):
         paired = paired_difference(values, beside, np.random.default_rng(0), blocks=weeks)
-        words.append(f"paired mean difference {_written(paired)}")
+        words.append(f"paired mean difference {with_interval(paired, 2)}")
     return "; ".join(words)
-
-
-def _written(interval: Any) -> str:
-    return f"{interval.centre:.2f} [{interval.low:.2f}, {interval.high:.2f}]"
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final, cast
+from typing import Final
 
 import numpy as np
 
@@ -32,13 +32,12 @@ from ...envs.account.objective import require_exact
 from ...envs.arrays import Array
 from ...envs.community.calendar import Scenario
 from ...envs.community.day import Day
-from ...envs.games.hourly import HourlyGame
 from ...envs.games.spec import GameSpec
 from ...envs.market.exact.compiled import StructuredMarket
 from ..ground.playing import play_days
 from ..task import environment_of
 from .answers import Key
-from .one_store import PROOFS, proof_key
+from .one_store import PROOFS, proof_key, walk_of
 
 _CENT: Final = 0.01
 """Earnings in EUR below which gaps are not taken as shares of them: of next to nothing every share is large."""
@@ -150,9 +149,8 @@ def search_day(task: GameSpec, scenario: Scenario, effort: SearchEffort) -> Hour
     """
     began = time.perf_counter()
     env = environment_of(replace(task, belief="standing", information="public"))
-    day, market = env.day_of(scenario), StructuredMarket(threads=1)
+    day, walk = env.day_of(scenario), walk_of(task, scenario)
     single = env.tariff.n_basis == 1
-    walk = HourlyDay(cast(HourlyGame, env.game), scenario, market)
     zero = walk.walk(np.zeros(walk.shape)).goal_eur
     if single and not day.has_storage.any():
         hours = solve_hours(
@@ -162,7 +160,7 @@ def search_day(task: GameSpec, scenario: Scenario, effort: SearchEffort) -> Hour
             cap=env.charge_cap,
             flows=env.setting.rules.flows,
             objective=require_exact(task.objective),
-            market=market,
+            market=walk.market,
         )
         bracket, hints = day_ahead_hints(walk, seed=effort.seed, max_clearings=1)
         best, upper, plans, method = hours.charges[:, None], hours.upper_bound_eur, hours.clearings, "hours"
@@ -224,26 +222,12 @@ def prove_day(task: GameSpec, scenario: Scenario, ends: HourlyEnds, effort: Sear
     Raises:
         ClearingError: If a plan could not be cleared.
     """
-    began = time.perf_counter()
-    env = environment_of(replace(task, belief="standing", information="public"))
-    walk = HourlyDay(cast(HourlyGame, env.game), scenario, StructuredMarket(threads=1))
+    began, walk = time.perf_counter(), walk_of(task, scenario)
     if task.belief != "standing" or not applies(walk):
         return ends
     found = _proved(task, scenario, walk, np.reshape(ends.charges, walk.shape), effort)
-    own, hour = replace(task, information="public"), env.observer.layout["hour"]
-    [played] = play_days(own, lambda _: SchedulePolicy(np.reshape(found.charges, walk.shape), hour), [scenario], threads=1)
-    best, charges = max((played.objective_eur, found.charges), (ends.best_eur, ends.charges), key=lambda pair: pair[0])
-    upper = min(ends.upper_bound_eur, found.upper_bound_eur)
-    return replace(
-        ends,
-        best_eur=best,
-        charges=charges,
-        upper_bound_eur=upper,
-        certified=_is_closed(best, upper, env.day_of(scenario)),
-        method="boxes",
-        plans=ends.plans + walk.plans,
-        seconds=ends.seconds + time.perf_counter() - began,
-    )
+    proved = replace(ends, upper_bound_eur=min(ends.upper_bound_eur, found.upper_bound_eur), method="boxes")
+    return _with_sequence(task, scenario, proved, walk, np.reshape(found.charges, walk.shape), began=began)
 
 
 def search_on(
@@ -261,21 +245,25 @@ def search_on(
     Raises:
         ClearingError: If a plan could not be cleared.
     """
-    began = time.perf_counter()
-    env = environment_of(replace(task, belief="standing", information="public"))
-    day, walk = env.day_of(scenario), HourlyDay(cast(HourlyGame, env.game), scenario, StructuredMarket(threads=1))
+    began, env, walk = time.perf_counter(), environment_of(replace(task, information="public")), walk_of(task, scenario)
     others = [np.reshape(each, walk.shape) for each in elsewhere]
     found = search_longer(walk, np.reshape(ends.charges, walk.shape), elsewhere=others, seed=effort.seed, max_plans=effort.plans)
-    own, hour = replace(task, information="public"), env.observer.layout["hour"]
-    [played] = play_days(own, lambda _: SchedulePolicy(found.sequence, hour), [scenario], threads=1)
-    best, charges = max((played.objective_eur, tuple(found.sequence.ravel().tolist())), (ends.best_eur, ends.charges))
-    upper = min(ends.upper_bound_eur, least_bound(task, env.setting, day, plans=effort.plans))
+    upper = min(ends.upper_bound_eur, least_bound(task, env.setting, env.day_of(scenario), plans=effort.plans))
+    return _with_sequence(task, scenario, replace(ends, upper_bound_eur=upper), walk, found.sequence, began=began)
+
+
+def _with_sequence(task: GameSpec, scenario: Scenario, ends: HourlyEnds, walk: HourlyDay, sequence: Array, *, began: float) -> HourlyEnds:
+    """Return what is known once a sequence was found besides, by plans of a walk and since a time of the clock."""
+    own = replace(task, information="public")
+    env = environment_of(own)
+    [played] = play_days(own, lambda _: SchedulePolicy(sequence, env.observer.layout["hour"]), [scenario], threads=1)
+    found = (played.objective_eur, tuple(sequence.ravel().tolist()))
+    best, charges = max(found, (ends.best_eur, ends.charges), key=lambda pair: pair[0])
     return replace(
         ends,
         best_eur=best,
         charges=charges,
-        upper_bound_eur=upper,
-        certified=_is_closed(best, upper, day),
+        certified=_is_closed(best, ends.upper_bound_eur, env.day_of(scenario)),
         plans=ends.plans + walk.plans,
         seconds=ends.seconds + time.perf_counter() - began,
     )

@@ -51,6 +51,12 @@ class StoreChecked:
     found: Verification
 
 
+def walk_of(task: GameSpec, scenario: Scenario) -> HourlyDay:
+    """Return a scenario of the hourly game as searches walk through it: under charges that stand, whatever the task's prosumers believe."""
+    env = environment_of(replace(task, belief="standing", information="public"))
+    return HourlyDay(cast(HourlyGame, env.game), scenario, StructuredMarket(threads=1))
+
+
 def require_one_store(task: GameSpec, scenario: Scenario, what: str) -> None:
     """Refuse a day whose optimum has no proof by boxes.
 
@@ -62,10 +68,9 @@ def require_one_store(task: GameSpec, scenario: Scenario, what: str) -> None:
     Raises:
         ValueError: If it has several stores or none, or the game is another.
     """
-    env = environment_of(replace(task, belief="standing", information="public"))
-    if task.belief == "standing" and applies(HourlyDay(cast(HourlyGame, env.game), scenario, StructuredMarket(threads=1))):
+    if task.belief == "standing" and applies(walk_of(task, scenario)):
         return
-    day = env.day_of(scenario)
+    day = environment_of(task).day_of(scenario)
     raise ValueError(
         f"{what} must go with an hourly day that has one store, one coefficient, linear flows, belief 'standing', objective 'profit' and "
         f"forecasts without errors; {day.label} has storage at {np.count_nonzero(day.has_storage)} prosumers, and belief {task.belief!r}. "

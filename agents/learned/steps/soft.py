@@ -70,7 +70,7 @@ class SoftLearner(Protocol):
     def _update_learning_rate(self, optimizers: list[torch.optim.Optimizer]) -> None: ...
 
 
-class Told(NamedTuple):
+class _Told(NamedTuple):
     """What TensorBoard is told of a step, under stable-baselines3's names."""
 
     ent_coef_loss: Tensor
@@ -100,17 +100,17 @@ def take_steps(learner: SoftLearner, critics: Critics, gradient_steps: int, rows
         targets.put_back()
     learner._n_updates += gradient_steps  # noqa: SLF001
     learner.logger.record("train/n_updates", learner._n_updates, exclude="tensorboard")  # noqa: SLF001
-    for name, values in zip(Told._fields, zip(*told, strict=True), strict=True):
+    for name, values in zip(_Told._fields, zip(*told, strict=True), strict=True):
         learner.logger.record(f"train/{name}", np.mean(torch.stack([value.reshape(()) for value in values]).numpy(), dtype=np.float64))
 
 
-def _step(learner: SoftLearner, own: Critics, states: tuple[Adam, ...], targets: Vector, rows: int) -> Told:
+def _step(learner: SoftLearner, own: Critics, states: tuple[Adam, ...], targets: Vector, rows: int) -> _Told:
     """Take one step of the temperature, the critics and the actor, in this order."""
     actor, critics, temperature = states
     batch = draw(learner.replay_buffer, rows, ends=learner.gamma > 0)
     count = learner.critic.n_critics
     networks = networks_of(critics.values.layers, count)
-    chosen = choose(actor.values.layers, batch.observed)
+    chosen = _choose(actor.values.layers, batch.observed)
 
     factor = temperature.values.parts[0].exp()
     surplus = chosen.log_density + float(learner.target_entropy)
@@ -120,21 +120,21 @@ def _step(learner: SoftLearner, own: Critics, states: tuple[Adam, ...], targets:
 
     aim = batch.rewards
     if learner.gamma:
-        later = choose(actor.values.layers, batch.next_observed)
+        later = _choose(actor.values.layers, batch.next_observed)
         worth = own.expect(networks_of(targets.layers, count), batch.next_observed, later.actions)
         aim = batch.rewards + (1 - batch.ended) * learner.gamma * (worth - factor * later.log_density)
     else:
-        noise(chosen.actions)
+        _noise(chosen.actions)
     critic_loss = own.learn(networks, networks_of(critics.gradients.layers, count), batch, aim)
     critics.step()
 
     actor_loss = _learn_to_act(actor, networks, batch.observed, chosen, factor=factor, own=own)
     actor.step()
     targets.whole.mul_(1 - learner.tau).add_(critics.values.whole, alpha=learner.tau)
-    return Told(temperature_loss, factor, critic_loss, actor_loss)
+    return _Told(temperature_loss, factor, critic_loss, actor_loss)
 
 
-class Chosen(NamedTuple):
+class _Chosen(NamedTuple):
     """Actions drawn from an actor, and what their derivatives need; shapes (rows, charges), of `log_density` (rows, 1)."""
 
     seen: list[Tensor]
@@ -148,12 +148,12 @@ class Chosen(NamedTuple):
     log_density: Tensor
 
 
-def noise(like: Tensor) -> Tensor:
+def _noise(like: Tensor) -> Tensor:
     """Draw standard normal numbers as ``torch.distributions.Normal`` does, as many and of the shape of those given."""
     return torch.normal(torch.zeros_like(like), torch.ones_like(like))
 
 
-def choose(layers: list[Layer], observed: Tensor) -> Chosen:
+def _choose(layers: list[Layer], observed: Tensor) -> _Chosen:
     """Draw actions of shape (rows, actions) for what is observed, shape (rows, numbers).
 
     The last two layers are those of the mean and of the logarithm of the deviation, before tanh.
@@ -162,16 +162,16 @@ def choose(layers: list[Layer], observed: Tensor) -> Chosen:
     mean, unlimited = linear(layers[-2], seen[-1]), linear(layers[-1], seen[-1])
     log_std = unlimited.clamp(*_LOG_STD)
     std = log_std.exp()
-    drawn_noise = noise(mean)
-    drawn = mean + drawn_noise * std
+    noise = _noise(mean)
+    drawn = mean + noise * std
     deviation, actions = drawn - mean, drawn.tanh()
     below_one = 1 - actions**2 + _EPSILON
     density = -(deviation**2) / (2 * std**2) - std.log() - math.log(math.sqrt(2 * math.pi))
     log_density = density.sum(dim=1) - below_one.log().sum(dim=1)
-    return Chosen(seen, unlimited, log_std, std, drawn_noise, deviation, actions, below_one, log_density.reshape(-1, 1))
+    return _Chosen(seen, unlimited, log_std, std, noise, deviation, actions, below_one, log_density.reshape(-1, 1))
 
 
-def _learn_to_act(actor: Adam, networks: Networks, observed: Tensor, chosen: Chosen, *, factor: Tensor, own: Critics) -> Tensor:
+def _learn_to_act(actor: Adam, networks: Networks, observed: Tensor, chosen: _Chosen, *, factor: Tensor, own: Critics) -> Tensor:
     """Write the derivatives of what the actor loses, temperature × log density − worth, and return its mean.
 
     Slopes are added in the order in which PyTorch's graph would.

@@ -61,10 +61,11 @@ def pack_references(results: Results, folder: Path) -> None:
             less,
             folder,
         )
-    (folder / _FILE).unlink(missing_ok=True)  # or one of other rows would stay
     if found:
         text = json.dumps(found, indent=0, allow_nan=False)
         write_atomically(folder / _FILE, lambda file: file.write(lzma.compress(text.encode(), preset=9 | lzma.PRESET_EXTREME)))
+    else:
+        (folder / _FILE).unlink(missing_ok=True)  # or one of other rows would stay
 
 
 def unpack(packed: Path, root: Path, plan: Plan, content: bytes, *, again: bool = False) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from .....envs.machine_code import LOOPS, kept
 
-_DRIFT = 1e-12  # as in envs.clearing.sensitivity: a change that is rounding
+_DRIFT = 1e-12  # as in envs.market.exact.derivatives.sensitivity: a change that is rounding
 _NOISE = 5e-11  # the same as a share of the fastest change: solving for prices leaves as much where sun is curtailed at a price of zero
 _NEAR = 1e-11  # dimensionless: closer to its bound than this a variable at the end of a piece sits on it
 

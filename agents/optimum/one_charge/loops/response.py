@@ -121,7 +121,7 @@ def judged(lines, branches, measures, charge, fee, x, prices, free):
         free: Which variables are off their bounds, shape (V,).
     """
     slopes, residual, net_kw = settle_point(lines, charge, x, prices)
-    primal, dual, gap, saved = _certificate(lines, measures, x, prices, slopes, residual)
+    primal, dual, gap, saved = certificate_of(lines, measures, x, prices, slopes, residual)
     beyond, missed = 0.0, 0.0
     for e in range(residual.shape[0]):
         off = abs(residual[e])
@@ -148,11 +148,6 @@ def certificate_of(lines, measures, x, prices, slopes, residual):
     Returns:
         The certificate's three numbers, and what better responses to the prices would save in all, in EUR.
     """
-    return _certificate(lines, measures, x, prices, slopes, residual)
-
-
-@njit(**LOOPS)
-def _certificate(lines, measures, x, prices, slopes, residual):
     n = measures.size.shape[0]
     primal, dual, saved = violations(
         _AT_BOUND, lines.n_curved, measures.much, lines.gain, measures.holder, measures.other, n, lines.lower, lines.upper, x, slopes
